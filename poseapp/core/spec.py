@@ -1,0 +1,137 @@
+"""ModelSpec: all that is needed to run a model and to say where it comes from, and its JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from poseapp.core.errors import ModelError
+from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.skeleton import SKELETONS, Skeleton
+
+Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
+FAMILIES: tuple[str, ...] = get_args(Family)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from."""
+
+    paper: str
+    data: str
+    licence: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A deployed model.
+
+    ``input_hw`` is the crop in px; ``stride`` input px per heatmap px; ``decode`` and ``mapping`` say how
+    heatmaps become joints (core/heatmap.py); ``sigma_px`` is the spread of the training targets in heatmap
+    px; ``weights_sha256`` the hash of model.onnx; ``parameters`` and ``macs`` (one crop) are counts;
+    ``metrics`` figures by name, measured as the model card says.
+    """
+
+    name: str
+    family: Family
+    skeleton: Skeleton
+    input_hw: tuple[int, int]
+    stride: int
+    decode: Decode
+    mapping: Mapping
+    sigma_px: float
+    weights_sha256: str
+    parameters: int
+    macs: int
+    source: Source
+    metrics: MappingABC[str, float]
+
+    def __post_init__(self) -> None:
+        def require(ok: bool, key: str, expected: str, got: object) -> None:
+            if not ok:
+                raise ModelError(f"model {self.name}: {key}: expected {expected}, got {got!r}. Export the model again.")
+
+        require(bool(self.name) and "/" not in self.name, "name", "a name without a slash", self.name)
+        require(self.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}", self.family)
+        require(self.decode in DECODES, "decode", f"one of {', '.join(DECODES)}", self.decode)
+        require(self.mapping in MAPPINGS, "mapping", f"one of {', '.join(MAPPINGS)}", self.mapping)
+        require(self.stride > 0 and all(s > 0 and s % self.stride == 0 for s in self.input_hw), "input_hw",
+                f"two multiples of the stride {self.stride}", self.input_hw)  # fmt: skip
+        require(math.isfinite(self.sigma_px) and self.sigma_px > 0, "sigma_px", "a positive number", self.sigma_px)
+        hexadecimal = len(self.weights_sha256) == 64 and set(self.weights_sha256) <= set("0123456789abcdef")
+        require(hexadecimal, "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
+
+    @property
+    def heatmap_hw(self) -> tuple[int, int]:
+        """Height and width of the heatmaps."""
+        return self.input_hw[0] // self.stride, self.input_hw[1] // self.stride
+
+    def to_json(self) -> str:
+        """The text of model.json."""
+        content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        content["skeleton"] = self.skeleton.name
+        content["input_hw"] = list(self.input_hw)
+        content["source"] = dataclasses.asdict(self.source)
+        content["metrics"] = dict(self.metrics)
+        return json.dumps(content, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> ModelSpec:
+        """The spec in *text*; *where* names the file in errors.
+
+        Raises ModelError on text that is not JSON, on a missing or unknown key (never a default:
+        a guessed normalisation or mapping gives poses that are silently wrong) and on a bad value.
+        """
+        try:
+            content: Any = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ModelError(f"{where}: not valid JSON ({error}). Export the model again.") from None
+        if not isinstance(content, dict):
+            raise ModelError(f"{where}: expected a JSON object. Export the model again.")
+        _require_keys(content, {f.name for f in dataclasses.fields(cls)}, where)
+        if not isinstance(content["source"], dict):
+            raise ModelError(f"{where}: source: expected an object. Export the model again.")
+        _require_keys(content["source"], {f.name for f in dataclasses.fields(Source)}, f"{where}, source")
+        if content["skeleton"] not in SKELETONS:
+            known = ", ".join(SKELETONS)
+            raise ModelError(f"{where}: skeleton: expected one of {known}, got {content['skeleton']!r}. Export the model again.")
+        try:
+            height, width = (int(s) for s in content["input_hw"])
+            values = {
+                **content,
+                "skeleton": SKELETONS[content["skeleton"]],
+                "input_hw": (height, width),
+                "stride": int(content["stride"]),
+                "sigma_px": float(content["sigma_px"]),
+                "parameters": int(content["parameters"]),
+                "macs": int(content["macs"]),
+                "weights_sha256": str(content["weights_sha256"]),
+                "name": str(content["name"]),
+                "source": Source(**{key: str(value) for key, value in content["source"].items()}),
+                "metrics": {str(key): float(value) for key, value in dict(content["metrics"]).items()},
+            }
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{where}: a value has the wrong type ({error}). Export the model again.") from None
+        return cls(**values)
+
+    @classmethod
+    def read(cls, path: Path) -> ModelSpec:
+        """The spec in the file *path*; ModelError when it cannot be read or is wrong."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}). Export or fetch the model again.") from None
+
+
+def _require_keys(content: MappingABC[str, Any], expected: set[str], where: str) -> None:
+    missing, unknown = sorted(expected - content.keys()), sorted(content.keys() - expected)
+    if missing:
+        raise ModelError(f"{where}: missing {', '.join(missing)}. Export the model again.")
+    if unknown:
+        raise ModelError(f"{where}: unknown {', '.join(unknown)}. Export the model again, or update the app.")

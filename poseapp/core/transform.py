@@ -1,0 +1,98 @@
+"""Between frame and network input: an aspect-preserving affine and its inverse.
+
+All coordinates follow one convention: an integer is the centre of a pixel. A box is
+``(x, y, width, height)`` of its outer edges, so the box of a whole w × h picture is
+``(-0.5, -0.5, w, h)``.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from poseapp.core.types import ImageArray
+
+Affine = NDArray[np.float64]  # (2, 3)
+
+
+def whole_box(hw: tuple[int, int]) -> NDArray[np.float32]:
+    """The box (4,) that holds a whole picture of height and width *hw*."""
+    return np.array([-0.5, -0.5, hw[1], hw[0]], np.float32)
+
+
+def fit_aspect(box: ArrayLike, input_hw: tuple[int, int], padding: float = 1.0) -> NDArray[np.float64]:
+    """Widen *box* about its centre to the aspect of *input_hw*, then scale it by *padding*.
+
+    The smaller side grows, so nothing in the box is lost or stretched. *padding* 1.25 is the
+    usual margin around a ground-truth box (Sun et al. 2019, Sec. 4.1).
+    """
+    x, y, w, h = np.asarray(box, np.float64)
+    aspect = input_hw[1] / input_hw[0]
+    full_w, full_h = max(w, h * aspect) * padding, max(h, w / aspect) * padding
+    return np.array([x + (w - full_w) / 2, y + (h - full_h) / 2, full_w, full_h])
+
+
+def crop_affine(box: ArrayLike, input_hw: tuple[int, int], rotation_deg: float = 0.0, flip: bool = False) -> Affine:
+    """The (2, 3) affine that maps frame px to input px so that *box*, widened to aspect, fills the input.
+
+    *rotation_deg* turns the content clockwise as seen on screen; *flip* mirrors it left to right
+    after that. Raises ValueError on a box without area.
+    """
+    x, y, w, h = fit_aspect(box, input_hw)
+    if not (w > 0 and h > 0):
+        raise ValueError(f"crop: expected a box with an area, got {w:g}×{h:g}")
+    scale = input_hw[1] / w
+    cos, sin = scale * np.cos(np.deg2rad(rotation_deg)), scale * np.sin(np.deg2rad(rotation_deg))
+    linear = np.array([[cos, -sin], [sin, cos]])
+    if flip:
+        linear[0] *= -1
+    centre = np.array([x + w / 2, y + h / 2])
+    target = (np.array([input_hw[1], input_hw[0]]) - 1) / 2
+    return np.column_stack([linear, target - linear @ centre])
+
+
+def invert(affine: Affine) -> Affine:
+    """The inverse of a (2, 3) affine."""
+    linear = np.linalg.inv(affine[:, :2])
+    return np.column_stack([linear, -linear @ affine[:, 2]])
+
+
+def compose(outer: Affine, inner: Affine) -> Affine:
+    """The (2, 3) affine that applies *inner*, then *outer*."""
+    return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+
+
+def apply(affine: Affine, xy: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Map points (..., 2) through a (2, 3) affine; NaN stays NaN; the dtype is kept."""
+    return (xy @ affine[:, :2].T + affine[:, 2]).astype(xy.dtype, copy=False)
+
+
+def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int]) -> ImageArray:
+    """Cut the network's input (H, W, 3) out of *image*; black outside the picture.
+
+    Bilinear. A strong reduction is done by area averaging first, since sampling one pixel in many
+    makes the input noisy and lets joints flicker.
+    """
+    h, w = input_hw
+    factor = int(1.0 / np.sqrt(abs(np.linalg.det(affine[:, :2]))))
+    if factor >= 2:
+        image, affine = _reduce(image, affine, input_hw, factor)
+    return cv2.warpAffine(image, affine, (w, h), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], factor: int) -> tuple[ImageArray, Affine]:
+    """The part of *image* that the crop sees, averaged over factor × factor px, and the affine from there."""
+    h, w = input_hw
+    corners = np.array([[-1.0, -1.0], [w, -1.0], [-1.0, h], [w, h]])
+    seen = apply(invert(affine), corners)
+    x0, y0 = np.clip(np.floor(seen.min(0)).astype(int) - factor, 0, None)
+    x1, y1 = np.minimum(np.ceil(seen.max(0)).astype(int) + 1 + factor, (image.shape[1], image.shape[0]))
+    cols, rows = (x1 - x0) // factor, (y1 - y0) // factor
+    if cols < 1 or rows < 1:
+        return image, affine
+    part = image[y0 : y0 + rows * factor, x0 : x0 + cols * factor]
+    small = cv2.resize(part, (cols, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    # Small pixel i averages pixels factor·i … factor·i + factor − 1, so its centre lies between them.
+    from_small = np.array([[factor, 0.0, x0 + (factor - 1) / 2], [0.0, factor, y0 + (factor - 1) / 2]])
+    return small, compose(affine, from_small)

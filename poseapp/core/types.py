@@ -1,0 +1,108 @@
+"""What travels through the pipeline: Frame, Poses and Result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.skeleton import Skeleton
+
+FloatArray = NDArray[np.float32]
+ImageArray = NDArray[np.uint8]
+
+
+def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...], dtype: type) -> None:
+    """Raise ValueError unless *array* has the dtype and the shape (None = any length)."""
+    fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype != dtype:
+        want = "×".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name}: expected {want} {np.dtype(dtype)}, got {'×'.join(map(str, array.shape))} {array.dtype}")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One captured picture.
+
+    ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it
+    without a copy. ``index`` counts the frames of a source from 0; ``t`` is the capture time in
+    seconds on the monotonic clock (for a file played as fast as possible: its own clock).
+    """
+
+    image: ImageArray
+    index: int
+    t: float
+
+    def __post_init__(self) -> None:
+        _check("frame", self.image, (None, None, 3), np.uint8)
+        if not self.image.flags.c_contiguous or self.image.size == 0:
+            raise ValueError("frame: expected a C-contiguous picture with at least one pixel")
+        self.image.flags.writeable = False
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """The people found in one frame.
+
+    ``xy`` (N, K, 2) float32, frame px, an integer is the centre of a pixel, NaN = joint missing;
+    ``score`` (N, K) float32 in 0..1; ``person_score`` (N,) float32; ``ids`` (N,) int64.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    person_score: FloatArray
+    ids: NDArray[np.int64]
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        n, k = len(self.xy), self.skeleton.k
+        _check("poses.xy", self.xy, (n, k, 2), np.float32)
+        _check("poses.score", self.score, (n, k), np.float32)
+        _check("poses.person_score", self.person_score, (n,), np.float32)
+        _check("poses.ids", self.ids, (n,), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    @classmethod
+    def none(cls, skeleton: Skeleton) -> Poses:
+        """Nobody."""
+        k = skeleton.k
+        return cls(
+            np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), skeleton
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmaps:
+    """The network's confidence maps of one crop, and where they lie in the frame.
+
+    ``values`` (K, h, w) float32; ``to_frame`` (2, 3) float64 maps heatmap px to frame px.
+    """
+
+    values: FloatArray
+    to_frame: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A frame, the poses found in that very frame, and what each stage of finding them took.
+
+    ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
+    ``boxes`` (N, 4) float32: the regions given to the network, x, y, width, height in frame px.
+    """
+
+    frame: Frame
+    poses: Poses
+    stage_ms: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    boxes: FloatArray | None = None
+    heatmaps: tuple[Heatmaps, ...] = ()
+    model: str = ""

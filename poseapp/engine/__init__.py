@@ -1,0 +1,1 @@
+"""Running a deployed model: the Engine protocol and one file for each backend."""

@@ -1,0 +1,67 @@
+"""The Engine protocol: what every backend promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import FloatArray, ImageArray
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What really runs, asked of the runtime after loading and not of the request.
+
+    ``runtime`` name and version, such as "ONNX Runtime 1.31"; ``device`` such as "CPU" or the GPU's name;
+    ``precision`` "FP32", "FP16" or "INT8"; ``fallback`` why this is not what was asked for, or "".
+    """
+
+    runtime: str
+    device: str
+    precision: str
+    fallback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.runtime} · {self.device} · {self.precision}"
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What a network finds in N crops.
+
+    ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1;
+    ``heatmaps`` (N, K, h, w) float32, or None when not asked for.
+    """
+
+    keypoints: FloatArray
+    heatmaps: FloatArray | None = None
+
+
+class Engine(Protocol):
+    """A loaded model. It is made, used and closed on one thread; an Output is valid until the next infer."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        ...
+
+    @property
+    def backend(self) -> Backend:
+        """What really runs."""
+        ...
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        """Joints of *crops* (N, H, W, 3) uint8 BGR; raises EngineError when the backend fails."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and device; safe to call twice."""
+        ...
+
+
+def check_crops(crops: ImageArray, spec: ModelSpec) -> None:
+    """Raise ValueError unless *crops* is what a model with *spec* takes."""
+    want = (*spec.input_hw, 3)
+    if crops.ndim != 4 or crops.shape[1:] != want or crops.dtype.name != "uint8" or len(crops) == 0:
+        raise ValueError(f"{spec.name}: expected crops N×{'×'.join(map(str, want))} uint8, got {crops.shape} {crops.dtype}")

@@ -1,0 +1,1 @@
+"""The live pipeline: capture, inference and recording threads, without any Qt."""

@@ -1,0 +1,1 @@
+"""The networks, in PyTorch, and the graph that is deployed from them."""

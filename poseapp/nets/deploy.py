@@ -1,0 +1,161 @@
+"""The deployed graph: uint8 BGR crops → normalise → network → decode → keypoints.
+
+Normalisation and decoding live in the graph, so every backend runs the same arithmetic and only
+K × 3 numbers a person come back. Decoding follows ``poseapp.core.heatmap.decode`` to the letter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_per_cell
+
+OPSET = 17
+
+# Mean and standard deviation of ImageNet's pictures, RGB in 0..1, as torchvision and HRNet use them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalise(nn.Module):
+    """(N, H, W, 3) uint8 BGR → (N, 3, H, W) float32 RGB (or BGR), minus *mean*, over *std* (in 0..1)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD, bgr: bool = False
+    ) -> None:
+        super().__init__()
+        self.bgr = bgr
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        x = crops.permute(0, 3, 1, 2).to(self.mean.dtype)  # (N, 3, H, W)
+        if not self.bgr:
+            x = x[:, [2, 1, 0]]
+        return (x - self.mean) / self.std
+
+
+class HeatmapDecoder(nn.Module):
+    """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*."""
+
+    scale: Tensor
+    kernel: Tensor
+
+    def __init__(
+        self, input_hw: tuple[int, int], heatmap_hw: tuple[int, int], decode: Decode, mapping: Mapping, sigma_px: float
+    ) -> None:
+        super().__init__()
+        self.hw = heatmap_hw
+        self.rule = decode
+        scale = input_px_per_cell(input_hw, heatmap_hw, mapping)
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        size = blur_size(sigma_px)
+        sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8  # what cv2.GaussianBlur takes for this size
+        t = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+        kernel = torch.exp(-t.square() / (2 * sigma**2))
+        self.register_buffer("kernel", (kernel / kernel.sum()).float())
+
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        h, w = self.hw
+        n, k = heatmaps.shape[:2]
+        flat = heatmaps.reshape(n, k, h * w)
+        score, best = flat.max(dim=2)  # (N, K)
+        x, y = best % w, torch.div(best, w, rounding_mode="floor")
+        xy = torch.stack([x, y], dim=2).to(heatmaps.dtype)  # (N, K, 2)
+        if self.rule == "quarter":
+            xy = xy + self._quarter_offset(flat, x, y)
+        elif self.rule == "dark":
+            xy = xy + self._dark_offset(heatmaps, x, y)
+        return torch.cat([xy * self.scale, score.clamp(0, 1).unsqueeze(2)], dim=2)  # (N, K, 3)
+
+    def _quarter_offset(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        h, w = self.hw
+        right, left = (x + 1).clamp(max=w - 1), (x - 1).clamp(min=0)
+        below, above = (y + 1).clamp(max=h - 1), (y - 1).clamp(min=0)
+        at = torch.stack([y * w + right, y * w + left, below * w + x, above * w + x], dim=2)  # (N, K, 4)
+        v = flat.gather(2, at)
+        sign = torch.stack([v[..., 0] - v[..., 1], v[..., 2] - v[..., 3]], dim=2).sign()
+        inside = torch.stack([(x > 0) & (x < w - 1), (y > 0) & (y < h - 1)], dim=2)
+        return sign * inside.to(sign.dtype) * 0.25
+
+    def _dark_offset(self, heatmaps: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        h, w = self.hw
+        n, k = heatmaps.shape[:2]
+        pad = len(self.kernel) // 2
+        maps = heatmaps.reshape(n * k, 1, h, w)
+        maps = F.conv2d(maps, self.kernel.view(1, 1, 1, -1), padding=(0, pad))
+        maps = F.conv2d(maps, self.kernel.view(1, 1, -1, 1), padding=(pad, 0))
+        log = maps.clamp(min=1e-10).log().reshape(n, k, h * w)
+        inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
+        centre = y.clamp(2, h - 3) * w + x.clamp(2, w - 3)  # (N, K)
+        steps = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (0, 2), (0, -2), (1, 1), (-1, 1), (1, -1), (-1, -1)]
+        at = torch.stack([centre + dy * w + dx for dx, dy in steps], dim=2)
+        v = log.gather(2, at).unbind(2)
+        gx, gy = (v[1] - v[2]) / 2, (v[3] - v[4]) / 2
+        hxx, hyy = (v[5] - 2 * v[0] + v[6]) / 4, (v[7] - 2 * v[0] + v[8]) / 4
+        hxy = (v[9] - v[10] - v[11] + v[12]) / 4
+        determinant = hxx * hyy - hxy * hxy
+        solvable = inside & (determinant.abs() > 1e-10)
+        safe = torch.where(solvable, determinant, torch.ones_like(determinant))
+        dx, dy = (hxy * gy - hyy * gx) / safe, (hxy * gx - hxx * gy) / safe
+        good = solvable & (dx.abs() <= 1) & (dy.abs() <= 1)
+        return torch.stack([dx, dy], dim=2) * good.unsqueeze(2).to(dx.dtype)
+
+
+class Deploy(nn.Module):
+    """A network with its normalisation before it and its decoding behind it.
+
+    Input ``crops`` (N, H, W, 3) uint8 BGR; outputs ``keypoints`` (N, K, 3) and ``heatmaps`` (N, K, h, w).
+    *joints* keeps the first so many maps: CPM and OpenPose have a background map after the joints.
+    """
+
+    def __init__(self, net: nn.Module, normalise: Normalise, decoder: HeatmapDecoder, joints: int) -> None:
+        super().__init__()
+        self.normalise, self.net, self.decoder, self.joints = normalise, net, decoder, joints
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        heatmaps = self.net(self.normalise(crops))
+        if isinstance(heatmaps, (list, tuple)):
+            heatmaps = heatmaps[-1]  # the last stage is the answer; the others are for training
+        heatmaps = heatmaps[:, : self.joints]
+        return self.decoder(heatmaps), heatmaps
+
+
+def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
+    """Write *deploy* to *path* as ONNX with a dynamic batch; returns the file's SHA-256.
+
+    The file is written beside *path* and renamed, so a half-written model is never seen.
+    """
+    deploy = deploy.eval()
+    crops = torch.zeros(2, *input_hw, 3, dtype=torch.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    os.close(handle)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                deploy,
+                (crops,),
+                name,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=["crops"],
+                output_names=["keypoints", "heatmaps"],
+                dynamic_axes={"crops": {0: "n"}, "keypoints": {0: "n"}, "heatmaps": {0: "n"}},
+            )
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return hashlib.sha256(path.read_bytes()).hexdigest()

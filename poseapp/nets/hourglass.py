@@ -1,0 +1,79 @@
+"""Stacked Hourglass Networks for Human Pose Estimation (Newell, Yang & Deng, ECCV 2016).
+
+Structure after the paper, Sec. 3, and the authors' release (princeton-vl/pose-hg-train,
+src/models/hg.lua): 7×7 stem, pre-activation bottlenecks, max-pooling down, nearest-neighbour up, one
+skip branch at every scale, intermediate supervision after every stack.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poseapp.nets.blocks import Residual, initialise
+
+
+class Hourglass(nn.Module):
+    """One hourglass of the given order: *order* times down, and up again (Figure 3).
+
+    ``skip`` keeps the features of this scale; ``down`` → ``inner`` → ``up`` works at half of it.
+    """
+
+    def __init__(self, order: int, features: int) -> None:
+        super().__init__()
+        self.skip = Residual(features, features)
+        self.down = Residual(features, features)
+        self.inner: nn.Module = Hourglass(order - 1, features) if order > 1 else Residual(features, features)
+        self.up = Residual(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w = x.shape[2:]
+        low = F.max_pool2d(x, 2, ceil_mode=True)  # (N, C, h/2, w/2)
+        low = self.up(self.inner(self.down(low)))
+        # Odd sizes are rounded up on the way down; what juts out on the way up is cut.
+        up = F.interpolate(low, scale_factor=2.0, mode="nearest")
+        if up.shape[2:] != x.shape[2:]:
+            up = up[:, :, :h, :w]
+        out: Tensor = self.skip(x) + up
+        return out
+
+
+class StackedHourglass(nn.Module):
+    """*stacks* hourglasses end to end; heatmaps after each, the last ones are the answer.
+
+    The published network is ``stacks=8, features=256, stem=64``; slim variants differ in these numbers
+    only. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors (N, K, H/4, W/4).
+    """
+
+    def __init__(self, stacks: int, joints: int = 17, features: int = 256, stem: int = 64, order: int = 4) -> None:
+        super().__init__()
+        self.stem_conv = nn.Conv2d(3, stem, 7, stride=2, padding=3)
+        self.stem_bn = nn.BatchNorm2d(stem)
+        self.stem_residual1 = Residual(stem, features // 2)
+        self.stem_residual2 = Residual(features // 2, features // 2)
+        self.stem_residual3 = Residual(features // 2, features)
+        self.hourglasses = nn.ModuleList(Hourglass(order, features) for _ in range(stacks))
+        self.residuals = nn.ModuleList(Residual(features, features) for _ in range(stacks))
+        self.linears = nn.ModuleList(_linear(features) for _ in range(stacks))
+        self.heads = nn.ModuleList(nn.Conv2d(features, joints, 1) for _ in range(stacks))
+        # No feature is handed on after the last stack.
+        self.remap_features = nn.ModuleList(nn.Conv2d(features, features, 1) for _ in range(stacks - 1))
+        self.remap_heatmaps = nn.ModuleList(nn.Conv2d(joints, features, 1) for _ in range(stacks - 1))
+        initialise(self, heads=lambda name: name.startswith("heads."))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = F.relu(self.stem_bn(self.stem_conv(image)))  # (N, stem, H/2, W/2)
+        x = F.max_pool2d(self.stem_residual1(x), 2)  # (N, C/2, H/4, W/4)
+        x = self.stem_residual3(self.stem_residual2(x))  # (N, C, H/4, W/4)
+        heatmaps: list[Tensor] = []
+        last = len(self.heads) - 1
+        for i in range(last + 1):
+            y = self.linears[i](self.residuals[i](self.hourglasses[i](x)))  # (N, C, H/4, W/4)
+            heatmaps.append(self.heads[i](y))  # (N, K, H/4, W/4)
+            if i < last:
+                x = x + self.remap_features[i](y) + self.remap_heatmaps[i](heatmaps[i])
+        return heatmaps
+
+
+def _linear(features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(features, features, 1), nn.BatchNorm2d(features), nn.ReLU(inplace=True))
