@@ -1,0 +1,95 @@
+"""ONNX Runtime: the engine that runs everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from poseapp.core.errors import EngineError
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray
+from poseapp.engine.base import Backend, Output, check_crops
+
+_DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
+
+
+class OrtEngine:
+    """One ONNX file in ONNX Runtime on the CPU.
+
+    *threads* 0 takes the cores this process may use, at most 8: a small network gains nothing beyond.
+    Raises EngineError when the file cannot be loaded or is not a graph of this project.
+    """
+
+    def __init__(self, path: Path, spec: ModelSpec, threads: int = 0) -> None:
+        self._spec = spec
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or min(8, available_cores())
+        # A spinning thread takes its core from capture, drawing and encoding between two frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session: ort.InferenceSession | None = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
+            raise EngineError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)}). Export or fetch it again.") from None
+        self._check_graph(path)
+        provider = self._session.get_providers()[0]
+        self._backend = Backend(f"ONNX Runtime {ort.__version__}", _DEVICES.get(provider, provider), _precision(self._session))
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._spec
+
+    @property
+    def backend(self) -> Backend:
+        """What really runs."""
+        return self._backend
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        """Joints of *crops* (N, H, W, 3) uint8 BGR; see Engine."""
+        check_crops(crops, self._spec)
+        if self._session is None:
+            raise EngineError(f"{self._spec.name}: the engine is closed.")
+        wanted = ["keypoints", "heatmaps"] if heatmaps else ["keypoints"]
+        try:
+            values = self._session.run(wanted, {"crops": crops})
+        except Exception as error:
+            raise EngineError(f"{self._spec.name}: ONNX Runtime failed ({_first_line(error)}).") from None
+        arrays = [np.asarray(value, np.float32) for value in values]
+        return Output(arrays[0], arrays[1] if heatmaps else None)
+
+    def close(self) -> None:
+        """Free the session; safe to call twice."""
+        self._session = None
+
+    def _check_graph(self, path: Path) -> None:
+        assert self._session is not None
+        inputs = {i.name: list(i.shape)[1:] for i in self._session.get_inputs()}
+        outputs = {o.name for o in self._session.get_outputs()}
+        want = [*self._spec.input_hw, 3]
+        if inputs != {"crops": want} or not {"keypoints", "heatmaps"} <= outputs:
+            raise EngineError(
+                f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {inputs} and "
+                f"{sorted(outputs)}. Export it with this version of the app."
+            )
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _precision(session: ort.InferenceSession) -> str:
+    """The precision the exporter wrote into the graph's metadata; FP32 where it wrote none."""
+    return session.get_modelmeta().custom_metadata_map.get("precision", "FP32")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
