@@ -1,0 +1,13 @@
+"""`python main.py` is the `poseapp` command, from any folder."""
+
+import sys
+
+try:
+    from poseapp.cli import main
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.partition(".")[0] == "poseapp":
+        raise
+    sys.exit(f"poseapp: the package {error.name} is missing. Run: {sys.executable} -m pip install -e {sys.path[0]}")
+
+if __name__ == "__main__":
+    main()
