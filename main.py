@@ -10,4 +10,4 @@ except ModuleNotFoundError as error:
     sys.exit(f"poseapp: the package {error.name} is missing. Run: {sys.executable} -m pip install -e {sys.path[0]}")
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -89,7 +89,7 @@ def check_hash(path: Path, spec: ModelSpec) -> None:
     """Raise ModelError unless the file at *path* is the one that *spec* was written for."""
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(path)
+            found = hashlib.sha256(file.read()).hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
     if found != spec.weights_sha256:
@@ -97,7 +97,3 @@ def check_hash(path: Path, spec: ModelSpec) -> None:
             f"{path}: expected SHA-256 {spec.weights_sha256[:12]}…, got {found[:12]}…. "
             "The file is damaged or belongs to another model.json: export or fetch the model again."
         )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -88,7 +88,7 @@ def available_cores() -> int:
 
 def _precision(session: ort.InferenceSession) -> str:
     """The precision the exporter wrote into the graph's metadata; FP32 where it wrote none."""
-    return session.get_modelmeta().custom_metadata_map.get("precision", "FP32")
+    return str(session.get_modelmeta().custom_metadata_map.get("precision", "FP32"))
 
 
 def _first_line(error: Exception) -> str:

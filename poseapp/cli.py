@@ -1,0 +1,224 @@
+"""The command line: run | bench | models | train | eval | export. Logging is configured here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import poseapp
+from poseapp.core.errors import PoseAppError
+from poseapp.engine.load import DEVICES, default_engines_dir, find_model
+
+app = typer.Typer(
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Live human pose from a camera or a clip. Without a command the window opens.",
+)
+console = Console(stderr=True, highlight=False)
+
+EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
+Model = Annotated[str | None, typer.Option("--model", "-m", help="A model of the store.", show_default="the store's default")]
+Device = Annotated[str, typer.Option("--device", help=f"Where to run: {', '.join(DEVICES)}.")]
+DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and detailed logs.")] = False,
+    engines_dir: EnginesDir = default_engines_dir(),
+    model: Model = None,
+    device: Device = "auto",
+) -> None:
+    if version:
+        print(f"poseapp {poseapp.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        _open(None, model, engines_dir, device, out=None, headless=False, seconds=None)
+
+
+@app.command()
+def run(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="camera, camera:1, a video, a picture, a folder, rtsp://…, http://… or synthetic.", show_default="camera"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where recordings go.", show_default="recordings, headless")
+    ] = None,
+    model: Model = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No window: write the annotated video and the keypoints.")] = False,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Headless: stop after this time.")] = None,
+    engines_dir: EnginesDir = default_engines_dir(),
+    device: Device = "auto",
+) -> None:
+    """Open the window on SOURCE, or work through it without one (--headless)."""
+    _open(source, model, engines_dir, device, out=out, headless=headless, seconds=seconds)
+
+
+@app.command()
+def bench(
+    model: Model = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Time measured for each line.")] = 5.0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file too.")] = None,
+    soak: Annotated[int, typer.Option("--soak", help="Instead, run and record for so many minutes and watch the memory.")] = 0,
+    engines_dir: EnginesDir = default_engines_dir(),
+    device: Device = "auto",
+) -> None:
+    """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
+    from poseapp.live.bench import run_benchmark, run_soak
+
+    folder = find_model(engines_dir, model).folder
+    clip = DEMO if DEMO.is_file() else None
+    if soak > 0:
+        result = run_soak(folder, minutes=soak, device=device, clip=clip)
+        print(
+            f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}, "
+            f"memory {result.memory_mb[0]:.0f} → {result.memory_mb[-1]:.0f} MB ({result.growth_mb:+.1f} MB after the first minute)"
+        )
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("benchmark", total=1.0)
+        report = run_benchmark(
+            folder,
+            device=device,
+            seconds=seconds,
+            clip=clip,
+            progress=lambda share, what: bar.update(task, completed=share, description=what),
+        )
+    print(report.table())
+    if json_out is not None:
+        _write(json_out, report.to_json())
+
+
+def _open(
+    source_text: str | None,
+    model: str | None,
+    engines_dir: Path,
+    device: str,
+    *,
+    out: Path | None,
+    headless: bool,
+    seconds: float | None,
+) -> None:
+    """The window where there is a screen, the same pipeline without one where there is none."""
+    from poseapp.live.source import parse_source
+
+    if not headless:
+        reason = _no_window_because()
+        if not reason:
+            from poseapp.ui.app import run_app
+
+            chosen = parse_source(source_text, loop=True) if source_text is not None else None
+            raise typer.Exit(run_app(chosen, model, engines_dir, device))
+        console.print(f"{reason} Running without a window.")
+    if source_text is None:
+        console.print(f"No source given: using the demo clip {DEMO.name}.")
+        source_text = str(DEMO)
+    _run_headless(source_text, find_model(engines_dir, model).folder, device, out or Path("recordings"), seconds)
+
+
+def _no_window_because() -> str:
+    """Why no window can open here; "" when one can."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "There is no screen (DISPLAY is not set)."
+    try:
+        import PySide6.QtWidgets  # noqa: F401
+    except ImportError as error:
+        return f"Qt cannot start ({error}). On Debian or Ubuntu `make run` installs what is missing."
+    return ""
+
+
+def _run_headless(source_text: str, folder: Path, device: str, out: Path, seconds: float | None) -> None:
+    """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files."""
+    from poseapp.live.record import RecordOptions
+    from poseapp.live.session import Session
+    from poseapp.live.source import parse_source
+
+    source = parse_source(source_text)
+    session = Session(source, folder, device=device, realtime=source.live)
+    begun = time.monotonic()
+    latencies: list[float] = []
+    first_pose_s: float | None = None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    session.start_recording(RecordOptions(out))
+    session.start()
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(source.name, total=None)
+            while not session.wait(0.02):
+                status = session.status()
+                if status.recording is not None:
+                    total = getattr(source, "frames", 0) or None
+                    bar.update(task, completed=status.recording.frames, total=total, description=status.message or source.name)
+                    if status.recording.error:
+                        break
+                result = session.take()
+                if result is not None:
+                    latencies.append(sum(result.stage_ms.values()))
+                    if first_pose_s is None and len(result.poses):
+                        first_pose_s = time.time() - psutil.Process().create_time()
+                if seconds is not None and time.monotonic() - begun > seconds:
+                    break
+    except KeyboardInterrupt:
+        console.print("Interrupted: finishing the recording.")
+    finally:
+        session.stop()
+    status = session.status()
+    recording = status.recording
+    assert recording is not None
+    elapsed = time.monotonic() - begun
+    median = sorted(latencies)[len(latencies) // 2] if latencies else 0.0
+    first = f", first pose {first_pose_s:.1f} s after the start" if first_pose_s is not None else ", nobody found"
+    print(f"model      {status.model or '–'} on {status.backend or '–'}")
+    print(f"frames     {recording.frames} in {elapsed:.1f} s: {recording.frames / elapsed:.1f} fps, {recording.dropped} dropped")
+    print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
+    for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):
+        print(f"{Path(name).stem:<10} {recording.folder / name}")
+    if session.failure:
+        raise PoseAppError(session.failure)
+    if recording.error:
+        raise PoseAppError(recording.error)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PoseAppError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status. Every error is one line; --debug adds the traceback."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in argv  # wherever it stands
+    argv = [argument for argument in argv if argument != "--debug"]
+    level = logging.DEBUG if debug else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    try:
+        app(argv, prog_name="poseapp", standalone_mode=True)
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if debug:
+            logging.getLogger(__name__).exception("poseapp failed")
+        known = isinstance(error, PoseAppError)
+        text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
+        print(f"poseapp: {text}", file=sys.stderr)
+        return 1
+    return 0

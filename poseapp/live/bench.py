@@ -1,0 +1,335 @@
+"""The benchmark: the real pipeline on a fixed clip, with warm-up, and a report that can be compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import psutil
+
+import poseapp
+from poseapp.core.errors import PoseAppError
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray
+from poseapp.engine.base import Backend
+from poseapp.engine.ort import available_cores
+from poseapp.live.record import RecordOptions
+from poseapp.live.session import Session
+from poseapp.live.source import Mode, SyntheticSource, VideoSource
+from poseapp.render import DrawOptions, annotate
+
+HW = (720, 1280)
+CLIP_FRAMES = 24
+WARM_UP_S = 1.5
+FRAME_PERIOD_S = 0.002  # how often the stand-in for the window looks for a new result
+OWN_STAGES = ("wait", "crop", "decode", "draw")  # what the app itself adds to the network's time
+
+
+class ClipSource:
+    """A short clip held in memory and played to and fro at *fps*, so that no decoding is measured."""
+
+    live = False
+
+    def __init__(self, images: list[ImageArray], fps: float) -> None:
+        self.name, self.asked = "benchmark clip", None  # type: str, Mode | None
+        self._images, self._fps, self._count = [*images, *images[-2:0:-1]], fps, 0
+
+    def open(self) -> Mode:
+        """Start at the first picture."""
+        self._count = 0
+        return Mode(self._images[0].shape[1], self._images[0].shape[0], self._fps)
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        """The next picture; there is no end."""
+        image, t = self._images[self._count % len(self._images)], self._count / self._fps
+        self._count += 1
+        return image, t
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One way of using the app: a source of *fps* frames a second, with or without a recording."""
+
+    name: str
+    fps: float
+    record: bool
+
+
+SCENARIOS = (
+    Scenario("view, 30 fps camera", 30.0, record=False),
+    Scenario("view and record, 30 fps camera", 30.0, record=True),
+    Scenario("view and record, 120 fps camera", 120.0, record=True),
+)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one scenario gave. ``ms`` stage → (p50, p95); ``own_ms`` p50 of the app's own work outside the network."""
+
+    scenario: str
+    fps: float
+    ms: dict[str, tuple[float, float]]
+    own_ms: float
+    first_pose_s: float
+    drops: dict[str, int]
+    cpu_percent: float
+    memory_mb: float
+    people: int
+
+
+@dataclass(frozen=True)
+class BenchmarkReport:
+    """A benchmark with all that is needed to compare it with another one."""
+
+    model: str
+    weights_sha256: str
+    backend: str
+    measurements: tuple[Measurement, ...]
+    machine: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    when: str = ""
+
+    def table(self) -> str:
+        """The figures as a Markdown table with the machine above it."""
+        machine = f"{self.machine['cpu']}, {self.machine['cores']} cores, {self.machine['system']}"
+        lines = [
+            f"{self.model} on {self.backend}; {machine}; clip {HW[1]}×{HW[0]}",
+            "",
+            "| | fps | total p50 / p95 ms | wait | crop | inference | decode | draw | encode | own work ms | first pose s |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for m in self.measurements:
+            total = m.ms.get("total", (0.0, 0.0))
+            stages = " | ".join(
+                f"{m.ms[s][0]:.2f}" if s in m.ms else "–" for s in ("wait", "crop", "inference", "decode", "draw", "encode")
+            )
+            lines.append(
+                f"| {m.scenario} | {m.fps:.1f} | {total[0]:.1f} / {total[1]:.1f} | {stages} | {m.own_ms:.2f} | {m.first_pose_s:.2f} |"
+            )
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """All figures as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def run_benchmark(
+    engine_folder: Path,
+    *,
+    device: str = "auto",
+    seconds: float = 5.0,
+    clip: Path | None = None,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BenchmarkReport:
+    """Measure every scenario for *seconds* after a warm-up; blocks, so call it off the UI thread.
+
+    *clip* is a video to take pictures from (default: the synthetic figure). *progress* gets a share 0..1 and what is
+    being measured; *cancelled* is asked twenty times a second. Raises PoseAppError when cancelled or when the pipeline
+    fails.
+    """
+    images = _clip_images(clip)
+    spec = ModelSpec.read(engine_folder / "model.json")
+    measurements, backend = [], None
+    for i, scenario in enumerate(SCENARIOS):
+        with _running(engine_folder, device, ClipSource(images, scenario.fps), scenario.record) as session:
+
+            def tick(share: float, i: int = i, scenario: Scenario = scenario) -> None:
+                if cancelled is not None and cancelled():
+                    raise PoseAppError("benchmark: cancelled.")
+                if progress is not None:
+                    progress((i + share) / len(SCENARIOS), scenario.name)
+
+            measurement, backend = _measure(session, scenario, seconds, tick)
+            measurements.append(measurement)
+    assert backend is not None
+    return BenchmarkReport(
+        spec.name,
+        spec.weights_sha256,
+        str(backend),
+        tuple(measurements),
+        machine(),
+        versions(),
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+    )
+
+
+@contextmanager
+def _running(engine_folder: Path, device: str, source: ClipSource, record: bool) -> Iterator[Session]:
+    """A session on *source*, recording to a folder that is thrown away."""
+    session = Session(source, engine_folder, device=device)
+    with tempfile.TemporaryDirectory(prefix="poseapp-bench-") as folder:
+        try:
+            session.start()
+            if record:
+                session.start_recording(RecordOptions(Path(folder)))
+            yield session
+        finally:
+            session.stop()
+
+
+def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callable[[float], None]) -> tuple[Measurement, Backend]:
+    """Take and draw results as the window does, and collect the figures of the time after the warm-up."""
+    options = DrawOptions()
+    begun = time.monotonic()
+    first_pose_s = 0.0
+    samples: dict[str, list[float]] = {}
+    shown, people, started, next_tick = 0, 0, 0.0, 0.0
+    drops_before: dict[str, int] = {}
+    cpu_before = 0.0
+    while True:
+        now = time.monotonic()
+        if now > next_tick:
+            next_tick = now + 0.05
+            tick(min(1.0, (now - begun) / (WARM_UP_S + seconds)))
+            state = session.status()
+            if state.state == "failed":
+                raise PoseAppError(state.message)
+        if started and now - started >= seconds:
+            break
+        result = session.take()
+        if result is None:
+            time.sleep(FRAME_PERIOD_S)
+            continue
+        drawing = time.perf_counter()
+        annotate(result, options)
+        draw_ms = (time.perf_counter() - drawing) * 1e3
+        session.painted(result, draw_ms)
+        total_ms = (time.monotonic() - result.frame.t) * 1e3
+        first_pose_s = first_pose_s or time.monotonic() - begun
+        if not started and time.monotonic() - begun - first_pose_s >= WARM_UP_S:
+            started, cpu_before = time.monotonic(), _cpu_s()
+            drops_before = dict(session.status().stats.drops)
+        if started:
+            shown += 1
+            people = max(people, len(result.poses))
+            for stage, took_ms in {**result.stage_ms, "draw": draw_ms, "total": total_ms}.items():
+                samples.setdefault(stage, []).append(took_ms)
+    elapsed = time.monotonic() - started
+    status = session.status()
+    ms = {stage: (float(np.percentile(v, 50)), float(np.percentile(v, 95))) for stage, v in samples.items()}
+    if "encode" in status.stats.ms:
+        ms["encode"] = status.stats.ms["encode"]
+    assert status.backend is not None
+    measurement = Measurement(
+        scenario.name,
+        shown / elapsed,
+        ms,
+        sum(ms[stage][0] for stage in OWN_STAGES),
+        first_pose_s,
+        {name: count - drops_before.get(name, 0) for name, count in status.stats.drops.items()},
+        (_cpu_s() - cpu_before) / elapsed * 100,
+        status.stats.memory_mb,
+        people,
+    )
+    return measurement, status.backend
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A long run with a recording: memory in MB at the end of each minute, and what was dropped."""
+
+    memory_mb: tuple[float, ...]
+    fps: float
+    drops: dict[str, int]
+    recorded_frames: int
+
+    @property
+    def growth_mb(self) -> float:
+        """Growth after the first minute."""
+        return self.memory_mb[-1] - self.memory_mb[0]
+
+
+def run_soak(
+    engine_folder: Path, *, minutes: int, device: str = "auto", clip: Path | None = None, said: Callable[[str], None] = print
+) -> Soak:
+    """Run and record for *minutes*, saying the memory after each; raises PoseAppError when the pipeline fails."""
+    options = DrawOptions()
+    memory: list[float] = []
+    shown = 0
+    with _running(engine_folder, device, ClipSource(_clip_images(clip), 30.0), record=True) as session:
+        begun = time.monotonic()
+        while len(memory) < minutes:
+            result = session.take()
+            if result is not None:
+                annotate(result, options)
+                session.painted(result, 0.0)
+                shown += 1
+            else:
+                time.sleep(FRAME_PERIOD_S)
+            if time.monotonic() - begun >= 60 * (len(memory) + 1):
+                status = session.status()
+                if status.state == "failed" or (status.recording is not None and status.recording.error):
+                    raise PoseAppError(status.message or (status.recording.error if status.recording else ""))
+                memory.append(psutil.Process().memory_info().rss / 2**20)
+                said(f"minute {len(memory)}: {memory[-1]:.1f} MB, drops {dict(status.stats.drops)}")
+        status = session.status()
+        fps = shown / (time.monotonic() - begun)
+    frames = status.recording.frames if status.recording is not None else 0
+    return Soak(tuple(memory), fps, dict(status.stats.drops), frames)
+
+
+def _clip_images(clip: Path | None) -> list[ImageArray]:
+    """The clip's pictures at 1280×720."""
+    source = VideoSource(clip, loop=True) if clip is not None else SyntheticSource(HW)
+    source.open()
+    images: list[ImageArray] = []
+    try:
+        while len(images) < CLIP_FRAMES:
+            item = source.read()
+            assert item is not None, "a repeated clip has no end"
+            image = item[0]
+            if image.shape[:2] != HW:
+                image = cv2.resize(image, (HW[1], HW[0]), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            images.append(image)
+    finally:
+        source.close()
+    return images
+
+
+def _cpu_s() -> float:
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)
+
+
+def machine() -> dict[str, str]:
+    """The machine that is measured."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": str(available_cores()),
+        "memory_gb": f"{psutil.virtual_memory().total / 2**30:.0f}",
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or os.environ.get("PROCESSOR_IDENTIFIER", "unknown CPU")
+
+
+def versions() -> dict[str, str]:
+    """What ran."""
+    return {
+        "poseapp": poseapp.__version__,
+        "python": platform.python_version(),
+        "opencv": cv2.__version__,
+        "pyav": av.__version__,
+        "numpy": np.__version__,
+    }

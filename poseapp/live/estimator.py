@@ -1,0 +1,58 @@
+"""From a frame to the poses in it: crop, network, back to frame coordinates, next crop."""
+
+from __future__ import annotations
+
+import time
+from types import MappingProxyType
+
+import numpy as np
+
+from poseapp.core import transform
+from poseapp.core.heatmap import input_px_per_cell
+from poseapp.core.roi import Follower
+from poseapp.core.types import FloatArray, Frame, Heatmaps, Poses, Result
+from poseapp.engine.base import Engine
+
+
+class Estimator:
+    """Finds one person in each frame and follows them. Lives on the engine's thread."""
+
+    def __init__(self, engine: Engine, follower: Follower | None = None) -> None:
+        self._engine = engine
+        self._spec = engine.spec
+        self.follower = follower or Follower(engine.spec.input_hw)
+        cell = input_px_per_cell(self._spec.input_hw, self._spec.heatmap_hw, self._spec.mapping)
+        self._input_from_cell = np.array([[cell[0], 0.0, 0.0], [0.0, cell[1], 0.0]])
+
+    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
+        """The poses in *frame*, with each stage's time in ms; *wait_ms* is how long the frame has waited."""
+        started = time.perf_counter()
+        box = self.follower.box(frame.hw)
+        affine = transform.crop_affine(box, self._spec.input_hw)
+        crop = transform.crop(frame.image, affine, self._spec.input_hw)
+        cropped = time.perf_counter()
+        output = self._engine.infer(crop[None], heatmaps)
+        inferred = time.perf_counter()
+        to_frame = transform.invert(affine)
+        keypoints = output.keypoints[0]
+        xy = transform.apply(to_frame, keypoints[:, :2]).astype(np.float32)
+        score = keypoints[:, 2].copy()
+        found = self.follower.update(xy, score, frame.hw)
+        poses = self._poses(xy, score) if found else Poses.none(self._spec.skeleton)
+        maps: tuple[Heatmaps, ...] = ()
+        if output.heatmaps is not None:
+            # A copy: the engine may reuse its buffers while the window still draws.
+            maps = (Heatmaps(output.heatmaps[0].copy(), transform.compose(to_frame, self._input_from_cell)),)
+        decoded = time.perf_counter()
+        stage_ms = {
+            "wait": wait_ms,
+            "crop": (cropped - started) * 1e3,
+            "inference": (inferred - cropped) * 1e3,
+            "decode": (decoded - inferred) * 1e3,
+        }
+        return Result(frame, poses, MappingProxyType(stage_ms), box[None].astype(np.float32), maps, self._spec.name)
+
+    def _poses(self, xy: FloatArray, score: FloatArray) -> Poses:
+        person = np.array([score.mean()], np.float32)
+        ids = np.array([self.follower.identity], np.int64)
+        return Poses(xy[None], score[None], person, ids, self._spec.skeleton)

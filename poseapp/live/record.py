@@ -1,0 +1,376 @@
+"""Recording: annotated video, keypoints and manifest, whole up to the last half second whatever happens.
+
+A recording is a folder: ``annotated.mkv`` (H.264, variable frame rate, presentation times = capture times),
+optionally ``clean.mkv``, ``keypoints.jsonl`` (one line a frame) and ``session.json``. Matroska is written in clusters
+of half a second that are flushed at once, so a killed process leaves a file that plays.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import platform
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+import poseapp
+from poseapp.core.errors import RecordError
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray, Poses, Result
+from poseapp.engine.base import Backend
+from poseapp.live.stats import Stats
+from poseapp.render import DrawOptions, annotate
+
+log = logging.getLogger(__name__)
+
+QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
+RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
+TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """``folder`` gets a new dated sub-folder; ``clean_video`` adds the unannotated video; ``draw`` is how poses are drawn."""
+
+    folder: Path
+    clean_video: bool = False
+    draw: DrawOptions = field(default_factory=DrawOptions)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where a recording stands.
+
+    ``disk_left_s`` is the time until the disk is full at this rate; ``error`` why it stopped by itself, or "".
+    """
+
+    folder: Path
+    active: bool
+    seconds: float
+    bytes: int
+    frames: int
+    dropped: int
+    disk_left_s: float
+    error: str = ""
+
+    @property
+    def summary(self) -> str:
+        """One line for the user."""
+        text = f"{self.frames} frames, {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
+        if self.dropped:
+            text += f", {self.dropped} frames dropped"
+        return f"{self.error} {text}" if self.error else text
+
+
+class VideoWriter:
+    """H.264 in Matroska with a presentation time for every picture."""
+
+    def __init__(self, path: Path, hw: tuple[int, int]) -> None:
+        self._hw = (hw[0] + hw[0] % 2, hw[1] + hw[1] % 2)  # 4:2:0 colour needs even sides
+        options = {"flush_packets": "1", "cluster_time_limit": "500"}
+        self._container = av.open(str(path), "w", format="matroska", options=options)
+        stream = self._container.add_stream("libx264", rate=30)
+        stream.height, stream.width = self._hw
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = TIME_BASE
+        # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
+        self._stream = stream
+        self._last_pts = -1
+
+    def write(self, image: ImageArray, t: float) -> None:
+        """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
+        if image.shape[:2] != self._hw:
+            image = _fit(image, self._hw)
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        self._last_pts = frame.pts = max(round(t / TIME_BASE), self._last_pts + 1)
+        frame.time_base = TIME_BASE
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what is still in the encoder and finish the file."""
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+
+def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
+    h, w = image.shape[:2]
+    out = np.zeros((*hw, 3), np.uint8)
+    if h <= hw[0] and w <= hw[1] and (hw[0] - h) + (hw[1] - w) <= 2:  # only made even
+        out[:h, :w] = image
+        return out
+    scale = min(hw[0] / h, hw[1] / w)
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    y, x = (hw[0] - size[1]) // 2, (hw[1] - size[0]) // 2
+    out[y : y + size[1], x : x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return out
+
+
+def keypoints_line(frame_index: int, t: float, poses: Poses) -> str:
+    """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame."""
+    people = [
+        {
+            "id": int(identity),
+            "score": round(float(person), 4),
+            "keypoints": [_joint(p, s) for p, s in zip(xy, score, strict=True)],
+        }
+        for identity, person, xy, score in zip(poses.ids, poses.person_score, poses.xy, poses.score, strict=True)
+    ]
+    return json.dumps({"frame": frame_index, "t": round(t, 4), "people": people}, separators=(",", ":"))
+
+
+def _joint(xy: np.ndarray[Any, Any], score: float) -> list[float | None]:
+    if not np.isfinite(xy).all():
+        return [None, None, round(float(score), 4)]
+    return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4)]
+
+
+class Recorder:
+    """Writes a recording on a thread of its own, from a short bounded queue.
+
+    Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
+    called on the recorder's thread when all files are closed. Raises RecordError when the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        options: RecordOptions,
+        about: Mapping[str, Any],
+        stats: Stats,
+        *,
+        lossless: bool = False,
+        finished: Callable[[Recording], None] = lambda _recording: None,
+    ) -> None:
+        self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
+        self.folder = _new_folder(options.folder)
+        self._manifest: dict[str, Any] = {
+            "app": {"name": "poseapp", "version": poseapp.__version__},
+            "started": datetime.now().astimezone().isoformat(timespec="milliseconds"),
+            "versions": {"python": platform.python_version(), "opencv": cv2.__version__, "pyav": av.__version__},
+            "system": platform.platform(),
+            **about,
+            "models": [],
+            "finished": False,
+        }
+        self._queue: queue.Queue[Result | None] = queue.Queue(QUEUE_FRAMES)
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._frames = self._dropped = self._bytes = 0
+        self._seconds = 0.0
+        self._free = _free_bytes(self.folder)
+        self._active, self._error = True, ""
+        self._write_manifest()
+        self._thread = threading.Thread(target=self._run, name="poseapp-recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, result: Result) -> None:
+        """Hand over a frame with its poses."""
+        while not self._closing.is_set():
+            try:
+                self._queue.put(result, timeout=0.2 if self._lossless else 0)
+                return
+            except queue.Full:
+                if not self._lossless:
+                    with self._lock:
+                        self._dropped += 1
+                    return
+
+    def source_opened(self, granted: Mapping[str, Any]) -> None:
+        """Note in the manifest what the source gives."""
+        with self._lock:
+            self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
+        self._write_manifest()
+
+    def model_changed(self, spec: ModelSpec, backend: Backend) -> None:
+        """Note in the manifest which model the frames from now on come from."""
+        with self._lock:
+            entry = {
+                "from_frame": self._frames,
+                "name": spec.name,
+                "sha256": spec.weights_sha256,
+                "backend": str(backend),
+                "fallback": backend.fallback,
+                "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
+            }
+            self._manifest["models"].append(entry)
+        self._write_manifest()
+
+    def close(self) -> None:
+        """Finish what is in the queue, then the files; returns at once."""
+        self._closing.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until the files are finished; True when they are."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def status(self) -> Recording:
+        """Where the recording stands."""
+        with self._lock:
+            rate = self._bytes / self._seconds if self._seconds > 1 else 0.0
+            left = max(0, self._free - RESERVE_BYTES) / rate if rate > 0 else float("inf")
+            return Recording(
+                self.folder, self._active, self._seconds, self._bytes, self._frames, self._dropped, left, self._error
+            )
+
+    def _run(self) -> None:
+        writers: list[tuple[VideoWriter, bool]] = []
+        keypoints = None
+        try:
+            # Line buffering: every line is with the system as soon as it is whole.
+            keypoints = (self.folder / "keypoints.jsonl").open("w", encoding="utf-8", buffering=1)
+            self._write_frames(writers, keypoints)
+        except Exception as error:  # the recorder's only catch-all: whatever stops it, the files are closed below
+            log.exception("recording stopped")
+            self._set_error(f"The recording stopped: {_why(error)}.")
+        finally:
+            for writer, _ in writers:
+                self._attempt(writer.close)
+            if keypoints is not None:
+                self._attempt(keypoints.close)
+            self._measure()
+            with self._lock:
+                self._active = False
+            self._attempt(lambda: self._write_manifest(finished=True))
+            self._closing.set()
+            self._finished(self.status())
+
+    def _write_frames(self, writers: list[tuple[VideoWriter, bool]], keypoints: Any) -> None:
+        first_t = 0.0
+        measured = time.monotonic()
+        while True:
+            try:
+                result = self._queue.get(timeout=0.05)
+            except queue.Empty:
+                if self._closing.is_set():
+                    return
+                continue
+            assert result is not None
+            if not writers:
+                first_t = result.frame.t
+                writers.append((VideoWriter(self.folder / "annotated.mkv", result.frame.hw), True))
+                if self._options.clean_video:
+                    writers.append((VideoWriter(self.folder / "clean.mkv", result.frame.hw), False))
+            t = max(0.0, result.frame.t - first_t)
+            for writer, annotated in writers:
+                started = time.perf_counter()
+                image = annotate(result, self._options.draw) if annotated else result.frame.image
+                drawn = time.perf_counter()
+                writer.write(image, t)
+                if annotated:
+                    self._stats.add("draw", (drawn - started) * 1e3)
+                    self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
+            keypoints.write(keypoints_line(result.frame.index, t, result.poses) + "\n")
+            self._stats.tick("recording")
+            with self._lock:
+                self._frames += 1
+                self._seconds = t
+            if time.monotonic() - measured > 0.5:
+                measured = time.monotonic()
+                self._measure()
+                if self._free < RESERVE_BYTES:
+                    self._set_error(f"The recording stopped: the disk is nearly full ({self._free / 1e6:.0f} MB left).")
+                    return
+
+    def _measure(self) -> None:
+        size = sum(file.stat().st_size for file in self.folder.iterdir())
+        free = _free_bytes(self.folder)
+        with self._lock:
+            self._bytes, self._free = size, free
+
+    def _set_error(self, error: str) -> None:
+        with self._lock:
+            self._error = self._error or error
+
+    def _attempt(self, action: Callable[[], None]) -> None:
+        """Closing one file must not keep the others from being closed."""
+        try:
+            action()
+        except Exception as error:
+            log.debug("while finishing a recording", exc_info=True)
+            self._set_error(f"The recording could not be finished: {_why(error)}.")
+
+    def _write_manifest(self, finished: bool = False) -> None:
+        with self._lock:
+            if finished:
+                self._manifest |= {
+                    "finished": True,
+                    "frames": self._frames,
+                    "seconds": round(self._seconds, 3),
+                    "dropped": self._dropped,
+                    "error": self._error,
+                }
+            text = json.dumps(self._manifest, indent=2) + "\n"
+        temporary = self.folder / "session.json.tmp"
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, self.folder / "session.json")
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    """A new folder named after the present second in *parent*; RecordError when it cannot be made or written."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for name in (stamp, *(f"{stamp}_{i}" for i in range(2, 1000))):
+            try:
+                (parent / name).mkdir()
+            except FileExistsError:
+                continue
+            probe = parent / name / ".probe"
+            probe.write_bytes(b"1")
+            probe.unlink()
+            return parent / name
+    except OSError as error:
+        raise RecordError(f"{parent}: cannot be written ({error.strerror}). Choose another folder for recordings.") from None
+    raise RecordError(f"{parent}: too many recordings of one second. Choose another folder for recordings.")
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full; make room, or record to another folder"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
+    """Write the annotated picture, the clean one and the keypoints of *result*; returns the annotated PNG's path.
+
+    Raises RecordError when *folder* cannot be written.
+    """
+    stem = datetime.now().strftime("snapshot_%Y-%m-%d_%H-%M-%S-%f")[:-3]
+    path = folder / f"{stem}.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, image in ((path, annotate(result, draw)), (folder / f"{stem}_clean.png", result.frame.image)):
+            ok, content = cv2.imencode(".png", image)
+            if not ok:
+                raise RecordError(f"{file}: the picture cannot be encoded.")
+            file.write_bytes(content.tobytes())
+        (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result.poses) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot be written ({error.strerror}). Choose another folder for recordings.") from None
+    return path

@@ -1,0 +1,113 @@
+"""Draws poses on pictures; the window and the recorder share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.transform import Affine, compose
+from poseapp.core.types import FloatArray, Heatmaps, ImageArray, Poses, Result
+
+# BGR. Blue and orange stay apart for every common kind of colour blindness.
+LEFT = (255, 190, 60)
+RIGHT = (40, 140, 255)
+MIDDLE = (245, 245, 245)
+_OUTLINE = (24, 24, 24)
+_SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
+_SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """What is drawn. ``threshold`` hides joints of a lower score; it never touches the data."""
+
+    threshold: float = 0.3
+    labels: bool = False
+    heatmaps: bool = False
+    mirror: bool = False
+    skeleton: bool = True
+
+
+def joint_colour(skeleton: Skeleton, k: int) -> tuple[int, int, int]:
+    """BGR colour of joint k: blue for the left side of the body, orange for the right, white between."""
+    return _SIDES[skeleton.side(k)]
+
+
+def annotate(result: Result, options: DrawOptions) -> ImageArray:
+    """A new (H, W, 3) uint8 BGR picture: the frame with its poses on it."""
+    image = cv2.flip(result.frame.image, 1).astype(np.uint8, copy=False) if options.mirror else result.frame.image.copy()
+    if options.heatmaps:
+        for maps in result.heatmaps:
+            image = draw_heatmaps(image, maps, options.mirror)
+    if options.skeleton:
+        draw_poses(image, result.poses, options)
+    return image
+
+
+def draw_poses(image: ImageArray, poses: Poses, options: DrawOptions) -> None:
+    """Draw limbs, joints and labels into *image*. A joint's marker grows with its score."""
+    h, w = image.shape[:2]
+    unit = max(h, w) / 640
+    for xy, score in zip(poses.xy, poses.score, strict=True):
+        if options.mirror:
+            xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
+        visible = (score >= options.threshold) & np.isfinite(xy).all(axis=1)
+        # Far outside the picture cv2 would overflow its 16.16 integers.
+        visible &= (np.abs(np.nan_to_num(xy)) < 8 * max(h, w)).all(axis=1)
+        points = np.rint(np.nan_to_num(xy) * (1 << _SUB)).astype(int)
+        _draw_limbs(image, poses.skeleton, points, score, visible, unit)
+        _draw_joints(image, poses.skeleton, points, score, visible, unit)
+        if options.labels:
+            _draw_labels(image, poses.skeleton, xy, score, visible, unit)
+
+
+def _draw_limbs(
+    image: ImageArray, skeleton: Skeleton, points: NDArray[Any], score: FloatArray, visible: NDArray[Any], unit: float
+) -> None:
+    for a, b in skeleton.limbs:
+        if visible[a] and visible[b]:
+            sides = {skeleton.side(a), skeleton.side(b)}
+            colour = _SIDES[sides.pop()] if len(sides) == 1 else MIDDLE
+            width = max(1, round(unit * (1.0 + 2.0 * float(min(score[a], score[b])))))
+            cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_AA, _SUB)
+            cv2.line(image, points[a].tolist(), points[b].tolist(), colour, width, cv2.LINE_AA, _SUB)
+
+
+def _draw_joints(
+    image: ImageArray, skeleton: Skeleton, points: NDArray[Any], score: FloatArray, visible: NDArray[Any], unit: float
+) -> None:
+    for k in np.flatnonzero(visible):
+        radius = unit * (1.5 + 4.0 * float(score[k]))
+        centre = points[k].tolist()
+        cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
+        cv2.circle(image, centre, round(radius * (1 << _SUB)), joint_colour(skeleton, int(k)), -1, cv2.LINE_AA, _SUB)
+
+
+def _draw_labels(
+    image: ImageArray, skeleton: Skeleton, xy: FloatArray, score: FloatArray, visible: NDArray[Any], unit: float
+) -> None:
+    size = max(0.35, 0.32 * unit)
+    for k in np.flatnonzero(visible):
+        at = (round(float(xy[k, 0]) + 6 * unit), round(float(xy[k, 1]) - 4 * unit))
+        text = f"{skeleton.keypoints[k].replace('_', ' ')} {score[k]:.2f}"
+        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, _OUTLINE, 3, cv2.LINE_AA)
+        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def draw_heatmaps(image: ImageArray, maps: Heatmaps, mirror: bool = False) -> ImageArray:
+    """*image* with the highest of all joints' confidence at each place as a translucent colour."""
+    h, w = image.shape[:2]
+    peak = np.clip(maps.values.max(axis=0), 0.0, 1.0)
+    to_picture: Affine = maps.to_frame
+    if mirror:
+        to_picture = compose(np.array([[-1.0, 0.0, w - 1.0], [0.0, 1.0, 0.0]]), to_picture)
+    strength = cv2.warpAffine((peak * 255).astype(np.uint8), to_picture, (w, h), flags=cv2.INTER_LINEAR)
+    colours = cv2.applyColorMap(strength, cv2.COLORMAP_TURBO)
+    alpha = cv2.merge([strength] * 3).astype(np.float32) * np.float32(0.75 / 255) + np.float32(0.15)
+    alpha[strength < 8] = 0.0
+    return (image * (1 - alpha) + colours * alpha).astype(np.uint8)
