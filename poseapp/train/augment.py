@@ -33,7 +33,12 @@ class Augment:
     erase_p: float = 0.3
 
     def geometry(
-        self, box: NDArray[np.floating], joints: FloatArray, skeleton: Skeleton, input_hw: tuple[int, int], random: np.random.Generator
+        self,
+        box: NDArray[np.floating],
+        joints: FloatArray,
+        skeleton: Skeleton,
+        input_hw: tuple[int, int],
+        random: np.random.Generator,
     ) -> tuple[Affine, bool]:
         """A random affine from frame px to input px around *box*, and whether it mirrors."""
         if random.random() < self.half_body_p and np.count_nonzero(joints[:, 2]) > self.half_body_min_joints:
@@ -80,7 +85,7 @@ class Augment:
             crop = np.clip(crop + noise, 0, 255).astype(np.uint8)
         if random.random() < self.jpeg_p:
             quality = int(random.integers(20, 70))
-            crop = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR).astype(np.uint8)
+            crop = _compress(crop, quality)
         if random.random() < self.erase_p:
             crop = _erase(crop, random)
         return crop
@@ -113,6 +118,13 @@ def _blur(crop: ImageArray, random: np.random.Generator) -> ImageArray:
     start, end = np.rint(middle - reach).astype(int), np.rint(middle + reach).astype(int)
     cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
     return cv2.filter2D(crop, -1, kernel / kernel.sum()).astype(np.uint8, copy=False)
+
+
+def _compress(crop: ImageArray, quality: int) -> ImageArray:
+    """Through JPEG and back."""
+    decoded = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded.astype(np.uint8, copy=False)
 
 
 def _erase(crop: ImageArray, random: np.random.Generator) -> ImageArray:

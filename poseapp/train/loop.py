@@ -21,8 +21,9 @@ from torch.utils.data import DataLoader
 
 from poseapp.core.errors import CheckpointError, DataError
 from poseapp.nets.deploy import Normalise
-from poseapp.train.data import Person, PoseDataset, Target
+from poseapp.train.data import PoseDataset, Target
 from poseapp.train.losses import supervise
+from poseapp.train.people import Person
 from poseapp.train.recipes import Phase, Recipe
 
 log = logging.getLogger(__name__)
@@ -183,7 +184,12 @@ def _batches(
     # A forked worker would inherit OpenCV's and PyTorch's locks without the threads that hold them, and hang.
     context = "forkserver" if workers else None
     return DataLoader(
-        dataset, recipe.batch, sampler=order.tolist(), num_workers=workers, worker_init_fn=_one_thread, multiprocessing_context=context
+        dataset,
+        recipe.batch,
+        sampler=order.tolist(),
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        multiprocessing_context=context,
     )
 
 
@@ -214,7 +220,9 @@ def _save(path: Path, recipe: Recipe, net: nn.Module, ema: Ema, optimiser: torch
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: cannot be written ({error}). Free some disk space; the last checkpoint is whole.") from None
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}). Free some disk space; the last checkpoint is whole."
+        ) from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

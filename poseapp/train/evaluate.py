@@ -1,0 +1,340 @@
+"""Score an exported model in the engine that the app uses. Needs no torch.
+
+Conventions, those of the papers: boxes are widened to the input's aspect and padded by 1.25 (Sun et al. 2019,
+Sec. 4.1); with the flip test, the heatmaps of the picture and its mirror image are averaged (Newell et al. 2016,
+Sec. 4.1); a detection's score is its box's score times the mean score of its joints above 0.2, and doubles above
+OKS 0.9 are dropped, when boxes come from a detector (Sun et al. 2019, released evaluation code).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core import heatmap, metrics, transform
+from poseapp.core.errors import DataError
+from poseapp.core.heatmap import input_px_per_cell
+from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.types import FloatArray, ImageArray, Poses
+from poseapp.engine.base import Engine
+from poseapp.render import DrawOptions, draw_poses
+from poseapp.train.people import BOX_PADDING, Person, load_json, read_coco, read_image
+
+JOINT_SCORE = 0.2  # joints below it say nothing about how good a detection is
+DOUBLE_OKS = 0.9
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where to look for a person: ``box`` x, y, width, height in px of the picture *image_id*, with a score."""
+
+    image_id: int
+    path: Path
+    box: NDArray[np.floating]
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a model is worth. Every share is 0..1; the names are the keys of the JSON file.
+
+    ``ap`` … ``ar`` are COCO's; ``mean_oks``, ``oks50`` and ``oks75`` are over the ``people`` with five or more labelled
+    joints, from ground-truth boxes; ``pck_*`` is PCK@0.2 by torso and ``pckh_total`` PCKh@0.5, over all labelled joints;
+    ``ms_per_person`` the median time in the engine for one crop (two with the flip test).
+    """
+
+    ap: float
+    ap50: float
+    ap75: float
+    ar: float
+    mean_oks: float
+    oks50: float
+    oks75: float
+    pck_total: float
+    pck_by_joint: Mapping[str, float | None]
+    pckh_total: float | None
+    ms_per_person: float
+    people: int
+
+    def to_json(self) -> str:
+        """The text of the JSON file."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The figures, and what they came from.
+
+    ``predicted`` (N, K, 3) x, y in px of the picture and score, for each of ``people``; ``errors`` counts the kinds of
+    ``metrics.ERRORS`` by joint, (K, kinds); ``ap_medium`` and ``ap_large`` are COCO's APM and APL (−1: nobody of that size).
+    """
+
+    figures: Figures
+    ap_medium: float
+    ap_large: float
+    people: Sequence[Person]
+    predicted: FloatArray
+    errors: NDArray[np.int64]
+    skeleton: Skeleton
+
+
+def evaluate(
+    engine: Engine,
+    annotations: Path,
+    images: Path,
+    *,
+    boxes: str = "gt",
+    flip: bool = False,
+    limit: int = 0,
+    on_person: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Score *engine* on the people of a COCO-format keypoint file.
+
+    *boxes*: ``"gt"`` for the annotated boxes, or the path of a COCO detection file, which AP then uses; the other
+    figures always come from the annotated boxes. *limit* stops after so many people (0: all). *on_person* is called
+    with how many are done. Raises DataError on wrong annotations, boxes or pictures.
+    """
+    skeleton = engine.spec.skeleton
+    people = read_coco(annotations, images, skeleton)[: limit or None]
+    detections = None if boxes == "gt" else read_boxes(Path(boxes), annotations, images)
+    total = len(people) + len(detections or ())
+    predictor = Predictor(engine, flip)
+    predicted = np.empty((len(people), skeleton.k, 3), np.float32)
+    for n, person in enumerate(people):
+        predicted[n] = predictor(person.path, person.box)
+        on_person(n + 1, total)
+    found = [Box(p.image_id, p.path, p.box) for p in people]
+    poses = list(predicted)
+    if detections is not None:
+        found, poses = detections, []
+        for box in detections:
+            poses.append(predictor(box.path, box.box))
+            on_person(len(people) + len(poses), total)
+        found, poses = drop_doubles(found, poses, skeleton)
+    coco = coco_summary(annotations, found, poses, skeleton, {p.image_id for p in people} if limit else None)
+    return summarise(people, predicted, coco, skeleton, predictor.median_ms)
+
+
+class Predictor:
+    """Finds the joints of one person at a time, as the app does, and keeps the times."""
+
+    def __init__(self, engine: Engine, flip: bool) -> None:
+        self.engine, self.flip = engine, flip
+        self._image: tuple[Path, ImageArray] | None = None  # people of one picture follow each other
+        self._ms: list[float] = []
+
+    @property
+    def median_ms(self) -> float:
+        """Median time in the engine for one person, in ms."""
+        return float(np.median(self._ms)) if self._ms else float("nan")
+
+    def __call__(self, path: Path, box: NDArray[np.floating]) -> FloatArray:
+        """Joints (K, 3), x, y in px of the picture and score, of the person in *box*."""
+        if self._image is None or self._image[0] != path:
+            self._image = path, read_image(path)
+        input_hw = self.engine.spec.input_hw
+        affine = transform.crop_affine(transform.fit_aspect(box, input_hw, BOX_PADDING), input_hw)
+        crop = transform.crop(self._image[1], affine, input_hw)
+        start = time.perf_counter()
+        joints = self._with_flip(crop) if self.flip else self.engine.infer(crop[None]).keypoints[0].copy()
+        self._ms.append((time.perf_counter() - start) * 1e3)
+        joints[:, :2] = transform.apply(transform.invert(affine), joints[:, :2].astype(np.float64))
+        return joints
+
+    def _with_flip(self, crop: ImageArray) -> FloatArray:
+        """Joints in input px from the mean of the heatmaps of *crop* and of its mirror image."""
+        spec = self.engine.spec
+        both = np.stack([crop, crop[:, ::-1]])
+        maps = self.engine.infer(both, heatmaps=True).heatmaps  # (2, K, h, w)
+        assert maps is not None
+        mirrored = maps[1][spec.skeleton.flip_index][:, :, ::-1]
+        if spec.mapping == "stride":
+            # Pixel centres do not meet in this mapping: mirrored maps lie one pixel to the left (Huang et al. 2020, Sec. 3.1).
+            mirrored = np.concatenate([mirrored[:, :, :1], mirrored[:, :, :-1]], axis=2)
+        mean = ((maps[0] + mirrored) / 2)[None]
+        joints: FloatArray = heatmap.decode(mean, spec.decode, spec.sigma_px)[0]
+        joints[:, :2] *= input_px_per_cell(spec.input_hw, spec.heatmap_hw, spec.mapping)
+        return joints
+
+
+def read_boxes(path: Path, annotations: Path, images: Path) -> list[Box]:
+    """Boxes in COCO's detection format, of the pictures that *annotations* names; DataError on anything else."""
+    files = {image["id"]: images / image["file_name"] for image in load_json(annotations)["images"]}
+    content = load_json(path)
+    try:
+        boxes = [
+            Box(
+                entry["image_id"],
+                files[entry["image_id"]],
+                np.asarray(entry["bbox"], np.float32) - (0.5, 0.5, 0, 0),
+                entry["score"],
+            )
+            for entry in content
+            if entry.get("category_id", 1) == 1 and entry["image_id"] in files and min(entry["bbox"][2:]) > 1
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f'{path}: expected a list of {{"image_id", "bbox", "score"}} ({error!r}).') from None
+    if not boxes:
+        raise DataError(f"{path}: no box of a person in the pictures of {annotations.name}.")
+    return boxes
+
+
+def pose_score(box_score: float, joints: FloatArray) -> float:
+    """How good a detection is: its box's score times the mean score of its joints above 0.2."""
+    sure = joints[:, 2][joints[:, 2] > JOINT_SCORE]
+    return float(box_score * (sure.mean() if len(sure) else joints[:, 2].mean()))
+
+
+def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Skeleton) -> tuple[list[Box], list[FloatArray]]:
+    """Boxes and poses without those that repeat a better one of the same picture (OKS above 0.9)."""
+    kept: dict[int, list[int]] = defaultdict(list)
+    for i in sorted(range(len(boxes)), key=lambda i: -pose_score(boxes[i].score, poses[i])):
+        others = kept[boxes[i].image_id]
+        as_truth = np.column_stack([poses[i][:, :2], np.full(skeleton.k, 2)])
+        area = float(np.prod(np.ptp(poses[i][:, :2], axis=0)))
+        similarity = [float(metrics.oks(poses[j][:, :2], as_truth, area, skeleton.sigmas)) for j in others]
+        if max(similarity, default=0.0) <= DOUBLE_OKS:
+            others.append(i)
+    order = sorted(i for indices in kept.values() for i in indices)
+    return [boxes[i] for i in order], [poses[i] for i in order]
+
+
+def coco_summary(
+    annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Skeleton, image_ids: set[int] | None
+) -> list[float]:
+    """AP, AP50, AP75, APM, APL, AR by pycocotools; NaN for skeletons that are not COCO's 17 joints."""
+    if skeleton.name != COCO_17.name:
+        return [float("nan")] * 6
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ModuleNotFoundError:
+        raise DataError('evaluation: pycocotools is not installed. Install it with: pip install "poseapp[train]"') from None
+    results: list[dict[str, Any]] = [
+        {
+            "image_id": box.image_id,
+            "category_id": 1,
+            "keypoints": np.column_stack([joints[:, :2], np.ones(len(joints))]).astype(float).ravel().tolist(),
+            "score": pose_score(box.score, joints),
+        }
+        for box, joints in zip(boxes, poses, strict=True)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a table of its own
+        truth = COCO(str(annotations))
+        evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
+        if image_ids is not None:
+            evaluation.params.imgIds = sorted(image_ids)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(value) for value in evaluation.stats[:6]]
+
+
+def summarise(
+    people: Sequence[Person], predicted: FloatArray, coco: Sequence[float], skeleton: Skeleton, ms_per_person: float
+) -> Evaluation:
+    """All figures for *predicted* (N, K, 3) against *people*; *coco* as ``coco_summary`` gives it."""
+    truth = np.stack([p.joints for p in people]).astype(np.float64)
+    area = np.array([p.area for p in people])
+    xy = predicted[..., :2].astype(np.float64)
+    enough = metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS
+    similarity = metrics.oks(xy, truth, area, skeleton.sigmas)[enough]
+    pck = metrics.pck(xy, truth, metrics.torso_size(truth, skeleton), 0.2)
+    pckh = metrics.pck(xy, truth, metrics.head_size(truth, skeleton), 0.5)
+    by_picture: dict[int, list[int]] = defaultdict(list)
+    for n, person in enumerate(people):
+        by_picture[person.image_id].append(n)
+    others = [truth[[m for m in by_picture[p.image_id] if m != n]] for n, p in enumerate(people)]
+    kinds = metrics.classify_errors(xy, truth, area, others, skeleton)
+    errors = np.stack([(kinds == i).sum(axis=0) for i in range(len(metrics.ERRORS))], axis=1)
+    ap, ap50, ap75, ap_medium, ap_large, ar = coco
+    figures = Figures(
+        ap=ap,
+        ap50=ap50,
+        ap75=ap75,
+        ar=ar,
+        mean_oks=float(similarity.mean()) if len(similarity) else float("nan"),
+        oks50=float((similarity >= 0.5).mean()) if len(similarity) else float("nan"),
+        oks75=float((similarity >= 0.75).mean()) if len(similarity) else float("nan"),
+        pck_total=pck.total,
+        pck_by_joint={
+            name: float(value) if np.isfinite(value) else None
+            for name, value in zip(skeleton.keypoints, pck.by_joint, strict=True)
+        },
+        pckh_total=pckh.total if np.isfinite(pckh.total) else None,
+        ms_per_person=ms_per_person,
+        people=int(enough.sum()),
+    )
+    return Evaluation(figures, ap_medium, ap_large, people, predicted, errors, skeleton)
+
+
+def conventions(engine: Engine, boxes: str, flip: bool) -> str:
+    """One line that says how the figures were made."""
+    spec = engine.spec
+    where = "annotated boxes" if boxes == "gt" else f"boxes of {Path(boxes).name} for AP, annotated boxes for the rest"
+    height, width = spec.input_hw
+    head = "neck to head top" if "head_top" in spec.skeleton.keypoints else "1.5 × the widest labelled face distance"
+    return (
+        f"{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {'flip test' if flip else 'no flip test'}; "
+        f"decode {spec.decode}, mapping {spec.mapping}; PCK@0.2 of left shoulder to right hip; PCKh@0.5 of {head}; "
+        f"{engine.backend}"
+    )
+
+
+# --- the worst, to look at ------------------------------------------------------------------------------------
+
+
+def contact_sheet(evaluation: Evaluation, worst: int = 20, cell_hw: tuple[int, int] = (256, 192)) -> ImageArray:
+    """The *worst* people by OKS, five to a row: truth on the left, prediction on the right, uint8 BGR."""
+    skeleton = evaluation.skeleton
+    truth = np.stack([p.joints for p in evaluation.people])
+    similarity = metrics.oks(evaluation.predicted[..., :2], truth, [p.area for p in evaluation.people], skeleton.sigmas)
+    similarity = np.where(metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS, similarity, np.inf)
+    order = [n for n in np.argsort(similarity, kind="stable")[:worst] if np.isfinite(similarity[n])]
+    cells = []
+    for n in order:
+        person = evaluation.people[n]
+        affine = transform.crop_affine(transform.fit_aspect(person.box, cell_hw, BOX_PADDING), cell_hw)
+        crop = transform.crop(read_image(person.path), affine, cell_hw)
+        shown = metrics.labelled(person.joints)
+        pair = [
+            _draw(crop.copy(), transform.apply(affine, person.joints[:, :2].astype(np.float64)), shown, skeleton),
+            _draw(crop.copy(), transform.apply(affine, evaluation.predicted[n, :, :2].astype(np.float64)), shown, skeleton),
+        ]
+        cell = np.hstack(pair)
+        label = f"{person.annotation_id}: OKS {similarity[n]:.2f}"
+        cv2.putText(cell, label, (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(cell, label, (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+        cells.append(cv2.copyMakeBorder(cell, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(40, 40, 40)))
+    columns = 5
+    blank = np.zeros((cell_hw[0] + 4, 2 * cell_hw[1] + 4, 3), np.uint8)
+    cells += [blank] * (-len(cells) % columns or (columns if not cells else 0))
+    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]).astype(np.uint8, copy=False)
+
+
+def _draw(image: ImageArray, xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> ImageArray:
+    """*image* with the *shown* joints (K,) of one pose drawn into it."""
+    points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
+    pose = Poses(points, shown.astype(np.float32)[None], np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+    draw_poses(image, pose, DrawOptions(threshold=0.5))
+    return image
+
+
+def write_png(image: ImageArray, path: Path) -> None:
+    """Write *image* to *path*; DataError when that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}).") from None

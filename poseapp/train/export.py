@@ -1,0 +1,222 @@
+"""From a checkpoint to a model in the store: model.onnx, model.json and the model card."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core import metrics
+from poseapp.core.errors import CheckpointError, DataError
+from poseapp.core.spec import ModelSpec, Source
+from poseapp.nets.blocks import count_macs, count_parameters
+from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise, export_onnx
+from poseapp.train.evaluate import Evaluation
+from poseapp.train.loop import read_checkpoint
+from poseapp.train.recipes import RECIPES, Recipe
+
+
+@dataclass(frozen=True)
+class About:
+    """What only people can say about a model: three sections of a Markdown file, kept beside the model as about.md."""
+
+    data: str
+    licence: str
+    limits: str
+
+    @classmethod
+    def read(cls, path: Path) -> About:
+        """The sections "Data", "Licence" and "Known limits" of *path*; DataError when one is missing or empty."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}). Write it: sections Data, Licence, Known limits."
+            ) from None
+        parts = re.split(r"^## +(.+?) *$", text, flags=re.MULTILINE)[1:]
+        sections = {title: body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
+        missing = [title for title in ("Data", "Licence", "Known limits") if not sections.get(title)]
+        if missing:
+            raise DataError(
+                f"{path}: no section '## {missing[0]}'. Every model says what it was trained on, and what it cannot do."
+            )
+        return cls(sections["Data"], sections["Licence"], sections["Known limits"])
+
+
+def export(checkpoint: Path, folder: Path, about: About) -> ModelSpec:
+    """Write the averaged weights of *checkpoint* to *folder* as model.onnx, with its model.json; returns the spec.
+
+    The figures are still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not
+    one, or of an unknown recipe.
+    """
+    state = read_checkpoint(checkpoint)
+    recipe = RECIPES.get(state["recipe"])
+    if recipe is None:
+        raise CheckpointError(f"{checkpoint}: unknown recipe {state['recipe']!r}. There are: {', '.join(RECIPES)}.")
+    net = recipe.net().eval()
+    try:
+        net.load_state_dict(state["ema"])
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{checkpoint}: does not fit the network of {recipe.name} ({str(error).splitlines()[0]})."
+        ) from None
+    heatmap_hw = (recipe.input_hw[0] // recipe.stride, recipe.input_hw[1] // recipe.stride)
+    decoder = HeatmapDecoder(recipe.input_hw, heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
+    sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
+    (folder / "model.onnx").chmod(0o644)
+    spec = ModelSpec(
+        name=folder.name,
+        family=recipe.family,
+        skeleton=recipe.skeleton,
+        input_hw=recipe.input_hw,
+        stride=recipe.stride,
+        decode=recipe.decode,
+        mapping=recipe.mapping,
+        sigma_px=recipe.sigma_px,
+        weights_sha256=sha256,
+        parameters=count_parameters(net),
+        macs=count_macs(net, recipe.input_hw),
+        source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
+        metrics={},
+    )
+    write_text(folder / "model.json", spec.to_json())
+    return spec
+
+
+def write_card(
+    folder: Path, spec: ModelSpec, checkpoint: Path, about: About, result: Evaluation | None, commands: Commands
+) -> None:
+    """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured."""
+    state = read_checkpoint(checkpoint)
+    if result is not None:
+        numbers = dataclasses.asdict(result.figures)
+        kept = {key: value for key, value in numbers.items() if isinstance(value, (int, float)) and np.isfinite(value)}
+        spec = dataclasses.replace(spec, metrics={key: round(float(value), 5) for key, value in kept.items()})
+        write_text(folder / "model.json", spec.to_json())
+    write_text(folder / "README.md", card(spec, RECIPES[state["recipe"]], state["step"], state["steps"], about, result, commands))
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The command lines that made a model, in a form that can be typed again; ``conventions`` says how it was measured."""
+
+    train: str
+    export: str
+    evaluate: str
+    conventions: str = ""
+
+
+def card(
+    spec: ModelSpec, recipe: Recipe, step: int, steps: int, about: About, result: Evaluation | None, commands: Commands
+) -> str:
+    """The text of the model card."""
+    h, w = spec.input_hw
+    done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
+    phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
+    rows = {
+        "network": f"{spec.family}, {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-accumulates a crop",
+        "input": f"{h}×{w} px (height × width), uint8 BGR; normalisation and decoding are in the graph",
+        "output": f"{spec.skeleton.k} joints ({spec.skeleton.name}), heatmaps {h // spec.stride}×{w // spec.stride}, "
+        f"decode {spec.decode}, mapping {spec.mapping}, σ {spec.sigma_px:g} px",
+        "recipe": f"`{recipe.name}`: {recipe.epochs:g} epochs of batches of {recipe.batch}, {phases}; "
+        f"learning rate {recipe.lr:g}; averaged weights (EMA {recipe.ema:g})",
+        "model.onnx": f"SHA-256 `{spec.weights_sha256}`",
+    }
+    table = "\n".join(["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())])
+    figures = _figures(result, commands) if result is not None else "Not measured."
+    made = (
+        f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command measures the figures above and writes this card; "
+        "it takes the sections Data, Licence and Known limits from about.md."
+    )
+    return f"""# {spec.name}
+{done}
+{recipe.paper}.
+
+{table}
+
+## Data
+
+{about.data}
+
+## Licence
+
+{about.licence}
+
+## Figures
+
+{figures}
+
+## Known limits
+
+{about.limits}
+
+## How it was made
+
+{made}
+"""
+
+
+def _figures(result: Evaluation, commands: Commands) -> str:
+    f = result.figures
+    shares = (f.oks50, f.oks75, f.pck_total, f.pckh_total)
+    values = [
+        f"{f.mean_oks:.3f}",
+        *("–" if share is None else f"{100 * share:.1f} %" for share in shares),
+        *(f"{value:.3f}" for value in (f.ap, f.ap50, f.ap75, f.ar)),
+        f"{f.ms_per_person:.1f}",
+    ]
+    heads = ["mean OKS", "OKS ≥ 0.5", "OKS ≥ 0.75", "PCK@0.2", "PCKh@0.5", "AP", "AP50", "AP75", "AR", "ms a person"]
+    kinds = [kind.replace("_", "/") for kind in metrics.ERRORS]
+    joints = [
+        [
+            name.replace("_", " "),
+            "–" if f.pck_by_joint[name] is None else f"{100 * (f.pck_by_joint[name] or 0):.1f} %",
+            *_shares(counts),
+        ]
+        for name, counts in zip(result.skeleton.keypoints, result.errors, strict=True)
+    ]
+    joints.append(["**all**", f"{100 * f.pck_total:.1f} %", *_shares(result.errors.sum(axis=0))])
+    return f"""Over {f.people} people with five or more labelled joints; {commands.conventions}. Measured on the exported graph by
+
+```
+{commands.evaluate}
+```
+
+{_table(heads, [values])}
+
+What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
+
+{_table(["joint", "PCK@0.2", *kinds], joints)}"""
+
+
+def _shares(counts: NDArray[np.int64]) -> list[str]:
+    return [f"{100 * count / max(1, counts.sum()):.0f} %" for count in counts]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
+
+
+def first_line(text: str) -> str:
+    """The first sentence or line of *text*, without Markdown's marks: what fits into model.json."""
+    line = text.strip().splitlines()[0]
+    return re.sub(r"[*`_]|^[-#] *", "", line).strip()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write *text* beside *path*, then rename, so that no reader meets half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
