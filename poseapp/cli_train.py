@@ -123,12 +123,8 @@ def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool) ->
         top.add_row(*values)
     console.print(top)
     joints = Table(title="Labelled joints, and what became of them in %")
-    for name in (
-        "joint",
-        "number",
-        "PCK@.2",
-        *(kind.replace("left_right", "l/r").replace("inversion", "invert") for kind in ERRORS),
-    ):
+    short = {"left_right": "l/r", "inversion": "inv."}
+    for name in ("joint", "n", "PCK@.2", *(short.get(kind, kind) for kind in ERRORS)):
         joints.add_column(name, justify="left" if name == "joint" else "right", no_wrap=True)
     for (name, value), counts in zip(f.pck_by_joint.items(), result.errors, strict=True):
         shares = [f"{100 * c / max(1, counts.sum()):.1f}" for c in counts]

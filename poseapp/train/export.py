@@ -121,7 +121,7 @@ def card(
     done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
     rows = {
-        "network": f"{spec.family}, {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-accumulates a crop",
+        "network": f"{spec.family}, {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-adds a crop",
         "input": f"{h}×{w} px (height × width), uint8 BGR; normalisation and decoding are in the graph",
         "output": f"{spec.skeleton.k} joints ({spec.skeleton.name}), heatmaps {h // spec.stride}×{w // spec.stride}, "
         f"decode {spec.decode}, mapping {spec.mapping}, σ {spec.sigma_px:g} px",
