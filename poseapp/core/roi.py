@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
 
@@ -22,7 +23,27 @@ class FollowRule:
     keep: float = 0.22
     trusted: float = 0.2  # joints below this score do not shape the next box
     margin: float = 1.35  # around the trusted joints, which lie inside the body's outline
+    shrink: float = 0.9  # the least size of a box relative to the one before: a calm crop is a calm pose
     misses: int = 3  # frames in a row below *keep* before the person is given up
+
+
+FOLLOW = FollowRule()
+
+# Rough lengths between joints in torso lengths (middle of the shoulders to middle of the hips), by eye from an
+# anatomical drawing: good enough to tell how far the unseen part of a body reaches.
+_TORSO_LENGTHS = {
+    ("left_eye", "right_eye"): 0.14,
+    ("left_ear", "right_ear"): 0.33,
+    ("left_shoulder", "right_shoulder"): 0.75,
+    ("left_hip", "right_hip"): 0.5,
+    ("left_shoulder", "left_hip"): 1.0,
+    ("right_shoulder", "right_hip"): 1.0,
+    ("left_shoulder", "left_elbow"): 0.65,
+    ("right_shoulder", "right_elbow"): 0.65,
+    ("left_hip", "left_knee"): 0.9,
+    ("right_hip", "right_knee"): 0.9,
+}
+_HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top", "neck")
 
 
 class Follower:
@@ -33,8 +54,8 @@ class Follower:
     picture an upright crop of the whole leaves a person small.
     """
 
-    def __init__(self, input_hw: tuple[int, int], rule: FollowRule = FollowRule()) -> None:
-        self._input_hw, self._rule = input_hw, rule
+    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: FollowRule = FOLLOW) -> None:
+        self._skeleton, self._input_hw, self._rule = skeleton, input_hw, rule
         self._followed: Box | None = None
         self._misses = 0
         self._tries = 0
@@ -56,17 +77,17 @@ class Follower:
         """Take the pose (K, 2), (K,) found in ``box``; True when it is a person."""
         rule = self._rule
         strength = float(np.sort(score)[-rule.joints :].mean())
-        if strength < (rule.keep if self.following else rule.find):
-            self._miss()
-            return False
         trusted = score >= rule.trusted
-        if np.count_nonzero(trusted) < 3:
-            self._miss()
+        if strength < (rule.keep if self.following else rule.find) or np.count_nonzero(trusted) < 3:
+            self._misses += 1
+            self._tries += 1
+            if self._misses >= rule.misses:
+                self._followed = None
             return False
         if not self.following:
             self.identity += 1
         self._misses = 0
-        self._followed = self._around(xy[trusted], frame_hw)
+        self._followed = self._around(xy, trusted, frame_hw)
         return True
 
     def forget(self) -> None:
@@ -77,23 +98,47 @@ class Follower:
         """Go on where *other* was, after a change of model."""
         self._followed, self.identity = other._followed, other.identity
 
-    def _miss(self) -> None:
-        self._misses += 1
-        self._tries += 1
-        if self._misses >= self._rule.misses:
-            self._followed = None
-
-    def _around(self, xy: FloatArray, frame_hw: tuple[int, int]) -> Box:
-        low, high = xy.min(axis=0), xy.max(axis=0)
+    def _around(self, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> Box:
+        points = body_extent(self._skeleton, xy, trusted)
+        low, high = points.min(axis=0), points.max(axis=0)
         box = fit_aspect((*low, *np.maximum(high - low, 8.0)), self._input_hw, self._rule.margin)
-        if self._followed is not None:
-            # Growing at once keeps an outstretched arm; shrinking slowly keeps the crop, and so the pose, calm.
-            old = fit_aspect(self._followed, self._input_hw)
-            size = max(box[3], 0.9 * old[3])
-            box = fit_aspect((box[0] + box[2] / 2 - 0.5, box[1] + box[3] / 2 - size / 2, 1.0, size), self._input_hw)
-        # Never larger than what shows the whole frame.
-        limit = fit_aspect(whole_box(frame_hw), self._input_hw)
-        return (limit if box[3] > limit[3] else box).astype(np.float32)
+        # Never larger than what shows the whole frame; growing at once keeps an outstretched arm.
+        largest = fit_aspect(whole_box(frame_hw), self._input_hw)[3]
+        smallest = 0.0 if self._followed is None else self._rule.shrink * fit_aspect(self._followed, self._input_hw)[3]
+        height = min(max(box[3], smallest), largest)
+        return scale_box(box, height / box[3]).astype(np.float32)
+
+
+def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
+    """*box* made larger or smaller about its centre."""
+    x, y, w, h = box
+    return np.array([x + w * (1 - factor) / 2, y + h * (1 - factor) / 2, w * factor, h * factor])
+
+
+def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Points (M, 2) that the next region must hold: the trusted joints and, where hips are not seen, where they would be.
+
+    Without this a head seen alone would draw the region around itself, and the rest of the body would
+    never be looked at again.
+    """
+    where = {name: xy[k].astype(np.float64) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
+    points = np.array(list(where.values()))
+    lengths = [np.linalg.norm(where[a] - where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where]
+    if not lengths or "left_hip" in where or "right_hip" in where:
+        return points
+    torso = float(max(lengths))  # the longest: what points toward the camera only looks shorter
+    down = np.array([0.0, 1.0])
+    head = [where[name] for name in _HEAD if name in where]
+    shoulders = [where[name] for name in ("left_shoulder", "right_shoulder") if name in where]
+    if shoulders:
+        start = np.mean(shoulders, axis=0)
+    elif head:
+        start = np.mean(head, axis=0) + 0.5 * torso * down
+    else:
+        return points
+    # Room for the forearms on both sides, too.
+    sides = np.array([[0.6 * torso, 0.0], [-0.6 * torso, 0.0]])
+    return np.concatenate([points, start + torso * down + sides])
 
 
 def search_boxes(frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> list[Box]:

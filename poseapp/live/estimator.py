@@ -20,7 +20,7 @@ class Estimator:
     def __init__(self, engine: Engine, follower: Follower | None = None) -> None:
         self._engine = engine
         self._spec = engine.spec
-        self.follower = follower or Follower(engine.spec.input_hw)
+        self.follower = follower or Follower(engine.spec.skeleton, engine.spec.input_hw)
         cell = input_px_per_cell(self._spec.input_hw, self._spec.heatmap_hw, self._spec.mapping)
         self._input_from_cell = np.array([[cell[0], 0.0, 0.0], [0.0, cell[1], 0.0]])
 
