@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import poseapp
+from poseapp import cli_train
 from poseapp.core.errors import PoseAppError
 from poseapp.engine.load import DEVICES, default_engines_dir, find_model
 
@@ -25,6 +26,8 @@ app = typer.Typer(
     help="Live human pose from a camera or a clip. Without a command the window opens.",
 )
 console = Console(stderr=True, highlight=False)
+
+cli_train.register(app)
 
 EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model of the store.", show_default="the store's default")]
@@ -85,10 +88,9 @@ def bench(
     clip = DEMO if DEMO.is_file() else None
     if soak > 0:
         result = run_soak(folder, minutes=soak, device=device, clip=clip)
-        print(
-            f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}, "
-            f"memory {result.memory_mb[0]:.0f} → {result.memory_mb[-1]:.0f} MB ({result.growth_mb:+.1f} MB after the first minute)"
-        )
+        print(f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}")
+        first, last = result.memory_mb[0], result.memory_mb[-1]
+        print(f"memory {first:.0f} MB after the first minute, {last:.0f} MB at the end: {result.growth_mb:+.1f} MB")
         return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
