@@ -1,0 +1,49 @@
+"""Starting the window."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from poseapp.live.source import Source
+from poseapp.ui import icons
+from poseapp.ui.main_window import MainWindow
+from poseapp.ui.preferences import Preferences
+from poseapp.ui.theme import Themes, app_font
+
+
+def run_app(source: Source | None, model: str | None, engines_dir: Path, device: str = "auto") -> int:
+    """Open the window on *source* and return the exit code when it has been closed.
+
+    None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
+    of a folder in *engines_dir*; None takes the one used last, else the default.
+    """
+    app = make_application(sys.argv[:1])
+    preferences = Preferences()
+    themes = Themes(app)
+    themes.use(preferences.theme)
+    window = MainWindow(preferences, themes, engines_dir, device)
+    window.closed.connect(app.quit)
+    window.show()
+    signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
+    QTimer.singleShot(0, lambda: window.begin(source, model))
+    return app.exec()
+
+
+def make_application(argv: list[str]) -> QApplication:
+    """The QApplication with name, icon and font."""
+    running = QApplication.instance()
+    app = running if isinstance(running, QApplication) else QApplication(argv)
+    app.setApplicationName("poseapp")
+    app.setApplicationDisplayName("poseapp")
+    app.setOrganizationName("poseapp")
+    app.setDesktopFileName("poseapp")
+    app.setWindowIcon(icons.app_icon())
+    app.setFont(app_font(app.font()))
+    # The window hides first and stops its session then; it says itself when it is done.
+    app.setQuitOnLastWindowClosed(False)
+    return app

@@ -1,0 +1,184 @@
+"""Between Qt and the Session: pulls results on a timer, runs slow work on threads, delivers on the UI thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from poseapp.core.errors import PoseAppError
+
+if TYPE_CHECKING:  # imported on a thread at the start: the window is there before OpenCV and the runtime are
+    from poseapp.core.types import Result
+    from poseapp.live.record import RecordOptions
+    from poseapp.live.session import Session, Status
+    from poseapp.live.source import Source
+    from poseapp.render import DrawOptions
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FRAME_MS = 16  # how often the window looks for a new result
+STATUS_MS = 150
+
+
+class Jobs(QObject):
+    """Runs slow work on plain threads; the outcome comes back on the UI thread."""
+
+    _finished = Signal(object)  # a callable without arguments
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._closed = threading.Event()
+        self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[], T],
+        done: Callable[[T], None] = lambda _value: None,
+        failed: Callable[[str], None] = lambda _error: None,
+    ) -> None:
+        """Run *work* on a thread called *name*, then *done* with its value or *failed* with one line for the user."""
+
+        def run() -> None:
+            outcome: Callable[[], None]
+            try:
+                value = work()
+            except PoseAppError as error:
+                message = str(error)
+                outcome = lambda: failed(message)  # noqa: E731
+            except Exception as error:  # the catch-all of this thread: nothing may vanish without a word
+                log.exception("%s failed", name)
+                message = f"{name}: unexpected {type(error).__name__}: {error}. Please report this with the log."
+                outcome = lambda: failed(message)  # noqa: E731
+            else:
+                outcome = lambda: done(value)  # noqa: E731
+            if not self._closed.is_set():
+                try:
+                    self._finished.emit(outcome)
+                except RuntimeError:  # the window has gone in between
+                    log.debug("%s finished after the window was closed", name)
+
+        threading.Thread(target=run, name=f"poseapp-ui-{name}", daemon=True).start()
+
+    def close(self) -> None:
+        """Deliver nothing any more."""
+        self._closed.set()
+
+    def _deliver(self, outcome: Callable[[], None]) -> None:
+        if not self._closed.is_set():
+            outcome()
+
+
+class Bridge(QObject):
+    """The one place of the window that talks to a Session.
+
+    ``arrived`` brings each new result, at most one for each look; ``status_changed`` the status some
+    times a second; ``failed`` one line about something that could not be done.
+    """
+
+    arrived = Signal(object)  # Result
+    status_changed = Signal(object)  # Status
+    failed = Signal(str, str)  # what it is about, one line
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.jobs = jobs
+        self.paused = False
+        self._session: Session | None = None
+        self._heatmaps = False
+        self._frames = QTimer(self)
+        self._frames.setTimerType(Qt.TimerType.PreciseTimer)
+        self._frames.timeout.connect(self._look)
+        self._polls = QTimer(self)
+        self._polls.timeout.connect(self.poll)
+
+    @property
+    def session(self) -> Session | None:
+        """The running session, or None."""
+        return self._session
+
+    def start(self, session: Session) -> None:
+        """Run *session* from now on."""
+        assert self._session is None
+        self._session = session
+        session.heatmaps = self._heatmaps
+        session.start()
+        self._frames.start(FRAME_MS)
+        self._polls.start(STATUS_MS)
+
+    def release(self) -> Session | None:
+        """Forget the session and hand it out, still running: whoever takes it stops it."""
+        self._frames.stop()
+        self._polls.stop()
+        session, self._session = self._session, None
+        return session
+
+    def set_source(self, source: Source) -> None:
+        """Change the source."""
+        if self._session is not None:
+            self._session.set_source(source)
+
+    def set_model(self, folder: Path) -> None:
+        """Change the model."""
+        if self._session is not None:
+            self._session.set_model(folder)
+
+    def set_heatmaps(self, on: bool) -> None:
+        """Ask the network for its heatmaps, or no longer."""
+        self._heatmaps = on
+        if self._session is not None:
+            self._session.heatmaps = on
+
+    def painted(self, result: Result, draw_ms: float) -> None:
+        """*result* is on the screen."""
+        if self._session is not None:
+            self._session.painted(result, draw_ms)
+
+    def start_recording(self, options: RecordOptions) -> None:
+        """Begin a recording; making its folder may take a while on a network drive."""
+        session = self._session
+        if session is not None:
+            self.jobs.run(
+                "record",
+                lambda: session.start_recording(options),
+                lambda _folder: self.poll(),
+                lambda e: self.failed.emit("record", e),
+            )
+
+    def stop_recording(self) -> None:
+        """Finish the recording."""
+        if self._session is not None:
+            self._session.stop_recording()
+            self.poll()
+
+    def snapshot(self, result: Result, folder: Path, draw: DrawOptions, saved: Callable[[Path], None]) -> None:
+        """Save *result* as pictures and keypoints, then call *saved*."""
+
+        def work() -> Path:
+            from poseapp.live.record import save_snapshot
+
+            return save_snapshot(result, folder, draw)
+
+        self.jobs.run("snapshot", work, saved, lambda error: self.failed.emit("snapshot", error))
+
+    def poll(self) -> None:
+        """Ask for the status now."""
+        if self._session is not None:
+            self.status_changed.emit(self._session.status())
+
+    def status(self) -> Status | None:
+        """The status now, or None without a session."""
+        return self._session.status() if self._session is not None else None
+
+    def _look(self) -> None:
+        if self._session is None or self.paused:
+            return
+        result: Any = self._session.take()
+        if result is not None:
+            self.arrived.emit(result)

@@ -1,0 +1,105 @@
+"""What can be chosen as a source, as the window remembers it, and the Source it stands for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from poseapp.core.errors import SourceError
+from poseapp.live.source import Camera, CameraSource, Mode, Source, parse_source
+
+Kind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A source as the user names it.
+
+    ``value`` is the path of a file or folder, the address, or for a camera its device path (its name
+    where there is none); ``label`` is shown. ``given`` stands for a source from the command line.
+    """
+
+    kind: Kind
+    value: str = ""
+    label: str = ""
+
+    @classmethod
+    def camera(cls, camera: Camera) -> Choice:
+        """The choice of *camera*."""
+        return cls("camera", camera.path or camera.name, camera.name)
+
+    @classmethod
+    def file(cls, kind: Kind, path: Path) -> Choice:
+        """The choice of a video, a picture or a folder."""
+        return cls(kind, str(path), path.name or str(path))
+
+    def to_text(self) -> str:
+        """One line for the settings."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Choice | None:
+        """The choice in *text*; None where it is none or can no longer be opened."""
+        try:
+            content: Any = json.loads(text)
+            choice = cls(content["kind"], str(content["value"]), str(content["label"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+        if choice.kind not in get_args(Kind) or choice.kind == "given":
+            return None
+        if choice.kind in ("video", "picture", "folder") and not Path(choice.value).exists():
+            return None
+        return choice
+
+
+SYNTHETIC = Choice("synthetic", label="Synthetic figure")
+DEMO = Choice("demo", label="Demo clip")
+
+
+def demo_path() -> Path:
+    """The bundled clip."""
+    return Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"
+
+
+def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
+    """The Source for *choice*, not yet open; files and pictures repeat. Raises SourceError where it is gone."""
+    if choice.kind == "camera":
+        camera = find_camera(choice, cameras)
+        if camera is None:
+            raise SourceError(f"{choice.label}: not plugged in. Plug it in, or choose another source.")
+        return CameraSource(camera.index, camera.name, asked, camera.backend)
+    if choice.kind == "demo":
+        return parse_source(str(demo_path()), loop=True)
+    return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
+
+
+def find_camera(choice: Choice, cameras: list[Camera]) -> Camera | None:
+    """The camera that *choice* means: the same device, or else one of the same name."""
+    same_device = next((c for c in cameras if c.path and c.path == choice.value), None)
+    return same_device or next((c for c in cameras if c.name == choice.label), None)
+
+
+def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choice, str]:
+    """What to start with, and a line that says why where it is not what the user would expect.
+
+    The remembered source, else the first camera, else the demo clip.
+    """
+    if remembered is not None and remembered.kind != "camera":
+        return remembered, ""
+    if remembered is not None and find_camera(remembered, cameras) is not None:
+        return remembered, ""
+    if cameras:
+        note = f"{remembered.label} is not plugged in: showing {cameras[0].name}." if remembered is not None else ""
+        return Choice.camera(cameras[0]), note
+    return DEMO, "No camera found. This is the demo clip: plug a camera in, or open a video."
+
+
+def unique_labels(cameras: list[Camera]) -> list[Camera]:
+    """The cameras with a number behind names that several of them share."""
+    names = [camera.name for camera in cameras]
+    return [
+        replace(camera, name=f"{camera.name} ({names[: i + 1].count(camera.name)})") if names.count(camera.name) > 1 else camera
+        for i, camera in enumerate(cameras)
+    ]

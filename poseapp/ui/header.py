@@ -1,0 +1,140 @@
+"""The strip above the picture: what is playing, how fast, and the buttons that change the window."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+from poseapp.live.session import Status
+from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.widgets import Elided, icon_button, label, paint_icon
+
+_STATE = {
+    "idle": ("muted", "Idle"),
+    "starting": ("warning", "Starting"),
+    "running": ("success", "Running"),
+    "reconnecting": ("warning", "Reconnecting"),
+    "ended": ("muted", "Ended"),
+    "failed": ("danger", "Failed"),
+    "stopped": ("muted", "Stopped"),
+}
+
+
+class Header(QWidget):
+    """Source and its mode on the left; rate, latency and people on the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._theme = DARK
+        self._status: Status | None = None
+        self._dot = Dot()
+        self.source = Elided("Starting…", "title")
+        self.detail = Elided("", "muted")
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(self.source)
+        names.addWidget(self.detail)
+        self.rate, self.latency, self.people = Figure("fps"), Figure("ms"), Figure("people")
+        self.rate.setToolTip("Poses on the screen per second")
+        self.latency.setToolTip("From capture to the screen: the median of the last seconds")
+        self.people.setToolTip("People found in the picture")
+        self.buttons = {
+            "panel": icon_button("panel", "Benchmark panel (B)", checkable=True),
+            "sidebar": icon_button("sidebar", "Controls (C)", checkable=True),
+            "fullscreen": icon_button("fullscreen", "Full screen (F)"),
+            "help": icon_button("help", "Keyboard shortcuts (F1)"),
+        }
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 7, 8, 7)
+        row.setSpacing(10)
+        row.addWidget(self._dot)
+        row.addLayout(names, 1)
+        for figure in (self.rate, self.latency, self.people):
+            row.addWidget(figure)
+        row.addSpacing(4)
+        for button in self.buttons.values():
+            row.addWidget(button)
+        row.setSpacing(6)
+
+    def show_status(self, status: Status) -> None:
+        """Say what *status* says."""
+        self._status = status
+        level, word = _STATE[status.state]
+        self._dot.set_colour(getattr(self._theme, level), word)
+        self.source.set_text(status.source)
+        mode = str(status.granted) if status.granted is not None else ""
+        self.detail.set_text(mode if status.state == "running" and mode else " · ".join(part for part in (word, mode) if part))
+        stats = status.stats
+        running = status.state == "running"
+        self.rate.set_value(f"{stats.fps.get('display', 0.0):.1f}" if running else "–")
+        total = stats.ms.get("total")
+        self.latency.set_value(f"{total[0]:.0f}" if running and total else "–")
+        self.people.set_value(str(status.people) if running else "–", "person" if status.people == 1 else "people")
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        for name, button in self.buttons.items():
+            paint_icon(button, name, theme.text)
+        if self._status is not None:
+            self.show_status(self._status)
+
+
+class Figure(QWidget):
+    """A number and its unit; as wide as four digits, so that nothing around it jumps."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._value, self._unit = label("–", "number"), label(unit, "muted")
+        self._value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 6, 0)
+        row.setSpacing(4)
+        row.addWidget(self._value)
+        row.addWidget(self._unit, 0, Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+
+    def set_value(self, value: str, unit: str | None = None) -> None:
+        """Show *value*."""
+        self._value.setText(value)
+        if unit is not None:
+            self._unit.setText(unit)
+
+    @property
+    def value(self) -> str:
+        """The number that is shown."""
+        return self._value.text()
+
+
+class Dot(QWidget):
+    """A coloured dot for the state, with its name in the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(12, 12)
+        self._colour = QColor(DARK.muted)
+
+    def set_colour(self, colour: str, word: str) -> None:
+        """Show *colour*; *word* says what it means."""
+        if self._colour.name() != colour:
+            self._colour = QColor(colour)
+            self.update()
+        if self.toolTip() != word:
+            self.setToolTip(word)
+            self.setAccessibleName(word)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The dot in a pale ring."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        halo = QColor(self._colour)
+        halo.setAlpha(70)
+        painter.setBrush(halo)
+        painter.drawEllipse(self.rect())
+        painter.setBrush(self._colour)
+        painter.drawEllipse(self.rect().adjusted(3, 3, -3, -3))
+        painter.end()

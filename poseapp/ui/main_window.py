@@ -1,0 +1,466 @@
+"""The window: puts the parts together and passes word between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QVBoxLayout, QWidget
+
+from poseapp.core.types import Result
+from poseapp.engine.load import StoredModel
+from poseapp.live.record import RecordOptions
+from poseapp.live.session import Status
+from poseapp.live.source import PICTURES, Camera, Source
+from poseapp.render import DrawOptions
+from poseapp.ui import stage
+from poseapp.ui.actions import Actions
+from poseapp.ui.banner import Banner
+from poseapp.ui.benchmark_panel import BenchmarkPanel, BenchmarkRun
+from poseapp.ui.bridge import Bridge, Jobs
+from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, Kind
+from poseapp.ui.controls import Controls
+from poseapp.ui.header import Header
+from poseapp.ui.help_sheet import AboutBox, HelpSheet
+from poseapp.ui.player import Player
+from poseapp.ui.preferences import Preferences
+from poseapp.ui.record_bar import RecordBar, clock
+from poseapp.ui.theme import THEME_NAMES, Theme, ThemeName, Themes
+from poseapp.ui.video_view import VideoView
+
+THRESHOLD_STEP = 0.05
+NOTICE_MS = 6000
+
+
+class MainWindow(QMainWindow):
+    """The one window of the app. ``closed`` is emitted when everything has stopped and all files are finished."""
+
+    closed = Signal()
+
+    def __init__(self, preferences: Preferences, themes: Themes, engines_dir: Path, device: str = "auto") -> None:
+        super().__init__()
+        self.setWindowTitle("poseapp")
+        self.setAcceptDrops(True)
+        self.preferences, self.themes = preferences, themes
+        self.jobs = Jobs(self)
+        self.bridge = Bridge(self.jobs, self)
+        self.player = Player(self.bridge, self.jobs, preferences, engines_dir, device)
+        self.benchmark = BenchmarkRun(self.jobs, self)
+        self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
+        self.controls, self.panel = Controls(), BenchmarkPanel()
+        self._closing = self._closed = False
+        self._seen = False  # the present source has given a picture
+        self._compose()
+        self.actions_ = Actions(self)
+        self._make_actions()
+        self._connect()
+        self._restore()
+
+    def begin(self, source: Source | None = None, model: str | None = None) -> None:
+        """Start; see Player.begin."""
+        self.view.set_state(stage.STARTING)
+        self.player.begin(source, model)
+
+    # -- putting together --------------------------------------------------------------------------------------
+
+    def _compose(self) -> None:
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        for part in (self.header, self.banner):
+            layout.addWidget(part)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.record_bar)
+        self.setCentralWidget(centre)
+        self.sidebar = QDockWidget("Controls")
+        self.sidebar.setObjectName("sidebarDock")
+        self.sidebar.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        self.sidebar.setTitleBarWidget(QWidget())
+        self.sidebar.setWidget(self.controls)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.sidebar)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.panel)
+        self.panel.setAllowedAreas(Qt.DockWidgetArea.BottomDockWidgetArea | Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.panel.hide()
+        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.view.setFocus()
+
+    def _make_actions(self) -> None:
+        a = self.actions_
+        a.add("File", "open_video", "Open video…", lambda: self.open_source("video"), "Ctrl+O")
+        a.add("File", "open_picture", "Open picture…", lambda: self.open_source("picture"), "Ctrl+I")
+        a.add("File", "open_folder", "Open folder…", lambda: self.open_source("folder"), "Ctrl+Shift+O")
+        a.add("File", "open_address", "Network address…", lambda: self.open_source("address"), "Ctrl+U")
+        a.separator("File")
+        a.add("File", "synthetic", "Synthetic figure", lambda: self.player.choose(SYNTHETIC))
+        a.add("File", "demo", "Demo clip", lambda: self.player.choose(DEMO))
+        a.add("File", "cameras", "Look for cameras", self.player.refresh_cameras, "F5")
+        a.separator("File")
+        a.add("File", "quit", "Quit", self.close, "Ctrl+Q")
+        a.add("Record", "record", "Record", self.toggle_recording, "R")
+        a.add("Record", "snapshot", "Snapshot", self.snapshot, "S")
+        a.separator("Record")
+        a.add("Record", "choose_folder", "Choose folder…", self.choose_folder)
+        a.add("Record", "open_recordings", "Open recordings", lambda: self.open_folder(self.preferences.folder), "Ctrl+E")
+        a.add("View", "mirror", "Mirror", lambda on: self._set_draw(mirror=on), "M", checkable=True)
+        a.add("View", "heatmaps", "Heatmap", lambda on: self._set_draw(heatmaps=on), "H", checkable=True)
+        a.add("View", "labels", "Joint names", lambda on: self._set_draw(labels=on), "L", checkable=True)
+        a.add("View", "lower", "Lower threshold", lambda: self.controls.view.step_threshold(-THRESHOLD_STEP), "[")
+        a.add("View", "raise", "Raise threshold", lambda: self.controls.view.step_threshold(THRESHOLD_STEP), "]")
+        # Space works through keyPressEvent, so that it still presses a button that has the focus.
+        a.add("View", "pause", "Pause preview\tSpace", self.set_paused, checkable=True)
+        a.separator("View")
+        a.add("View", "panel", "Benchmark panel", self.show_panel, "B", checkable=True)
+        a.add("View", "sidebar", "Controls", self.sidebar.setVisible, "C", checkable=True)
+        a.add("View", "fullscreen", "Full screen", self.set_full_screen, ("F", "F11"), checkable=True)
+        a.separator("View")
+        a.add_themes(self.preferences.theme, self.use_theme)
+        a.add("View", "next_theme", "Next theme", self._next_theme, "Ctrl+T")
+        a.add("Help", "help", "Keyboard shortcuts", self.show_help, ("F1", "?"))
+        a.add("Help", "run_benchmark", "Run benchmark", self.run_benchmark)
+        a.separator("Help")
+        a.add("Help", "about", "About poseapp", self.show_about)
+        a.check("sidebar", True)
+
+    def _connect(self) -> None:
+        bridge, player, controls, bar = self.bridge, self.player, self.controls, self.record_bar
+        bridge.arrived.connect(self._show_result)
+        bridge.status_changed.connect(self._show_status)
+        bridge.failed.connect(lambda topic, text: self.banner.say(topic, text))
+        player.cameras_changed.connect(controls.source.set_cameras)
+        player.models_changed.connect(self._show_models)
+        player.choice_changed.connect(self._show_choice)
+        player.note_changed.connect(self.view.set_note)
+        player.problem.connect(lambda topic, text: self.banner.say(topic, text))
+        player.no_model.connect(lambda error: self.view.set_state(stage.no_model(error)))
+        player.camera_appeared.connect(self._offer_camera)
+        self.view.painted.connect(bridge.painted)
+        self.view.action.connect(self._card_action)
+        self.view.double_clicked.connect(self.actions_.by_name["fullscreen"].toggle)
+        controls.source.chosen.connect(player.choose)
+        controls.source.open_asked.connect(self.open_source)
+        controls.source.refresh_asked.connect(player.refresh_cameras)
+        controls.source.mode_chosen.connect(player.set_mode)
+        controls.model.chosen.connect(player.choose_model)
+        controls.view.changed.connect(self._draw_changed)
+        bar.record_asked.connect(lambda _on: self.toggle_recording())
+        bar.snapshot_asked.connect(self.snapshot)
+        bar.folder_asked.connect(self.choose_folder)
+        bar.open_asked.connect(self.open_folder)
+        bar.clean.toggled.connect(lambda on: setattr(self.preferences, "clean_video", on))
+        for name in ("panel", "sidebar", "fullscreen", "help"):
+            self.header.buttons[name].clicked.connect(self.actions_.by_name[name].trigger)
+        self.panel.visibilityChanged.connect(lambda _v: self._panel_shown(self.panel.isVisible()))
+        self.panel.run_asked.connect(self.run_benchmark)
+        self.panel.cancel_asked.connect(self.benchmark.cancel)
+        self.panel.copy_asked.connect(lambda text: QGuiApplication.clipboard().setText(text))
+        self.panel.save_asked.connect(self._save_report)
+        self.benchmark.progress.connect(self.panel.show_progress)
+        self.benchmark.finished.connect(self.panel.show_report)
+        self.benchmark.failed.connect(lambda error: self.banner.say("benchmark", error))
+        self.benchmark.ended.connect(self._benchmark_ended)
+        self.themes.changed.connect(self._theme_changed)
+
+    def _restore(self) -> None:
+        p = self.preferences
+        self.resize(1280, 800)
+        self.restoreGeometry(p.geometry)
+        self.restoreState(p.window_state)
+        self.sidebar.show()
+        self.panel.setVisible(p.panel_open)
+        self.controls.source.set_mode(p.mode)
+        self.controls.set_options(p.draw)
+        self._draw_changed(p.draw)
+        self.record_bar.clean.set_on(p.clean_video)
+        self.record_bar.set_folder(p.folder)
+        self._theme_changed(self.themes.current)
+        self._panel_shown(p.panel_open)
+        self.header.buttons["sidebar"].setChecked(True)
+
+    # -- word from the session ---------------------------------------------------------------------------------
+
+    def _show_result(self, result: Result) -> None:
+        self._seen = True
+        self.view.show_result(result)
+        self.controls.show_result(result)
+
+    def _show_status(self, status: Status) -> None:
+        if self._closing:
+            return
+        self.header.show_status(status)
+        self.controls.show_status(status)
+        self.actions_.check_model(self.controls.model.current)
+        self.record_bar.show_recording(status.recording)
+        if self.panel.isVisible():
+            self.panel.show_status(status)
+        recording = status.recording
+        active = recording is not None and recording.active
+        self.actions_.by_name["record"].setText("Finish recording" if active else "Record")
+        self.view.set_recording(clock(recording.seconds) if recording is not None and active else "")
+        self.view.set_state(stage.stage_state(status, self._seen))
+        self.banner.say(
+            "source", status.message, "error" if status.state == "failed" else "warning", f"{status.state} {status.source}"
+        )
+        self.banner.say("model", status.model_error if status.state != "failed" else "")
+        self.banner.say("recording", recording.error if recording is not None else "")
+
+    def _show_choice(self, choice: Choice) -> None:
+        self._seen = False
+        self.controls.source.set_current(choice)
+        self.setWindowTitle(f"{choice.label} – poseapp")
+        self.banner.take_back("source")
+        self.banner.take_back("camera")
+
+    def _show_models(self, models: list[StoredModel]) -> None:
+        self.controls.model.set_models(models)
+        self.actions_.set_models(models, self.player.choose_model)
+
+    def _offer_camera(self, camera: Camera) -> None:
+        choice = Choice.camera(camera)
+        self.banner.say(
+            "camera", f"{camera.name} is plugged in.", "info", choice.value, "Use it", lambda: self.player.choose(choice)
+        )
+
+    # -- what the user does ------------------------------------------------------------------------------------
+
+    def open_source(self, kind: Kind) -> None:
+        """Ask for a file, a folder or an address, and show it."""
+        start = self.preferences.last_folder
+        if kind == "address":
+            text, ok = QInputDialog.getText(self, "Network address", "Address, such as rtsp://camera.local/stream or http://…")
+            if ok and text.strip():
+                self.player.choose(Choice("address", text.strip(), text.strip()))
+            return
+        if kind == "folder":
+            path = QFileDialog.getExistingDirectory(self, "Open folder of pictures", start)
+        else:
+            pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
+            videos = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
+            wanted = f"Videos ({videos})" if kind == "video" else f"Pictures ({pictures})"
+            path, _ = QFileDialog.getOpenFileName(self, f"Open {kind}", start, f"{wanted};;All files (*)")
+        if path:
+            self.open_path(Path(path), kind)
+
+    def open_path(self, path: Path, kind: Kind | None = None) -> None:
+        """Show the file or folder at *path*."""
+        if kind is None:
+            kind = "folder" if path.is_dir() else "picture" if path.suffix.lower() in PICTURES else "video"
+        self.preferences.last_folder = str(path.parent)
+        self.player.choose(Choice.file(kind, path))
+
+    def toggle_recording(self) -> None:
+        """Begin a recording, or finish the one that runs."""
+        status = self.bridge.status()
+        if status is None:
+            self.record_bar.show_recording(None)
+            return
+        if status.recording is not None and status.recording.active:
+            self.bridge.stop_recording()
+            return
+        self.record_bar.show_recording(status.recording)
+        # Only the preview is mirrored, and a heatmap would hide the person in the file.
+        draw = replace(self.view.options, mirror=False, heatmaps=False)
+        self.banner.take_back("record")
+        self.bridge.start_recording(RecordOptions(self.preferences.folder, self.record_bar.clean.isChecked(), draw))
+
+    def snapshot(self) -> None:
+        """Save what is on the screen, unmirrored."""
+        if self.view.result is None:
+            self.banner.say("snapshot", "There is no picture to save yet.", "info")
+            return
+        draw = replace(self.view.options, mirror=False)
+        self.bridge.snapshot(self.view.result, self.preferences.folder, draw, self._snapshot_saved)
+
+    def choose_folder(self) -> None:
+        """Ask where recordings go."""
+        path = QFileDialog.getExistingDirectory(self, "Folder for recordings", str(self.preferences.folder))
+        if path:
+            self.set_folder(Path(path))
+
+    def set_folder(self, folder: Path) -> None:
+        """Put recordings into *folder*."""
+        self.preferences.folder = folder
+        self.record_bar.set_folder(folder)
+        self.banner.take_back("record")
+
+    def open_folder(self, folder: Path) -> None:
+        """Show *folder* in the file manager."""
+        if not folder.exists():
+            self.banner.say("folder", f"{folder}: there is nothing recorded yet.", "info")
+        elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+            self.banner.say("folder", f"No file manager answers. The files are in {folder}.", "info")
+
+    def set_paused(self, paused: bool) -> None:
+        """Let the preview stand still; capture and recording go on."""
+        self.bridge.paused = paused
+        self.view.set_paused(paused)
+
+    def show_panel(self, visible: bool) -> None:
+        """Show or hide the benchmark panel."""
+        self.panel.setVisible(visible)
+        if visible and self.panel.height() < 200:
+            self.resizeDocks([self.panel], [270], Qt.Orientation.Vertical)
+
+    def set_full_screen(self, on: bool) -> None:
+        """Show the picture alone on the whole screen, or go back."""
+        for part in (self.menuBar(), self.header, self.record_bar, self.sidebar):
+            part.setVisible(not on)
+        self.panel.setVisible(not on and self.actions_.by_name["panel"].isChecked())
+        if on:
+            self.showFullScreen()
+        else:
+            self.showNormal()
+            self.actions_.check("sidebar", True)
+            self.header.buttons["sidebar"].setChecked(True)
+
+    def use_theme(self, name: str) -> None:
+        """Use the theme *name*, and remember it."""
+        theme: ThemeName = "dark" if name == "dark" else "light" if name == "light" else "system"
+        self.preferences.theme = theme
+        self.themes.use(theme)
+        self.actions_.check_theme(theme)
+
+    def show_help(self) -> None:
+        """The sheet of shortcuts."""
+        HelpSheet(self.themes.current, self).open()
+
+    def show_about(self) -> None:
+        """Name and version."""
+        status = self.bridge.status()
+        AboutBox(str(status.backend) if status is not None and status.backend is not None else "", self).open()
+
+    def run_benchmark(self) -> None:
+        """Measure the present model; the live view waits, so that it does not spoil the figures."""
+        status = self.bridge.status()
+        if self.benchmark.running or self.player.folder is None:
+            return
+        if status is not None and status.recording is not None and status.recording.active:
+            self.banner.say("benchmark", "Finish the recording first: a benchmark needs the whole machine.", "info")
+            return
+        folder = self.player.folder
+        self.actions_.by_name["panel"].setChecked(True)
+        self.panel.show_page("benchmark")
+        self.panel.show_progress(0.0, "Preparing…")
+        self.benchmark.running = True
+        self.view.set_state(stage.BENCHMARK)
+        self.player.suspend(lambda: self.benchmark.start(folder, self.player.device))
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _set_draw(self, **changes: bool) -> None:
+        options = replace(self.controls.view.options, **changes)
+        self.controls.set_options(options)
+        self._draw_changed(options)
+
+    def _draw_changed(self, options: DrawOptions) -> None:
+        self.preferences.draw = options
+        self.view.set_options(options)
+        self.bridge.set_heatmaps(options.heatmaps)
+        for name, on in (("mirror", options.mirror), ("heatmaps", options.heatmaps), ("labels", options.labels)):
+            self.actions_.check(name, on)
+
+    def _snapshot_saved(self, path: Path) -> None:
+        text = f"Snapshot saved: {path.name}"
+        self.banner.say("snapshot", text, "success", str(path), "Open folder", lambda: self.open_folder(path.parent))
+        QTimer.singleShot(NOTICE_MS, self, lambda: self.banner.take_back("snapshot") if self.banner.text == text else None)
+
+    def _card_action(self, key: str) -> None:
+        if key == "again":
+            self.view.set_state(stage.STARTING)
+            self.player.again()
+        elif key == "demo":
+            self.player.choose(DEMO)
+        else:
+            self.open_source("video")
+
+    def _panel_shown(self, visible: bool) -> None:
+        if self._closing or self.isFullScreen():
+            return
+        self.actions_.check("panel", visible)
+        self.header.buttons["panel"].setChecked(visible)
+        self.preferences.panel_open = visible
+
+    def _benchmark_ended(self) -> None:
+        self.panel.show_ended("" if self.panel.report is not None else "The benchmark was cancelled.")
+        if not self._closing:
+            self._seen = False
+            self.view.set_state(stage.STARTING)
+            self.player.resume()
+
+    def _save_report(self, text: str) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save benchmark", str(Path.home() / "poseapp-benchmark.json"), "JSON (*.json)"
+        )
+        if path:
+            self.save_report(Path(path), text)
+
+    def save_report(self, path: Path, text: str) -> None:
+        """Write a benchmark's JSON to *path*."""
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.banner.say("benchmark", f"{path}: cannot be written ({error.strerror}). Choose another place.")
+
+    def _next_theme(self) -> None:
+        self.use_theme(THEME_NAMES[(THEME_NAMES.index(self.themes.name) + 1) % len(THEME_NAMES)])
+
+    def _theme_changed(self, theme: Theme) -> None:
+        for part in (self.header, self.banner, self.view, self.controls, self.record_bar, self.panel):
+            part.set_theme(theme)
+
+    # -- Qt ----------------------------------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Space pauses, Esc leaves full screen."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.actions_.by_name["pause"].toggle()
+        elif event.key() == Qt.Key.Key_Escape and self.isFullScreen():
+            self.actions_.by_name["fullscreen"].setChecked(False)
+        else:
+            super().keyPressEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take one file or folder."""
+        if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Show what was dropped."""
+        self.open_path(Path(event.mimeData().urls()[0].toLocalFile()))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Finish the recording and stop everything on a thread; the window goes when that is done."""
+        if self._closed:
+            event.accept()
+            return
+        event.ignore()
+        if self._closing:
+            return
+        status = self.bridge.status()
+        recording = status is not None and status.recording is not None and status.recording.active
+        self._closing = True
+        self._remember()
+        self.benchmark.cancel()
+        if recording:
+            self.view.set_recording("")
+            self.view.set_state(stage.FINISHING)
+        else:
+            self.hide()
+        self.player.stop(self._stopped)
+
+    def _remember(self) -> None:
+        if self.isFullScreen():
+            self.set_full_screen(False)
+        self.preferences.geometry = self.saveGeometry()
+        self.preferences.window_state = self.saveState()
+        self.preferences.save()
+
+    def _stopped(self) -> None:
+        self._closed = True
+        self.jobs.close()
+        with QSignalBlocker(self.panel):
+            self.close()
+        self.closed.emit()

@@ -1,0 +1,219 @@
+"""Which source and model run: starting, changing, trying again, pausing for a benchmark, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from poseapp.core.errors import ModelError, PoseAppError
+from poseapp.engine.load import StoredModel, find_model, list_models
+from poseapp.live.session import Session
+from poseapp.live.source import Camera, Mode, Source, list_cameras
+from poseapp.ui.bridge import Bridge, Jobs
+from poseapp.ui.choices import Choice, first_choice, make_source, unique_labels
+from poseapp.ui.preferences import Preferences
+
+LIST_CAMERAS_MS = 4000
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the first look at the machine gave."""
+
+    cameras: list[Camera]
+    cameras_error: str
+    models: list[StoredModel]
+    model: Path | None
+    model_error: str
+
+
+class Player(QObject):
+    """Owns the choice of source and model; everything that takes time is done by Jobs or by the Session."""
+
+    cameras_changed = Signal(list)  # of Camera
+    models_changed = Signal(list)  # of StoredModel
+    choice_changed = Signal(object)  # Choice
+    camera_appeared = Signal(object)  # Camera, while there is nothing better to see than the demo clip
+    note_changed = Signal(str)  # why this is not what the user would expect
+    problem = Signal(str, str)  # topic, one line
+    no_model = Signal(str)  # nothing can run, and why
+
+    def __init__(self, bridge: Bridge, jobs: Jobs, preferences: Preferences, engines_dir: Path, device: str) -> None:
+        super().__init__()
+        self._bridge, self._jobs, self._preferences = bridge, jobs, preferences
+        self._engines_dir, self._device = engines_dir, device
+        self._cameras: list[Camera] = []
+        self._given: Source | None = None
+        self._asked_model: str | None = None
+        self._choice: Choice | None = None
+        self._source: Source | None = None
+        self._folder: Path | None = None
+        self._by_default = False  # the demo clip, for want of a camera
+        self._listing = False
+        self._stopped = False
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.refresh_cameras)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the model that was asked for last."""
+        return self._folder
+
+    @property
+    def device(self) -> str:
+        """The device asked for."""
+        return self._device
+
+    def begin(self, source: Source | None, model: str | None) -> None:
+        """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip."""
+        self._given, self._asked_model = source, model
+        self._jobs.run("start", lambda: self._look_around(source is None), self._found, lambda e: self.problem.emit("app", e))
+
+    def choose(self, choice: Choice) -> None:
+        """Change to *choice* and remember it."""
+        self._by_default = False
+        self.note_changed.emit("")
+        if self._change_to(choice) and choice.kind != "given":
+            self._preferences.source = choice
+
+    def set_mode(self, mode: Mode) -> None:
+        """Ask cameras for *mode*, this one at once."""
+        self._preferences.mode = mode
+        if self._choice is not None and self._choice.kind == "camera":
+            self._change_to(self._choice)
+
+    def choose_model(self, folder: Path) -> None:
+        """Change to the model in *folder* and remember it."""
+        self._folder = folder
+        self._preferences.model = folder.name
+        if self._bridge.session is not None:
+            self._bridge.set_model(folder)
+        else:
+            self._start()
+
+    def again(self) -> None:
+        """Try once more what did not work, or play what has ended."""
+        status = self._bridge.status()
+        if status is None:
+            self.begin(self._given, self._asked_model)
+        elif status.state == "failed" and not status.model and self._folder is not None:
+            self._bridge.set_model(self._folder)
+        elif self._choice is not None:
+            self._change_to(self._choice)
+
+    def refresh_cameras(self) -> None:
+        """List the cameras on a thread, unless that is going on already."""
+        if self._listing or self._stopped:
+            return
+        self._listing = True
+        self._jobs.run("cameras", _cameras, self._listed, lambda e: self._listed(([], e)))
+
+    def suspend(self, then: Callable[[], None]) -> None:
+        """Stop the session, so that the machine is free, and call *then*; ``resume`` starts it again."""
+        session = self._bridge.release()
+        if session is None:
+            then()
+            return
+        self._jobs.run("suspend", session.stop, lambda _none: then(), lambda _error: then())
+
+    def resume(self) -> None:
+        """Run again after ``suspend``."""
+        if not self._stopped and self._bridge.session is None and self._choice is not None:
+            self._source = self._make(self._choice)
+            self._start()
+
+    def stop(self, then: Callable[[], None]) -> None:
+        """Stop for good on a thread, then call *then*."""
+        self._stopped = True
+        self._timer.stop()
+        self.suspend(then)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _look_around(self, cameras_matter: bool) -> _Found:
+        """On a thread: the models, and the cameras where the first source depends on them."""
+        cameras, cameras_error = _cameras() if cameras_matter else ([], "")
+        try:
+            models = list_models(self._engines_dir)
+        except ModelError as error:
+            return _Found(cameras, cameras_error, [], None, str(error))
+        wanted = self._asked_model or self._preferences.model
+        try:
+            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, wanted or None).folder, "")
+        except ModelError as error:
+            reason = str(error)
+        try:  # the remembered or named one is gone: say so, and run another
+            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, None).folder, reason)
+        except ModelError as error:
+            return _Found(cameras, cameras_error, models, None, str(error))
+
+    def _found(self, found: _Found) -> None:
+        if self._stopped:
+            return
+        self._cameras = found.cameras
+        self.cameras_changed.emit(found.cameras)
+        self.models_changed.emit(found.models)
+        self._timer.start(LIST_CAMERAS_MS)
+        if self._given is not None:
+            choice, note = Choice("given", label=self._given.name), ""
+        else:
+            choice, note = first_choice(self._preferences.source, found.cameras)
+            self._by_default = choice.kind == "demo" and bool(note)
+        if found.cameras_error:
+            self.problem.emit("cameras", found.cameras_error)
+        self._choice, self._folder = choice, found.model
+        self.choice_changed.emit(choice)
+        self.note_changed.emit(note)
+        if found.model is None:
+            self.no_model.emit(found.model_error)
+            return
+        if found.model_error:
+            self.problem.emit("model", found.model_error)
+        self._source = self._make(choice)
+        self._start()
+
+    def _start(self) -> None:
+        if self._source is not None and self._folder is not None and not self._stopped:
+            self._bridge.start(Session(self._source, self._folder, device=self._device))
+
+    def _make(self, choice: Choice) -> Source | None:
+        if choice.kind == "given":
+            return self._given
+        try:
+            return make_source(choice, self._cameras, self._preferences.mode)
+        except PoseAppError as error:
+            self.problem.emit("source", str(error))
+            return None
+
+    def _change_to(self, choice: Choice) -> bool:
+        source = self._make(choice)
+        if source is None:
+            return False
+        self._choice, self._source = choice, source
+        self.choice_changed.emit(choice)
+        if self._bridge.session is not None:
+            self._bridge.set_source(source)
+        else:
+            self._start()
+        return True
+
+    def _listed(self, outcome: tuple[list[Camera], str]) -> None:
+        cameras, error = outcome
+        self._listing = False
+        self.problem.emit("cameras", error)
+        new = [camera for camera in cameras if camera not in self._cameras]
+        if cameras != self._cameras:
+            self._cameras = cameras
+            self.cameras_changed.emit(cameras)
+        if new and self._by_default:
+            self.camera_appeared.emit(new[0])
+
+
+def _cameras() -> tuple[list[Camera], str]:
+    try:
+        return unique_labels(list_cameras()), ""
+    except PoseAppError as error:
+        return [], str(error)

@@ -1,0 +1,276 @@
+"""The live plots of the benchmark panel. This is the one module that imports pyqtgraph: it costs half a second."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QResizeEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from poseapp.live.stats import STAGES, Snapshot
+from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.widgets import label
+
+HISTORY_S = 60.0
+WIDE = 860  # from this width on all plots stand in one row
+STAGE_BARS = tuple(stage for stage in STAGES if stage != "total")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: its name, the theme's colour it takes, and its pen."""
+
+    name: str
+    colour: str
+    dashed: bool = False
+
+
+RATES = (Line("capture", "left"), Line("inference", "accent"), Line("display", "success"))
+LATENCY = (Line("total p50", "accent"), Line("total p95", "accent", dashed=True), Line("inference p50", "right"))
+CPU = (Line("cpu", "success"),)
+MEMORY = (Line("memory", "info"),)
+
+
+class LivePlots(QWidget):
+    """A minute of rates, latencies, stage times, CPU and memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._theme = DARK
+        self._history: deque[tuple[float, Snapshot]] = deque()
+        self.rates = Curves("Rate", "fps", RATES)
+        self.latency = Curves("Latency, end to end", "ms", LATENCY)
+        self.stages = StageBars()
+        self.cpu = Curves("CPU", "% of one core", CPU)
+        self.memory = Curves("Memory", "MB", MEMORY)
+        self.drops = label("", "muted")
+        self.drops.setToolTip(
+            "capture: replaced by a newer frame before inference · display: replaced before painting · recording: queue full"
+        )
+        self.rates.layout_.addWidget(self.drops)
+        self._load = QFrame()
+        self._load.setProperty("role", "card")
+        load = QVBoxLayout(self._load)
+        load.setContentsMargins(0, 0, 0, 0)
+        load.setSpacing(0)
+        for card in (self.cpu, self.memory):
+            card.setProperty("role", "")
+            load.addWidget(card)
+        self._cards: list[QWidget] = [self.rates, self.latency, self.stages, self._load]
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(8)
+        self._columns = 0
+        self._arrange(4)
+
+    @property
+    def samples(self) -> int:
+        """How many snapshots are in the plots."""
+        return len(self._history)
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Add *snapshot*, of now; drawn where the plots are visible."""
+        now = time.monotonic()
+        self._history.append((now, snapshot))
+        while now - self._history[0][0] > HISTORY_S:
+            self._history.popleft()
+        if self.isVisible():
+            self._draw(now)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        for curves in (self.rates, self.latency, self.cpu, self.memory):
+            curves.set_theme(theme)
+        self.stages.set_theme(theme)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """One row where there is room, else two, else a column."""
+        super().resizeEvent(event)
+        width = self.width()
+        self._arrange(4 if width >= WIDE else 2 if width >= 420 else 1)
+
+    def _arrange(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for i, card in enumerate(self._cards):
+            self._grid.addWidget(card, i // columns, i % columns)
+        for column in range(4):
+            self._grid.setColumnStretch(column, 1 if column < columns else 0)
+
+    def _draw(self, now: float) -> None:
+        t = [when - now for when, _ in self._history]
+        snapshots = [snapshot for _, snapshot in self._history]
+        nan = float("nan")
+        self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.1f}")
+        total = [s.ms.get("total", (nan, nan)) for s in snapshots]
+        inference = [s.ms.get("inference", (nan, nan))[0] for s in snapshots]
+        values = {"total p50": [p[0] for p in total], "total p95": [p[1] for p in total], "inference p50": inference}
+        self.latency.draw(t, values, "{:.1f}")
+        self.cpu.draw(t, {"cpu": [s.cpu_percent for s in snapshots]}, "{:.0f} %")
+        self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB")
+        newest = snapshots[-1]
+        self.stages.draw(newest)
+        self.drops.setText("Dropped: " + ", ".join(f"{name} {count}" for name, count in newest.drops.items()))
+
+
+class Card(QFrame):
+    """A title, a legend with the newest values, and a plot."""
+
+    def __init__(self, title: str, unit: str) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self._theme = DARK
+        self._title, self._unit = title, unit
+        self._head = QLabel()
+        self._head.setTextFormat(Qt.TextFormat.RichText)
+        self._head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.plot = pg.PlotWidget(background=None)
+        self.plot.setMinimumHeight(56)
+        self.plot.setMouseEnabled(False, False)
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.plot.getPlotItem().setContentsMargins(0, 0, 4, 0)
+        self.layout_ = QVBoxLayout(self)
+        self.layout_.setContentsMargins(12, 9, 10, 8)
+        self.layout_.setSpacing(4)
+        self.layout_.addWidget(self._head)
+        self.layout_.addWidget(self.plot, 1)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        font = QFont(self.font())
+        font.setPointSizeF(7.5)
+        for name in ("left", "bottom"):
+            axis = self.plot.getAxis(name)
+            axis.setPen(pg.mkPen(theme.border))
+            axis.setTextPen(pg.mkPen(theme.muted))
+            axis.setStyle(tickFont=font, tickLength=-4)
+
+    def _say(self, legend: list[tuple[str, str, str]]) -> None:
+        """The heading: title, unit, and (name, colour, value) of each curve."""
+        t = self._theme
+        keys = "&nbsp;&nbsp; ".join(
+            f'<span style="color:{colour}">●</span>&nbsp;<span style="color:{t.muted}">{name}</span>'
+            f"{'&nbsp;' if name else ''}<b>{value}</b>"
+            for name, colour, value in legend
+        )
+        self._head.setText(f'<b>{self._title}</b>&nbsp; <span style="color:{t.muted}">{self._unit}</span><br>{keys}')
+
+
+class Curves(Card):
+    """Curves over the last minute."""
+
+    def __init__(self, title: str, unit: str, lines: tuple[Line, ...]) -> None:
+        super().__init__(title, unit)
+        self._lines = lines
+        self._single = len(lines) == 1
+        self._curves: list[Any] = [self.plot.plot() for _ in lines]
+        self.plot.setXRange(-HISTORY_S, 0, padding=0)
+        self.plot.getAxis("left").setWidth(34)
+        self.plot.getAxis("bottom").setHeight(16)
+        if self._single:
+            self.plot.getAxis("bottom").setStyle(showValues=False)
+            self.plot.getAxis("bottom").setHeight(4)
+            self.layout_.setContentsMargins(12, 7, 10, 5)
+        self.plot.getAxis("bottom").setTicks([[(-60, "60 s ago"), (-30, "30 s"), (0, "now ")]])
+
+    @property
+    def data(self) -> dict[str, list[float]]:
+        """The values of each curve as they are drawn."""
+        return {line.name: list(curve.getData()[1]) for line, curve in zip(self._lines, self._curves, strict=True)}
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        super().set_theme(theme)
+        for line, curve in zip(self._lines, self._curves, strict=True):
+            style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
+            curve.setPen(pg.mkPen(getattr(theme, line.colour), width=1.6, style=style))
+        if self._single:
+            fill = QColor(getattr(theme, self._lines[0].colour))
+            fill.setAlpha(40)
+            self._curves[0].setFillLevel(0)
+            self._curves[0].setBrush(fill)
+
+    def draw(self, t: list[float], values: dict[str, list[float]], form: str) -> None:
+        """Draw *values* of each line at *t* s before now."""
+        highest = 1.0
+        legend = []
+        for line, curve in zip(self._lines, self._curves, strict=True):
+            y = values[line.name]
+            curve.setData(t, y, connect="finite")
+            highest = max([highest, *(v for v in y if v == v)])
+            newest = form.format(y[-1]) if y and y[-1] == y[-1] else "–"
+            legend.append(("" if self._single else line.name, getattr(self._theme, line.colour), newest))
+        self.plot.setYRange(0, highest * 1.15, padding=0)
+        self.plot.getAxis("left").setTickSpacing(*_ticks(highest))
+        self._say(legend)
+
+
+class StageBars(Card):
+    """p50 and p95 of each stage as bars."""
+
+    def __init__(self) -> None:
+        super().__init__("Stages", "ms, p50 and p95")
+        self._p95 = pg.BarGraphItem(x0=0, y=list(range(len(STAGE_BARS))), height=0.66, width=[0.0] * len(STAGE_BARS))
+        self._p50 = pg.BarGraphItem(x0=0, y=list(range(len(STAGE_BARS))), height=0.66, width=[0.0] * len(STAGE_BARS))
+        for item in (self._p95, self._p50):
+            self.plot.addItem(item)
+        self._texts = [pg.TextItem(anchor=(0, 0.5)) for _ in STAGE_BARS]
+        for text in self._texts:
+            self.plot.addItem(text)
+        self.plot.invertY(True)
+        self.plot.setYRange(-0.5, len(STAGE_BARS) - 0.5, padding=0.02)
+        self.plot.getAxis("left").setWidth(58)
+        self.plot.getAxis("left").setTicks([list(enumerate(STAGE_BARS))])
+        self.plot.hideAxis("bottom")
+        self._head.hide()
+        self._title_line = label("", "")
+        self._title_line.setTextFormat(Qt.TextFormat.RichText)
+        self.layout_.insertWidget(0, self._title_line)
+        self.p50: dict[str, float] = {}
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        super().set_theme(theme)
+        self.plot.getAxis("left").setPen(pg.mkPen(None))
+        pale = QColor(theme.accent)
+        pale.setAlpha(80)
+        self._p50.setOpts(brush=pg.mkBrush(theme.accent), pen=pg.mkPen(None))
+        self._p95.setOpts(brush=pg.mkBrush(pale), pen=pg.mkPen(None))
+        for text in self._texts:
+            text.setColor(theme.text)
+        self._title_line.setText(
+            f'<b>{self._title}</b>&nbsp; <span style="color:{theme.muted}">ms</span>&nbsp;&nbsp; '
+            f'<span style="color:{theme.accent}">■</span> <span style="color:{theme.muted}">p50</span>&nbsp;&nbsp; '
+            f'<span style="color:{theme.muted}">□ p95</span>'
+        )
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Draw the figures of *snapshot*; a stage that does not run has no bar."""
+        known = [snapshot.ms.get(stage) for stage in STAGE_BARS]
+        p50, p95 = [k[0] if k else 0.0 for k in known], [k[1] if k else 0.0 for k in known]
+        self.p50 = {stage: k[0] for stage, k in zip(STAGE_BARS, known, strict=True) if k}
+        self._p50.setOpts(width=p50)
+        self._p95.setOpts(width=p95)
+        widest = max([1.0, *p95])
+        self.plot.setXRange(0, widest * 1.55, padding=0)
+        for i, (text, k) in enumerate(zip(self._texts, known, strict=True)):
+            text.setText(f"{k[0]:.1f} / {k[1]:.1f}" if k else "–")
+            text.setPos(p95[i] + widest * 0.02, i)
+
+
+def _ticks(highest: float) -> tuple[float, float]:
+    """Two or three round ticks on an axis that ends a little above *highest*."""
+    for step in (0.5, 1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000):
+        if highest / step <= 3:
+            return float(step), float(step)
+    return highest / 2, highest / 2

@@ -1,0 +1,142 @@
+"""The bar below the picture: recording, snapshot and where they go."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from poseapp.live.record import Recording
+from poseapp.ui import icons
+from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.widgets import Elided, Switch, icon_button, paint_icon, set_role
+
+LOW_DISK_S = 300.0
+
+
+class RecordBar(QWidget):
+    """Record and snapshot on the left, how it goes in the middle, where to on the right."""
+
+    record_asked = Signal(bool)  # True: begin, False: finish
+    snapshot_asked = Signal()
+    folder_asked = Signal()
+    open_asked = Signal(object)  # Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("recordBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._theme = DARK
+        self._folder = Path()
+        self._finished: Path | None = None
+        self.record = QPushButton("Record")
+        self.record.setProperty("role", "record")
+        self.record.setCheckable(True)
+        self.record.setIconSize(QSize(18, 18))
+        self.record.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.record.setToolTip("Record the annotated video and the keypoints (R)")
+        self.record.setMinimumWidth(128)
+        self.record.clicked.connect(self.record_asked)
+        self.snapshot = icon_button("camera", "Snapshot: picture and keypoints (S)")
+        self.snapshot.clicked.connect(self.snapshot_asked)
+        self.info = Elided("", "muted")
+        self.open = QPushButton("Open folder")
+        self.open.setToolTip("Show the last recording in the file manager")
+        self.open.clicked.connect(self._open)
+        self.clean = Switch("Clean copy", "Also record the video without the skeleton")
+        self.folder = icon_button("folder", "")
+        self.folder.clicked.connect(self.folder_asked)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 9, 10, 9)
+        row.setSpacing(10)
+        row.addWidget(self.record)
+        row.addWidget(self.snapshot)
+        row.addWidget(self.info, 1)
+        row.addWidget(self.open)
+        row.addWidget(self.clean)
+        row.addWidget(self.folder)
+        self.open.hide()
+        self._idle()
+
+    def set_folder(self, folder: Path) -> None:
+        """Show where recordings go."""
+        self._folder = folder
+        self.folder.setToolTip(f"Recordings go to {folder}. Choose another folder…")
+        self.folder.setAccessibleName("Choose the folder for recordings")
+        if self._finished is None and not self.record.isChecked():
+            self._idle()
+
+    def show_recording(self, recording: Recording | None) -> None:
+        """Show where *recording* stands: running, finished, or none."""
+        active = recording is not None and recording.active
+        self.record.setChecked(active)
+        text = f"Stop  {clock(recording.seconds)}" if recording is not None and active else "Record"
+        if self.record.text() != text:
+            self.record.setText(text)
+            self._paint_record()
+        self.clean.setEnabled(not active)
+        self.folder.setEnabled(not active)
+        self.open.setVisible(recording is not None and not active)
+        if recording is None:
+            self._finished = None
+            self._idle()
+            return
+        self._finished = recording.folder
+        if active:
+            low = recording.disk_left_s < LOW_DISK_S
+            parts = (size(recording.bytes), f"{recording.dropped} dropped", left(recording.disk_left_s))
+            self._say("   ·   ".join(parts), "warning" if low or recording.dropped else "")
+        elif recording.error:
+            self._say(recording.error, "danger")
+        else:
+            dropped = f", {recording.dropped} dropped" if recording.dropped else ""
+            self._say(f"Saved {clock(recording.seconds)}, {size(recording.bytes)}{dropped} in {recording.folder.name}", "")
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        paint_icon(self.snapshot, "camera", theme.text)
+        paint_icon(self.folder, "folder", theme.text)
+        self.clean.set_theme(theme)
+        self._paint_record()
+
+    def _open(self) -> None:
+        self.open_asked.emit(self._finished or self._folder)
+
+    def _idle(self) -> None:
+        self._say(f"Recordings go to {self._folder}" if self._folder != Path() else "", "muted")
+
+    def _say(self, text: str, role: str) -> None:
+        self.info.set_text(text)
+        set_role(self.info, role)
+
+    def _paint_record(self) -> None:
+        self.record.setIcon(icons.icon("stop" if self.record.isChecked() else "record", self._theme.danger))
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss, or h:mm:ss from an hour on."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def size(n: int) -> str:
+    """Bytes for people: 640 kB, 12.4 MB, 3.10 GB."""
+    if n < 1e6:
+        return f"{n / 1e3:.0f} kB"
+    return f"{n / 1e6:.1f} MB" if n < 1e9 else f"{n / 1e9:.2f} GB"
+
+
+def left(seconds: float) -> str:
+    """How long the disk lasts, for people."""
+    if not math.isfinite(seconds):
+        return "disk time …"
+    hours = seconds / 3600
+    if hours >= 48:
+        return f"disk lasts {hours / 24:.0f} days"
+    if hours >= 1:
+        return f"disk lasts {int(hours)} h {int(seconds % 3600 // 60)} min"
+    return f"disk lasts {clock(seconds)} min" if seconds >= 60 else f"disk lasts {seconds:.0f} s"

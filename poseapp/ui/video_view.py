@@ -1,0 +1,344 @@
+"""The picture: paints the newest annotated frame, and says what is going on where there is none."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from poseapp.core.types import ImageArray, Result
+from poseapp.render import DrawOptions, annotate
+from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.widgets import label
+
+SPIN_MS = 40
+
+
+@dataclass(frozen=True)
+class StageState:
+    """What the card over the picture says. ``actions`` are (key, text) of its buttons, the first one the main one."""
+
+    title: str
+    text: str = ""
+    busy: bool = False
+    dim: bool = True  # darken the picture behind
+    actions: tuple[tuple[str, str], ...] = ()
+
+
+class VideoView(QWidget):
+    """Shows Results, letterboxed, in device pixels.
+
+    ``painted`` tells, once for each Result, that it has been painted and what drawing it took in ms.
+    The threshold and its like act here alone: they change the picture, never the Result.
+    """
+
+    painted = Signal(object, float)
+    action = Signal(str)  # a button of the card, by its key
+    double_clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumSize(320, 180)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Video")
+        self._theme = DARK
+        self._options = DrawOptions()
+        self._result: Result | None = None
+        self._picture: ImageArray | None = None  # annotated, already in device pixels
+        self._image = QImage()  # wraps _picture without a copy
+        self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
+        self._note = ""
+        self._recording = ""
+        self._paused = False
+        self._card = StateCard(self)
+        self._card.action.connect(self.action)
+
+    # -- what is shown ---------------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Result | None:
+        """The Result on the screen."""
+        return self._result
+
+    @property
+    def options(self) -> DrawOptions:
+        """How it is drawn."""
+        return self._options
+
+    @property
+    def state(self) -> StageState | None:
+        """What the card says; None without a card."""
+        return self._card.state
+
+    def picture(self) -> ImageArray | None:
+        """The annotated picture as it is on the screen, (h, w, 3) uint8 BGR in device pixels."""
+        return self._picture
+
+    def show_result(self, result: Result) -> None:
+        """Draw *result* and paint it as soon as possible."""
+        started = time.perf_counter()
+        self._result = result
+        self._draw()
+        self._pending = (result, (time.perf_counter() - started) * 1e3)
+        self.update()
+
+    def set_options(self, options: DrawOptions) -> None:
+        """Draw the present Result anew with *options*."""
+        if options != self._options:
+            self._options = options
+            self._draw()
+            self.update()
+
+    def clear(self) -> None:
+        """Forget the picture."""
+        self._result = self._pending = self._picture = None
+        self._image = QImage()
+        self.update()
+
+    def set_state(self, state: StageState | None) -> None:
+        """Show a card over the picture, or none."""
+        if state != self._card.state:
+            self._card.show_state(state)
+            self._place_card()
+            self.update()
+
+    def set_note(self, note: str) -> None:
+        """A line at the lower edge of the picture, such as why this is the demo clip; "" for none."""
+        if note != self._note:
+            self._note = note
+            self.update()
+
+    def set_recording(self, text: str) -> None:
+        """The time of the running recording, shown in the picture; "" for none."""
+        if text != self._recording:
+            self._recording = text
+            self.update()
+
+    def set_paused(self, paused: bool) -> None:
+        """Show that the preview stands still."""
+        self._paused = paused
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        self._card.set_accent(theme.accent)
+        self.update()
+
+    # -- Qt ----------------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        """16 : 9."""
+        return QSize(960, 540)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Scale the present picture anew."""
+        super().resizeEvent(event)
+        self._draw()
+        self._place_card()
+
+    def mouseDoubleClickEvent(self, event: object) -> None:
+        """Full screen and back."""
+        self.double_clicked.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the picture and the marks on it; nothing is computed here."""
+        started = time.perf_counter()
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(self._theme.stage))
+        if not self._image.isNull():
+            painter.drawImage(self._picture_rect().topLeft(), self._image)
+        else:
+            self._paint_empty(painter)
+        if self._card.state is not None and self._card.state.dim and not self._image.isNull():
+            painter.fillRect(self._picture_rect(), QColor(8, 9, 13, 150))
+        self._paint_marks(painter)
+        painter.end()
+        if self._pending is not None:
+            result, drawn_ms = self._pending
+            self._pending = None
+            self.painted.emit(result, drawn_ms + (time.perf_counter() - started) * 1e3)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _picture_rect(self) -> QRect:
+        """Where the picture lies, in widget px."""
+        ratio = self.devicePixelRatioF()
+        size = self._image.size() / ratio if not self._image.isNull() else QSize(0, 0)
+        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height())
+
+    def _draw(self) -> None:
+        if self._result is None or self.width() < 2 or self.height() < 2:
+            return
+        annotated = annotate(self._result, self._options)
+        self._picture = fit(annotated, self.width() * self.devicePixelRatioF(), self.height() * self.devicePixelRatioF())
+        h, w = self._picture.shape[:2]
+        # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
+        self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)
+        self._image.setDevicePixelRatio(self.devicePixelRatioF())
+
+    def _place_card(self) -> None:
+        self._card.setMaximumWidth(min(460, self.width() - 24))
+        self._card.adjustSize()
+        self._card.move((self.width() - self._card.width()) // 2, (self.height() - self._card.height()) // 2)
+
+    def _paint_empty(self, painter: QPainter) -> None:
+        """A faint figure, so that the stage does not look broken."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        unit = min(self.height(), self.width()) / 11
+        centre = QPointF(self.width() / 2, self.height() / 2)
+
+        def at(x: float, y: float) -> QPointF:
+            return QPointF(centre.x() + x * unit, centre.y() + y * unit)
+
+        painter.setPen(QPen(QColor(255, 255, 255, 16), unit * 0.22, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        for a, b in _FIGURE:
+            painter.drawLine(at(*a), at(*b))
+        painter.setBrush(QColor(255, 255, 255, 10))
+        painter.drawEllipse(at(0, -3.1), unit * 0.55, unit * 0.65)
+
+    def _paint_marks(self, painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = self._picture_rect() if not self._image.isNull() else self.rect()
+        x = area.left() + 12.0
+        if self._recording:
+            x += self._chip(painter, f"REC  {self._recording}", QPointF(x, area.top() + 12), QColor(self._theme.danger)) + 8
+        if self._paused:
+            self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
+        if self._note and self._card.state is None:
+            self._chip(
+                painter, self._note, QPointF(area.left() + 12, area.bottom() - 42), QColor(self._theme.info), area.width() - 24
+            )
+
+    def _chip(self, painter: QPainter, text: str, at: QPointF, dot: QColor, widest: float = 1e6) -> float:
+        """A dark pill with a dot and *text*; returns its width."""
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold)
+        font.setFeature(QFont.Tag("tnum"), 1) if hasattr(QFont, "Tag") else None
+        painter.setFont(font)
+        text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(widest - 40))
+        box = QRectF(at.x(), at.y(), painter.fontMetrics().horizontalAdvance(text) + 36, 30)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(12, 14, 20, 205))
+        painter.drawRoundedRect(box, 15, 15)
+        painter.setBrush(dot)
+        painter.drawEllipse(QPointF(box.left() + 15, box.center().y()), 4.5, 4.5)
+        painter.setPen(QColor("#f4f6fa"))
+        painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+        return box.width()
+
+
+_FIGURE = (
+    ((0, -2.2), (0, 0.6)), ((-1.0, -1.8), (1.0, -1.8)), ((-1.0, -1.8), (-1.5, -0.4)), ((-1.5, -0.4), (-1.2, 0.9)),
+    ((1.0, -1.8), (1.7, -0.6)), ((1.7, -0.6), (2.2, -1.9)), ((-0.6, 0.6), (0.6, 0.6)), ((-0.6, 0.6), (-0.8, 2.3)),
+    ((-0.8, 2.3), (-0.9, 3.9)), ((0.6, 0.6), (0.9, 2.2)), ((0.9, 2.2), (0.8, 3.9)),
+)  # fmt: skip
+
+
+def fit(image: ImageArray, width: float, height: float) -> ImageArray:
+    """*image* (H, W, 3) scaled to the largest size that fits into *width* × *height* px."""
+    h, w = image.shape[:2]
+    scale = min(width / w, height / h)
+    size = (max(1, math.floor(w * scale + 1e-6)), max(1, math.floor(h * scale + 1e-6)))
+    if size == (w, h):
+        return image
+    # Bilinear sampling leaves pixels out below one half, and thin lines then flicker.
+    way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=way).astype(np.uint8, copy=False))
+
+
+class StateCard(QFrame):
+    """A card in the middle of the stage: a spinner, a title, what to do, and buttons to do it."""
+
+    action = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("stateCard")
+        self.state: StageState | None = None
+        self._spinner = Spinner()
+        self._title, self._text = label(role="display"), label(role="muted")
+        for line in (self._title, self._text):
+            line.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            line.setWordWrap(True)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(8)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(28, 22, 28, 22)
+        layout.setSpacing(10)
+        layout.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(self._title)
+        layout.addWidget(self._text)
+        layout.addLayout(self._buttons)
+        self.setMinimumWidth(300)
+        self.hide()
+
+    def show_state(self, state: StageState | None) -> None:
+        """Say *state*, or nothing."""
+        self.state = state
+        if state is None:
+            self._spinner.set_busy(False)
+            self.hide()
+            return
+        self._spinner.set_busy(state.busy)
+        self._spinner.setVisible(state.busy)
+        self._title.setText(state.title)
+        self._text.setText(state.text)
+        self._text.setVisible(bool(state.text))
+        while (item := self._buttons.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for i, (key, text) in enumerate(state.actions):
+            button = QPushButton(text)
+            button.setObjectName(f"action_{key}")
+            if i == 0:
+                button.setProperty("role", "primary")
+            button.clicked.connect(lambda _checked=False, key=key: self.action.emit(key))
+            self._buttons.addWidget(button)
+        self.show()
+
+    def set_accent(self, colour: str) -> None:
+        """The spinner's colour."""
+        self._spinner.colour = QColor(colour)
+
+
+class Spinner(QWidget):
+    """A turning arc; the timer runs while it is busy only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(34, 34)
+        self.colour = QColor(DARK.accent)
+        self._angle = 0
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._turn)
+
+    def set_busy(self, busy: bool) -> None:
+        """Turn, or stop turning."""
+        if busy:
+            self._timer.start(SPIN_MS)
+        else:
+            self._timer.stop()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """A ring and an arc on it."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ring = QRectF(4, 4, 26, 26)
+        painter.setPen(QPen(QColor(255, 255, 255, 36), 3))
+        painter.drawEllipse(ring)
+        painter.setPen(QPen(self.colour, 3, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.drawArc(ring, -self._angle * 16, 100 * 16)
+        painter.end()
+
+    def _turn(self) -> None:
+        self._angle = (self._angle + 14) % 360
+        self.update()

@@ -1,0 +1,246 @@
+"""Small widgets of the window: switch, combo box, section, labels with a role, badge."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEasingCurve, QPoint, QPointF, QRectF, QSize, Qt, QVariantAnimation
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from poseapp.ui import icons
+from poseapp.ui.theme import DARK, Theme
+
+
+def label(text: str = "", role: str = "", parent: QWidget | None = None) -> QLabel:
+    """A label whose look the style sheet takes from *role*: muted, title, section, display, number, warning, danger."""
+    result = QLabel(text, parent)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        result.setProperty("role", role)
+    return result
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Change the role, and with it the look."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def rule() -> QFrame:
+    """A horizontal hairline."""
+    line = QFrame()
+    line.setProperty("role", "rule")
+    return line
+
+
+def icon_button(name: str, tip: str, checkable: bool = False) -> QToolButton:
+    """A flat button with an icon; ``paint_icon`` gives it the theme's colour."""
+    button = QToolButton()
+    button.setObjectName(name)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setCheckable(checkable)
+    button.setIconSize(QSize(18, 18))
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+class Elided(QLabel):
+    """One line of text that is cut with … where it does not fit; the whole of it is in the tooltip."""
+
+    def __init__(self, text: str = "", role: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
+        super().__init__()
+        self._full, self._mode = text, mode
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(24)
+        self.set_text(text)
+
+    def set_text(self, text: str) -> None:
+        """Show *text*."""
+        if text != self._full or not self.text():
+            self._full = text
+            self._cut()
+
+    def full_text(self) -> str:
+        """The text before it was cut."""
+        return self._full
+
+    def sizeHint(self) -> QSize:
+        """As wide as the whole text."""
+        hint = super().sizeHint()
+        return QSize(self.fontMetrics().horizontalAdvance(self._full) + 2, hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """A few letters."""
+        return QSize(24, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Cut anew."""
+        super().resizeEvent(event)
+        self._cut()
+
+    def _cut(self) -> None:
+        cut = QFontMetrics(self.font()).elidedText(self._full, self._mode, max(self.width(), 24))
+        self.setText(cut)
+        self.setToolTip(self._full if cut != self._full else "")
+        self.updateGeometry()
+
+
+class ComboBox(QComboBox):
+    """A combo box with a drawn chevron, which the wheel does not change by accident."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.setMaxVisibleItems(16)
+
+    def wheelEvent(self, event: object) -> None:
+        """Scroll the sidebar instead: a wheel over a combo box must not switch the camera."""
+        event.ignore()  # type: ignore[attr-defined]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The styled box, and the chevron."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = self.palette().placeholderText().color()
+        if not self.isEnabled():
+            colour.setAlphaF(0.4)
+        painter.setPen(QPen(colour, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+        x, y = self.width() - 18.0, self.height() / 2 - 1.5
+        painter.drawPolyline([QPointF(x, y), QPointF(x + 4, y + 4), QPointF(x + 8, y)])
+        painter.end()
+
+
+class Switch(QCheckBox):
+    """A check box that looks like a switch: text on the left, track and knob on the right."""
+
+    TRACK = QSize(34, 20)
+
+    def __init__(self, text: str, tip: str = "") -> None:
+        super().__init__(text)
+        self._theme = DARK
+        self._knob = 0.0  # 0 off … 1 on
+        self._slide = QVariantAnimation(self)
+        self._slide.setDuration(120)
+        self._slide.setEasingCurve(QEasingCurve.Type.OutCubic)
+        self._slide.valueChanged.connect(self._moved)
+        self.toggled.connect(self._toggled)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        if tip:
+            self.setToolTip(tip)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        self.update()
+
+    def set_on(self, on: bool) -> None:
+        """Set it without sliding, also while its signals are blocked."""
+        self.setChecked(on)
+        self._slide.stop()
+        self._moved(float(on))
+
+    def sizeHint(self) -> QSize:
+        """Text, gap, track."""
+        text = self.fontMetrics().horizontalAdvance(self.text())
+        return QSize(text + 12 + self.TRACK.width() + 2, max(self.fontMetrics().height(), self.TRACK.height()) + 6)
+
+    def minimumSizeHint(self) -> QSize:
+        """Nothing of it can be left out."""
+        return self.sizeHint()
+
+    def hitButton(self, at: QPoint) -> bool:
+        """All of it is the button."""
+        return self.rect().contains(at)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw text, track and knob."""
+        t = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(1.0 if self.isEnabled() else 0.45)
+        painter.setPen(QColor(t.text))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+        w, h = self.TRACK.width(), self.TRACK.height()
+        track = QRectF(self.width() - w - 1, (self.height() - h) / 2, w, h)
+        off, on = QColor(t.hover if t.dark else "#c3c9d5"), QColor(t.accent)
+        painter.setPen(QPen(QColor(t.accent_hover), 2) if self.hasFocus() else Qt.PenStyle.NoPen)
+        painter.setBrush(off)
+        painter.drawRoundedRect(track, h / 2, h / 2)
+        painter.setOpacity(painter.opacity() * self._knob)
+        painter.setBrush(on)
+        painter.drawRoundedRect(track, h / 2, h / 2)
+        painter.setOpacity(1.0 if self.isEnabled() else 0.6)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor("#ffffff"))
+        painter.drawEllipse(QPointF(track.left() + h / 2 + self._knob * (w - h), track.center().y()), h / 2 - 3, h / 2 - 3)
+        painter.end()
+
+    def _toggled(self, on: bool) -> None:
+        self._slide.stop()
+        if not self.isVisible():
+            self._moved(float(on))
+            return
+        self._slide.setStartValue(self._knob)
+        self._slide.setEndValue(float(on))
+        self._slide.start()
+
+    def _moved(self, knob: float) -> None:
+        self._knob = knob
+        self.update()
+
+
+class Badge(QFrame):
+    """A coloured dot, a line of text, and a second, wrapped line where there is something to explain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self._theme, self._level = DARK, "muted"
+        self.title = Elided(role="title")
+        self.detail = label(role="muted")
+        self.detail.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(26, 7, 10, 7)
+        layout.setSpacing(2)
+        layout.addWidget(self.title)
+        layout.addWidget(self.detail)
+        self.show_text("", "", "muted")
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self._theme = theme
+        self.update()
+
+    def show_text(self, title: str, detail: str, level: str) -> None:
+        """Show *title* and, if any, *detail*; *level* is success, warning, danger, info or muted."""
+        self.title.set_text(title)
+        self.detail.setText(detail)
+        self.detail.setVisible(bool(detail))
+        if level != self._level:
+            self._level = level
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The card and its dot."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(getattr(self._theme, self._level)))
+        middle = self.title.geometry().center().y() + 0.5
+        painter.drawEllipse(QPointF(15, middle), 4, 4)
+        painter.end()
+
+
+def paint_icon(button: QToolButton, name: str, colour: str) -> None:
+    """Give *button* the icon *name* in *colour*."""
+    button.setIcon(icons.icon(name, colour))
