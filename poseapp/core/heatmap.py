@@ -1,11 +1,14 @@
 """Heatmaps: encode joints as Gaussians and decode Gaussians to joints, side by side so they cannot drift apart.
 
-Two mappings between heatmap px j and input px x are in use, and a network must be decoded with the one
+Three mappings between heatmap px j and input px x are in use, and a network must be decoded with the one
 it was trained with (ModelSpec.mapping):
 
 ``"udp"``     x = j · (W − 1) / (w − 1): the outermost pixel centres meet, so a mirrored heatmap is the
               heatmap of the mirrored picture (Huang et al., CVPR 2020, Sec. 3.2).
-``"stride"``  x = j · W / w: as released with Newell et al. 2016, Wei et al. 2016 and Sun et al. 2019.
+``"stride"``  x = j · W / w: as released with Sun et al. 2019, and all of MMPose's that are not UDP.
+``"centre"``  x = (j + ½) · W / w − ½: a heatmap pixel is the middle of the input pixels that it covers, as
+              released with Newell et al. 2016 (cells are counted by rounding down, and half a cell is
+              added after decoding), Wei et al. 2016 and Cao et al. 2017 (targets are drawn so).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 from poseapp.core.types import FloatArray
 
-Mapping = Literal["udp", "stride"]
+Mapping = Literal["udp", "stride", "centre"]
 Decode = Literal["argmax", "quarter", "dark"]
 MAPPINGS: tuple[str, ...] = get_args(Mapping)
 DECODES: tuple[str, ...] = get_args(Decode)
@@ -28,6 +31,32 @@ def input_px_per_cell(input_hw: tuple[int, int], heatmap_hw: tuple[int, int], ma
     """Input px per heatmap px, (2,) in x, y order."""
     size, cells = np.array(input_hw[::-1], np.float64), np.array(heatmap_hw[::-1], np.float64)
     return (size - 1) / (cells - 1) if mapping == "udp" else size / cells
+
+
+def input_px_at_origin(input_hw: tuple[int, int], heatmap_hw: tuple[int, int], mapping: Mapping) -> NDArray[np.float64]:
+    """Where heatmap px (0, 0) lies in input px, (2,) in x, y order: 0 but for ``"centre"``."""
+    if mapping != "centre":
+        return np.zeros(2)
+    return (input_px_per_cell(input_hw, heatmap_hw, mapping) - 1) / 2
+
+
+def input_from_cells(input_hw: tuple[int, int], heatmap_hw: tuple[int, int], mapping: Mapping) -> NDArray[np.float64]:
+    """The (2, 3) affine from heatmap px to input px, for poseapp.core.transform."""
+    scale = input_px_per_cell(input_hw, heatmap_hw, mapping)
+    return np.column_stack([np.diag(scale), input_px_at_origin(input_hw, heatmap_hw, mapping)])
+
+
+def with_mirrored(heatmaps: FloatArray, mirrored: FloatArray, flip: NDArray[np.intp], mapping: Mapping) -> FloatArray:
+    """The mean of the heatmaps (N, K, h, w) of crops and of the same crops mirrored left to right (the flip test).
+
+    *flip* is ``Skeleton.flip_index``. Under ``"stride"`` the maps of the mirrored crop lie most of a pixel to the
+    left when mirrored back, and are moved by one as Sun et al. 2019 released it (told by Huang et al. 2020, Sec. 3.1).
+    """
+    back = mirrored[:, flip, :, ::-1]
+    if mapping == "stride":
+        back = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
+    mean: FloatArray = (heatmaps + back) * np.float32(0.5)
+    return mean
 
 
 def encode(xy: FloatArray, heatmap_hw: tuple[int, int], sigma_px: float) -> FloatArray:

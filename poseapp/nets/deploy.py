@@ -6,23 +6,46 @@ K × 3 numbers a person come back. Decoding follows ``poseapp.core.heatmap.decod
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import hashlib
 import os
+import shutil
 import tempfile
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_per_cell
+from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.spec import ModelSpec
 
 OPSET = 17
 
-# Mean and standard deviation of ImageNet's pictures, RGB in 0..1, as torchvision and HRNet use them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+
+@dataclass(frozen=True)
+class Pixels:
+    """How a network wants its pictures: channel order, and mean and standard deviation of pixels in 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    bgr: bool = False
+
+
+# Mean and standard deviation of ImageNet's pictures, as torchvision, HRNet and MMPose use them.
+IMAGENET_RGB = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# 0..1 as it is: princeton-vl/pytorch_stacked_hourglass.
+UNIT_RGB = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+# The mean of MPII's pictures is taken off, nothing is divided: bearpaw/pytorch-pose.
+MPII_MEAN_RGB = Pixels((0.4404, 0.4440, 0.4327), (1.0, 1.0, 1.0))
+# x / 256 − 0.5 in OpenCV's channel order: the Caffe releases of Wei et al. 2016 and Cao et al. 2017.
+CAFFE_BGR = Pixels((128 / 255,) * 3, (256 / 255,) * 3, bgr=True)
+IMAGENET_MEAN, IMAGENET_STD = IMAGENET_RGB.mean, IMAGENET_RGB.std
 
 
 class Normalise(nn.Module):
@@ -31,9 +54,7 @@ class Normalise(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD, bgr: bool = False
-    ) -> None:
+    def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD, bgr: bool = False) -> None:
         super().__init__()
         self.bgr = bgr
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
@@ -50,6 +71,7 @@ class HeatmapDecoder(nn.Module):
     """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*."""
 
     scale: Tensor
+    origin: Tensor
     kernel: Tensor
 
     def __init__(
@@ -60,6 +82,8 @@ class HeatmapDecoder(nn.Module):
         self.rule = decode
         scale = input_px_per_cell(input_hw, heatmap_hw, mapping)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        origin = input_px_at_origin(input_hw, heatmap_hw, mapping)
+        self.register_buffer("origin", torch.tensor(origin, dtype=torch.float32))
         size = blur_size(sigma_px)
         sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8  # what cv2.GaussianBlur takes for this size
         t = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
@@ -77,7 +101,7 @@ class HeatmapDecoder(nn.Module):
             xy = xy + self._quarter_offset(flat, x, y)
         elif self.rule == "dark":
             xy = xy + self._dark_offset(heatmaps, x, y)
-        return torch.cat([xy * self.scale, score.clamp(0, 1).unsqueeze(2)], dim=2)  # (N, K, 3)
+        return torch.cat([xy * self.scale + self.origin, score.clamp(0, 1).unsqueeze(2)], dim=2)  # (N, K, 3)
 
     def _quarter_offset(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         h, w = self.hw
@@ -118,18 +142,59 @@ class Deploy(nn.Module):
 
     Input ``crops`` (N, H, W, 3) uint8 BGR; outputs ``keypoints`` (N, K, 3) and ``heatmaps`` (N, K, h, w).
     *joints* keeps the first so many maps: CPM and OpenPose have a background map after the joints.
+    *flip* averages in the heatmaps of the mirrored crop, at twice the cost (poseapp.core.heatmap.with_mirrored).
+    After ``halve()`` the network itself runs in FP16; pixels and decoding stay in FP32.
     """
 
-    def __init__(self, net: nn.Module, normalise: Normalise, decoder: HeatmapDecoder, joints: int) -> None:
+    flip_index: Tensor
+
+    def __init__(
+        self, net: nn.Module, normalise: Normalise, decoder: HeatmapDecoder, joints: int, flip: FlipTest | None = None
+    ) -> None:
         super().__init__()
         self.normalise, self.net, self.decoder, self.joints = normalise, net, decoder, joints
+        self.flip = flip
+        self.halved = False
+        if flip is not None:
+            self.register_buffer("flip_index", torch.tensor(flip.skeleton.flip_index.copy()), persistent=False)
+
+    @classmethod
+    def of(cls, net: nn.Module, spec: ModelSpec, pixels: Pixels, flip: bool = False) -> Deploy:
+        """The deployed form of *net* as *spec* describes it."""
+        decoder = HeatmapDecoder(spec.input_hw, spec.heatmap_hw, spec.decode, spec.mapping, spec.sigma_px)
+        test = FlipTest(spec.skeleton, spec.mapping) if flip else None
+        return cls(net, Normalise(pixels.mean, pixels.std, pixels.bgr), decoder, spec.skeleton.k, test)
+
+    def halve(self) -> Deploy:
+        """Turn the network's weights into FP16, in place; returns self."""
+        self.net.half()
+        self.halved = True
+        return self
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        heatmaps = self.net(self.normalise(crops))
-        if isinstance(heatmaps, (list, tuple)):
-            heatmaps = heatmaps[-1]  # the last stage is the answer; the others are for training
-        heatmaps = heatmaps[:, : self.joints]
+        pixels = self.normalise(crops)  # (N, 3, H, W)
+        heatmaps = self._heatmaps(pixels)  # (N, K, h, w)
+        if self.flip is not None:
+            back = self._heatmaps(pixels.flip(3))[:, self.flip_index].flip(3)
+            if self.flip.mapping == "stride":
+                back = torch.cat([back[..., :1], back[..., :-1]], dim=3)
+            heatmaps = (heatmaps + back) * 0.5
         return self.decoder(heatmaps), heatmaps
+
+    def _heatmaps(self, pixels: Tensor) -> Tensor:
+        maps = self.net(pixels.half() if self.halved else pixels)
+        if isinstance(maps, (list, tuple)):
+            maps = maps[-1]  # the last stage is the answer; the others are for training
+        heatmaps: Tensor = maps[:, : self.joints].float()
+        return heatmaps
+
+
+@dataclass(frozen=True)
+class FlipTest:
+    """What averaging with the mirrored crop needs to know."""
+
+    skeleton: Skeleton
+    mapping: Mapping
 
 
 def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
@@ -159,3 +224,59 @@ def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
     finally:
         Path(name).unlink(missing_ok=True)
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:
+    """Write *deploy* as a model of the store: model.onnx, model.json, README.md, and model.fp16.onnx if asked for.
+
+    *spec* comes with any hash; the one written, and returned, has the hash of model.onnx. All is made in a
+    folder beside *folder* and moved there at the end, so that the store never shows half a model.
+    Raises ModelError when the folder cannot be written, is there already and *replace* is not set, or when the
+    written graph does not compute what the network does.
+    """
+    if folder.exists() and not replace:
+        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
+    except OSError as error:
+        raise ModelError(f"{folder.parent}: cannot be written ({error.strerror}). Give another with --engines-dir.") from None
+    try:
+        spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
+        check_parity(deploy, spec, made / "model.onnx")
+        if fp16:
+            export_onnx(copy.deepcopy(deploy).halve(), spec.input_hw, made / "model.fp16.onnx")
+        (made / "model.json").write_text(spec.to_json(), encoding="utf-8")
+        (made / "README.md").write_text(card, encoding="utf-8")
+        made.chmod(0o755)  # mkdtemp gives the owner alone access
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
+    except OSError as error:
+        raise ModelError(
+            f"{folder}: cannot be written ({error.strerror}). Free some space, or use another --engines-dir."
+        ) from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return spec
+
+
+def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:
+    """Raise CheckpointError unless the graph at *path* gives the network's heatmaps on noise.
+
+    *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too.
+    """
+    import numpy as np
+    import onnxruntime
+
+    crops = np.random.default_rng(0).integers(0, 256, (1, *spec.input_hw, 3), np.uint8)
+    with torch.no_grad():
+        expected = deploy.eval()(torch.from_numpy(crops))[1].numpy()
+    found = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(["heatmaps"], {"crops": crops})[0]
+    scale = float(np.abs(expected).max())
+    if not np.isfinite(scale) or not np.allclose(found, expected, rtol=0, atol=tolerance * max(scale, 1e-6)):
+        worst = float(np.abs(found - expected).max())
+        raise CheckpointError(
+            f"{spec.name}: expected the exported graph to give the network's heatmaps, got a difference of {worst:.3g} "
+            f"where the largest is {scale:.3g}. The weights are damaged: download them again."
+        )

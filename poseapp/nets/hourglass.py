@@ -17,14 +17,15 @@ class Hourglass(nn.Module):
     """One hourglass of the given order: *order* times down, and up again (Figure 3).
 
     ``skip`` keeps the features of this scale; ``down`` → ``inner`` → ``up`` works at half of it.
+    Each place has *blocks* residuals, one in the paper.
     """
 
-    def __init__(self, order: int, features: int) -> None:
+    def __init__(self, order: int, features: int, blocks: int = 1) -> None:
         super().__init__()
-        self.skip = Residual(features, features)
-        self.down = Residual(features, features)
-        self.inner: nn.Module = Hourglass(order - 1, features) if order > 1 else Residual(features, features)
-        self.up = Residual(features, features)
+        self.skip = _residuals(features, blocks)
+        self.down = _residuals(features, blocks)
+        self.inner: nn.Module = Hourglass(order - 1, features, blocks) if order > 1 else _residuals(features, blocks)
+        self.up = _residuals(features, blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[2:]
@@ -43,17 +44,30 @@ class StackedHourglass(nn.Module):
 
     The published network is ``stacks=8, features=256, stem=64``; slim variants differ in these numbers
     only. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors (N, K, H/4, W/4).
+
+    Two options are for weights of the widespread PyTorch port (bearpaw/pytorch-pose, pose/models/hourglass.py):
+    *blocks* residuals in place of one, and *wide_stem*, whose residuals go stem → 2 stem → 4 stem → 4 stem.
     """
 
-    def __init__(self, stacks: int, joints: int = 17, features: int = 256, stem: int = 64, order: int = 4) -> None:
+    def __init__(
+        self,
+        stacks: int,
+        joints: int = 17,
+        features: int = 256,
+        stem: int = 64,
+        order: int = 4,
+        blocks: int = 1,
+        wide_stem: bool = False,
+    ) -> None:
         super().__init__()
+        first, second = (2 * stem, 4 * stem) if wide_stem else (features // 2, features // 2)
         self.stem_conv = nn.Conv2d(3, stem, 7, stride=2, padding=3)
         self.stem_bn = nn.BatchNorm2d(stem)
-        self.stem_residual1 = Residual(stem, features // 2)
-        self.stem_residual2 = Residual(features // 2, features // 2)
-        self.stem_residual3 = Residual(features // 2, features)
-        self.hourglasses = nn.ModuleList(Hourglass(order, features) for _ in range(stacks))
-        self.residuals = nn.ModuleList(Residual(features, features) for _ in range(stacks))
+        self.stem_residual1 = Residual(stem, first)
+        self.stem_residual2 = Residual(first, second)
+        self.stem_residual3 = Residual(second, features)
+        self.hourglasses = nn.ModuleList(Hourglass(order, features, blocks) for _ in range(stacks))
+        self.residuals = nn.ModuleList(_residuals(features, blocks) for _ in range(stacks))
         self.linears = nn.ModuleList(_linear(features) for _ in range(stacks))
         self.heads = nn.ModuleList(nn.Conv2d(features, joints, 1) for _ in range(stacks))
         # No feature is handed on after the last stack.
@@ -73,6 +87,12 @@ class StackedHourglass(nn.Module):
             if i < last:
                 x = x + self.remap_features[i](y) + self.remap_heatmaps[i](heatmaps[i])
         return heatmaps
+
+
+def _residuals(features: int, blocks: int) -> nn.Module:
+    if blocks == 1:
+        return Residual(features, features)
+    return nn.Sequential(*(Residual(features, features) for _ in range(blocks)))
 
 
 def _linear(features: int) -> nn.Sequential:
