@@ -98,7 +98,7 @@ class ModelSpec:
         if not isinstance(content["source"], dict):
             raise ModelError(f"{where}: source: expected an object. Export the model again.")
         _require_keys(content["source"], {f.name for f in dataclasses.fields(Source)}, f"{where}, source")
-        if content["skeleton"] not in SKELETONS:
+        if not isinstance(content["skeleton"], str) or content["skeleton"] not in SKELETONS:
             known = ", ".join(SKELETONS)
             raise ModelError(f"{where}: skeleton: expected one of {known}, got {content['skeleton']!r}. Export the model again.")
         try:
@@ -116,7 +116,7 @@ class ModelSpec:
                 "source": Source(**{key: str(value) for key, value in content["source"].items()}),
                 "metrics": {str(key): float(value) for key, value in dict(content["metrics"]).items()},
             }
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"{where}: a value has the wrong type ({error}). Export the model again.") from None
         return cls(**values)
 
@@ -125,8 +125,10 @@ class ModelSpec:
         """The spec in the file *path*; ModelError when it cannot be read or is wrong."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{path}: cannot be read ({error}). Export or fetch the model again.") from None
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path}: not UTF-8 text ({error}). Export or fetch the model again.") from None
 
 
 def _require_keys(content: MappingABC[str, Any], expected: set[str], where: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.core.errors import ModelError
+from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Engine
 from poseapp.engine.ort import OrtEngine
@@ -81,8 +81,28 @@ def load_engine(folder: Path, device: str = "auto", threads: int = 0) -> Engine:
     path = folder / "model.onnx"
     check_hash(path, spec)
     engine = OrtEngine(path, spec, threads)
-    engine.infer(np.zeros((1, *spec.input_hw, 3), np.uint8))  # the first run allocates; users should not wait for it
+    try:
+        warm_up(engine, path)
+    except EngineError:
+        engine.close()
+        raise
     return engine
+
+
+def warm_up(engine: Engine, path: Path) -> None:
+    """Run *engine* once: the first run allocates, and users should not wait for it.
+
+    Raises EngineError when what comes out is not what the spec says; *path* names the model in it.
+    """
+    spec = engine.spec
+    output = engine.infer(np.zeros((1, *spec.input_hw, 3), np.uint8), heatmaps=True)
+    got = [output.keypoints.shape, output.heatmaps.shape if output.heatmaps is not None else ()]
+    want = [(1, spec.skeleton.k, 3), (1, spec.skeleton.k, *spec.heatmap_hw)]
+    if got != want:
+        raise EngineError(
+            f"{path}: expected keypoints and heatmaps of {want[0]} and {want[1]}, got {got[0]} and {got[1]}. "
+            "model.json does not belong to it: export the model again."
+        )
 
 
 def check_hash(path: Path, spec: ModelSpec) -> None:

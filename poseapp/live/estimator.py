@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from poseapp.core import transform
-from poseapp.core.heatmap import input_px_per_cell
+from poseapp.core.heatmap import input_from_cells
 from poseapp.core.roi import Follower
 from poseapp.core.types import FloatArray, Frame, Heatmaps, Poses, Result
 from poseapp.engine.base import Engine
@@ -21,8 +21,7 @@ class Estimator:
         self._engine = engine
         self._spec = engine.spec
         self.follower = follower or Follower(engine.spec.skeleton, engine.spec.input_hw)
-        cell = input_px_per_cell(self._spec.input_hw, self._spec.heatmap_hw, self._spec.mapping)
-        self._input_from_cell = np.array([[cell[0], 0.0, 0.0], [0.0, cell[1], 0.0]])
+        self._input_from_cell = input_from_cells(self._spec.input_hw, self._spec.heatmap_hw, self._spec.mapping)
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """The poses in *frame*, with each stage's time in ms; *wait_ms* is how long the frame has waited."""

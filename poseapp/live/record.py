@@ -7,7 +7,9 @@ of half a second that are flushed at once, so a killed process leaves a file tha
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import json
 import logging
 import os
@@ -26,11 +28,12 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 
 import poseapp
 from poseapp.core.errors import RecordError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import ImageArray, Poses, Result
+from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
@@ -39,6 +42,7 @@ log = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
 RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
+MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
 
 
@@ -123,7 +127,10 @@ def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
 
 
 def keypoints_line(frame_index: int, t: float, poses: Poses) -> str:
-    """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame."""
+    """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame.
+
+    *frame_index* counts the frames of the source from the first recorded one: a gap is a dropped frame.
+    """
     people = [
         {
             "id": int(identity),
@@ -141,11 +148,17 @@ def _joint(xy: np.ndarray[Any, Any], score: float) -> list[float | None]:
     return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4)]
 
 
+def free_bytes(folder: Path) -> int:
+    """The room left on the disk of *folder*."""
+    return shutil.disk_usage(folder).free
+
+
 class Recorder:
     """Writes a recording on a thread of its own, from a short bounded queue.
 
     Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
-    called on the recorder's thread when all files are closed. Raises RecordError when the folder cannot be made.
+    called on the recorder's thread when all files are closed; *free_bytes* tells the room left on the disk of a
+    folder. Raises RecordError when the folder cannot be made or the disk is as good as full.
     """
 
     def __init__(
@@ -156,9 +169,11 @@ class Recorder:
         *,
         lossless: bool = False,
         finished: Callable[[Recording], None] = lambda _recording: None,
+        free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
-        self.folder = _new_folder(options.folder)
+        self._free_bytes = free_bytes
+        self.folder, self._free = _new_folder(options.folder, free_bytes)
         self._manifest: dict[str, Any] = {
             "app": {"name": "poseapp", "version": poseapp.__version__},
             "started": datetime.now().astimezone().isoformat(timespec="milliseconds"),
@@ -168,14 +183,17 @@ class Recorder:
             "models": [],
             "finished": False,
         }
-        self._queue: queue.Queue[Result | None] = queue.Queue(QUEUE_FRAMES)
+        self._queue: queue.Queue[Result] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._frames = self._dropped = self._bytes = 0
+        self._taken = self._frames = self._dropped = self._bytes = 0
         self._seconds = 0.0
-        self._free = _free_bytes(self.folder)
         self._active, self._error = True, ""
-        self._write_manifest()
+        self._manifest_changed = threading.Event()
+        try:
+            self._write_manifest()
+        except OSError as error:
+            raise _cannot_write(options.folder, error) from None
         self._thread = threading.Thread(target=self._run, name="poseapp-recorder", daemon=True)
         self._thread.start()
 
@@ -183,7 +201,8 @@ class Recorder:
         """Hand over a frame with its poses."""
         while not self._closing.is_set():
             try:
-                self._queue.put(result, timeout=0.2 if self._lossless else 0)
+                self._queue.put(result, block=self._lossless, timeout=0.2)
+                self._taken += 1
                 return
             except queue.Full:
                 if not self._lossless:
@@ -195,21 +214,21 @@ class Recorder:
         """Note in the manifest what the source gives."""
         with self._lock:
             self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
-        self._write_manifest()
+        self._manifest_changed.set()
 
     def model_changed(self, spec: ModelSpec, backend: Backend) -> None:
         """Note in the manifest which model the frames from now on come from."""
+        entry = {
+            "from_frame": self._taken,
+            "name": spec.name,
+            "sha256": spec.weights_sha256,
+            "backend": str(backend),
+            "fallback": backend.fallback,
+            "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
+        }
         with self._lock:
-            entry = {
-                "from_frame": self._frames,
-                "name": spec.name,
-                "sha256": spec.weights_sha256,
-                "backend": str(backend),
-                "fallback": backend.fallback,
-                "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
-            }
             self._manifest["models"].append(entry)
-        self._write_manifest()
+        self._manifest_changed.set()
 
     def close(self) -> None:
         """Finish what is in the queue, then the files; returns at once."""
@@ -231,43 +250,49 @@ class Recorder:
 
     def _run(self) -> None:
         writers: list[tuple[VideoWriter, bool]] = []
-        keypoints = None
+        keypoints: io.FileIO | None = None
         try:
-            # Line buffering: every line is with the system as soon as it is whole.
-            keypoints = (self.folder / "keypoints.jsonl").open("w", encoding="utf-8", buffering=1)
+            # Unbuffered: every line is with the system, in one piece, as soon as it is made.
+            keypoints = io.FileIO(self.folder / "keypoints.jsonl", "w")
             self._write_frames(writers, keypoints)
+        except (OSError, FFmpegError) as error:
+            log.debug("recording stopped", exc_info=True)
+            self._set_error(f"The recording stopped: {_why(error)}.")
         except Exception as error:  # the recorder's only catch-all: whatever stops it, the files are closed below
             log.exception("recording stopped")
             self._set_error(f"The recording stopped: {_why(error)}.")
         finally:
+            self._closing.set()
             for writer, _ in writers:
                 self._attempt(writer.close)
             if keypoints is not None:
                 self._attempt(keypoints.close)
-            self._measure()
+            self._attempt(self._measure)
+            self._attempt(lambda: self._write_manifest(finished=True))
             with self._lock:
                 self._active = False
-            self._attempt(lambda: self._write_manifest(finished=True))
-            self._closing.set()
             self._finished(self.status())
 
-    def _write_frames(self, writers: list[tuple[VideoWriter, bool]], keypoints: Any) -> None:
-        first_t = 0.0
+    def _write_frames(self, writers: list[tuple[VideoWriter, bool]], keypoints: io.FileIO) -> None:
+        first: Frame | None = None
         measured = time.monotonic()
         while True:
+            if self._manifest_changed.is_set():
+                self._manifest_changed.clear()
+                self._write_manifest()
+            closing = self._closing.is_set()  # asked before the queue, so that nothing given before close is missed
             try:
-                result = self._queue.get(timeout=0.05)
+                result = self._queue.get(timeout=0 if closing else 0.05)
             except queue.Empty:
-                if self._closing.is_set():
+                if closing:
                     return
                 continue
-            assert result is not None
-            if not writers:
-                first_t = result.frame.t
-                writers.append((VideoWriter(self.folder / "annotated.mkv", result.frame.hw), True))
+            if first is None:
+                first = result.frame
+                writers.append((VideoWriter(self.folder / "annotated.mkv", first.hw), True))
                 if self._options.clean_video:
-                    writers.append((VideoWriter(self.folder / "clean.mkv", result.frame.hw), False))
-            t = max(0.0, result.frame.t - first_t)
+                    writers.append((VideoWriter(self.folder / "clean.mkv", first.hw), False))
+            t = max(0.0, result.frame.t - first.t)
             for writer, annotated in writers:
                 started = time.perf_counter()
                 image = annotate(result, self._options.draw) if annotated else result.frame.image
@@ -276,21 +301,24 @@ class Recorder:
                 if annotated:
                     self._stats.add("draw", (drawn - started) * 1e3)
                     self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
-            keypoints.write(keypoints_line(result.frame.index, t, result.poses) + "\n")
+            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result.poses) + "\n")
             self._stats.tick("recording")
             with self._lock:
                 self._frames += 1
                 self._seconds = t
-            if time.monotonic() - measured > 0.5:
+            if time.monotonic() - measured > MEASURE_S:
                 measured = time.monotonic()
                 self._measure()
                 if self._free < RESERVE_BYTES:
-                    self._set_error(f"The recording stopped: the disk is nearly full ({self._free / 1e6:.0f} MB left).")
+                    self._set_error(f"The recording stopped: {_nearly_full(self._free)}.")
                     return
 
     def _measure(self) -> None:
-        size = sum(file.stat().st_size for file in self.folder.iterdir())
-        free = _free_bytes(self.folder)
+        size = 0
+        for file in self.folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
+                size += file.stat().st_size
+        free = self._free_bytes(self.folder)
         with self._lock:
             self._bytes, self._free = size, free
 
@@ -325,34 +353,47 @@ class Recorder:
             temporary.unlink(missing_ok=True)
 
 
-def _new_folder(parent: Path) -> Path:
-    """A new folder named after the present second in *parent*; RecordError when it cannot be made or written."""
+def _append(file: io.FileIO, line: str) -> None:
+    """Write *line* whole or not at all; raises OSError."""
+    content = line.encode()
+    end = file.tell()
+    if file.write(content) != len(content):  # the disk took a part of it
+        file.truncate(end)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _new_folder(parent: Path, free_bytes: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new folder in *parent*, named after the present second, and the room on its disk; RecordError when it cannot be."""
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        free = free_bytes(parent)
+        if free < RESERVE_BYTES:
+            raise RecordError(f"{parent}: {_nearly_full(free)}. Make room, or choose another folder for recordings.")
         for name in (stamp, *(f"{stamp}_{i}" for i in range(2, 1000))):
             try:
                 (parent / name).mkdir()
             except FileExistsError:
                 continue
-            probe = parent / name / ".probe"
-            probe.write_bytes(b"1")
-            probe.unlink()
-            return parent / name
+            return parent / name, free
     except OSError as error:
-        raise RecordError(f"{parent}: cannot be written ({error.strerror}). Choose another folder for recordings.") from None
+        raise _cannot_write(parent, error) from None
     raise RecordError(f"{parent}: too many recordings of one second. Choose another folder for recordings.")
 
 
-def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(folder).free
+def _cannot_write(folder: Path, error: OSError) -> RecordError:
+    return RecordError(f"{folder}: cannot be written ({error.strerror}). Choose another folder for recordings.")
+
+
+def _nearly_full(free: int) -> str:
+    return f"the disk is nearly full ({free / 1e6:.0f} MB left)"
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full; make room, or record to another folder"
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
+    if isinstance(error, (OSError, FFmpegError)):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return "the disk is full; make room, or record to another folder"
+        return str(error.strerror or error)
     return f"{type(error).__name__}: {error}"
 
 
@@ -372,5 +413,5 @@ def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
             file.write_bytes(content.tobytes())
         (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result.poses) + "\n", encoding="utf-8")
     except OSError as error:
-        raise RecordError(f"{folder}: cannot be written ({error.strerror}). Choose another folder for recordings.") from None
+        raise _cannot_write(folder, error) from None
     return path

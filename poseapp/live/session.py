@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from poseapp.core.errors import RecordError
 from poseapp.core.types import Frame, Result
 from poseapp.engine.base import Backend, Engine
 from poseapp.engine.load import load_engine
@@ -21,6 +22,10 @@ from poseapp.live.stats import Snapshot, Stats
 from poseapp.live.worker import Worker
 
 log = logging.getLogger(__name__)
+
+# How long stop waits for the recorder to write what is queued; a file that is not finished plays, too.
+FINISH_LIVE_S = 10.0
+FINISH_OFFLINE_S = 60.0
 
 State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
 
@@ -55,6 +60,7 @@ class _Inference:
     inbox: Slot[Frame]
     engine: Engine | None = None
     estimator: Estimator | None = None
+    searched_from: int = 0  # the follower knows nothing older than this frame
 
 
 class Session:
@@ -66,67 +72,79 @@ class Session:
                              ↓ file at its end      ↓ a worker failed
                            ended                  failed        → stopped (from anywhere, by stop)
 
-    ``ended`` and ``failed`` are left by set_source or set_model. In real time frames are dropped rather than
-    queued; otherwise (a file without a window) each one is worked on, as fast as possible. *model* is a folder
-    of the model store. All methods return at once, but for stop and wait, and may be called from any one thread.
+    ``ended`` is left by set_source, ``failed`` by set_source or set_model, whichever failed. In real time frames are
+    dropped rather than queued; otherwise (a file without a window) each one is worked on, as fast as possible. *model*
+    is a folder of the model store. Every method may be called from any thread; all return at once, but for stop, wait
+    and, while it makes its folder, start_recording.
     """
 
     def __init__(self, source: Source, model: Path, *, device: str = "auto", realtime: bool = True) -> None:
         self.heatmaps = False
         self._realtime, self._device = realtime, device
         self._lock = threading.RLock()
-        self._source, self._granted = source, None  # type: Source, Mode | None
-        self._first_model = model
-        self._state: State = "idle"
-        self._message = self._failure = ""
-        self._loading = self._model_error = ""
+        self._engine_came = threading.Condition(self._lock)  # or will not come any more
+        self._started = self._stopped = False
+        self._done = threading.Event()
         self._stats = Stats()
         self._results: Slot[Result] = Slot()
         self._people = 0
-        self._next_index = 0
+        # The source
+        self._source, self._granted = source, None  # type: Source, Mode | None
         self._capture: Worker | None = None
+        self._source_state: State = "starting"
+        self._source_message = ""
+        self._final: tuple[State, str] | None = None  # what the source comes to once its last frame is worked on
+        self._next_index = 0
+        self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
+        self._search_from = 0  # from this frame on the picture is another one
+        # The model
+        self._first_model = model
         self._inference: _Inference | None = None  # the one that gets the frames
         self._loaders: list[_Inference] = []  # those that load, run or finish
-        self._model_requests = 0
+        self._model_requests = self._model_taken = 0
+        self._loading = self._model_error = ""
+        self._engine_error = ""  # why there is no engine
         self._capture_drops = 0  # of inboxes that are gone
-        self._ready = threading.Event()  # an engine takes frames
-        self._search_again = threading.Event()
-        self._recorder: Recorder | None = None
-        self._done = threading.Event()
+        # The recording
+        self._recorder: Recorder | None = None  # the last one
+        self._recorders: list[Recorder] = []  # those that still write
 
     # -- control ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start all threads."""
-        if self._state != "idle":
-            raise RuntimeError("a session is started once")
-        self._state = "starting"
-        self.set_model(self._first_model)
-        self._start_capture(self._source)
+        with self._lock:
+            if self._started or self._stopped:
+                raise RuntimeError("a session is started once")
+            self._started = True
+            self.set_model(self._first_model)
+            self._start_capture(self._source)
 
     def set_source(self, source: Source) -> None:
         """Change to *source*. A recording is finished first: its frames would not fit together."""
-        if self._state == "stopped":
-            return
-        self.stop_recording()
-        self._done.clear()
-        self._start_capture(source)
+        with self._lock:
+            if self._stopped:
+                return
+            self.stop_recording()
+            self._start_capture(source)
 
     def set_model(self, folder: Path, device: str | None = None) -> None:
         """Load the model in *folder* beside the present one and change to it between two frames.
 
-        When that fails, the present one goes on and ``status().model_error`` says why.
+        When that fails, the present one goes on and ``status().model_error`` says why. When another one is asked
+        for meanwhile, the last one that can be loaded stays.
         """
         with self._lock:
-            if self._state == "stopped":
+            if self._stopped:
                 return
             self._device = device or self._device
             self._model_requests += 1
-            request, self._loading, self._model_error = self._model_requests, folder.name, ""
+            request, asked_device = self._model_requests, self._device
+            self._loading, self._model_error = folder.name, ""
             inbox: Slot[Frame] = Slot(lossless=not self._realtime)
             worker = Worker(
                 "inference",
-                lambda stop: self._load_and_infer(inference, folder, self._device, request, stop),
+                lambda stop: self._load_and_infer(inference, folder, asked_device, request, stop),
                 lambda error: self._inference_failed(inference, request, error),
             )
             inference = _Inference(worker, inbox)
@@ -137,15 +155,26 @@ class Session:
         """Begin a recording in a new folder and return that; RecordError when it cannot be written."""
         with self._lock:
             self.stop_recording()
+            source = self._source_to_record()
             about = {
-                "source": {"name": self._source.name, "asked": _mode(self._source.asked), "granted": _mode(self._granted)},
+                "source": {"name": source.name, "asked": _mode(source.asked), "granted": _mode(self._granted)},
                 "draw": asdict(options.draw),
             }
-            recorder = Recorder(options, about, self._stats, lossless=not self._realtime, finished=self._recording_finished)
+        # Making a folder may take a while on a network drive; nobody else should wait for it.
+        recorder = Recorder(options, about, self._stats, lossless=not self._realtime, finished=self._recording_finished)
+        with self._lock:
+            try:
+                if self._source_to_record() is not source:
+                    raise RecordError("recording: the source was changed just now. Start the recording again.")
+            except RecordError:
+                recorder.close()
+                raise
+            self.stop_recording()
             engine = self._inference.engine if self._inference is not None else None
             if engine is not None:
                 recorder.model_changed(engine.spec, engine.backend)
             self._recorder = recorder
+            self._recorders = [r for r in self._recorders if not r.join(0)] + [recorder]
             return recorder.folder
 
     def stop_recording(self) -> None:
@@ -160,33 +189,34 @@ class Session:
         A camera that hangs is given up after two seconds: its thread is left behind, and the process can still end.
         """
         with self._lock:
-            if self._state == "stopped":
+            if self._stopped:
                 return
-            self._state = "stopped"
-            capture_worker, loaders, recorder, source = self._capture, list(self._loaders), self._recorder, self._source
+            self._stopped = True
+            capture_worker, loaders, source = self._capture, list(self._loaders), self._source
+            if capture_worker is not None:
+                capture_worker.request_stop()
+            for inference in loaders:
+                inference.worker.request_stop()
+                inference.inbox.close()
+            self._engine_came.notify_all()
         deadline = time.monotonic() + 2.5
-        if capture_worker is not None:
-            capture_worker.request_stop()
-        self._ready.set()
-        for inference in loaders:
-            inference.worker.request_stop()
-            inference.inbox.close()
         if capture_worker is not None and not capture_worker.join(1.5):
             log.warning("%s does not answer; its device is closed under it", source.name)
             threading.Thread(target=source.close, name="poseapp-close", daemon=True).start()
             capture_worker.join(0.5)
         for inference in loaders:
             inference.worker.join(max(0.1, deadline - time.monotonic()))
-        if recorder is not None:
-            recorder.close()
-            recorder.join(10.0)
+        self.stop_recording()
+        for recorder in self._recorders:
+            recorder.join(FINISH_LIVE_S if self._realtime else FINISH_OFFLINE_S)
         self._results.close()
         self._done.set()
 
     @property
     def failure(self) -> str:
         """Why the session failed, also after it was stopped; "" when it did not."""
-        return self._failure
+        with self._lock:
+            return self._engine_error or (self._source_message if self._source_state == "failed" else "")
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until a source that is not repeated has been worked on to its end, or the session has failed."""
@@ -209,6 +239,7 @@ class Session:
         """A snapshot; cheap."""
         with self._lock:
             engine = self._inference.engine if self._inference is not None else None
+            state, message = self._state_and_message()
             recording = self._recorder.status() if self._recorder is not None else None
             inbox_drops = self._inference.inbox.dropped if self._inference is not None else 0
             drops = {
@@ -217,8 +248,8 @@ class Session:
                 "recording": recording.dropped if recording is not None else 0,
             }
             return Status(
-                self._state,
-                self._message,
+                state,
+                message,
                 self._source.name,
                 self._source.asked,
                 self._granted,
@@ -231,140 +262,152 @@ class Session:
                 recording,
             )
 
+    def _state_and_message(self) -> tuple[State, str]:
+        """What the source and the model come to together. With the lock held."""
+        state = self._source_state
+        if self._stopped:
+            state = "stopped"
+        elif not self._started:
+            state = "idle"
+        elif self._engine_error:
+            state = "failed"
+        elif state == "running" and self._inference is None:
+            state = "starting"
+        return state, self._engine_error or self._source_message
+
+    def _source_to_record(self) -> Source:
+        """The source; RecordError when no frame will come from it. With the lock held."""
+        state, message = self._state_and_message()
+        if state in ("ended", "failed", "stopped"):
+            raise RecordError(f"recording: {self._source.name} gives no pictures ({message or state}). Choose a source first.")
+        return self._source
+
     # -- capture thread --------------------------------------------------------------------------------------
 
     def _start_capture(self, source: Source) -> None:
-        with self._lock:
-            previous, previous_source = self._capture, self._source
-            self._source, self._granted = source, None
-            self._state, self._message = "starting", ""
+        """Read *source* from now on, instead of the one before. With the lock held."""
+        previous, previous_source = self._capture, self._source
+        self._source, self._granted = source, None
+        self._source_state, self._source_message, self._final = "starting", "", None
+        self._done.clear()
 
-            def run(stop: threading.Event) -> None:
-                if previous is not None:
-                    # The old device must be free before the new one opens: often it is the same camera.
-                    previous.request_stop()
-                    if not previous.join(1.5):
-                        previous_source.close()
-                        previous.join(1.0)
-                events = CaptureEvents(
-                    frame=lambda frame: self._captured(frame, stop),
-                    opened=lambda mode: self._opened(mode, stop),
-                    lost=lambda error: self._lost(error, stop),
-                    ended=lambda: self._ended(stop),
-                )
-                capture(source, self._realtime, self._next_index, events, stop)
+        def run(stop: threading.Event) -> None:
+            if previous is not None and not previous.join(1.5):
+                # The old device must be free before the new one opens: often it is the same camera.
+                previous_source.close()
+                previous.join(1.0)
+            events = CaptureEvents(
+                frame=lambda frame: self._captured(frame, stop),
+                opened=lambda mode: self._opened(mode, stop),
+                lost=lambda error: self._lost(error, stop),
+                ended=lambda: self._finish_source("ended", "", stop),
+            )
+            capture(source, self._realtime, self._next_index, events, stop)
 
-            worker = Worker("capture", run, lambda error: self._capture_failed(worker, error))
-            if previous is not None:
-                previous.request_stop()
-            self._capture = worker
-            worker.start()
+        self._capture = Worker("capture", run, lambda error: self._finish_source("failed", error, worker.stop_requested))
+        worker = self._capture
+        if previous is not None:
+            previous.request_stop()
+            self._engine_came.notify_all()
+        worker.start()
 
     def _opened(self, mode: Mode, stop: threading.Event) -> None:
         with self._lock:
-            if not stop.is_set():
-                self._granted, self._message = mode, ""
+            if stop.is_set():
+                return
+            self._granted, self._source_message = mode, ""
+            self._search_from = self._next_index
             recorder = self._recorder
-        self._search_again.set()
         if recorder is not None:
             recorder.source_opened(asdict(mode))
 
     def _captured(self, frame: Frame, stop: threading.Event) -> None:
-        self._next_index = frame.index + 1
         self._stats.tick("capture")
-        if not self._realtime:
-            self._ready.wait()
         while True:
             with self._lock:
+                if not self._realtime:
+                    self._engine_came.wait_for(lambda: stop.is_set() or self._inference is not None or self._engine_error)
                 if stop.is_set():
                     return
-                if self._state in ("starting", "reconnecting") and self._inference is not None:
-                    self._state, self._message = "running", ""
-                inbox = self._inference.inbox if self._inference is not None else None
+                self._source_state, self._source_message = "running", ""
+                self._next_index = frame.index + 1
+                if self._inference is None:
+                    self._worked(frame.index)
+                    return
+                inbox = self._inference.inbox
             # An inbox that is closed just now has been replaced by that of another model.
-            if inbox is None or inbox.put(frame):
+            if inbox.put(frame):
                 return
 
     def _lost(self, error: str, stop: threading.Event) -> None:
         with self._lock:
             if not stop.is_set():
-                self._state, self._message = "reconnecting", error
+                self._source_state, self._source_message = "reconnecting", error
 
-    def _ended(self, stop: threading.Event) -> None:
+    def _finish_source(self, state: State, message: str, stop: threading.Event) -> None:
+        """The source gives no more frames; it comes to *state* when the last one has been worked on."""
         with self._lock:
-            if stop.is_set():
-                return
-            inference = self._inference
-        if self._realtime or inference is None:
-            self._finish("ended", "")
-        else:
-            inference.inbox.close()  # the inference thread takes what is left and then finishes
+            if not stop.is_set():
+                self._final = (state, message)
+                self._worked(self._worked_index)
 
-    def _capture_failed(self, worker: Worker, error: str) -> None:
-        with self._lock:
-            current = worker is self._capture
-        if current:
-            self._finish("failed", error)
-
-    def _finish(self, state: State, message: str) -> None:
-        with self._lock:
-            if self._state != "stopped":
-                self._state, self._message = state, message
-                self._failure = message if state == "failed" else ""
-        self.stop_recording()
-        recorder = self._recorder
-        if recorder is not None and not self._realtime:
-            recorder.join(60.0)
-        self._done.set()
+    def _worked(self, index: int) -> None:
+        """Frames up to *index* are done with. With the lock held."""
+        self._worked_index = index
+        if self._final is not None and index >= self._next_index - 1:
+            (self._source_state, self._source_message), self._final = self._final, None
+            self.stop_recording()
+            self._done.set()
 
     # -- inference threads -----------------------------------------------------------------------------------
 
     def _load_and_infer(self, me: _Inference, folder: Path, device: str, request: int, stop: threading.Event) -> None:
         engine = load_engine(folder, device)
         try:
-            previous = self._take_over(me, engine, request, stop)
-            if previous is not None:
-                # Its last frame first: results must come out in order.
-                previous.worker.join(10.0)
-                if previous.estimator is not None and me.estimator is not None:
-                    me.estimator.follower.inherit(previous.estimator.follower)
-            if me.estimator is not None:
+            if self._take_over(me, engine, request, stop) and me.estimator is not None:
                 self._infer(me, me.estimator, stop)
         finally:
             engine.close()
             with self._lock:
                 self._loaders.remove(me)
 
-    def _take_over(self, me: _Inference, engine: Engine, request: int, stop: threading.Event) -> _Inference | None:
-        """Become the one that gets the frames, unless a newer request was made; returns the one before."""
+    def _take_over(self, me: _Inference, engine: Engine, request: int, stop: threading.Event) -> bool:
+        """Become the one that gets the frames, unless a newer model already does."""
+        estimator = Estimator(engine)
         with self._lock:
-            if stop.is_set() or request != self._model_requests:
-                return None
+            if stop.is_set() or request < self._model_taken:
+                return False
             previous, self._inference = self._inference, me
-            me.engine, me.estimator = engine, Estimator(engine)
-            self._loading = ""
+            self._model_taken, self._engine_error = request, ""
+            me.engine, me.estimator = engine, estimator
+            if request == self._model_requests:
+                self._loading = ""
             if previous is not None:
                 self._capture_drops += previous.inbox.dropped
                 left = previous.inbox.drain()
                 if left is not None:
                     me.inbox.put(left)
-            if self._state == "failed" and previous is None:
-                self._state, self._message = "starting", ""
-            recorder = self._recorder
+            self._engine_came.notify_all()
+        if previous is not None:
+            # Its last frame first: results must come out in order.
+            previous.worker.join(10.0)
+            me.searched_from = previous.searched_from
+            if previous.estimator is not None:
+                estimator.follower.inherit(previous.estimator.follower)
+        recorder = self._recorder
         if recorder is not None:
             recorder.model_changed(engine.spec, engine.backend)
-        self._ready.set()
-        return previous
+        return True
 
     def _infer(self, me: _Inference, estimator: Estimator, stop: threading.Event) -> None:
         while not stop.is_set():
             frame = me.inbox.take(timeout_s=0.5)
             if frame is None:
                 if me.inbox.closed:
-                    break
+                    return
                 continue
-            if self._search_again.is_set():
-                self._search_again.clear()
+            if me.searched_from < self._search_from <= frame.index:
+                me.searched_from = self._search_from
                 estimator.follower.forget()
             wait_ms = max(0.0, time.monotonic() - frame.t) * 1e3 if self._realtime else 0.0
             result = estimator.estimate(frame, self.heatmaps, wait_ms)
@@ -375,25 +418,25 @@ class Session:
             if recorder is not None:
                 recorder.put(result)
             self._results.put(result)
-        if not self._realtime and me is self._inference and not stop.is_set():
-            self._finish("ended", "")
+            with self._lock:
+                self._worked(frame.index)
 
     def _inference_failed(self, me: _Inference, request: int, error: str) -> None:
         with self._lock:
             if me in self._loaders:
                 self._loaders.remove(me)
-            if me is not self._inference and self._inference is not None:
-                # The new one could not be loaded: the old one goes on.
-                if request == self._model_requests:
-                    self._loading, self._model_error = "", error
-                return
             if request == self._model_requests:
-                self._loading = ""
-            self._model_error = error
+                self._loading, self._model_error = "", error
             if me is self._inference:
                 self._inference = None
-            me.inbox.drain()
-        self._finish("failed", error)
+                me.inbox.drain()
+                self._worked(self._next_index - 1)
+            if self._inference is not None or self._loaders:
+                return  # the present one goes on, or another one is on its way
+            self._engine_error = error
+            self._engine_came.notify_all()
+            self.stop_recording()
+            self._done.set()
 
     # -- recorder thread -------------------------------------------------------------------------------------
 

@@ -6,8 +6,10 @@ thread, to unblock a device that hangs.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from poseapp.core.types import FloatArray, ImageArray
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 STREAM_TIMEOUT_S = 5.0
+CAMERA_TIMEOUT_S = 5  # OpenCV's own is 10 s on Linux
 
 
 @dataclass(frozen=True)
@@ -110,31 +113,59 @@ def _usb_place(device: str) -> str:
         return device
 
 
-class CameraSource:
+class _Device:
+    """Something that a read may be using while another thread closes it.
+
+    Neither OpenCV nor FFmpeg allows that (FFmpeg's memory would be freed under the read, which crashes), so such
+    a close leaves the work to the reading thread, which closes the source when its read has returned.
+    """
+
+    def __init__(self) -> None:
+        self._in_use = threading.RLock()
+
+    def close(self) -> None:
+        """Give the device back, unless another thread is using it just now."""
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._in_use.release()
+
+    def _release(self) -> None:
+        raise NotImplementedError
+
+
+class CameraSource(_Device):
     """A camera through OpenCV. MJPG is asked for first: uncompressed HD does not fit through USB 2 at 30 fps."""
 
     live = True
 
     def __init__(self, index: int, name: str = "", asked: Mode = DEFAULT_MODE, backend: int = cv2.CAP_ANY) -> None:
+        super().__init__()
         self.index, self.backend = index, backend
         self.name = name or f"Camera {index}"
         self.asked: Mode | None = asked
         self._capture: cv2.VideoCapture | None = None
-        self._misses = 0
 
     def open(self) -> Mode:
         """Open the device and ask for the mode; returns what it granted."""
         assert self.asked is not None
-        capture = cv2.VideoCapture(self.index, self.backend)
-        if not capture.isOpened():
-            capture.release()
-            raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
-        self._capture = capture
-        codec = self.asked.codec or "MJPG"
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(CAMERA_TIMEOUT_S))  # read when a camera first waits
+        with self._in_use:
+            capture = cv2.VideoCapture(self.index, self.backend)
+            if not capture.isOpened():
+                capture.release()
+                raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
+            self._capture = capture
+            return self._ask(capture, self.asked)
+
+    @staticmethod
+    def _ask(capture: cv2.VideoCapture, asked: Mode) -> Mode:
+        codec = asked.codec or "MJPG"
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*codec))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.asked.width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.asked.height)
-        capture.set(cv2.CAP_PROP_FPS, self.asked.fps)
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, asked.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.height)
+        capture.set(cv2.CAP_PROP_FPS, asked.fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # an old frame in the driver's queue is lag
         number = int(capture.get(cv2.CAP_PROP_FOURCC))
         granted_codec = "".join(chr((number >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if number > 0 else ""
@@ -147,30 +178,35 @@ class CameraSource:
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The newest picture; SourceError when the camera gives none any more."""
-        if self._capture is None:
-            raise SourceError(f"{self.name}: is not open.")
-        ok, image = self._capture.read()
+        with self._in_use:
+            if self._capture is None:
+                raise SourceError(f"{self.name}: is not open.")
+            try:
+                ok, image = self._capture.read()
+            except cv2.error:  # some drivers' last word when they are unplugged
+                ok = False
         now = time.monotonic()
         if not ok or image.size == 0:
             raise SourceError(f"{self.name}: gives no pictures any more. Check its plug.")
         return as_bgr(image, self.name), now
 
-    def close(self) -> None:
-        """Release the device."""
+    def _release(self) -> None:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
 
 
-class VideoSource:
+class VideoSource(_Device):
     """A video file, decoded by FFmpeg with its presentation times; *loop* starts again at the end."""
 
     live = False
 
     def __init__(self, path: Path, loop: bool = False) -> None:
+        super().__init__()
         self.path, self.loop = path, loop
         self.name = path.name
         self.asked: Mode | None = None
+        self.frames = 0  # how many the open file says it has; 0 when it does not say
         self._container: Any = None
         self._pictures: Iterator[tuple[ImageArray, float]] | None = None
         self._offset_s = 0.0
@@ -183,30 +219,29 @@ class VideoSource:
             raise SourceError(f"{self.path}: no such file. Check the path.")
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.path}: the file is empty. Record or copy it again.")
-        try:
-            self._container = av.open(str(self.path))
-            mode = _video_mode(self._container, self.name)
-        except (FFmpegError, IndexError, ValueError) as error:
-            self.close()
-            raise SourceError(f"{self.path}: not a video that can be read ({_reason(error)}). Try another file.") from None
-        self._offset_s, self._last_s = 0.0, -1.0
-        self._period_s = 1 / mode.fps if mode.fps > 0 else 1 / 30
-        self._pictures = _decode(self._container, self.name)
-        return mode
-
-    @property
-    def frames(self) -> int:
-        """How many frames the file says it has; 0 when it does not say."""
-        if self._container is None:
-            return 0
-        stream = self._container.streams.video[0]
-        if stream.frames:
-            return int(stream.frames)
-        duration = float(self._container.duration or 0) / av.time_base
-        return int(duration / self._period_s)
+        with self._in_use:
+            try:
+                self._container = av.open(str(self.path), metadata_errors="replace")
+                mode = _video_mode(self._container, self.name)
+            except (FFmpegError, IndexError, ValueError) as error:
+                self.close()
+                raise SourceError(f"{self.path}: not a video that can be read ({_reason(error)}). Try another file.") from None
+            except SourceError:
+                self.close()
+                raise
+            self._offset_s, self._last_s = 0.0, -1.0
+            self._period_s = 1 / mode.fps if mode.fps > 0 else 1 / 30
+            duration_s = float(self._container.duration or 0) / av.time_base
+            self.frames = int(self._container.streams.video[0].frames or round(duration_s / self._period_s))
+            self._pictures = _decode(self._container, self.name, self._period_s)
+            return mode
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next picture and its presentation time from the start, strictly growing also over a loop."""
+        with self._in_use:
+            return self._read()
+
+    def _read(self) -> tuple[ImageArray, float] | None:
         if self._pictures is None:
             raise SourceError(f"{self.name}: is not open.")
         item = next(self._pictures, None)
@@ -216,7 +251,7 @@ class VideoSource:
             if not self.loop:
                 return None
             self._container.seek(0)
-            self._pictures = _decode(self._container, self.name)
+            self._pictures = _decode(self._container, self.name, self._period_s)
             self._offset_s = self._last_s + self._period_s
             item = next(self._pictures, None)
             if item is None:
@@ -225,50 +260,68 @@ class VideoSource:
         self._last_s = max(self._offset_s + t, self._last_s + 1e-3)
         return image, self._last_s
 
-    def close(self) -> None:
-        """Close the file."""
+    def _release(self) -> None:
         container, self._container, self._pictures = self._container, None, None
         if container is not None:
             container.close()
 
 
-class StreamSource:
-    """An RTSP or HTTP address. A stream that ends or stalls counts as lost, and is tried again."""
+class StreamSource(_Device):
+    """An RTSP or HTTP address. A stream that ends or stalls counts as lost, and is tried again.
+
+    What has a known length is a clip on a server: it is played at its own speed, and its end is an end.
+    """
 
     live = True
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self.url = url
-        self.name = re.sub(r"//[^/@]*@", "//", url)  # no password on the screen or in a manifest
+        self.name = re.sub(r"//[^/]*@", "//", url)  # no password on the screen or in a manifest
         self.asked: Mode | None = None
         self._container: Any = None
         self._pictures: Iterator[tuple[ImageArray, float]] | None = None
+        self._length_s: float | None = None
+        self._begun = self._last_s = 0.0
 
     def open(self) -> Mode:
         """Connect; waits at most five seconds."""
         options = {"fflags": "nobuffer", "flags": "low_delay"}
         if self.url.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
-        try:
-            self._container = av.open(self.url, options=options, timeout=(STREAM_TIMEOUT_S, STREAM_TIMEOUT_S))
-            mode = _video_mode(self._container, self.name)
-        except (FFmpegError, IndexError, ValueError) as error:
-            self.close()
-            raise SourceError(f"{self.name}: cannot be opened ({_reason(error)}). Check the address and the network.") from None
-        self._pictures = _decode(self._container, self.name)
-        return mode
+        with self._in_use:
+            try:
+                self._container = av.open(
+                    self.url, options=options, timeout=(STREAM_TIMEOUT_S, STREAM_TIMEOUT_S), metadata_errors="replace"
+                )
+                mode = _video_mode(self._container, self.name)
+            except (FFmpegError, IndexError, ValueError) as error:
+                raise SourceError(
+                    f"{self.name}: cannot be opened ({_reason(error)}). Check the address and the network."
+                ) from None
+            self._pictures = _decode(self._container, self.name, 1 / mode.fps if mode.fps > 0 else 1 / 30)
+            length = self._container.duration
+            self._length_s = length / av.time_base if length else None
+            self._begun, self._last_s = time.monotonic(), 0.0
+            return mode
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next picture, at the time it came."""
-        if self._pictures is None:
-            raise SourceError(f"{self.name}: is not open.")
-        item = next(self._pictures, None)
+        with self._in_use:
+            if self._pictures is None:
+                raise SourceError(f"{self.name}: is not open.")
+            item = next(self._pictures, None)
         if item is None:
+            if self._length_s is not None and self._last_s > self._length_s - 1.0:
+                return None
             raise SourceError(f"{self.name}: the stream has ended.")
-        return item[0], time.monotonic()
+        image, self._last_s = item
+        if self._length_s is not None:
+            # Never more than a second, should its times be wrong.
+            time.sleep(min(1.0, max(0.0, self._begun + self._last_s - time.monotonic())))
+        return image, time.monotonic()
 
-    def close(self) -> None:
-        """Disconnect."""
+    def _release(self) -> None:
         container, self._container, self._pictures = self._container, None, None
         if container is not None:
             container.close()
@@ -467,7 +520,10 @@ def read_picture(path: Path) -> ImageArray:
         raise SourceError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
     if content.size == 0:
         raise SourceError(f"{path}: the file is empty. Copy it again.")
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    except cv2.error:  # a size that is zero or beyond OpenCV's limit
+        image = None
     if image is None or image.size == 0:
         raise SourceError(f"{path}: not a picture that can be read. Try another file.")
     return image.astype(np.uint8, copy=False)
@@ -494,7 +550,7 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
     ``camera`` or ``camera:1`` or ``1``; ``synthetic``; an rtsp:// or http:// address; the path of a video, a picture
     or a folder. *loop* repeats files, as the window does. Raises SourceError on anything else.
     """
-    number = re.fullmatch(r"(?:camera:?)?(\d*)", text)
+    number = re.fullmatch(r"(?:camera:?)?(\d{0,4})", text)
     if text and number:
         return CameraSource(int(number.group(1) or 0), asked=asked)
     if text == "synthetic":
@@ -502,9 +558,9 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
     if re.match(r"(rtsps?|rtmp|https?|udp|tcp)://", text, re.IGNORECASE):
         return StreamSource(text)
     path = Path(text).expanduser()
-    if path.is_dir():
+    if text and path.is_dir():
         return FolderSource(path, loop=loop)
-    if not path.exists():
+    if not (text and path.exists()):
         raise SourceError(f"{text or 'source'}: no such file, folder or address. Give camera:0, a path, an address or synthetic.")
     if path.suffix.lower() in PICTURES:
         return PictureSource(path, repeat_fps=10.0 if loop else 0.0)
@@ -520,9 +576,13 @@ def _video_mode(container: Any, name: str) -> Mode:
     return Mode(stream.width, stream.height, round(float(rate), 3) if rate else 0.0, stream.codec_context.name)
 
 
-def _decode(container: Any, name: str) -> Iterator[tuple[ImageArray, float]]:
-    """Pictures and their times from the first one; damaged ones are passed over, as players do."""
+def _decode(container: Any, name: str, period_s: float) -> Iterator[tuple[ImageArray, float]]:
+    """Pictures and their times from the first one; damaged ones are passed over, as players do.
+
+    Where a file has no times (bare H.264), its pictures are *period_s* apart.
+    """
     first: float | None = None
+    t = -period_s
     try:
         for packet in container.demux(container.streams.video[0]):
             try:
@@ -531,9 +591,11 @@ def _decode(container: Any, name: str) -> Iterator[tuple[ImageArray, float]]:
                 continue
             for frame in frames:
                 if frame.time is None:
-                    continue
-                first = frame.time if first is None else first
-                yield _upright(frame), float(frame.time - first)
+                    t += period_s
+                else:
+                    first = frame.time if first is None else first
+                    t = float(frame.time - first)
+                yield _upright(frame), t
     except FFmpegError as error:
         raise SourceError(f"{name}: cannot be read further ({_reason(error)}).") from None
 
@@ -547,4 +609,6 @@ def _upright(frame: Any) -> ImageArray:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):
+        return "no answer in time"
     return str(getattr(error, "strerror", "") or error).splitlines()[0]

@@ -18,9 +18,9 @@ class Worker:
     """
 
     def __init__(self, name: str, run: Callable[[threading.Event], None], failed: Callable[[str], None]) -> None:
-        self._stop = threading.Event()
-        self._run, self._failed = run, failed
-        self._thread = threading.Thread(target=self._guarded, name=f"poseapp-{name}", daemon=True)
+        self.stop_requested = threading.Event()
+        # Only the thread holds run and failed, so that an ended worker keeps nothing alive that they refer to.
+        self._thread = threading.Thread(target=self._guarded, args=(run, failed), name=f"poseapp-{name}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -28,7 +28,7 @@ class Worker:
 
     def request_stop(self) -> None:
         """Ask ``run`` to return; does not wait."""
-        self._stop.set()
+        self.stop_requested.set()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the end; True when the thread has ended (or never started)."""
@@ -36,12 +36,13 @@ class Worker:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _guarded(self) -> None:
+    def _guarded(self, run: Callable[[threading.Event], None], failed: Callable[[str], None]) -> None:
+        name = self._thread.name
         try:
-            self._run(self._stop)
+            run(self.stop_requested)
         except PoseAppError as error:
-            log.debug("%s stopped", self._thread.name, exc_info=True)
-            self._failed(str(error))
+            log.debug("%s stopped", name, exc_info=True)
+            failed(str(error))
         except Exception as error:
-            log.exception("%s failed", self._thread.name)
-            self._failed(f"{self._thread.name}: unexpected {type(error).__name__}: {error}. Please report this with the log.")
+            log.exception("%s failed", name)
+            failed(f"{name}: unexpected {type(error).__name__}: {error}. Please report this with the log.")
