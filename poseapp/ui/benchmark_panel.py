@@ -50,14 +50,15 @@ class BenchmarkRun(QObject):
         self._jobs = jobs
         self._cancelled = threading.Event()
         self.running = False
+        self.seconds = BENCH_SECONDS  # for each scenario
 
-    def start(self, folder: Path, device: str, seconds: float = BENCH_SECONDS) -> None:
+    def start(self, folder: Path, device: str) -> None:
         """Measure the model in *folder*."""
         from poseapp.live.bench import run_benchmark
 
         self._cancelled.clear()
         self.running = True
-        cancelled = self._cancelled
+        cancelled, seconds = self._cancelled, self.seconds
 
         def work() -> BenchmarkReport:
             return run_benchmark(folder, device=device, seconds=seconds, progress=self._tell, cancelled=cancelled.is_set)

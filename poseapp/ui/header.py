@@ -64,7 +64,6 @@ class Header(QWidget):
         self._status = status
         level, word = _STATE[status.state]
         self._dot.set_colour(getattr(self._theme, level), word)
-        self.source.set_text(status.source)
         mode = str(status.granted) if status.granted is not None else ""
         self.detail.set_text(mode if status.state == "running" and mode else " · ".join(part for part in (word, mode) if part))
         stats = status.stats

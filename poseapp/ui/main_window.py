@@ -31,6 +31,7 @@ from poseapp.ui.theme import THEME_NAMES, Theme, ThemeName, Themes
 from poseapp.ui.video_view import VideoView
 
 THRESHOLD_STEP = 0.05
+PANEL_HEIGHT = 270
 NOTICE_MS = 6000
 
 
@@ -62,6 +63,11 @@ class MainWindow(QMainWindow):
         """Start; see Player.begin."""
         self.view.set_state(stage.STARTING)
         self.player.begin(source, model)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything has stopped."""
+        return self._closed
 
     # -- putting together --------------------------------------------------------------------------------------
 
@@ -170,6 +176,8 @@ class MainWindow(QMainWindow):
         self.restoreGeometry(p.geometry)
         self.restoreState(p.window_state)
         self.sidebar.show()
+        if p.window_state.isEmpty():
+            self.resizeDocks([self.panel], [PANEL_HEIGHT], Qt.Orientation.Vertical)
         self.panel.setVisible(p.panel_open)
         self.controls.source.set_mode(p.mode)
         self.controls.set_options(p.draw)
@@ -210,6 +218,7 @@ class MainWindow(QMainWindow):
     def _show_choice(self, choice: Choice) -> None:
         self._seen = False
         self.controls.source.set_current(choice)
+        self.header.source.set_text(choice.label)
         self.setWindowTitle(f"{choice.label} – poseapp")
         self.banner.take_back("source")
         self.banner.take_back("camera")
@@ -301,8 +310,6 @@ class MainWindow(QMainWindow):
     def show_panel(self, visible: bool) -> None:
         """Show or hide the benchmark panel."""
         self.panel.setVisible(visible)
-        if visible and self.panel.height() < 200:
-            self.resizeDocks([self.panel], [270], Qt.Orientation.Vertical)
 
     def set_full_screen(self, on: bool) -> None:
         """Show the picture alone on the whole screen, or go back."""

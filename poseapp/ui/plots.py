@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QResizeEvent
@@ -17,6 +18,7 @@ from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import label
 
 HISTORY_S = 60.0
+DRAW_S = 0.4  # drawing takes as long as a frame: often enough for eyes, not so often that the picture suffers
 WIDE = 860  # from this width on all plots stand in one row
 STAGE_BARS = tuple(stage for stage in STAGES if stage != "total")
 
@@ -31,7 +33,7 @@ class Line:
 
 
 RATES = (Line("capture", "left"), Line("inference", "accent"), Line("display", "success"))
-LATENCY = (Line("total p50", "accent"), Line("total p95", "accent", dashed=True), Line("inference p50", "right"))
+LATENCY = (Line("p50", "accent"), Line("p95", "accent", dashed=True), Line("network p50", "right"))
 CPU = (Line("cpu", "success"),)
 MEMORY = (Line("memory", "info"),)
 
@@ -43,6 +45,7 @@ class LivePlots(QWidget):
         super().__init__()
         self._theme = DARK
         self._history: deque[tuple[float, Snapshot]] = deque()
+        self._drawn = 0.0
         self.rates = Curves("Rate", "fps", RATES)
         self.latency = Curves("Latency, end to end", "ms", LATENCY)
         self.stages = StageBars()
@@ -52,6 +55,7 @@ class LivePlots(QWidget):
         self.drops.setToolTip(
             "capture: replaced by a newer frame before inference · display: replaced before painting · recording: queue full"
         )
+        self.drops.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.rates.layout_.addWidget(self.drops)
         self._load = QFrame()
         self._load.setProperty("role", "card")
@@ -79,7 +83,8 @@ class LivePlots(QWidget):
         self._history.append((now, snapshot))
         while now - self._history[0][0] > HISTORY_S:
             self._history.popleft()
-        if self.isVisible():
+        if self.isVisible() and now - self._drawn >= DRAW_S:
+            self._drawn = now
             self._draw(now)
 
     def set_theme(self, theme: Theme) -> None:
@@ -111,7 +116,7 @@ class LivePlots(QWidget):
         self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.1f}")
         total = [s.ms.get("total", (nan, nan)) for s in snapshots]
         inference = [s.ms.get("inference", (nan, nan))[0] for s in snapshots]
-        values = {"total p50": [p[0] for p in total], "total p95": [p[1] for p in total], "inference p50": inference}
+        values = {"p50": [p[0] for p in total], "p95": [p[1] for p in total], "network p50": inference}
         self.latency.draw(t, values, "{:.1f}")
         self.cpu.draw(t, {"cpu": [s.cpu_percent for s in snapshots]}, "{:.0f} %")
         self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB")
@@ -132,7 +137,9 @@ class Card(QFrame):
         self._head.setTextFormat(Qt.TextFormat.RichText)
         self._head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.plot = pg.PlotWidget(background=None)
-        self.plot.setMinimumHeight(56)
+        self.plot.setMinimumHeight(48)
+        self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.plot.setAntialiasing(True)
         self.plot.setMouseEnabled(False, False)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -158,12 +165,13 @@ class Card(QFrame):
     def _say(self, legend: list[tuple[str, str, str]]) -> None:
         """The heading: title, unit, and (name, colour, value) of each curve."""
         t = self._theme
-        keys = "&nbsp;&nbsp; ".join(
+        keys = " &nbsp; ".join(
             f'<span style="color:{colour}">●</span>&nbsp;<span style="color:{t.muted}">{name}</span>'
             f"{'&nbsp;' if name else ''}<b>{value}</b>"
             for name, colour, value in legend
         )
-        self._head.setText(f'<b>{self._title}</b>&nbsp; <span style="color:{t.muted}">{self._unit}</span><br>{keys}')
+        title = f'<b>{self._title}</b>&nbsp; <span style="color:{t.muted}">{self._unit}</span>'
+        self._head.setText(f'{title}<br><span style="font-size:8pt">{keys}</span>')
 
 
 class Curves(Card):
@@ -181,12 +189,13 @@ class Curves(Card):
             self.plot.getAxis("bottom").setStyle(showValues=False)
             self.plot.getAxis("bottom").setHeight(4)
             self.layout_.setContentsMargins(12, 7, 10, 5)
-        self.plot.getAxis("bottom").setTicks([[(-60, "60 s ago"), (-30, "30 s"), (0, "now ")]])
+        self.plot.getAxis("bottom").setTicks([[(-45, "−45 s"), (-30, "−30 s"), (-15, "−15 s")]])
 
     @property
     def data(self) -> dict[str, list[float]]:
         """The values of each curve as they are drawn."""
-        return {line.name: list(curve.getData()[1]) for line, curve in zip(self._lines, self._curves, strict=True)}
+        drawn = {line.name: curve.getData()[1] for line, curve in zip(self._lines, self._curves, strict=True)}
+        return {name: [] if y is None else list(y) for name, y in drawn.items()}
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -202,15 +211,17 @@ class Curves(Card):
 
     def draw(self, t: list[float], values: dict[str, list[float]], form: str) -> None:
         """Draw *values* of each line at *t* s before now."""
-        highest = 1.0
+        everything: list[float] = []
         legend = []
         for line, curve in zip(self._lines, self._curves, strict=True):
             y = values[line.name]
             curve.setData(t, y, connect="finite")
-            highest = max([highest, *(v for v in y if v == v)])
+            everything += [v for v in y if v == v]
             newest = form.format(y[-1]) if y and y[-1] == y[-1] else "–"
             legend.append(("" if self._single else line.name, getattr(self._theme, line.colour), newest))
-        self.plot.setYRange(0, highest * 1.15, padding=0)
+        # One hiccup must not press all the rest flat.
+        highest = max(1.0, float(np.percentile(everything, 96))) if everything else 1.0
+        self.plot.setYRange(0, highest * 1.2, padding=0)
         self.plot.getAxis("left").setTickSpacing(*_ticks(highest))
         self._say(legend)
 

@@ -73,6 +73,11 @@ class VideoView(QWidget):
         return self._options
 
     @property
+    def note(self) -> str:
+        """The line at the lower edge."""
+        return self._note
+
+    @property
     def state(self) -> StageState | None:
         """What the card says; None without a card."""
         return self._card.state

@@ -1,0 +1,385 @@
+"""The window on the real pipeline: model, view, recording, faults, closing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox
+from pytestqt.qtbot import QtBot
+
+from poseapp.core.errors import SourceError
+from poseapp.core.types import ImageArray, Result
+from poseapp.live.source import Mode, SyntheticSource, VideoSource
+from poseapp.ui.choices import Choice
+from poseapp.ui.main_window import MainWindow
+from poseapp.ui.preferences import Preferences
+
+WAIT_MS = 15_000
+
+
+def status(window: MainWindow):  # type: ignore[no-untyped-def]
+    found = window.bridge.status()
+    assert found is not None
+    return found
+
+
+def choose_model(window: MainWindow, name: str) -> None:
+    box = window.controls.model.box
+    row = next(i for i in range(box.count()) if box.itemText(i).startswith(name))
+    box.activated.emit(row)
+
+
+def wait_for_person(qtbot: QtBot, window: MainWindow) -> Result:
+    found: list[Result] = []
+
+    def seen() -> bool:
+        result = window.view.result
+        if result is not None and len(result.poses):
+            found.append(result)
+        return bool(found)
+
+    qtbot.waitUntil(seen, timeout=WAIT_MS)
+    return found[0]
+
+
+# -- model -----------------------------------------------------------------------------------------------------
+
+
+def test_changing_the_model_does_not_stop_the_camera(qtbot: QtBot, window: MainWindow) -> None:
+    indices: list[int] = []
+    window.bridge.arrived.connect(lambda result: indices.append(result.frame.index))
+    choose_model(window, "second")
+    qtbot.waitUntil(lambda: status(window).model == "second", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.model == "second", timeout=WAIT_MS)
+    assert indices == sorted(set(indices)), "frames came twice or out of order: the source was opened again"
+    assert status(window).state == "running"
+    qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "second", timeout=WAIT_MS)
+    assert window.preferences.model == "second"
+    qtbot.waitUntil(lambda: window.controls.model.badge.title.full_text().startswith("ONNX Runtime"), timeout=WAIT_MS)
+
+
+def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window: MainWindow) -> None:
+    choose_model(window, "damaged")
+    qtbot.waitUntil(lambda: "damaged" in window.banner.text and "SHA-256" in window.banner.text, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "first", timeout=WAIT_MS)
+    before = window.view.result
+    qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
+    assert status(window).model == "first"
+    assert window.view.result is not None
+    assert window.view.result.model == "first"
+    window.banner.dismiss()
+    window.bridge.poll()
+    assert window.banner.text == "", "a dismissed message must not come back"
+
+
+def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow) -> None:
+    box = window.controls.model.box
+    row = box.findText("keyless (broken)")
+    assert row >= 0
+    item = box.model().index(row, 0)
+    assert not item.flags() & Qt.ItemFlag.ItemIsEnabled
+    assert "missing stride" in item.data(Qt.ItemDataRole.ToolTipRole)
+
+
+# -- view ------------------------------------------------------------------------------------------------------
+
+
+def test_threshold_hides_joints_in_the_picture_and_leaves_the_result_alone(qtbot: QtBot, window: MainWindow) -> None:
+    wait_for_person(qtbot, window)
+    window.actions_.by_name["pause"].setChecked(True)
+    result = window.view.result
+    while result is None or not len(result.poses):  # the very last frame before the pause may have lost the person
+        window.actions_.by_name["pause"].setChecked(False)
+        wait_for_person(qtbot, window)
+        window.actions_.by_name["pause"].setChecked(True)
+        result = window.view.result
+    scores = result.poses.score.copy()
+    pictures: dict[int, ImageArray] = {}
+    for value in (1, 100):
+        window.controls.view.threshold.setValue(value)
+        picture = window.view.picture()
+        assert picture is not None
+        pictures[value] = picture.copy()
+    assert window.controls.view.value.text() == "1.00"
+    drawn = np.abs(pictures[1].astype(int) - pictures[100]).max(axis=2) > 30
+    assert drawn.sum() > 100, "joints that the lowest threshold shows must be gone at the highest"
+    assert window.view.result is result
+    np.testing.assert_array_equal(result.poses.score, scores)
+    assert window.preferences.draw.threshold == 1.0
+
+
+def test_mirror_flips_the_preview_and_not_the_data(window: MainWindow) -> None:
+    window.actions_.by_name["pause"].setChecked(True)
+    window.controls.view.threshold.setValue(100)
+    result, before = window.view.result, window.view.picture()
+    assert result is not None
+    assert before is not None
+    before, frame, xy = before.copy(), result.frame.image.copy(), result.poses.xy.copy()
+    window.controls.view.mirror.click()
+    after = window.view.picture()
+    assert after is not None
+    # Scaling samples at places that mirror each other up to a part of a pixel.
+    assert np.abs(after.astype(int) - before[:, ::-1]).mean() < 2
+    assert np.abs(after.astype(int) - before).mean() > 10
+    assert window.view.result is result
+    np.testing.assert_array_equal(result.frame.image, frame)
+    np.testing.assert_array_equal(result.poses.xy, xy)
+
+
+def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.keyClick(window.view, Qt.Key.Key_H)
+    qtbot.waitUntil(lambda: window.view.result is not None and bool(window.view.result.heatmaps), timeout=WAIT_MS)
+    assert window.controls.view.heatmaps.isChecked()
+    qtbot.keyClick(window.view, Qt.Key.Key_L)
+    assert window.view.options.labels
+    assert window.actions_.by_name["labels"].isChecked()
+
+
+def test_pictures_fill_the_stage_in_device_pixels_and_keep_their_shape(window: MainWindow) -> None:
+    picture = window.view.picture()
+    assert picture is not None
+    ratio = window.view.devicePixelRatioF()
+    h, w = picture.shape[:2]
+    assert w == int(window.view.width() * ratio) or h == int(window.view.height() * ratio)
+    assert w / h == pytest.approx(1280 / 720, rel=0.01)
+
+
+def test_every_joint_is_listed_with_its_confidence(qtbot: QtBot, window: MainWindow) -> None:
+    result = wait_for_person(qtbot, window)
+    qtbot.waitUntil(lambda: window.controls.joints.scores is not None, timeout=WAIT_MS)
+    scores = window.controls.joints.scores
+    assert scores is not None
+    assert scores.shape == (result.poses.skeleton.k,)
+
+
+def test_pause_holds_the_preview_while_capture_goes_on(qtbot: QtBot, window: MainWindow) -> None:
+    window.view.setFocus()
+    qtbot.keyClick(window.view, Qt.Key.Key_Space)
+    assert window.bridge.paused
+    held = window.view.result
+    drops = status(window).stats.drops["display"]
+    qtbot.waitUntil(lambda: status(window).stats.drops["display"] > drops + 2, timeout=WAIT_MS)
+    assert window.view.result is held
+    qtbot.keyClick(window.view, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.view.result is not held, timeout=WAIT_MS)
+
+
+def test_painted_frames_are_counted(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: status(window).stats.fps["display"] > 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "total" in status(window).stats.ms and "draw" in status(window).stats.ms, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: float(window.header.rate.value.replace("–", "0")) > 1, timeout=WAIT_MS)
+
+
+# -- recording -------------------------------------------------------------------------------------------------
+
+
+def recorded_frames(folder: Path, name: str) -> int:
+    with av.open(str(folder / name)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def start_recording(qtbot: QtBot, window: MainWindow, frames: int = 5) -> Path:
+    qtbot.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+
+    def enough() -> bool:
+        recording = status(window).recording
+        return recording is not None and recording.active and recording.frames >= frames
+
+    qtbot.waitUntil(enough, timeout=WAIT_MS)
+    return Path(status(window).recording.folder)
+
+
+def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: QtBot, window: MainWindow) -> None:
+    window.record_bar.clean.setChecked(True)
+    window.controls.view.threshold.setValue(100)  # hides every joint
+    window.controls.view.mirror.setChecked(True)
+    wait_for_person(qtbot, window)
+    people: list[int] = []
+    window.bridge.arrived.connect(lambda result: people.append(len(result.poses)))
+    folder = start_recording(qtbot, window)
+    qtbot.waitUntil(lambda: window.record_bar.record.text().startswith("Stop"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: any(people), timeout=WAIT_MS)
+    qtbot.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not status(window).recording.active, timeout=WAIT_MS)
+    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = [person for line in lines for person in line["people"]]
+    assert found, "a threshold of 1 must not keep joints out of the data"
+    assert all(len(person["keypoints"]) == 17 for person in found)
+    assert recorded_frames(folder, "annotated.mkv") == recorded_frames(folder, "clean.mkv") == len(lines)
+    manifest = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    assert manifest["finished"]
+    assert manifest["draw"]["mirror"] is False
+    qtbot.waitUntil(lambda: window.record_bar.info.full_text().startswith("Saved"), timeout=WAIT_MS)
+    assert window.record_bar.open.isVisible()
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_recorded(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    window.set_folder(file / "below")
+    qtbot.keyClick(window.view, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: "cannot be written" in window.banner.text, timeout=WAIT_MS)
+    assert not window.record_bar.record.isChecked()
+    assert status(window).recording is None
+
+
+def test_snapshot_saves_pictures_and_keypoints(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.keyClick(window.view, Qt.Key.Key_S)
+    qtbot.waitUntil(lambda: window.banner.text.startswith("Snapshot saved"), timeout=WAIT_MS)
+    suffixes = sorted(path.suffix for path in window.preferences.folder.iterdir())
+    assert suffixes == [".json", ".png", ".png"]
+
+
+def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWindow) -> None:
+    folder = start_recording(qtbot, window)
+    started = time.monotonic()
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+        card = window.view.state
+        assert card is not None
+        assert card.title == "Finishing the recording…"
+    assert time.monotonic() - started < 3
+    assert json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"]
+    assert recorded_frames(folder, "annotated.mkv") >= 5
+
+
+# -- sources and faults ----------------------------------------------------------------------------------------
+
+
+class BusyCamera:
+    """A camera that another program uses until ``free`` is set."""
+
+    name, live, asked = "Desk camera", True, Mode(1280, 720, 30.0, "MJPG")
+
+    def __init__(self) -> None:
+        self.free = False
+        self._figure = SyntheticSource((480, 640))
+
+    def open(self) -> Mode:
+        if not self.free:
+            raise SourceError("Desk camera: cannot be opened. Close the other program that uses it.")
+        return self._figure.open()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        time.sleep(1 / 60)
+        item = self._figure.read()
+        assert item is not None
+        return item[0], time.monotonic()
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_camera_that_is_busy_is_said_and_comes_back(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    camera = BusyCamera()
+    window = open_window(camera)
+    qtbot.waitUntil(lambda: "cannot be opened" in window.banner.text, timeout=WAIT_MS)
+    card = window.view.state
+    assert card is not None
+    assert "Desk camera" in card.title
+    camera.free = True
+    qtbot.waitUntil(lambda: window.view.state is None, timeout=WAIT_MS)
+    assert window.banner.text == ""
+    qtbot.waitUntil(lambda: window.controls.source.granted.full_text() == "640×480 at 30 fps", timeout=WAIT_MS)
+    assert window.controls.source.asked.full_text() == "1280×720 at 30 fps, MJPG"
+
+
+def test_a_file_that_is_no_video_is_said_without_a_dialog(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QMessageBox, "exec", lambda _self: pytest.fail("a dialog was opened"))
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video" * 100)
+    window.open_path(broken)
+    qtbot.waitUntil(lambda: "not a video" in window.banner.text, timeout=WAIT_MS)
+    card = window.view.state
+    assert card is not None
+    assert card.actions[0] == ("again", "Try again")
+    window.view.action.emit("demo")
+    qtbot.waitUntil(lambda: status(window).state == "running" and window.view.state is None, timeout=WAIT_MS)
+    assert window.banner.text == ""
+
+
+def test_no_model_at_all_is_said(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(model=None)
+    monkeypatch.setattr(window.player, "_engines_dir", tmp_path)
+    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "No model to run", timeout=WAIT_MS)
+    assert window.bridge.session is None
+
+
+def test_without_a_camera_the_demo_clip_runs_and_says_so(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poseapp.ui.player.list_cameras", list)  # whatever is plugged into this machine
+    window = open_window(remembered=True)
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+    assert window.controls.source.box.currentText() == "Demo clip"
+    assert "No camera found" in window.view.note
+    assert window.preferences.source is None, "a stand-in is not a choice to remember"
+
+
+# -- preferences -----------------------------------------------------------------------------------------------
+
+
+def test_choices_are_remembered(
+    qtbot: QtBot,
+    open_window: Callable[..., MainWindow],
+    make_preferences: Callable[[], Preferences],
+    window: MainWindow,
+    sample_picture: Path,
+) -> None:
+    window.open_path(sample_picture)
+    choose_model(window, "second")
+    window.controls.view.threshold.setValue(55)
+    window.controls.view.mirror.setChecked(True)
+    window.controls.view.labels.setChecked(True)
+    window.record_bar.clean.setChecked(True)
+    window.use_theme("light")
+    window.resize(1100, 700)
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+    again = open_window(model=None, remembered=True)
+    again.use_theme("dark")
+    qtbot.waitUntil(lambda: again.view.result is not None, timeout=WAIT_MS)
+    assert again.controls.source.current == Choice.file("picture", sample_picture)
+    qtbot.waitUntil(lambda: status(again).model == "second", timeout=WAIT_MS)
+    assert again.view.options.threshold == 0.55
+    assert again.view.options.mirror
+    assert again.controls.view.labels.isChecked()
+    assert again.record_bar.clean.isChecked()
+    assert again.record_bar.record.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("view/threshold", "nan"), ("source/choice", "{"), ("source/mode", "0xax9"), ("window/theme", "pink")]
+)
+def test_preferences_that_cannot_be_read_count_as_not_there(
+    make_preferences: Callable[[], Preferences], key: str, value: str
+) -> None:
+    preferences = make_preferences()
+    preferences._settings.setValue(key, value)
+    assert preferences.draw.threshold == 0.3
+    assert preferences.source is None
+    assert preferences.mode == Mode(1280, 720, 30.0, "MJPG")
+    assert preferences.theme == "system"
+
+
+def test_a_clip_at_its_end_offers_to_play_again(qtbot: QtBot, open_window: Callable[..., MainWindow], demo_clip: Path) -> None:
+    window = open_window(SyntheticSource((240, 320), 30, seconds=0.5))
+    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "The end", timeout=WAIT_MS)
+    index = window.view.result.frame.index if window.view.result is not None else 0
+    window.view.action.emit("again")
+    qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
+    window.player.choose(Choice.file("video", demo_clip))
+    qtbot.waitUntil(lambda: status(window).source == VideoSource(demo_clip).name, timeout=WAIT_MS)
