@@ -1,0 +1,194 @@
+"""The command models: list the store and the catalogue, import a checkpoint, fetch published weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, TypeVar, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.heatmap import Decode, Mapping
+from poseapp.core.skeleton import SKELETONS
+from poseapp.core.spec import ModelSpec
+from poseapp.engine.load import StoredModel, check_hash, default_engines_dir, list_models
+from poseapp.nets.catalogue import CATALOGUE, entry
+
+NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
+
+EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
+Half = Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")]
+
+T = TypeVar("T", bound=str)
+
+models_app = typer.Typer(help="List, import and fetch models.", pretty_exceptions_enable=False)
+
+
+@models_app.callback(invoke_without_command=True)
+def _default(context: typer.Context, engines_dir: EnginesDir = default_engines_dir()) -> None:
+    if context.invoked_subcommand is None:
+        list_command(engines_dir)
+
+
+@models_app.command("list")
+def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
+    """List the models of the store, and the published weights that can be fetched."""
+    stored = list_models(engines_dir)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("model", "family", "input", "joints"):
+        table.add_column(title, no_wrap=True)
+    for title in ("params", "MACs", "size"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("source", "licence", "state"):
+        table.add_column(title, overflow="fold")
+    for model in stored:
+        table.add_row(*_stored_row(model))
+    have = {model.name for model in stored}
+    for name, one in CATALOGUE.items():
+        if name not in have:
+            h, w = one.input_hw
+            numbers = (_count(one.parameters), _count(one.macs), "")
+            source = f"{one.data}{f', {one.figure}' if one.figure else ''}"
+            table.add_row(name, one.family, f"{h}×{w}", one.skeleton.name, *numbers, source, one.licence, "to fetch")
+    # A pipe has no width: rich would fold everything into 80 columns.
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=260)
+    console.print(table)
+
+
+@models_app.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt, .pth.tar.", show_default=False)],
+    arch: Annotated[str, typer.Option(help="Its network, such as hrnet-w32; a wrong one lists all.", show_default=False)],
+    name: Annotated[str | None, typer.Option(help="Name in the store.", show_default="the file's name")] = None,
+    engines_dir: EnginesDir = default_engines_dir(),
+    input_size: Annotated[
+        str | None, typer.Option("--input", help="Height × width, such as 256x192.", show_default="the network's")
+    ] = None,
+    skeleton: Annotated[str | None, typer.Option(help=f"Joint order: {', '.join(SKELETONS)}.", show_default="by number")] = None,
+    mapping: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Mapping))}.", show_default="the authors'")] = None,
+    decode: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Decode))}.", show_default="quarter")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Of the targets, in heatmap px.", show_default="the authors'", min=0.1)
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop: better, half as fast.")] = False,
+    data: Annotated[str, typer.Option(help="What it was trained on, for the model card.")] = "not told by the file",
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights.", show_default="the authors'")] = None,
+    fp16: Half = False,
+    replace: Replace = False,
+) -> None:
+    """Convert a checkpoint of a known network into a model of the store."""
+    require_torch()
+    from poseapp.nets.importing import Wanted, import_file
+
+    wanted = Wanted(
+        _size(input_size), _choice("--skeleton", skeleton, tuple(SKELETONS)), _choice("--mapping", mapping, get_args(Mapping)),
+        _choice("--decode", decode, get_args(Decode)), sigma, flip, fp16, replace, data, licence,
+    )  # fmt: skip
+    spec, loaded = import_file(file, arch, _name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
+    console = Console(stderr=True, highlight=False)
+    if loaded.extra:
+        console.print(
+            f"{file}: {len(loaded.extra)} names are not part of {arch} and were left out ({', '.join(loaded.extra[:3])} …)"
+        )
+    _tell(console, spec, engines_dir)
+
+
+@models_app.command("fetch")
+def fetch_command(
+    name: Annotated[str, typer.Argument(help="A name that `poseapp models` lists as to fetch.", show_default=False)],
+    engines_dir: EnginesDir = default_engines_dir(),
+    fp16: Half = False,
+    replace: Replace = False,
+) -> None:
+    """Download published weights, check them and convert them into a model of the store."""
+    one = entry(name)
+    require_torch()
+    if (engines_dir / name).exists() and not replace:
+        raise ModelError(f"{engines_dir / name}: is there already. Add --replace to fetch it again.")
+    import platformdirs
+
+    from poseapp.nets.importing import fetch
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"{one.url}\nlicence of the weights: {one.licence}")
+    if not one.sha256:
+        console.print("its authors published no hash: the file cannot be checked, and only plain weights are read from it")
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("download", total=None)
+        cache = Path(platformdirs.user_cache_dir("poseapp")) / "weights"
+        spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
+    _tell(console, spec, engines_dir)
+
+
+def require_torch() -> None:
+    """Raise ModelError, with what to install, where torch is missing."""
+    try:
+        import onnx  # noqa: F401
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        raise ModelError(NO_TORCH) from None
+
+
+def _stored_row(model: StoredModel) -> tuple[str, ...]:
+    size = f"{sum(f.stat().st_size for f in model.folder.glob('*.onnx')) / 1e6:.1f} MB"
+    if model.spec is None:
+        return (model.name, "", "", "", "", "", size, "", "", f"broken: {model.error}")
+    spec = model.spec
+    try:
+        check_hash(model.folder / "model.onnx", spec)
+        state = "ready"
+    except ModelError as error:
+        state = f"broken: {error}"
+    h, w = spec.input_hw
+    numbers = (_count(spec.parameters), _count(spec.macs), size)
+    return (model.name, spec.family, f"{h}×{w}", spec.skeleton.name, *numbers, spec.source.data, spec.source.licence, state)
+
+
+def _count(n: int) -> str:
+    return f"{n / 1e9:.1f} G" if n >= 1e9 else f"{n / 1e6:.1f} M"
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)\s*[x×X]\s*(\d+)", text.strip())
+    if match is None:
+        raise CheckpointError(f"--input: expected height x width such as 256x192, got {text!r}.")
+    return int(match.group(1)), int(match.group(2))
+
+
+def _choice(option: str, value: str | None, known: tuple[T, ...]) -> T | None:
+    if value is None:
+        return None
+    for one in known:
+        if value == one:
+            return one
+    raise CheckpointError(f"{option}: expected one of {', '.join(known)}, got {value!r}.")
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise ModelError(f"--name: expected letters, digits, . + - and _, got {name!r}.")
+    return name
+
+
+def _tell(console: Console, spec: ModelSpec, engines_dir: Path) -> None:
+    h, w = spec.input_hw
+    console.print(
+        f"{engines_dir / spec.name}: {spec.family}, {h}×{w}, {spec.skeleton.name}, {_count(spec.parameters)} parameters, "
+        f"{_count(spec.macs)} multiply-accumulates. It is in the model list now."
+    )
