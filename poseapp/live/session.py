@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,12 +76,20 @@ class Session:
     ``ended`` is left by set_source, ``failed`` by set_source or set_model, whichever failed. In real time frames are
     dropped rather than queued; otherwise (a file without a window) each one is worked on, as fast as possible. *model*
     is a folder of the model store. Every method may be called from any thread; all return at once, but for stop, wait
-    and, while it makes its folder, start_recording.
+    and, while it makes its folder, start_recording. *load* makes the engine of a folder and a device.
     """
 
-    def __init__(self, source: Source, model: Path, *, device: str = "auto", realtime: bool = True) -> None:
+    def __init__(
+        self,
+        source: Source,
+        model: Path,
+        *,
+        device: str = "auto",
+        realtime: bool = True,
+        load: Callable[[Path, str], Engine] = load_engine,
+    ) -> None:
         self.heatmaps = False
-        self._realtime, self._device = realtime, device
+        self._realtime, self._device, self._load = realtime, device, load
         self._lock = threading.RLock()
         self._engine_came = threading.Condition(self._lock)  # or will not come any more
         self._started = self._stopped = False
@@ -362,7 +371,7 @@ class Session:
     # -- inference threads -----------------------------------------------------------------------------------
 
     def _load_and_infer(self, me: _Inference, folder: Path, device: str, request: int, stop: threading.Event) -> None:
-        engine = load_engine(folder, device)
+        engine = self._load(folder, device)
         try:
             if self._take_over(me, engine, request, stop) and me.estimator is not None:
                 self._infer(me, me.estimator, stop)

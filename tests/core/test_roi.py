@@ -1,0 +1,208 @@
+"""Follower: finds, follows, keeps calm, gives up and searches again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from poseapp.core.roi import FOLLOW, Follower, body_extent, search_boxes
+from poseapp.core.skeleton import COCO_17
+from poseapp.core.transform import fit_aspect, whole_box
+from poseapp.core.types import FloatArray
+from poseapp.live.source import SyntheticSource
+
+HW = (720, 1280)
+INPUT_HW = (192, 144)
+FACE = [k for k, name in enumerate(COCO_17.keypoints) if name.rpartition("_")[2] in ("nose", "eye", "ear")]
+STANDING = SyntheticSource(HW).truth(0.0)
+
+
+def follower() -> Follower:
+    return Follower(COCO_17, INPUT_HW)
+
+
+def scores(value: float) -> FloatArray:
+    return np.full(17, value, np.float32)
+
+
+def holds(box: NDArray[np.floating], points: NDArray[np.floating]) -> bool:
+    x, y, w, h = box
+    return bool(((points >= (x, y)) & (points <= (x + w, y + h))).all())
+
+
+def test_locks_on_and_the_next_box_holds_the_whole_pose() -> None:
+    f = follower()
+    assert not f.following
+    assert f.update(STANDING, scores(0.9), HW)
+    assert f.following
+    assert holds(f.box(HW), STANDING)
+    assert f.box(HW)[2] / f.box(HW)[3] == pytest.approx(144 / 192, rel=1e-5)
+
+
+def test_follows_a_walk_across_the_frame() -> None:
+    f = follower()
+    f.update(STANDING - np.array([180, 0], np.float32), scores(0.9), HW)
+    for step in range(60):
+        moved = STANDING + np.array([6.0 * step - 180, 0], np.float32)
+        assert holds(f.box(HW), moved), f"lost at step {step}"
+        f.update(moved, scores(0.8), HW)
+
+
+def test_what_is_too_weak_to_be_found_is_strong_enough_to_be_kept() -> None:
+    between = (FOLLOW.find + FOLLOW.keep) / 2
+    f = follower()
+    assert not f.update(STANDING, scores(between), HW)
+    assert f.update(STANDING, scores(0.9), HW)
+    assert f.update(STANDING, scores(between), HW)
+
+
+def test_a_person_is_given_up_after_some_misses_and_not_before() -> None:
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    box = f.box(HW)
+    for _ in range(FOLLOW.misses - 1):
+        assert not f.update(STANDING, scores(0.01), HW)
+        np.testing.assert_array_equal(f.box(HW), box)
+    assert not f.update(STANDING, scores(0.01), HW)
+    assert not f.following
+    assert any(np.array_equal(f.box(HW), candidate) for candidate in search_boxes(HW, INPUT_HW))
+
+
+def test_one_good_frame_forgives_the_misses_before() -> None:
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    for _ in range(5 * FOLLOW.misses):
+        f.update(STANDING, scores(0.01), HW)
+        f.update(STANDING, scores(0.9), HW)
+    assert f.following
+    assert f.identity == 1
+
+
+def test_each_person_found_gets_a_new_number() -> None:
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    f.update(STANDING, scores(0.9), HW)
+    assert f.identity == 1
+    for _ in range(FOLLOW.misses):
+        f.update(STANDING, scores(0.0), HW)
+    f.update(STANDING, scores(0.9), HW)
+    assert f.identity == 2
+
+
+def test_a_few_sure_joints_are_no_person() -> None:
+    f = follower()
+    score = scores(0.0)
+    score[:2] = 1.0
+    assert not f.update(STANDING, score, HW)
+
+
+def test_scores_that_are_no_numbers_are_no_person() -> None:
+    assert not follower().update(STANDING, scores(float("nan")), HW)
+
+
+def test_searching_looks_at_every_region_in_turn() -> None:
+    f = follower()
+    seen = []
+    for _ in search_boxes(HW, INPUT_HW):
+        seen.append(f.box(HW).tolist())
+        f.update(STANDING, scores(0.0), HW)
+    assert sorted(seen) == sorted(box.tolist() for box in search_boxes(HW, INPUT_HW))
+    assert whole_box(HW).tolist() in seen
+
+
+@pytest.mark.parametrize("hw", [(720, 1280), (480, 640), (1080, 1920), (300, 2000)])
+def test_search_regions_together_cover_the_frame(hw: tuple[int, int]) -> None:
+    boxes = search_boxes(hw, INPUT_HW)
+    assert len({tuple(box) for box in boxes}) == len(boxes)
+    upright = [box for box in boxes if not np.array_equal(box, whole_box(hw))]
+    assert min(box[0] for box in upright) == pytest.approx(-0.5)
+    assert max(box[0] + box[2] for box in upright) == pytest.approx(hw[1] - 0.5, abs=0.01)
+    for box in upright:
+        assert box[3] == hw[0]
+        assert box[2] / box[3] == pytest.approx(144 / 192)
+
+
+def test_an_upright_frame_is_searched_as_a_whole() -> None:
+    assert [box.tolist() for box in search_boxes((1280, 720), INPUT_HW)] == [whole_box((1280, 720)).tolist()]
+
+
+def test_a_face_alone_does_not_draw_the_region_around_itself() -> None:
+    """When only the face is sure, for however long, the region still reaches down to where the hips are."""
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    score = scores(0.1)
+    score[FACE] = 0.9
+    # The other joints are off by far, as those of a network are that sees no body.
+    guess = STANDING.copy()
+    guess[5:] = STANDING[0] + np.random.default_rng(1).normal(0, 5, (12, 2))
+    for _ in range(200):
+        assert f.update(guess, score, HW)
+    hips = STANDING[[COCO_17.index("left_hip"), COCO_17.index("right_hip")]]
+    torso = float(np.linalg.norm(STANDING[5] - STANDING[11]))
+    face = np.ptp(STANDING[FACE], axis=0).max()
+    box = f.box(HW)
+    assert box[3] > 4 * face
+    assert box[1] + box[3] > hips[:, 1].max() - 0.5 * torso
+
+
+def test_a_box_shrinks_slowly_and_grows_at_once() -> None:
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    before = float(f.box(HW)[3])
+    centre = STANDING.mean(axis=0)
+    small = (centre + (STANDING - centre) * 0.3).astype(np.float32)
+    f.update(small, scores(0.9), HW)
+    assert f.box(HW)[3] == pytest.approx(before * FOLLOW.shrink, rel=1e-4)
+    for _ in range(40):
+        f.update(small, scores(0.9), HW)
+    assert f.box(HW)[3] < 0.45 * before
+    f.update(STANDING, scores(0.9), HW)
+    assert holds(f.box(HW), STANDING)
+
+
+def test_a_box_is_never_larger_than_what_shows_the_whole_frame() -> None:
+    f = follower()
+    centre = STANDING.mean(axis=0)
+    f.update((centre + (STANDING - centre) * 20).astype(np.float32), scores(0.9), HW)
+    assert f.box(HW)[3] <= fit_aspect(whole_box(HW), INPUT_HW)[3] * 1.0001
+
+
+def test_joints_in_one_point_still_give_a_region_with_an_area() -> None:
+    f = follower()
+    f.update(np.full((17, 2), 300.0, np.float32), scores(0.9), HW)
+    assert (f.box(HW)[2:] >= 8).all()
+
+
+def test_a_change_of_model_goes_on_where_the_other_was() -> None:
+    old, new = follower(), Follower(COCO_17, (256, 256))
+    old.update(STANDING, scores(0.9), HW)
+    new.inherit(old)
+    assert new.following
+    np.testing.assert_array_equal(new.box(HW), old.box(HW))
+    assert new.identity == 1
+    new.update(STANDING, scores(0.9), HW)
+    assert new.identity == 1
+
+
+def test_another_picture_is_searched_from_the_start() -> None:
+    f = follower()
+    f.update(STANDING, scores(0.9), HW)
+    f.forget()
+    assert not f.following
+    np.testing.assert_array_equal(f.box(HW), search_boxes(HW, INPUT_HW)[0])
+
+
+def test_body_extent_uses_only_what_is_trusted() -> None:
+    trusted = np.zeros(17, bool)
+    trusted[[5, 6, 11, 12]] = True
+    points = body_extent(COCO_17, STANDING, trusted)
+    np.testing.assert_array_equal(np.sort(points, axis=0), np.sort(STANDING[[5, 6, 11, 12]].astype(float), axis=0))
+
+
+def test_body_extent_reaches_from_the_shoulders_to_where_the_hips_would_be() -> None:
+    trusted = np.zeros(17, bool)
+    trusted[[5, 6]] = True
+    torso = np.linalg.norm(STANDING[5] - STANDING[6]) / 0.75
+    reach = body_extent(COCO_17, STANDING, trusted)[:, 1].max()
+    assert reach == pytest.approx(STANDING[5, 1] + torso, abs=1.0)

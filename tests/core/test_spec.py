@@ -1,0 +1,114 @@
+"""model.json: there and back, and every way in which it can be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poseapp.core.errors import ModelError
+from poseapp.core.skeleton import COCO_17
+from poseapp.core.spec import ModelSpec, Source
+
+SPEC = ModelSpec(
+    "some-model",
+    "hourglass",
+    COCO_17,
+    (256, 192),
+    4,
+    "dark",
+    "udp",
+    2.0,
+    "ab" * 32,
+    3,
+    5,
+    Source("p", "d", "l", "u"),
+    {"ap": 0.5},
+)
+
+
+def changed(**values: Any) -> str:
+    return json.dumps({**json.loads(SPEC.to_json()), **values})
+
+
+def without(key: str) -> str:
+    content = json.loads(SPEC.to_json())
+    del content[key]
+    return json.dumps(content)
+
+
+def test_round_trip() -> None:
+    assert ModelSpec.from_json(SPEC.to_json(), "here") == SPEC
+    assert SPEC.heatmap_hw == (64, 48)
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(SPEC.to_json())))
+def test_a_missing_key_is_an_error_and_never_a_default(key: str) -> None:
+    with pytest.raises(ModelError, match=rf"^here: missing {key}\. Export"):
+        ModelSpec.from_json(without(key), "here")
+
+
+@pytest.mark.parametrize("key", ["paper", "data", "licence", "url"])
+def test_a_missing_key_of_the_source_is_an_error(key: str) -> None:
+    source = {k: v for k, v in json.loads(SPEC.to_json())["source"].items() if k != key}
+    with pytest.raises(ModelError, match=rf"^here, source: missing {key}"):
+        ModelSpec.from_json(changed(source=source), "here")
+
+
+def test_an_unknown_key_is_an_error() -> None:
+    with pytest.raises(ModelError, match=r"^here: unknown colour_order\. Export the model again, or update the app\.$"):
+        ModelSpec.from_json(changed(colour_order="rgb"), "here")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"family": "yolo"}, "family: expected one of hourglass"),
+        ({"family": ["hourglass"]}, "family: expected"),
+        ({"skeleton": "coco-133"}, "skeleton: expected one of coco-17"),
+        ({"skeleton": ["coco-17"]}, "skeleton: expected one of coco-17"),
+        ({"decode": "soft"}, "decode: expected"),
+        ({"mapping": "align"}, "mapping: expected"),
+        ({"input_hw": [256, 190]}, "input_hw: expected two multiples of the stride 4"),
+        ({"input_hw": [256]}, "wrong type"),
+        ({"input_hw": [0, 192]}, "input_hw: expected"),
+        ({"input_hw": [-256, 192]}, "input_hw: expected"),
+        ({"input_hw": None}, "wrong type"),
+        ({"stride": 0}, "input_hw: expected"),
+        ({"stride": "four"}, "wrong type"),
+        ({"stride": float("inf")}, "wrong type"),
+        ({"sigma_px": 0}, "sigma_px: expected a positive number"),
+        ({"sigma_px": float("nan")}, "sigma_px: expected a positive number"),
+        ({"weights_sha256": "AB" * 32}, "weights_sha256: expected 64"),
+        ({"weights_sha256": "ab"}, "weights_sha256: expected 64"),
+        ({"name": "../other"}, "name: expected a name without a slash"),
+        ({"name": ""}, "name: expected"),
+        ({"metrics": None}, "wrong type"),
+        ({"metrics": {"ap": "good"}}, "wrong type"),
+        ({"source": "a paper"}, "source: expected an object"),
+        ({"parameters": None}, "wrong type"),
+    ],
+)
+def test_a_bad_value_is_an_error(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        ModelSpec.from_json(changed(**values), "here")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '"text"'])
+def test_what_is_no_json_object_is_an_error(text: str) -> None:
+    with pytest.raises(ModelError, match=r"^here: "):
+        ModelSpec.from_json(text, "here")
+
+
+def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.json: cannot be read \(No such file or directory\)\. Export or fetch"):
+        ModelSpec.read(tmp_path / "model.json")
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ModelError, match=r"model\.json: not UTF-8 text"):
+        ModelSpec.read(tmp_path / "model.json")
