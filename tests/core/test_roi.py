@@ -33,11 +33,14 @@ def holds(box: NDArray[np.floating], points: NDArray[np.floating]) -> bool:
 
 def test_locks_on_and_the_next_box_holds_the_whole_pose() -> None:
     f = follower()
-    assert not f.following
     assert f.update(STANDING, scores(0.9), HW)
     assert f.following
     assert holds(f.box(HW), STANDING)
     assert f.box(HW)[2] / f.box(HW)[3] == pytest.approx(144 / 192, rel=1e-5)
+
+
+def test_nobody_is_followed_at_first() -> None:
+    assert not follower().following
 
 
 def test_follows_a_walk_across_the_frame() -> None:

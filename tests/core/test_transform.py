@@ -23,7 +23,8 @@ def blob(hw: tuple[int, int], xy: NDArray[np.floating], sigma_px: float) -> Imag
 def centroid(image: ImageArray) -> NDArray[np.float64]:
     light = image[..., 0].astype(np.float64)
     ys, xs = np.mgrid[: image.shape[0], : image.shape[1]]
-    return np.array([(xs * light).sum(), (ys * light).sum()]) / light.sum()
+    weights = light / light.sum()
+    return np.array([(xs * weights).sum(), (ys * weights).sum()])
 
 
 @pytest.mark.parametrize("flip", [False, True])
