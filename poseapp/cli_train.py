@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shlex
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +18,9 @@ from poseapp.core.errors import DataError, ModelError
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine
     from poseapp.train.evaluate import Evaluation
+    from poseapp.train.loader import Data
+    from poseapp.train.people import Person
+    from poseapp.train.recipes import Recipe
 
 NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
@@ -23,6 +31,7 @@ EnginesDir = Annotated[Path | None, typer.Option(help="Model store. Default: eng
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
+    app.command("train")(train_command)
     app.command("eval")(evaluate_command)
     app.command("export")(export_command)
 
@@ -33,6 +42,244 @@ def require_torch() -> None:
         import torch  # noqa: F401
     except ModuleNotFoundError:
         raise DataError(NO_TORCH) from None
+
+
+def train_command(
+    recipe: Annotated[str, typer.Argument(help="What to train; --list shows all.", show_default=False)] = "",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A set's folder, an annotation file with images/ beside it, or FILE=FOLDER (or FILE=shard-*.tar). "
+            "Several are mixed; joints that one of them lacks are masked out.",
+            show_default=False,
+        ),
+    ] = None,
+    val: Annotated[str, typer.Option(help="The set to validate on. Default: the val part of the first --data, if any.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/RECIPE.", show_default=False)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe: lr=1e-3, epochs=20, augment.rotation_deg=30 …", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.")] = False,
+    start_from: Annotated[Path | None, typer.Option(help="Begin with the weights of this checkpoint: fine-tuning.")] = None,
+    teacher: Annotated[Path | None, typer.Option(help="A checkpoint, or a model's folder, whose heatmaps to learn too.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Loading processes; -1: as the cores allow.", min=-1)] = -1,
+    max_minutes: Annotated[float, typer.Option(help="Stop, saved, after so long; 0: no limit.", min=0)] = 0,
+    check: Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+) -> None:
+    """Train a recipe on labelled pictures. Ctrl-C saves and stops; --resume goes on.
+
+    On several GPUs: torchrun --nproc-per-node=8 main.py train …
+    """
+    if check:
+        check_sets(data or [])
+        return
+    require_torch()
+    from poseapp.train.recipes import RECIPES, override
+
+    if list_:
+        for known in RECIPES.values():
+            typer.echo(f"{known.name:22} {known.input_hw[0]}×{known.input_hw[1]} {known.skeleton.name:12} {known.paper}")
+        return
+    if recipe not in RECIPES:
+        raise DataError(f"recipe {recipe!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+    if not data:
+        raise DataError("training: no data. Give a set's folder with --data.")
+    changes = dict(part.partition("=")[::2] for part in set_ or [])
+    with process_group(device) as (place, rank, world):
+        chosen = override(RECIPES[recipe], changes)
+        folder = out or Path("runs") / recipe
+        if (folder / "last.pt").exists() and not resume:
+            raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
+        people, validation = read_sets(data, val, chosen)
+        if workers < 0:
+            from poseapp.engine.ort import available_cores
+
+            workers = max(1, min(8, available_cores() // world - 1))
+        run_training(chosen, people, validation, folder, place, workers, rank, max_minutes, changes, resume, start_from, teacher)
+
+
+@contextmanager
+def process_group(device: str) -> Iterator[tuple[str, int, int]]:
+    """The device, the number of this process and how many there are; joins the group when torchrun has started it."""
+    import torch
+    from torch import distributed
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield device, 0, 1
+        return
+    if device == "cuda":
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield device, distributed.get_rank(), world
+    finally:
+        distributed.destroy_process_group()
+
+
+def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Data, list[Person]]:
+    """The people to train on, mixed from all sets, and those to validate on (none where there is no val part)."""
+    from poseapp.train.sets import find_set
+    from poseapp.train.shards import Shards
+
+    sets = [find_set(where, "train") for where in data]
+    people: Data
+    if any(s.shards for s in sets):
+        if len(sets) > 1:
+            raise DataError("training: tar shards come as one set. Put all tars behind one annotation file.")
+        people = Shards.open(sets[0].shards, recipe.skeleton, recipe.min_joints, sets[0].annotations)
+    else:
+        people = [person for s in sets for person in s.read(recipe.skeleton, recipe.min_joints)]
+    if val:
+        return people, find_set(val, "val").read(recipe.skeleton, 1)
+    try:
+        return people, find_set(data[0], "val").read(recipe.skeleton, 1) if Path(data[0]).is_dir() else []
+    except DataError:
+        return people, []
+
+
+def run_training(
+    recipe: Recipe,
+    people: Data,
+    validation: list[Person],
+    folder: Path,
+    device: str,
+    workers: int,
+    rank: int,
+    max_minutes: float,
+    changes: dict[str, str],
+    resume: bool,
+    start_from: Path | None,
+    teacher: Path | None,
+) -> None:
+    """Train under a progress bar, with curves and TensorBoard's files in *folder*."""
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from poseapp.train import checkpoint
+    from poseapp.train.distil import load_teacher
+    from poseapp.train.loop import Options, train
+    from poseapp.train.monitor import Monitor
+
+    console = Console(stderr=True, quiet=rank > 0)
+    console.print(
+        f"{recipe.name}: {len(people):,} people to train on, {len(validation):,} to validate on; {device}, run in {folder}"
+    )
+    learnt = load_teacher(teacher, recipe, torch.device(device)) if teacher else None
+    begun = int(checkpoint.read(folder / "last.pt")["step"]) if resume else 0
+    with stop_signals() as stop:
+        steps = train(
+            recipe,
+            people,
+            folder,
+            Options(device, workers, max_minutes=max_minutes or math.inf, stop=stop),
+            validation=validation,
+            teacher=learnt,
+            start_from=start_from,
+            resume=resume,
+            overrides=changes,
+        )
+        columns = (
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        monitor = Monitor(folder, recipe.skeleton, begun) if rank == 0 else None
+        done = total = begun
+        try:
+            with Progress(*columns, console=console, speed_estimate_period=300) as bar, closing(steps):
+                task = bar.add_task("starting", total=None)
+                smooth = math.nan
+                for at in steps:
+                    done, total = at.step, at.steps
+                    smooth = at.loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * at.loss
+                    text = f"step {done:,}/{total:,}  loss {smooth:.5f}  lr {at.lr:.1e}  {at.images_per_s:.0f} img/s"
+                    bar.update(task, completed=done, total=total, description=text)
+                    if monitor is not None:
+                        monitor.add(at)
+                    if at.validation is not None:
+                        console.print(
+                            f"step {done:,}: mean OKS {at.validation.mean_oks:.4f}, PCK@0.2 {100 * at.validation.pck:.2f}"
+                        )
+        finally:
+            if monitor is not None:
+                monitor.close()
+    if rank > 0:
+        return
+    if done < total:
+        console.print(f"Stopped at step {done:,} of {total:,}; saved. Go on with --resume.")
+    else:
+        console.print(f"Done. Export it with: poseapp export {folder}")
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Inside, Ctrl-C and SIGTERM only make the yielded function say True; a second Ctrl-C interrupts as usual."""
+    asked = False
+
+    def ask(_number: int, _frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_sets(data: list[str]) -> None:
+    """Report on every label and picture of the train and val parts of each set; exits with 1 when training would refuse."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+    from rich.table import Table
+
+    from poseapp.train.check import NOTED, REFUSED, SKIPPED, check_set
+    from poseapp.train.sets import find_set
+
+    if not data:
+        raise DataError("check: no data. Give a set's folder with --data.")
+    console = Console()
+    refused = False
+    for where in data:
+        found = [find_set(where, "train")]
+        if Path(where).is_dir():
+            with suppress(DataError):
+                found.append(find_set(where, "val"))
+        for part in found:
+            with Progress(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("pictures", total=None)
+
+                def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
+                    bar.update(task, completed=done, total=total)
+
+                report = check_set(part.annotations, part.images, show)
+            refused |= report.refused
+            table = Table(
+                title=f"{part.annotations}: {report.people:,} people in {report.pictures:,} pictures", title_justify="left"
+            )
+            for name in ("finding", "number", "training", "for example"):
+                table.add_column(name, justify="right" if name == "number" else "left", overflow="fold")
+            for kinds, what in ((REFUSED, "refuses"), (SKIPPED, "skips"), (NOTED, "goes on")):
+                for kind, meaning in kinds.items():
+                    if report.counts[kind]:
+                        table.add_row(meaning, f"{report.counts[kind]:,}", what, "; ".join(report.examples[kind][:3]))
+            console.print(table if report.counts else f"{table.title}: nothing to complain about")
+            labels = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.joints.items())
+            console.print(f"labels: {labels}", style="dim", highlight=False)
+    if refused:
+        raise DataError("check: training would refuse this. Mend what is marked 'refuses'.")
 
 
 def evaluate_command(
@@ -152,15 +399,15 @@ def export_command(
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
     from poseapp.engine.load import default_engines_dir, load_engine
+    from poseapp.train import checkpoint as checkpoints
     from poseapp.train.evaluate import conventions
     from poseapp.train.export import About, Commands, export, write_card
-    from poseapp.train.loop import read_checkpoint
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
-    recipe = str(read_checkpoint(checkpoint)["recipe"])
+    recipe = str(checkpoints.read(checkpoint)["recipe"])
     folder = (engines_dir or default_engines_dir()) / (name or recipe)
     sections = About.read(about or folder / "about.md")
     spec = export(checkpoint, folder, sections)

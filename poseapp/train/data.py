@@ -1,8 +1,11 @@
-"""The dataset of augmented crops and their targets."""
+"""Augmented crops and their targets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,70 +13,90 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from poseapp.core import heatmap, transform
-from poseapp.core.heatmap import Mapping, input_px_per_cell
+from poseapp.core import transform
+from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
+from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.augment import Augment
 from poseapp.train.people import BOX_PADDING, Person, read_image
+from poseapp.train.targets import Target
+
+log = logging.getLogger(__name__)
+
+Sample = tuple[Tensor, Tensor, Tensor]  # crop (H, W, 3) uint8 BGR, target (C, h, w), weight (C,)
+Batch = tuple[Tensor, Tensor, Tensor]  # the same with N in front
 
 
-@dataclass(frozen=True)
-class Target:
-    """How joints become training targets: input size, heatmap size and spread, coordinate mapping."""
-
-    input_hw: tuple[int, int]
-    heatmap_hw: tuple[int, int]
-    sigma_px: float
-    mapping: Mapping
-
-    def encode(self, joints: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Targets (K, h, w) and weights (K,) for joints (K, 3) in input px.
-
-        A joint that is not labelled has weight 0: nobody said that it is absent. A labelled joint
-        that lies outside the input is taught as an empty map, so that the score says so.
-        """
-        labelled = joints[:, 2] > 0
-        cell = input_px_per_cell(self.input_hw, self.heatmap_hw, self.mapping)
-        xy = (joints[:, :2] / cell).astype(np.float32)
-        return heatmap.encode(xy, self.heatmap_hw, self.sigma_px), labelled.astype(np.float32)
-
-
-class PoseDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Augmented crops: item i is ``crop`` (H, W, 3) uint8 BGR, ``target`` (K, h, w), ``weight`` (K,).
+class PoseDataset(Dataset[Sample]):
+    """Augmented crops: item (epoch, i) is ``crop`` (H, W, 3) uint8 BGR, ``target`` (C, h, w), ``weight`` (C,).
 
     One affine takes each sample straight from the original picture to the network's input. The random
-    numbers of a sample depend on (seed, epoch, index) alone, so any number of loader processes, and a
+    numbers of a sample depend on (seed, epoch, i) alone, so any number of loader processes, and a
     resumed run, see the same data.
     """
 
-    def __init__(self, people: list[Person], skeleton: Skeleton, target: Target, augment: Augment | None, seed: int = 0) -> None:
+    def __init__(
+        self, people: Sequence[Person], skeleton: Skeleton, target: Target, augment: Augment | None, seed: int = 0
+    ) -> None:
         self.people, self.skeleton, self.target, self.augment, self.seed = people, skeleton, target, augment, seed
-        self.epoch = 0
+        self._together: dict[Path, list[Person]] = defaultdict(list)
+        if target.limbs:
+            for person in people:
+                self._together[person.path].append(person)
 
     def __len__(self) -> int:
         return len(self.people)
 
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, i = key
         person = self.people[i]
-        random = np.random.default_rng((self.seed, self.epoch, i))
-        crop, joints = self.sample(person, random)
-        target, weight = self.target.encode(joints)
+        random = np.random.default_rng((self.seed, epoch, i))
+        try:
+            image = read_image(person.path)
+        except DataError as error:  # one bad picture among thousands must not end a night's run
+            log.warning("%s Skipped.", error)
+            return self.nothing()
+        return self.sample(person, image, random, self._together.get(person.path, ()))
+
+    def nothing(self) -> Sample:
+        """A black sample whose weight is 0."""
+        joints = np.zeros((self.skeleton.k, 3), np.float32)
+        target, weight = self.target.encode_all([joints], [np.zeros((4, 2))]) if self.target.limbs else self.target.encode(joints)
+        crop = np.zeros((*self.target.input_hw, 3), np.uint8)
+        return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight * 0)
+
+    def sample(self, person: Person, image: ImageArray, random: np.random.Generator, together: Sequence[Person] = ()) -> Sample:
+        """The sample of *person* in *image*. *together* are all people of the picture, for targets that show them all."""
+        crop, affine, flip = self.crop(person, image, random)
+        joints = self._moved(person, affine, flip)
+        if together:
+            everybody = [self._moved(p, affine, flip) for p in together]
+            boxes = [transform.apply(affine, _corners(p.box)) for p in together]
+            target, weight = self.target.encode_all(everybody, boxes)
+        else:
+            target, weight = self.target.encode(joints)
         return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight * np.float32(person.weight))
 
-    def sample(self, person: Person, random: np.random.Generator) -> tuple[ImageArray, FloatArray]:
-        """The crop (H, W, 3) and the joints (K, 3) in input px."""
-        image = read_image(person.path)
-        box: NDArray[np.floating] = transform.fit_aspect(person.box, self.target.input_hw, BOX_PADDING)
-        if self.augment is None:
-            affine, flip = transform.crop_affine(box, self.target.input_hw), False
-        else:
-            affine, flip = self.augment.geometry(box, person.joints, self.skeleton, self.target.input_hw, random)
-        joints = person.joints.copy()
-        joints[:, :2] = transform.apply(affine, joints[:, :2])
-        if flip:
-            joints = joints[self.skeleton.flip_index]
-        crop = transform.crop(image, affine, self.target.input_hw)
+    def crop(self, person: Person, image: ImageArray, random: np.random.Generator) -> tuple[ImageArray, Affine, bool]:
+        """The crop (H, W, 3), the affine from the picture to it, and whether that mirrors."""
+        input_hw = self.target.input_hw
+        box: NDArray[np.floating] = transform.fit_aspect(person.box, input_hw, BOX_PADDING)
+        affine, flip = transform.crop_affine(box, input_hw), False
+        if self.augment is not None:
+            affine, flip = self.augment.geometry(box, person.joints, self.skeleton, input_hw, random)
+        crop = transform.crop(image, affine, input_hw)
         if self.augment is not None:
             crop = self.augment.appearance(crop, random)
-        return crop, joints
+        return crop, affine, flip
+
+    def _moved(self, person: Person, affine: Affine, flip: bool) -> FloatArray:
+        """The joints (K, 3) of *person* in input px; a mirrored left wrist is a right one."""
+        joints = person.joints.copy()
+        joints[:, :2] = transform.apply(affine, joints[:, :2])
+        return joints[self.skeleton.flip_index] if flip else joints
+
+
+def _corners(box: FloatArray) -> NDArray[np.float64]:
+    x, y, w, h = box.astype(np.float64)
+    return np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]])

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import metrics
-from poseapp.core.errors import CheckpointError, DataError
+from poseapp.core.errors import DataError
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise, export_onnx
+from poseapp.train.checkpoint import averaged_network
 from poseapp.train.evaluate import Evaluation
-from poseapp.train.loop import read_checkpoint
-from poseapp.train.recipes import RECIPES, Recipe
+from poseapp.train.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,8 @@ def export(checkpoint: Path, folder: Path, about: About) -> ModelSpec:
     The figures are still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not
     one, or of an unknown recipe.
     """
-    state = read_checkpoint(checkpoint)
-    recipe = RECIPES.get(state["recipe"])
-    if recipe is None:
-        raise CheckpointError(f"{checkpoint}: unknown recipe {state['recipe']!r}. There are: {', '.join(RECIPES)}.")
-    net = recipe.net().eval()
-    try:
-        net.load_state_dict(state["ema"])
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{checkpoint}: does not fit the network of {recipe.name} ({str(error).splitlines()[0]})."
-        ) from None
-    heatmap_hw = (recipe.input_hw[0] // recipe.stride, recipe.input_hw[1] // recipe.stride)
-    decoder = HeatmapDecoder(recipe.input_hw, heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
+    recipe, net, _ = averaged_network(checkpoint)
+    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
     sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
     spec = ModelSpec(
@@ -94,13 +83,13 @@ def write_card(
     folder: Path, spec: ModelSpec, checkpoint: Path, about: About, result: Evaluation | None, commands: Commands
 ) -> None:
     """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured."""
-    state = read_checkpoint(checkpoint)
+    recipe, _, state = averaged_network(checkpoint)
     if result is not None:
         numbers = dataclasses.asdict(result.figures)
         kept = {key: value for key, value in numbers.items() if isinstance(value, (int, float)) and np.isfinite(value)}
         spec = dataclasses.replace(spec, metrics={key: round(float(value), 5) for key, value in kept.items()})
         write_text(folder / "model.json", spec.to_json())
-    write_text(folder / "README.md", card(spec, RECIPES[state["recipe"]], state["step"], state["steps"], about, result, commands))
+    write_text(folder / "README.md", card(spec, recipe, state["step"], state["steps"], about, result, commands))
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,41 @@
-"""The training loop, top to bottom: data, schedule, step, average, checkpoint."""
+"""The training loop, top to bottom: data, schedule, step, average, validation, checkpoint."""
 
 from __future__ import annotations
 
-import copy
-import logging
+import contextlib
 import math
-import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
-from poseapp.core.errors import CheckpointError, DataError
+from poseapp.core.errors import DataError
 from poseapp.nets.deploy import Normalise
-from poseapp.train.data import PoseDataset, Target
-from poseapp.train.losses import supervise
+from poseapp.train import checkpoint
+from poseapp.train.checkpoint import Training
+from poseapp.train.data import Batch
+from poseapp.train.distil import Teacher
+from poseapp.train.ema import Ema
+from poseapp.train.loader import Data, steps_of
+from poseapp.train.losses import distil, summed_weight, supervise
 from poseapp.train.people import Person
-from poseapp.train.recipes import Phase, Recipe
+from poseapp.train.recipes import Phase, Recipe, Supervision
+from poseapp.train.targets import target_of
+from poseapp.train.validate import Validation, validate
 
-log = logging.getLogger(__name__)
+_AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands, for whoever shows it."""
+    """Where a training stands after a step, for whoever shows it. ``validation`` is there after the steps that had one."""
 
     step: int
     steps: int
@@ -39,217 +43,249 @@ class Progress:
     loss: float
     lr: float
     images_per_s: float
+    validation: Validation | None = None
 
 
-class Ema(nn.Module):
-    """Exponential moving average of a network's weights; BatchNorm statistics are averaged too."""
+@dataclass(frozen=True)
+class Options:
+    """How a training runs, as opposed to what it is: nothing here changes its numbers.
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
-        super().__init__()
-        self.net = copy.deepcopy(net).eval().requires_grad_(False)
-        self.decay = decay
+    *stop* is asked between steps. A validation is made every *validate_every* epochs and at the end.
+    """
 
-    @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
-        """Move a little toward *net*; faster in the first steps, whose weights mean little."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to zero."""
-    if step < recipe.warmup_steps:
-        return recipe.lr * (step + 1) / recipe.warmup_steps
-    done = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def train_step(
-    net: nn.Module,
-    normalise: Normalise,
-    optimiser: torch.optim.Optimizer,
-    batch: tuple[Tensor, Tensor, Tensor],
-    recipe: Recipe,
-) -> float:
-    """One optimiser step on (crops, targets, weights); returns the loss."""
-    crops, target, weight = batch
-    device = next(net.parameters()).device
-    x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
-        stages = net(x)
-    loss = supervise(stages, target.to(device), weight.to(device))
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def phase_at(recipe: Recipe, step: int, steps: int) -> Phase:
-    """The phase that *step* of *steps* belongs to."""
-    end = 0.0
-    for phase in recipe.phases:
-        end += phase.share * steps
-        if step < round(end):
-            return phase
-    return recipe.phases[-1]
-
-
-def target_of(recipe: Recipe, input_hw: tuple[int, int]) -> Target:
-    """The targets of *recipe* at one input size."""
-    heatmap_hw = (input_hw[0] // recipe.stride, input_hw[1] // recipe.stride)
-    sigma = recipe.sigma_px * input_hw[0] / recipe.input_hw[0]
-    return Target(input_hw, heatmap_hw, sigma, recipe.mapping)
+    device: str = "cpu"
+    workers: int = 1
+    save_every_s: float = 300.0
+    validate_every: float = 1.0
+    max_minutes: float = math.inf
+    stop: Callable[[], bool] = lambda: False
 
 
 def train(
     recipe: Recipe,
-    people: list[Person],
+    data: Data,
     folder: Path,
+    options: Options = Options(),
     *,
+    validation: Sequence[Person] = (),
+    teacher: Teacher | None = None,
+    start_from: Path | None = None,
     resume: bool = False,
-    workers: int = 1,
-    save_every_s: float = 300.0,
-    max_minutes: float = math.inf,
-    device: str = "cpu",
-) -> Iterator[Progress]:
-    """Train *recipe* on *people*, yielding progress every step; checkpoints go to *folder*/last.pt.
+    overrides: dict[str, str] | None = None,
+) -> Generator[Progress, None, None]:
+    """Train *recipe* on *data*, yielding progress every step; checkpoints go to *folder*: last.pt, and best.pt by mean OKS.
 
-    With *resume* the run goes on from the last checkpoint: same step, same data order, same numbers as a run
-    without the break. Stops early, with a checkpoint, after *max_minutes*. Closing the iterator (Ctrl-C) saves too.
-    Raises CheckpointError on a checkpoint of another recipe, DataError on a loss that is not a number.
+    With *resume* the run goes on from last.pt: same step, same data order, same numbers as a run without the break.
+    Stopping, closing the iterator and running out of time save first. *start_from* begins with another run's weights.
+    *overrides* is what was changed in the recipe, kept for the model card. In a process group that torchrun has made, each
+    process takes its share of every step and the first one writes.
+
+    Raises CheckpointError on a checkpoint that does not fit or cannot be written, DataError on data that make no batch
+    or a loss that is not a number: last.pt is then the one from before, and bad-batch.pt holds the batch.
     """
     random.seed(recipe.seed)
     np.random.seed(recipe.seed)
     torch.manual_seed(recipe.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "last.pt"
-    steps_per_epoch = len(people) // recipe.batch
+    rank, world = process_rank()
+    device = torch.device(options.device)
+    first = rank == 0  # the one that writes
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    people_per_step = recipe.batch * recipe.accumulate * world
+    steps_per_epoch = len(data) // people_per_step
     if steps_per_epoch == 0:
-        raise DataError(f"training: expected at least {recipe.batch} people (one batch), got {len(people)}.")
+        raise DataError(
+            f"training: expected at least {people_per_step} people (one batch), got {len(data)}. Use a smaller batch."
+        )
     steps = max(1, round(recipe.epochs * steps_per_epoch))
+    validate_every = max(1, round(options.validate_every * steps_per_epoch))
 
     net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.sync_batchnorm and world > 1:
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     normalise = Normalise().to(device)
-    optimiser = torch.optim.AdamW(_parameter_groups(net, recipe.weight_decay), lr=recipe.lr)
-    ema = Ema(net, recipe.ema)
-    step = 0
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
+    training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps, overrides=overrides or {})
+    if start_from is not None:
+        checkpoint.start_from(start_from, training)
     if resume:
-        step = _load(path, recipe, net, ema, optimiser, steps)
+        checkpoint.restore(folder / "last.pt", training)
+    runner = net
+    if world > 1:
+        runner = DistributedDataParallel(net, find_unused_parameters=recipe.supervision != "everywhere")
 
-    started = saved = time.monotonic()
+    def save(name: str) -> None:
+        if first:
+            checkpoint.save(folder / name, training)
+
+    started = saved = tick = time.monotonic()
+    healthy = True
     net.train()
     try:
-        while step < steps:
-            phase = phase_at(recipe, step, steps)
-            epoch, first = divmod(step, steps_per_epoch)
-            batches = _batches(recipe, people, phase, epoch, first, steps_per_epoch, workers)
-            tick = time.monotonic()
-            for batch in batches:
-                if step == steps or phase_at(recipe, step, steps) != phase:
-                    break
-                lr = learning_rate(recipe, step, steps)
-                for group in optimiser.param_groups:
+        for phase, begin, end in phases(recipe, steps):
+            if training.step >= end:
+                continue
+            target = target_of(recipe, phase.input_hw)
+            position = range(max(begin, training.step), end)
+            for batches in steps_of(data, recipe, target, position, steps_per_epoch, rank, world, options.workers):
+                lr = learning_rate(recipe, training.step, steps)
+                for group in training.optimiser.param_groups:
                     group["lr"] = lr
-                loss = train_step(net, normalise, optimiser, batch, recipe)
-                if not math.isfinite(loss):
-                    torch.save(batch, folder / "bad-batch.pt")
-                    raise DataError(f"training: the loss is {loss} at step {step}. The batch is in {folder / 'bad-batch.pt'}.")
-                ema.update(net, step)
-                step += 1
+                try:
+                    loss, stop = train_step(training, runner, normalise, batches, teacher, options.stop())
+                except FloatingPointError as error:
+                    healthy = False
+                    torch.save(batches, folder / "bad-batch.pt")
+                    raise DataError(
+                        f"training: {error} at step {training.step}. The batch is in {folder / 'bad-batch.pt'}; "
+                        "a lower learning rate or bf16 in place of fp16 may help."
+                    ) from None
+                training.ema.update(net, training.step)
+                training.step += 1
                 now = time.monotonic()
-                yield Progress(step, steps, phase.input_hw, loss, lr, recipe.batch / (now - tick))
-                tick = now
-                if now - saved > save_every_s:
-                    _save(path, recipe, net, ema, optimiser, step, steps)
-                    saved = now
-                if now - started > max_minutes * 60:
+                result = None
+                if validation and (training.step % validate_every == 0 or training.step == steps):
+                    result = validate(training.ema.net, recipe, validation, device, options.workers)
+                    if result.mean_oks > training.best:
+                        training.best = result.mean_oks
+                        save("best.pt")
+                yield Progress(training.step, steps, phase.input_hw, loss, lr, people_per_step / (now - tick), result)
+                tick = time.monotonic()
+                if tick - saved > options.save_every_s:
+                    save("last.pt")
+                    saved = tick
+                if stop or tick - started > options.max_minutes * 60:
                     return
     finally:
-        _save(path, recipe, net, ema, optimiser, step, steps)
+        if healthy:
+            save("last.pt")
 
 
-def _batches(
-    recipe: Recipe, people: list[Person], phase: Phase, epoch: int, first: int, steps_per_epoch: int, workers: int
-) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
-    """The batches of one epoch from number *first* on; order and samples depend on seed and epoch alone."""
-    dataset = PoseDataset(people, recipe.skeleton, target_of(recipe, phase.input_hw), recipe.augment, recipe.seed)
-    dataset.epoch = epoch
-    order = np.random.default_rng((recipe.seed, epoch)).permutation(len(people))
-    order = order[first * recipe.batch : steps_per_epoch * recipe.batch]
-    # A forked worker would inherit OpenCV's and PyTorch's locks without the threads that hold them, and hang.
-    context = "forkserver" if workers else None
-    return DataLoader(
-        dataset,
-        recipe.batch,
-        sampler=order.tolist(),
-        num_workers=workers,
-        worker_init_fn=_one_thread,
-        multiprocessing_context=context,
-    )
+def train_step(
+    training: Training,
+    runner: nn.Module,
+    normalise: Normalise,
+    batches: Sequence[Batch],
+    teacher: Teacher | None = None,
+    stop: bool = False,
+) -> tuple[float, bool]:
+    """One optimiser step on *batches* of (crops, targets, weights), whose gradients are added up.
+
+    Returns the loss, and whether any process wants to *stop*. *runner* is the network, or what spreads it over processes.
+    Raises FloatingPointError, before anything is changed, when the loss or its gradient is not a number.
+    """
+    recipe, net, optimiser, scaler = training.recipe, training.net, training.optimiser, training.scaler
+    device = next(net.parameters()).device
+    _, world = process_rank()
+    batches = [(c.to(device), t.to(device), w.to(device)) for c, t, w in batches]
+    total = torch.stack([summed_weight(weight, recipe.hardest) for _, _, weight in batches]).sum()
+    if world > 1:
+        distributed.all_reduce(total)
+        total /= world  # gradients are averaged over processes, not added up
+    loss = torch.zeros((), device=device)
+    chosen = range(0)
+    optimiser.zero_grad(set_to_none=True)
+    for i, (crops, target, weight) in enumerate(batches):
+        last = i == len(batches) - 1
+        wait = runner.no_sync() if isinstance(runner, DistributedDataParallel) and not last else contextlib.nullcontext()
+        with wait:
+            x = normalise(crops).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, _AUTOCAST[recipe.precision], enabled=recipe.precision != "fp32"):
+                stages = runner(x)
+            if isinstance(stages, Tensor):
+                stages = [stages]
+            chosen = supervised(recipe.supervision, len(stages), training.step / training.steps)
+            stages = [stages[s] for s in chosen]
+            part = supervise(stages, target, weight, total, recipe.hardest)
+            if teacher is not None:
+                soft = teacher(crops, (target.shape[2], target.shape[3]))
+                soft_loss = distil([s[:, : soft.shape[1]] for s in stages], soft) / len(batches)
+                part = (1 - recipe.distil) * part + recipe.distil * soft_loss
+            scaler.scale(part).backward()
+            loss += part.detach()
+    wishes = torch.stack([loss, loss.new_tensor(float(stop))])
+    if world > 1:
+        distributed.all_reduce(wishes)
+        wishes /= world
+    mean_loss, any_stop = float(wishes[0]), float(wishes[1]) > 0
+    if not math.isfinite(mean_loss):
+        raise FloatingPointError(f"the loss is {mean_loss}")
+    if recipe.supervision.startswith("stagewise") and len(chosen) == 1:
+        for parameter in earlier_parameters(net, recipe.phases[0].input_hw, chosen[0]):
+            parameter.grad = None  # what belongs to earlier stages stays as it is
+    scaler.unscale_(optimiser)
+    norm = nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm or math.inf)
+    if recipe.precision != "fp16" and not torch.isfinite(norm):  # in fp16 the scaler skips such a step and scales less
+        raise FloatingPointError(f"the loss is {mean_loss:.3g} but its gradient is {float(norm)}")
+    scaler.step(optimiser)
+    scaler.update()
+    return mean_loss, any_stop
 
 
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(1)
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to zero, or a drop at each of the recipe's shares."""
+    if step < recipe.warmup_steps:
+        return recipe.lr * (step + 1) / recipe.warmup_steps
+    if recipe.schedule == "step":
+        return recipe.lr * recipe.lr_drop_factor ** sum(step >= round(share * steps) for share in recipe.lr_drops)
+    done = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def _parameter_groups(net: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on convolution weights alone: on biases and BatchNorm it only shifts the scale."""
+def make_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
+    """The recipe's optimiser. Weight decay acts on convolution weights alone: elsewhere it only shifts the scale."""
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr)
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=recipe.lr)
+    return torch.optim.RMSprop(groups, lr=recipe.lr)
 
 
-def _save(path: Path, recipe: Recipe, net: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, step: int, steps: int) -> None:
-    """Write the checkpoint beside *path*, then rename it: a full disk or a kill leaves the old one whole."""
-    state = {
-        "recipe": recipe.name,
-        "step": step,
-        "steps": steps,
-        "net": net.state_dict(),
-        "ema": ema.net.state_dict(),
-        "optimiser": optimiser.state_dict(),
-    }
-    temporary = path.with_suffix(".tmp")
-    try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"{path}: cannot be written ({error}). Free some disk space; the last checkpoint is whole."
-        ) from None
+def supervised(strategy: Supervision, stages: int, done: float) -> range:
+    """Which of *stages* get a loss when *done* (0..1) of the training is behind: the four strategies of Wei et al."""
+    if strategy == "final":
+        return range(stages - 1, stages)
+    if strategy == "stagewise-joint":
+        done *= 2
+    if strategy == "everywhere" or done >= 1:
+        return range(stages)
+    now = min(stages - 1, int(done * stages))
+    return range(now, now + 1)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a training checkpoint, tensors only; CheckpointError when it is not one."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: not found. Start without --resume, or give the folder of an earlier run.") from None
-    except Exception as error:
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}).") from None
-    if not isinstance(state, dict) or not {"recipe", "step", "net", "ema"} <= state.keys():
-        raise CheckpointError(f"{path}: not a checkpoint of this training code.")
-    return state
+def earlier_parameters(net: nn.Module, input_hw: tuple[int, int], stage: int) -> list[nn.Parameter]:
+    """The parameters that the outputs of the stages before *stage* depend on."""
+    if stage == 0:
+        return []
+    parameters = list(net.parameters())
+    was_training = net.training
+    net.eval()  # no BatchNorm statistics from an empty picture
+    before = net(torch.zeros(1, 3, *input_hw, device=parameters[0].device))[stage - 1]
+    net.train(was_training)
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad(before.sum(), parameters, allow_unused=True)
+    return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
 
 
-def _load(path: Path, recipe: Recipe, net: nn.Module, ema: Ema, optimiser: torch.optim.Optimizer, steps: int) -> int:
-    state = read_checkpoint(path)
-    if state["recipe"] != recipe.name:
-        raise CheckpointError(f"{path}: expected a checkpoint of {recipe.name}, got {state['recipe']}. Give its own folder.")
-    if state["steps"] != steps:
-        raise CheckpointError(
-            f"{path}: expected a run of {steps} steps, got {state['steps']}. Resume with the same epochs, batch and data."
-        )
-    try:
-        net.load_state_dict(state["net"])
-        ema.net.load_state_dict(state["ema"])
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: does not fit the network of {recipe.name} ({str(error).splitlines()[0]}).") from None
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+def phases(recipe: Recipe, steps: int) -> list[tuple[Phase, int, int]]:
+    """Each phase with its first step and the step after its last."""
+    out, share, begin = [], 0.0, 0
+    for phase in recipe.phases:
+        share += phase.share
+        end = steps if phase is recipe.phases[-1] else round(share * steps)
+        out.append((phase, begin, end))
+        begin = end
+    return out
+
+
+def process_rank() -> tuple[int, int]:
+    """This process' number and how many there are: (0, 1) outside a process group."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

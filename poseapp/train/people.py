@@ -127,3 +127,11 @@ def read_image(path: Path) -> ImageArray:
     if image is None or image.size == 0:
         raise DataError(f"{path}: not a readable picture. Remove it or its annotations.")
     return image.astype(np.uint8, copy=False)
+
+
+def decode_image(content: bytes, name: str) -> ImageArray:
+    """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
+    return image.astype(np.uint8, copy=False)

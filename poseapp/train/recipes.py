@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from torch import nn
 
-from poseapp.core.heatmap import Decode, Mapping
-from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.errors import DataError
+from poseapp.core.heatmap import Decode
+from poseapp.core.heatmap import Mapping as CellMapping
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
 from poseapp.core.spec import Family
+from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.hourglass import StackedHourglass
+from poseapp.nets.hrnet import HRNet
+from poseapp.nets.openpose import OpenPose
 from poseapp.train.augment import Augment
+
+Optimiser = Literal["adamw", "adam", "rmsprop"]
+Schedule = Literal["cosine", "step"]
+Precision = Literal["fp32", "bf16", "fp16"]
+Supervision = Literal["everywhere", "final", "stagewise", "stagewise-joint"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +39,18 @@ class Phase:
 class Recipe:
     """All that makes a training.
 
-    ``phases`` run one after the other, the last at the size that is deployed; one cosine with warm-up goes
-    over all of them. ``sigma_px`` is the targets' spread at the deployed heatmap size; in smaller phases it
-    shrinks with the map, so that a target covers the same part of the body.
+    Data and targets: ``phases`` run one after the other, the last at the size that is deployed. ``sigma_px`` is the targets'
+    spread at the deployed heatmap size; in smaller phases it shrinks with the map, so that a target covers the same
+    part of the body. ``min_joints`` labelled joints make a person worth training on.
+
+    Loss: ``far_joint_weights`` counts elbows, knees, wrists and ankles more; ``hardest`` > 0 takes that many hardest
+    joints of each sample; ``background`` and ``fields`` add the maps of CPM and OpenPose. ``supervision`` is one of the
+    four strategies of Wei et al. 2016, Sec. 4.2.1: a loss after every stage; after the last alone; stage by stage,
+    earlier ones frozen; or stage by stage in the first half and jointly in the second. ``distil`` is the teacher's share
+    of the loss when there is a teacher.
+
+    Steps: a step takes ``batch`` × ``accumulate`` people on each process. ``schedule`` after ``warmup_steps`` is half a cosine
+    to zero, or times ``lr_drop_factor`` at each of ``lr_drops`` (shares of the training). ``clip_norm`` 0 does not clip.
     """
 
     name: str
@@ -40,16 +62,29 @@ class Recipe:
     stride: int = 4
     sigma_px: float = 2.0
     decode: Decode = "dark"
-    mapping: Mapping = "udp"
+    mapping: CellMapping = "udp"
     augment: Augment = field(default_factory=Augment)
+    min_joints: int = 5
+    far_joint_weights: bool = False
+    hardest: int = 0
+    background: bool = False
+    fields: bool = False
+    supervision: Supervision = "everywhere"
+    distil: float = 0.5
     epochs: float = 140.0
     batch: int = 32
+    accumulate: int = 1
+    optimiser: Optimiser = "adamw"
+    schedule: Schedule = "cosine"
+    lr_drops: tuple[float, ...] = (0.81, 0.95)
+    lr_drop_factor: float = 0.1
     lr: float = 1.5e-3
     weight_decay: float = 1e-2
     warmup_steps: int = 300
     clip_norm: float = 1.0
     ema: float = 0.999
-    bf16: bool = False
+    precision: Precision = "fp32"
+    sync_batchnorm: bool = False
     seed: int = 0
 
     @property
@@ -57,8 +92,117 @@ class Recipe:
         """The size that is deployed."""
         return self.phases[-1].input_hw
 
+    @property
+    def heatmap_hw(self) -> tuple[int, int]:
+        """The size of the deployed heatmaps."""
+        return self.input_hw[0] // self.stride, self.input_hw[1] // self.stride
+
+
+def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """*recipe* with fields changed from text, such as ``{"lr": "1e-3", "augment.rotation_deg": "30"}``.
+
+    Raises DataError on a field that does not exist or a value of another type.
+    """
+    for key, text in changes.items():
+        if key.startswith("augment."):
+            inner = _changed(recipe.augment, key.partition(".")[2], text, key)
+            recipe = dataclasses.replace(recipe, augment=inner)
+        else:
+            recipe = _changed(recipe, key, text, key)
+    return recipe
+
+
+T = typing.TypeVar("T", Recipe, Augment)
+
+
+def _changed(holder: T, name: str, text: str, key: str) -> T:
+    hints = typing.get_type_hints(type(holder))
+    simple = [n for n, hint in hints.items() if hint in (int, float, bool) or typing.get_origin(hint) is Literal]
+    simple = [n for n in simple if n != "family"]
+    if name not in simple:
+        raise DataError(f"recipe: there is no {key} to change. There are: {', '.join(simple)}.")
+    hint = hints[name]
+    try:
+        value = _parsed(text, hint)
+    except ValueError:
+        wanted = " or ".join(map(str, typing.get_args(hint))) or hint.__name__
+        raise DataError(f"recipe: {key}: expected {wanted}, got {text!r}.") from None
+    changed: dict[str, Any] = {name: value}
+    return dataclasses.replace(holder, **changed)
+
+
+def _parsed(text: str, hint: Any) -> Any:
+    if hint is bool:
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
+    if typing.get_origin(hint) is Literal:
+        if text not in typing.get_args(hint):
+            raise ValueError
+        return text
+    return int(text) if hint is int else float(text)
+
 
 NEWELL = "Newell, Yang & Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016"
+SUN = "Sun, Xiao, Liu & Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019"
+WEI = "Wei, Ramakrishna, Kanade & Sheikh: Convolutional Pose Machines, CVPR 2016"
+CAO = "Cao, Simon, Wei & Sheikh: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017"
+
+# Geometry alone, as the papers vary their pictures.
+_PLAIN = Augment(colour_p=0, blur_p=0, noise_p=0, jpeg_p=0, erase_p=0, half_body_p=0, shift=0)
+
+
+def _hourglass(stacks: int) -> Recipe:
+    """Sec. 4.1: 256×256, RMSprop at 2.5e-4, ×1/5 once, rotation ±30°, scale 0.75-1.25, sigma 1 px."""
+    return Recipe(
+        name=f"hourglass-{stacks}",
+        family="hourglass",
+        net=lambda: StackedHourglass(stacks=stacks, joints=16),
+        phases=(Phase((256, 256), 1.0),),
+        paper=NEWELL,
+        skeleton=MPII_16,
+        sigma_px=1.0,
+        decode="quarter",
+        mapping="stride",
+        augment=dataclasses.replace(_PLAIN, rotation_deg=30, scale=(0.75, 1.25)),
+        epochs=220,
+        batch=6,
+        optimiser="rmsprop",
+        schedule="step",
+        lr_drops=(0.75,),
+        lr_drop_factor=0.2,
+        lr=2.5e-4,
+        weight_decay=0,
+        warmup_steps=0,
+        clip_norm=0,
+    )
+
+
+def _hrnet(width: int, input_hw: tuple[int, int]) -> Recipe:
+    """Sec. 4.1: Adam at 1e-3, ×1/10 at epochs 170 and 200 of 210; ±45°, 0.65-1.35, flip, half body; sigma 2 (3 at 384×288)."""
+    return Recipe(
+        name=f"hrnet-w{width}-{input_hw[0]}x{input_hw[1]}",
+        family="hrnet",
+        net=lambda: HRNet(width),
+        phases=(Phase(input_hw, 1.0),),
+        paper=SUN,
+        sigma_px=2.0 * input_hw[0] / 256,
+        decode="quarter",
+        mapping="stride",
+        augment=dataclasses.replace(_PLAIN, rotation_deg=45, scale=(0.65, 1.35), half_body_p=0.3),
+        min_joints=1,
+        far_joint_weights=True,
+        epochs=210,
+        batch=32,
+        optimiser="adam",
+        schedule="step",
+        lr_drops=(170 / 210, 200 / 210),
+        lr=1e-3,
+        weight_decay=0,
+        warmup_steps=0,
+        clip_norm=0,
+    )
+
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -75,6 +219,91 @@ RECIPES: dict[str, Recipe] = {
             batch=16,
             sigma_px=1.5,
             paper=NEWELL,
+        ),
+        Recipe(
+            name="hrnet-s",
+            family="hrnet",
+            net=lambda: HRNet(16, modules=(1, 2, 2)),
+            phases=(Phase((256, 192), 1.0),),
+            paper=SUN,
+            far_joint_weights=True,
+        ),
+        Recipe(
+            name="cpm-s",
+            family="cpm",
+            net=lambda: ConvolutionalPoseMachine(18, stages=3),
+            phases=(Phase((256, 192), 1.0),),
+            paper=WEI,
+            stride=8,
+            sigma_px=1.5,
+            background=True,
+        ),
+        Recipe(
+            name="openpose-s",
+            family="openpose",
+            net=lambda: OpenPose(stages=2),
+            phases=(Phase((256, 256), 1.0),),
+            paper=CAO,
+            skeleton=OPENPOSE_18,
+            stride=8,
+            sigma_px=1.0,
+            background=True,
+            fields=True,
+        ),
+        _hourglass(2),
+        _hourglass(8),
+        _hrnet(32, (256, 192)),
+        _hrnet(48, (256, 192)),
+        _hrnet(32, (384, 288)),
+        _hrnet(48, (384, 288)),
+        # Sec. 4.2: LSP with LSP extended, 368×368, 6 stages, supervision after every stage; schedule of the released code.
+        Recipe(
+            name="cpm-6",
+            family="cpm",
+            net=lambda: ConvolutionalPoseMachine(15, stages=6, centre_map=True),
+            phases=(Phase((368, 368), 1.0),),
+            paper=WEI,
+            skeleton=LSP_14,
+            stride=8,
+            sigma_px=21 / 8,  # 21 px in the 368 px input, as released
+            decode="argmax",
+            mapping="stride",
+            augment=dataclasses.replace(_PLAIN, rotation_deg=40, scale=(0.7, 1.3), shift=0.1),
+            min_joints=1,
+            background=True,
+            epochs=140,
+            batch=16,
+            optimiser="adam",
+            schedule="step",
+            lr_drops=(1 / 3, 2 / 3),
+            lr=1e-4,
+            weight_decay=5e-4,
+            warmup_steps=0,
+        ),
+        # Sec. 3: 368×368, 6 stages of two branches; confidence sigma 7 px and limbs 1 cell wide, as released.
+        Recipe(
+            name="openpose-6",
+            family="openpose",
+            net=lambda: OpenPose(stages=6),
+            phases=(Phase((368, 368), 1.0),),
+            paper=CAO,
+            skeleton=OPENPOSE_18,
+            stride=8,
+            sigma_px=7 / 8,
+            decode="quarter",
+            mapping="stride",
+            augment=dataclasses.replace(_PLAIN, rotation_deg=40, scale=(0.5, 1.1), shift=0.1),
+            min_joints=1,
+            background=True,
+            fields=True,
+            epochs=100,
+            batch=10,
+            optimiser="adam",
+            schedule="step",
+            lr_drops=(1 / 3, 2 / 3),
+            lr=1e-4,
+            weight_decay=5e-4,
+            warmup_steps=0,
         ),
     )
 }

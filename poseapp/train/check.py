@@ -1,0 +1,168 @@
+"""What is wrong with a set, named before a training starts. Needs no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from poseapp.core.errors import DataError
+from poseapp.train.people import joint_names, load_json
+
+EXAMPLES = 5  # named for each kind of finding
+
+# Each finding, and what training does about it.
+REFUSED = {
+    "format": "not COCO's keypoint format",
+    "missing picture": "the file is not there",
+    "keypoint count": "another number of keypoints than the category names",
+    "unknown picture": "an annotation of a picture that the file does not list",
+    "not a number": "a box or a keypoint that is not a finite number",
+}
+SKIPPED = {
+    "unreadable picture": "damaged, empty or cut short: its people get no weight",
+    "no labels": "no labelled joint: left out",
+    "empty box": "a box without area: left out",
+    "crowd": "a crowd: left out",
+}
+NOTED = {
+    "wrong size": "the picture has another size than its entry says",
+    "joint outside": "a labelled joint outside the picture",
+    "box outside": "a box that does not touch the picture",
+    "repeated id": "two annotations of one id",
+    "no area": "no area: 0.53 × the box's is taken",
+}
+
+
+@dataclass
+class Report:
+    """The findings by kind: how many, and a few by name. ``people`` are those that can be trained on."""
+
+    annotations: Path
+    pictures: int = 0
+    people: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    joints: dict[str, int] = field(default_factory=dict)  # labels by joint
+
+    def add(self, kind: str, name: str) -> None:
+        """Count one finding."""
+        self.counts[kind] += 1
+        named = self.examples.setdefault(kind, [])
+        if len(named) < EXAMPLES:
+            named.append(name)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a training with this set would be refused."""
+        return any(kind in REFUSED for kind in self.counts) or self.people == 0
+
+
+def check_set(annotations: Path, images: Path, on_picture: Callable[[int, int], None] = lambda done, total: None) -> Report:
+    """Look at every annotation and decode every picture of a COCO-format set. Never raises for what it finds in it."""
+    report = Report(annotations)
+    try:
+        content = load_json(annotations)
+        names = joint_names(content)
+        pictures = {entry["id"]: entry for entry in content["images"]}
+        paths = {identity: images / entry["file_name"] for identity, entry in pictures.items()}
+        entries = list(content["annotations"])
+    except DataError as error:
+        report.add("format", str(error))
+        return report
+    except (KeyError, TypeError, AttributeError) as error:
+        report.add("format", f"{annotations.name}: {error!r}")
+        return report
+    report.pictures = len(pictures)
+    sizes: dict[Any, tuple[int, int]] = {}
+    with ThreadPoolExecutor() as pool:
+        for done, (identity, problem, size) in enumerate(pool.map(_look, paths.items()), 1):
+            if problem:
+                report.add(problem, paths[identity].name)
+            elif size is not None:
+                sizes[identity] = size
+                entry = pictures[identity]
+                said = entry.get("height", size[0]), entry.get("width", size[1])
+                if said != size:
+                    report.add("wrong size", f"{paths[identity].name}: {said[1]}×{said[0]}, is {size[1]}×{size[0]}")
+            on_picture(done, len(paths))
+    seen: set[Any] = set()
+    labels = np.zeros(len(names), np.int64)
+    for entry in entries:
+        labels += _check_annotation(report, entry, len(names), paths, sizes, seen)
+    report.joints = dict(zip(names, labels.tolist(), strict=True))
+    return report
+
+
+def _look(item: tuple[Any, Path]) -> tuple[Any, str, tuple[int, int] | None]:
+    """A picture's id, what is wrong with it ("" for nothing), and its height and width."""
+    identity, path = item
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return identity, "missing picture", None
+    # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
+    whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
+    if image is None:
+        return identity, "unreadable picture", None
+    return identity, "", (image.shape[0], image.shape[1])
+
+
+def _check_annotation(
+    report: Report, entry: Any, k: int, paths: dict[Any, Path], sizes: dict[Any, tuple[int, int]], seen: set[Any]
+) -> Any:
+    """Note what is wrong with one annotation; returns which joints (k,) it labels, if it can be trained on."""
+    none = np.zeros(k, np.int64)
+    if not isinstance(entry, dict):
+        report.add("format", "an annotation that is not an object")
+        return none
+    name = f"annotation {entry.get('id')}"
+    identity = entry.get("image_id")
+    try:
+        joints = np.asarray(entry.get("keypoints", ()), np.float64)
+        box = np.asarray(entry.get("bbox", (0, 0, 0, 0)), np.float64)
+    except (TypeError, ValueError):
+        report.add("not a number", name)
+        return none
+    if identity not in paths:
+        report.add("unknown picture", name)
+        return none
+    if joints.size != 3 * k:
+        report.add("keypoint count", f"{name}: {joints.size} numbers, expected {3 * k}")
+        return none
+    if not np.isfinite(joints).all() or box.shape != (4,) or not np.isfinite(box).all():
+        report.add("not a number", name)
+        return none
+    if entry.get("id") in seen:
+        report.add("repeated id", name)
+    seen.add(entry.get("id"))
+    joints = joints.reshape(k, 3)
+    known = joints[:, 2] > 0
+    if entry.get("iscrowd", 0):
+        report.add("crowd", name)
+        return none
+    if not known.any():
+        report.add("no labels", name)
+        return none
+    if box[2] <= 1 or box[3] <= 1:
+        report.add("empty box", name)
+        return none
+    if not entry.get("area"):
+        report.add("no area", name)
+    if identity in sizes:
+        h, w = sizes[identity]
+        x, y = joints[known, 0], joints[known, 1]
+        outside = int(((x < 0) | (y < 0) | (x > w) | (y > h)).sum())
+        if outside:
+            report.add("joint outside", f"{name}: {outside}")
+        if box[0] >= w or box[1] >= h or box[0] + box[2] <= 0 or box[1] + box[3] <= 0:
+            report.add("box outside", name)
+    report.people += 1
+    return known.astype(np.int64)

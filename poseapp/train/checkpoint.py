@@ -1,0 +1,127 @@
+"""Checkpoints: written atomically, read without running code, refused when they do not fit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from poseapp.core.errors import CheckpointError
+from poseapp.train.ema import Ema
+from poseapp.train.recipes import RECIPES, Recipe, override
+
+
+@dataclass
+class Training:
+    """All that changes while a training runs, and so all that a checkpoint holds."""
+
+    recipe: Recipe
+    net: nn.Module
+    ema: Ema
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    steps: int
+    step: int = 0
+    best: float = -1.0  # mean OKS of best.pt
+    overrides: Mapping[str, str] = field(default_factory=dict)  # what the command line changed in the recipe
+
+
+def save(path: Path, training: Training) -> None:
+    """Write the checkpoint beside *path*, then rename it: a full disk or a kill leaves the old one whole.
+
+    Raises CheckpointError when it cannot be written.
+    """
+    state = {
+        "recipe": training.recipe.name,
+        "overrides": dict(training.overrides),
+        "step": training.step,
+        "steps": training.steps,
+        "best": training.best,
+        "net": training.net.state_dict(),
+        "ema": training.ema.net.state_dict(),
+        "optimiser": training.optimiser.state_dict(),
+        "scaler": training.scaler.state_dict(),
+    }
+    temporary = path.with_suffix(".tmp")
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path}: cannot be written ({reason}). Free some disk space; the last one is whole.") from None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a training checkpoint, tensors only; CheckpointError when it is not one."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: not found. Start without --resume, or give the folder of an earlier run.") from None
+    except Exception as error:
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}).") from None
+    if not isinstance(state, dict) or not {"recipe", "step", "steps", "net", "ema"} <= state.keys():
+        raise CheckpointError(f"{path}: not a checkpoint of this training code.")
+    return state
+
+
+def restore(path: Path, training: Training) -> None:
+    """Put the content of the checkpoint at *path* into *training*; CheckpointError when it belongs to another run."""
+    state = read(path)
+    recipe = training.recipe
+    if state["recipe"] != recipe.name:
+        raise CheckpointError(f"{path}: expected a checkpoint of {recipe.name}, got {state['recipe']}. Give its own folder.")
+    if state["steps"] != training.steps:
+        raise CheckpointError(
+            f"{path}: expected a run of {training.steps} steps, got {state['steps']}. "
+            "Resume with the same epochs, batch, data and number of processes."
+        )
+    _fit(training.net, state["net"], path, recipe.name)
+    _fit(training.ema.net, state["ema"], path, recipe.name)
+    try:
+        training.optimiser.load_state_dict(state["optimiser"])
+    except (ValueError, KeyError):
+        raise CheckpointError(f"{path}: was written with another optimiser. Resume with the same recipe.") from None
+    if state.get("scaler"):
+        training.scaler.load_state_dict(state["scaler"])
+    training.step, training.best = int(state["step"]), float(state.get("best", -1.0))
+
+
+def start_from(path: Path, training: Training) -> list[str]:
+    """Begin *training* with the averaged weights of another run: fine-tuning. Returns the weights that were left out.
+
+    Weights whose shape differs, such as the heads of another skeleton, keep their fresh values. Raises
+    CheckpointError when nothing fits.
+    """
+    state = read(path)["ema"]
+    mine = training.net.state_dict()
+    fitting = {name: value for name, value in state.items() if name in mine and mine[name].shape == value.shape}
+    if not fitting:
+        raise CheckpointError(f"{path}: nothing in it fits the network of {training.recipe.name}. Start from the same family.")
+    training.net.load_state_dict(fitting, strict=False)
+    training.ema.net.load_state_dict(fitting, strict=False)
+    return sorted(mine.keys() - fitting.keys())
+
+
+def averaged_network(path: Path) -> tuple[Recipe, nn.Module, dict[str, Any]]:
+    """The recipe, the network with its averaged weights, on the CPU in eval mode, and the rest of the checkpoint."""
+    state = read(path)
+    recipe = RECIPES.get(state["recipe"])
+    if recipe is None:
+        raise CheckpointError(f"{path}: unknown recipe {state['recipe']!r}. There are: {', '.join(RECIPES)}.")
+    recipe = override(recipe, state.get("overrides", {}))
+    net = recipe.net().eval()
+    _fit(net, state["ema"], path, recipe.name)
+    return recipe, net, state
+
+
+def _fit(net: nn.Module, state: dict[str, Any], path: Path, name: str) -> None:
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not fit the network of {name} ({str(error).splitlines()[0]}).") from None

@@ -1,0 +1,169 @@
+"""What a training leaves to look at: progress.csv, TensorBoard's events and curves.png."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.errors import DataError
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.types import ImageArray, Poses
+from poseapp.render import DrawOptions, draw_poses
+from poseapp.train.loop import Progress
+from poseapp.train.validate import Validation
+
+COLUMNS = ("step", "loss", "lr", "images_per_s", "mean_oks", "pck")
+
+
+class Monitor:
+    """Writes a row of progress.csv and TensorBoard's scalars every *every* steps and at each validation.
+
+    A resumed run goes on in the same files; rows after its first step are from before the break and are dropped.
+    """
+
+    def __init__(self, folder: Path, skeleton: Skeleton, resumed_at: int = 0, every: int = 50) -> None:
+        self.folder, self.skeleton, self.every = folder, skeleton, every
+        self._losses: list[float] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        self._rows = [row for row in read_rows(folder / "progress.csv") if row["step"] <= resumed_at] if resumed_at else []
+        self._file = (folder / "progress.csv").open("w", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(self._file, COLUMNS)
+        self._csv.writeheader()
+        for row in self._rows:
+            self._csv.writerow({key: "" if math.isnan(value) else value for key, value in row.items()})
+        self._board = _board(folder, resumed_at)
+
+    def add(self, progress: Progress) -> None:
+        """Take in one step."""
+        self._losses.append(progress.loss)
+        result = progress.validation
+        if progress.step % self.every and progress.step != progress.steps and result is None:
+            return
+        row: dict[str, Any] = {
+            "step": progress.step,
+            "loss": sum(self._losses) / len(self._losses),
+            "lr": progress.lr,
+            "images_per_s": progress.images_per_s,
+            "mean_oks": "" if result is None else result.mean_oks,
+            "pck": "" if result is None else result.pck,
+        }
+        self._losses.clear()
+        self._csv.writerow(row)
+        self._file.flush()
+        if self._board is not None:
+            for name in COLUMNS[1:]:
+                if row[name] != "":
+                    self._board.add_scalar(name, row[name], progress.step)
+            if result is not None and len(result.crops):
+                self._board.add_image(
+                    "predictions", overlays(result, self.skeleton)[:, :, ::-1], progress.step, dataformats="HWC"
+                )
+                self._board.add_image("heatmaps", heat(result)[:, :, ::-1], progress.step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Close the files and draw curves.png."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+        rows = read_rows(self.folder / "progress.csv")
+        if rows:
+            (self.folder / "curves.png").write_bytes(cv2.imencode(".png", curves(rows))[1].tobytes())
+
+
+def _board(folder: Path, resumed_at: int) -> Any:
+    """TensorBoard's writer, or None where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=resumed_at + 1 if resumed_at else None)
+
+
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a progress.csv, empty cells as NaN; DataError when it is not one."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(row[name] or "nan") for name in COLUMNS} for row in csv.DictReader(file)]
+    except (KeyError, ValueError, OSError) as error:
+        raise DataError(f"{path}: not a progress file ({error}). Move it away.") from None
+
+
+def overlays(result: Validation, skeleton: Skeleton) -> ImageArray:
+    """The first few people side by side with their predicted poses, uint8 BGR."""
+    pictures = []
+    for crop, joints in zip(result.crops, result.keypoints.astype(np.float32), strict=True):
+        picture = crop.copy()
+        pose = Poses(joints[None, :, :2], joints[None, :, 2], np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+        draw_poses(picture, pose, DrawOptions(threshold=0.1))
+        pictures.append(picture)
+    return np.hstack(pictures).astype(np.uint8, copy=False)
+
+
+def heat(result: Validation) -> ImageArray:
+    """The same people with the maximum over their heatmaps in colours, uint8 BGR."""
+    pictures = []
+    for crop, maps in zip(result.crops, result.heatmaps, strict=True):
+        strength = cv2.resize(np.clip(maps.max(axis=0), 0, 1), (crop.shape[1], crop.shape[0]))
+        coloured = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+        pictures.append(cv2.addWeighted(crop, 0.5, coloured, 0.5, 0))
+    return np.hstack(pictures).astype(np.uint8, copy=False)
+
+
+def curves(rows: list[dict[str, float]], hw: tuple[int, int] = (720, 960)) -> ImageArray:
+    """Loss above (logarithmic), mean OKS and PCK below, against the step; uint8 BGR."""
+    h, w = hw
+    image = np.full((h, w, 3), 255, np.uint8)
+    steps = np.array([row["step"] for row in rows])
+    loss = np.log10(np.maximum([row["loss"] for row in rows], 1e-12))
+    top = (70, 30, w - 90, h // 2 - 60)
+    low, high = float(loss.min()), float(loss.max())
+    _axes(image, top, "loss", [(f"{10 ** (low + (high - low) * i / 4):.2g}", i / 4) for i in range(5)], steps)
+    _curve(image, top, steps, (loss - low) / max(high - low, 1e-9), (200, 90, 20))
+    bottom = (70, h // 2 + 20, w - 90, h // 2 - 70)
+    _axes(image, bottom, "mean OKS (blue), PCK@0.2 (orange)", [(f"{i / 4:g}", i / 4) for i in range(5)], steps)
+    for name, colour in (("mean_oks", (200, 90, 20)), ("pck", (20, 120, 240))):
+        values = np.array([row[name] for row in rows])
+        known = np.isfinite(values)
+        _curve(image, bottom, steps[known], values[known], colour, steps)
+    return image
+
+
+def _axes(
+    image: ImageArray, area: tuple[int, int, int, int], title: str, ticks: list[tuple[str, float]], steps: NDArray[np.float64]
+) -> None:
+    x, y, w, h = area
+    for text, share in ticks:
+        at = round(y + h * (1 - share))
+        cv2.line(image, (x, at), (x + w, at), (225, 225, 225), 1)
+        cv2.putText(image, text, (6, at + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
+    cv2.rectangle(image, (x, y), (x + w, y + h), (120, 120, 120), 1)
+    cv2.putText(image, title, (x, y - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (30, 30, 30), 1, cv2.LINE_AA)
+    last = f"step {steps[-1]:,.0f}"
+    cv2.putText(image, last, (x + w - 90, y + h + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
+
+
+def _curve(
+    image: ImageArray,
+    area: tuple[int, int, int, int],
+    steps: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    colour: tuple[int, int, int],
+    span: NDArray[np.float64] | None = None,
+) -> None:
+    if len(steps) == 0:
+        return
+    x, y, w, h = area
+    reach = float((steps if span is None else span)[-1]) or 1.0
+    points = np.stack([x + w * steps / reach, y + h * (1 - np.clip(shares, 0, 1))], axis=1).round().astype(np.int32)
+    cv2.polylines(image, [points[:, None]], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA)
+    if span is not None:
+        for px, py in points.tolist():
+            cv2.circle(image, (px, py), 3, colour, -1, cv2.LINE_AA)

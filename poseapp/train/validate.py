@@ -1,0 +1,95 @@
+"""Validation during a training: the averaged network on people it does not train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+from torch.utils.data import DataLoader, Dataset
+
+from poseapp.core import metrics, transform
+from poseapp.core.types import FloatArray, ImageArray
+from poseapp.nets.deploy import HeatmapDecoder, Normalise
+from poseapp.train.loader import loader_options
+from poseapp.train.people import BOX_PADDING, Person, read_image
+from poseapp.train.recipes import Recipe
+
+SHOWN = 8  # pictures kept for TensorBoard
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Mean OKS (people with five or more labelled joints) and PCK@0.2 from annotated boxes, no flip test, 0..1.
+
+    ``crops`` (n, H, W, 3) uint8 BGR, ``keypoints`` (n, K, 3) in input px and ``heatmaps`` (n, K, h, w) are the first few
+    people's; empty on all processes but the first.
+    """
+
+    mean_oks: float
+    pck: float
+    crops: ImageArray
+    keypoints: FloatArray
+    heatmaps: FloatArray
+
+
+class _Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Item i: the crop (H, W, 3) uint8 BGR of person i, and the affine (2, 3) from its px to the picture's."""
+
+    def __init__(self, people: Sequence[Person], input_hw: tuple[int, int]) -> None:
+        self.people, self.input_hw = people, input_hw
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        person = self.people[i]
+        affine = transform.crop_affine(transform.fit_aspect(person.box, self.input_hw, BOX_PADDING), self.input_hw)
+        crop = transform.crop(read_image(person.path), affine, self.input_hw)
+        return torch.from_numpy(crop), torch.from_numpy(transform.invert(affine))
+
+
+@torch.no_grad()
+def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: torch.device, workers: int = 0) -> Validation:
+    """Score *net*, in eval mode, on *people*; in a process group each process takes its share of them."""
+    grouped = distributed.is_available() and distributed.is_initialized()
+    rank, world = (distributed.get_rank(), distributed.get_world_size()) if grouped else (0, 1)
+    mine = people[rank::world]
+    was_training = net.training
+    net.eval()
+    normalise = Normalise().to(device)
+    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px).to(device)
+    predicted: list[NDArray[np.floating]] = []
+    shown: list[Any] = []
+    for crops, to_picture in DataLoader(_Crops(mine, recipe.input_hw), 16, **loader_options(workers)):
+        x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
+        out = net(x)
+        maps = (out if isinstance(out, Tensor) else out[-1])[:, : recipe.skeleton.k].float()  # (N, K, h, w)
+        joints = decoder(maps).cpu()  # (N, K, 3)
+        if not shown:
+            shown = [values[:SHOWN].cpu().numpy() for values in (crops, joints, maps)]
+        for xy, affine in zip(joints[..., :2].double().numpy(), to_picture.numpy(), strict=True):
+            predicted.append(transform.apply(affine, xy))
+    net.train(was_training)
+    xy = np.stack(predicted) if predicted else np.zeros((0, recipe.skeleton.k, 2))
+    truth = np.stack([p.joints for p in mine]) if mine else np.zeros((0, recipe.skeleton.k, 3))
+    enough = metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS
+    similarity = metrics.oks(xy, truth, [p.area for p in mine], recipe.skeleton.sigmas)[enough]
+    similarity = similarity[np.isfinite(similarity)]  # skeletons without published sigmas have no OKS
+    pck = metrics.pck(xy, truth, metrics.torso_size(truth, recipe.skeleton), 0.2)
+    joints_counted = int(pck.joints.sum())
+    hits = float(np.nansum(pck.by_joint * pck.joints))
+    sums = torch.tensor([float(similarity.sum()), float(len(similarity)), hits, float(joints_counted)], dtype=torch.float64)
+    if world > 1:
+        sums = sums.to(device)
+        distributed.all_reduce(sums)
+    oks_sum, people_counted, hits, joints_total = sums.tolist()
+    if not shown:
+        shown = [np.zeros((0, *recipe.input_hw, 3), np.uint8), np.zeros((0, recipe.skeleton.k, 3)), np.zeros((0, 0, 0, 0))]
+    pck_total = hits / max(1.0, joints_total)
+    mean_oks = oks_sum / people_counted if people_counted else pck_total
+    return Validation(mean_oks, pck_total, *shown)
