@@ -29,7 +29,8 @@ def run_app(source: Source | None, model: str | None, engines_dir: Path, device:
     window = MainWindow(preferences, themes, engines_dir, device)
     window.closed.connect(app.quit)
     window.show()
-    signal.signal(signal.SIGINT, lambda _number, _frame: window.close())
+    for number in (signal.SIGINT, signal.SIGTERM):  # a recording is finished first, as with the close button
+        signal.signal(number, lambda _number, _frame: window.close())
     QTimer.singleShot(0, lambda: window.begin(source, model))
     return app.exec()
 

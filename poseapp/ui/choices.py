@@ -93,7 +93,7 @@ def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choi
     if cameras:
         note = f"{remembered.label} is not plugged in: showing {cameras[0].name}." if remembered is not None else ""
         return Choice.camera(cameras[0]), note
-    return DEMO, "No camera found. This is the demo clip: plug a camera in, or open a video."
+    return DEMO, "No camera found: this is the demo clip."
 
 
 def unique_labels(cameras: list[Camera]) -> list[Camera]:

@@ -18,7 +18,7 @@ from poseapp.ui import icons
 from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
 from poseapp.ui.joints import JointList
 from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import Badge, ComboBox, Elided, Switch, icon_button, label, paint_icon, rule
+from poseapp.ui.widgets import Badge, ComboBox, Elided, icon_button, label, paint_icon, rule, toggle
 
 WIDTH = 304
 SIZES = ((640, 360), (640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
@@ -68,7 +68,7 @@ class SourceControls(QWidget):
             box.setAccessibleName(tip)
             box.activated.connect(self._mode_activated)
         self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
-        self.asked, self.granted = Elided("–"), Elided("–")
+        self.granted = Elided("–")
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(self.box, 1)
@@ -81,9 +81,9 @@ class SourceControls(QWidget):
         modes.addWidget(self.rate_box, 2)
         facts = QGridLayout()
         facts.setHorizontalSpacing(10)
-        facts.setVerticalSpacing(2)
+        facts.setVerticalSpacing(6)
         facts.addWidget(self._asked_name, 0, 0)
-        facts.addWidget(self.asked, 0, 1)
+        facts.addWidget(self._modes, 0, 1)
         facts.addWidget(self._granted_name, 1, 0)
         facts.addWidget(self.granted, 1, 1)
         facts.setColumnStretch(1, 1)
@@ -92,7 +92,6 @@ class SourceControls(QWidget):
         layout.setSpacing(8)
         layout.addWidget(label("SOURCE", "section"))
         layout.addLayout(top)
-        layout.addWidget(self._modes)
         layout.addLayout(facts)
         self._fill_modes(DEFAULT_MODE)
         self._fill()
@@ -125,10 +124,11 @@ class SourceControls(QWidget):
     def show_status(self, status: Status) -> None:
         """Show what was asked and what was granted."""
         camera = status.asked is not None
-        for widget in (self._modes, self._asked_name, self.asked):
+        for widget in (self._modes, self._asked_name):
             widget.setVisible(camera)
         self._granted_name.setText("Granted" if camera else "Picture")
-        self.asked.set_text(str(status.asked) if status.asked is not None else "–")
+        if status.asked is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
+            self._show_mode(status.asked)
         self.granted.set_text(str(status.granted) if status.granted is not None else "–")
         differs = status.asked is not None and status.granted is not None and not _same(status.asked, status.granted)
         colour = self._theme.warning if differs else self._theme.text
@@ -215,6 +215,10 @@ class SourceControls(QWidget):
             for fps in rates:
                 self.rate_box.addItem(f"{fps:g} fps", fps)
             self.rate_box.setCurrentIndex(rates.index(mode.fps))
+
+    def _show_mode(self, mode: Mode) -> None:
+        if (mode.width, mode.height, mode.fps) != (*self.size_box.currentData(), self.rate_box.currentData()):
+            self._fill_modes(mode)
 
     def _mode_activated(self) -> None:
         self.mode_chosen.emit(self.mode())
@@ -308,12 +312,12 @@ class ModelControls(QWidget):
 
 
 def summary(model: StoredModel) -> str:
-    """A line about *model*, such as "Hourglass · 192 × 144 px · 0.9 M parameters"."""
+    """A line about *model*, such as "Hourglass · 192 × 144 px · 0.9 M weights"."""
     if model.spec is None:
         return ""
     h, w = model.spec.input_hw
     names = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
-    return f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M parameters"
+    return f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
 
 
 def describe(model: StoredModel) -> str:
@@ -341,9 +345,9 @@ class ViewControls(QWidget):
         self.value = label("", "title")
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.value.setMinimumWidth(34)
-        self.mirror = Switch("Mirror", "Flip the preview; recordings and data stay as the camera sees them (M)")
-        self.heatmaps = Switch("Heatmap", "Show where the network sees joints (H)")
-        self.labels = Switch("Joint names", "Write name and confidence beside each joint (L)")
+        self.mirror = toggle("Mirror", "Flip the preview; recordings and data stay as the camera sees them (M)")
+        self.heatmaps = toggle("Heatmap", "Show where the network sees joints (H)")
+        self.labels = toggle("Names", "Write name and confidence beside each joint (L)")
         name = label("Threshold")
         name.setToolTip(tip)
         head = QHBoxLayout()
@@ -355,10 +359,12 @@ class ViewControls(QWidget):
         layout.addWidget(label("VIEW", "section"))
         layout.addLayout(head)
         layout.addWidget(self.threshold)
-        layout.addSpacing(2)
-        for switch in (self.mirror, self.heatmaps, self.labels):
-            layout.addWidget(switch)
-            switch.toggled.connect(self._collect)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        layout.addLayout(buttons)
+        for button in (self.mirror, self.heatmaps, self.labels):
+            buttons.addWidget(button, 1)
+            button.toggled.connect(self._collect)
         self.threshold.valueChanged.connect(self._collect)
         self.set_options(self._options)
 
@@ -372,8 +378,8 @@ class ViewControls(QWidget):
         widgets = (self.threshold, self.mirror, self.heatmaps, self.labels)
         blockers = [QSignalBlocker(widget) for widget in widgets]
         self.threshold.setValue(round(options.threshold * 100))
-        for switch, on in ((self.mirror, options.mirror), (self.heatmaps, options.heatmaps), (self.labels, options.labels)):
-            switch.set_on(on)
+        for button, on in ((self.mirror, options.mirror), (self.heatmaps, options.heatmaps), (self.labels, options.labels)):
+            button.setChecked(on)
         for blocker in blockers:
             blocker.unblock()
         self._options = options
@@ -382,11 +388,6 @@ class ViewControls(QWidget):
     def step_threshold(self, step: float) -> None:
         """Raise or lower the threshold."""
         self.threshold.setValue(self.threshold.value() + round(step * 100))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Use *theme*'s colours."""
-        for switch in (self.mirror, self.heatmaps, self.labels):
-            switch.set_theme(theme)
 
     def _collect(self) -> None:
         self._options = replace(
@@ -415,8 +416,8 @@ class Controls(QWidget):
         body = QWidget()
         body.setObjectName("sidebarBody")
         layout = QVBoxLayout(body)
-        layout.setContentsMargins(16, 14, 16, 14)
-        layout.setSpacing(13)
+        layout.setContentsMargins(16, 12, 16, 4)
+        layout.setSpacing(10)
         for section in (self.source, self.model, self.view):
             layout.addWidget(section)
             layout.addWidget(rule())
@@ -424,11 +425,11 @@ class Controls(QWidget):
         head.addWidget(label("JOINT CONFIDENCE", "section"))
         head.addWidget(self._person, 1)
         joints = QVBoxLayout()
-        joints.setSpacing(8)
+        joints.setSpacing(4)
         joints.addLayout(head)
         joints.addWidget(self.joints)
-        layout.addLayout(joints)
-        layout.addStretch(1)
+        layout.addLayout(joints, 1)
+        layout.addStretch(0)
         scroll = QScrollArea()
         scroll.setWidget(body)
         scroll.setWidgetResizable(True)
@@ -459,5 +460,5 @@ class Controls(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
-        for part in (self.source, self.model, self.view, self.joints):
+        for part in (self.source, self.model, self.joints):
             part.set_theme(theme)

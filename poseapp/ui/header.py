@@ -88,6 +88,7 @@ class Figure(QWidget):
     def __init__(self, unit: str) -> None:
         super().__init__()
         self._value, self._unit = label("–", "number"), label(unit, "muted")
+        self._value.setMinimumWidth(46 if unit != "people" else 14)
         self._value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 6, 0)

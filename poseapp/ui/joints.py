@@ -11,7 +11,7 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, Poses
 from poseapp.ui.theme import DARK, Theme
 
-ROW = 21
+ROWS_PX = (20, 27)  # height of a line: least, and where there is room
 HEAD = 20
 
 
@@ -37,7 +37,8 @@ class JointList(QWidget):
         self._rows: list[tuple[str, int | None, int | None, int | None]] = []
         self._score: FloatArray | None = None
         self._threshold = 0.3
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._fit()
         self.setMouseTracking(True)
         self.setAccessibleName("Confidence of each joint")
 
@@ -50,7 +51,7 @@ class JointList(QWidget):
         """Show the person with the highest score."""
         if poses.skeleton is not self._skeleton:
             self._skeleton, self._rows = poses.skeleton, rows(poses.skeleton)
-            self.updateGeometry()
+            self._fit()
         self._score = poses.score[int(np.argmax(poses.person_score))] if len(poses) else None
         self.update()
 
@@ -66,16 +67,16 @@ class JointList(QWidget):
 
     def sizeHint(self) -> QSize:
         """A heading and all lines."""
-        return QSize(260, HEAD + ROW * max(len(self._rows), 9))
+        return QSize(220, HEAD + ROWS_PX[0] * self._lines())
 
     def minimumSizeHint(self) -> QSize:
         """Every line is shown."""
-        return QSize(220, self.sizeHint().height())
+        return self.sizeHint()
 
     def event(self, event: QEvent) -> bool:
         """A tooltip with the exact figures of a line."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            index = (event.pos().y() - HEAD) // ROW
+            index = int((event.pos().y() - HEAD) // self._row())
             if 0 <= index < len(self._rows) and self._score is not None and self._skeleton is not None:
                 joints = [k for k in self._rows[index][1:] if k is not None]
                 text = "\n".join(f"{self._skeleton.keypoints[k].replace('_', ' ')}: {self._score[k]:.2f}" for k in joints)
@@ -103,16 +104,28 @@ class JointList(QWidget):
             align = Qt.AlignmentFlag.AlignRight if text == "Left" else Qt.AlignmentFlag.AlignLeft
             painter.drawText(QRectF(x, 0, half, HEAD - 4), align | Qt.AlignmentFlag.AlignVCenter, text)
         painter.setFont(small)
+        row = self._row()
         for i, (name, left, right, middle) in enumerate(self._rows):
-            y = HEAD + i * ROW
+            y = HEAD + i * row
             seen = self._score is not None
             painter.setPen(QColor(t.text if seen else t.muted))
-            painter.drawText(QRectF(half, y, name_width, ROW), Qt.AlignmentFlag.AlignCenter, name)
+            painter.drawText(QRectF(half, y, name_width, row), Qt.AlignmentFlag.AlignCenter, name)
             for k, outwards in ((left if middle is None else middle, -1), (right if middle is None else middle, 1)):
                 colour = t.middle if middle is not None else (t.left if outwards < 0 else t.right)
                 inner = half - 2 if outwards < 0 else half + name_width + 2
                 self._bar(painter, k, colour, inner, y, bar, outwards, number_width)
         painter.end()
+
+    def _lines(self) -> int:
+        return max(len(self._rows), 9)
+
+    def _row(self) -> float:
+        """Height of a line, px."""
+        return min((self.height() - HEAD) / self._lines(), ROWS_PX[1])
+
+    def _fit(self) -> None:
+        self.setMaximumHeight(HEAD + ROWS_PX[1] * self._lines())
+        self.updateGeometry()
 
     def _bar(
         self,
@@ -128,7 +141,7 @@ class JointList(QWidget):
         t = self._theme
         score = float(self._score[k]) if self._score is not None and k is not None else 0.0
         hidden = score < self._threshold
-        track = QRectF(inner if outwards > 0 else inner - width, y + ROW / 2 - 3, width, 6)
+        track = QRectF(inner if outwards > 0 else inner - width, y + self._row() / 2 - 3, width, 6)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(t.track))
         painter.drawRoundedRect(track, 3, 3)
@@ -142,6 +155,6 @@ class JointList(QWidget):
         painter.fillRect(QRectF(mark - 0.5, track.top() - 2, 1, 10), QColor(t.muted))
         if self._score is not None and k is not None:
             painter.setPen(QColor(t.muted if hidden else t.text))
-            box = QRectF(inner + outwards * (width + 4) - (0 if outwards > 0 else number_width), y, number_width, ROW)
+            box = QRectF(inner + outwards * (width + 4) - (0 if outwards > 0 else number_width), y, number_width, self._row())
             align = Qt.AlignmentFlag.AlignLeft if outwards > 0 else Qt.AlignmentFlag.AlignRight
             painter.drawText(box, align | Qt.AlignmentFlag.AlignVCenter, f"{100 * score:.0f}")

@@ -51,7 +51,7 @@ class LivePlots(QWidget):
         self.stages = StageBars()
         self.cpu = Curves("CPU", "% of one core", CPU)
         self.memory = Curves("Memory", "MB", MEMORY)
-        self.drops = label("", "muted")
+        self.drops = label("", "small")
         self.drops.setToolTip(
             "capture: replaced by a newer frame before inference · display: replaced before painting · recording: queue full"
         )
@@ -113,7 +113,7 @@ class LivePlots(QWidget):
         t = [when - now for when, _ in self._history]
         snapshots = [snapshot for _, snapshot in self._history]
         nan = float("nan")
-        self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.1f}")
+        self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.0f}")
         total = [s.ms.get("total", (nan, nan)) for s in snapshots]
         inference = [s.ms.get("inference", (nan, nan))[0] for s in snapshots]
         values = {"p50": [p[0] for p in total], "p95": [p[1] for p in total], "network p50": inference}
@@ -146,7 +146,7 @@ class Card(QFrame):
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.getPlotItem().setContentsMargins(0, 0, 4, 0)
         self.layout_ = QVBoxLayout(self)
-        self.layout_.setContentsMargins(12, 9, 10, 8)
+        self.layout_.setContentsMargins(12, 9, 8, 8)
         self.layout_.setSpacing(4)
         self.layout_.addWidget(self._head)
         self.layout_.addWidget(self.plot, 1)
@@ -273,7 +273,7 @@ class StageBars(Card):
         self._p50.setOpts(width=p50)
         self._p95.setOpts(width=p95)
         widest = max([1.0, *p95])
-        self.plot.setXRange(0, widest * 1.55, padding=0)
+        self.plot.setXRange(0, widest * 1.8, padding=0)
         for i, (text, k) in enumerate(zip(self._texts, known, strict=True)):
             text.setText(f"{k[0]:.1f} / {k[1]:.1f}" if k else "–")
             text.setPos(p95[i] + widest * 0.02, i)

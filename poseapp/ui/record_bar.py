@@ -37,6 +37,7 @@ class RecordBar(QWidget):
         self.record.setIconSize(QSize(18, 18))
         self.record.setCursor(Qt.CursorShape.PointingHandCursor)
         self.record.setToolTip("Record the annotated video and the keypoints (R)")
+        self.record.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.record.setMinimumWidth(128)
         self.record.clicked.connect(self.record_asked)
         self.snapshot = icon_button("camera", "Snapshot: picture and keypoints (S)")

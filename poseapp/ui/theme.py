@@ -184,17 +184,17 @@ def mix(a: str, b: str, share_of_b: float) -> QColor:
 def style_sheet(t: Theme) -> str:
     """The style sheet of the whole application."""
     disabled = mix(t.muted, t.surface, 0.45).name()
-    accent_soft = mix(t.accent, t.surface, 0.82).name()
+    accent_soft = mix(t.accent, t.surface, 0.68).name()
     danger_soft = mix(t.danger, t.surface, 0.84).name()
     return f"""
 * {{ outline: 0; }}
 QMainWindow, QDialog {{ background: {t.window}; }}
-QToolTip {{ background: {t.raised}; color: {t.text}; border: 1px solid {t.border}; border-radius: 6px; padding: 6px 8px; }}
+QToolTip {{ background: {t.raised}; color: {t.text}; border: 1px solid {t.border}; padding: 5px 7px; }}
 
 QMenuBar {{ background: {t.surface}; color: {t.text}; border: 0; border-bottom: 1px solid {t.border}; padding: 2px 6px; }}
 QMenuBar::item {{ padding: 5px 10px; border-radius: 6px; background: transparent; }}
 QMenuBar::item:selected {{ background: {t.hover}; }}
-QMenu {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px; padding: 6px; }}
+QMenu {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; padding: 6px; }}
 QMenu::item {{ padding: 6px 28px 6px 30px; border-radius: 6px; }}
 QMenu::item:selected {{ background: {t.accent}; color: {t.on_accent}; }}
 QMenu::item:disabled {{ color: {disabled}; background: transparent; }}
@@ -203,6 +203,7 @@ QMenu::indicator, QMenu::icon {{ left: 9px; }}
 
 QLabel {{ background: transparent; color: {t.text}; }}
 QLabel[role="muted"] {{ color: {t.muted}; }}
+QLabel[role="small"] {{ color: {t.muted}; font-size: 8pt; }}
 QLabel[role="title"] {{ font-weight: 600; }}
 QLabel[role="section"] {{ color: {t.muted}; font-size: 8pt; font-weight: 600; letter-spacing: 1px; }}
 QLabel[role="display"] {{ font-size: 15pt; font-weight: 600; }}
@@ -229,6 +230,9 @@ QPushButton[role="record"] {{ font-weight: 600; padding: 8px 16px 8px 12px; bord
 QPushButton[role="record"]:hover {{ border-color: {t.danger}; }}
 QPushButton[role="record"]:checked {{ background: {danger_soft}; color: {t.text}; border-color: {t.danger}; }}
 
+QPushButton[role="toggle"] {{ padding: 6px 8px; }}
+QPushButton[role="toggle"]:checked {{ background: {accent_soft}; border-color: {t.accent}; font-weight: 600; }}
+
 QToolButton {{ background: transparent; color: {t.text}; border: 1px solid transparent; border-radius: 8px; padding: 6px; }}
 QToolButton:hover {{ background: {t.hover}; }}
 QToolButton:pressed {{ background: {t.border}; }}
@@ -241,18 +245,20 @@ QComboBox, QLineEdit, QSpinBox {{
     min-height: 20px;
     selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
+QComboBox {{ combobox-popup: 0; }}
 QComboBox:hover, QLineEdit:hover {{ background: {t.hover}; }}
 QComboBox:focus, QLineEdit:focus, QComboBox:on {{ border-color: {t.accent}; }}
 QComboBox:disabled, QLineEdit:disabled {{ color: {disabled}; background: {t.surface}; }}
 QComboBox::drop-down {{ border: 0; width: 26px; }}
 QComboBox::down-arrow {{ image: none; width: 0; height: 0; }}
 QComboBox QAbstractItemView {{
-    background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px; padding: 5px; outline: 0;
+    background: {t.surface}; color: {t.text}; border: 1px solid {t.border}; padding: 5px; outline: 0;
     selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
 QComboBox QAbstractItemView::item {{ padding: 6px 8px; min-height: 20px; border-radius: 6px; }}
 QComboBox QAbstractItemView::item:disabled {{ color: {disabled}; }}
 
+QSlider:horizontal {{ min-height: 24px; }}
 QSlider::groove:horizontal {{ height: 4px; background: {t.track}; border-radius: 2px; }}
 QSlider::sub-page:horizontal {{ background: {t.accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{

@@ -18,6 +18,7 @@ from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import label
 
 SPIN_MS = 40
+CARD_WIDTH = 440
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class VideoView(QWidget):
         self._image.setDevicePixelRatio(self.devicePixelRatioF())
 
     def _place_card(self) -> None:
-        self._card.setMaximumWidth(min(460, self.width() - 24))
+        self._card.setFixedWidth(min(CARD_WIDTH, self.width() - 24))
         self._card.adjustSize()
         self._card.move((self.width() - self._card.width()) // 2, (self.height() - self._card.height()) // 2)
 
@@ -282,7 +283,6 @@ class StateCard(QFrame):
         layout.addWidget(self._title)
         layout.addWidget(self._text)
         layout.addLayout(self._buttons)
-        self.setMinimumWidth(300)
         self.hide()
 
     def show_state(self, state: StageState | None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEasingCurve, QPoint, QPointF, QRectF, QSize, Qt, QVariantAnimation
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from poseapp.ui import icons
 from poseapp.ui.theme import DARK, Theme
 
 
 def label(text: str = "", role: str = "", parent: QWidget | None = None) -> QLabel:
-    """A label whose look the style sheet takes from *role*: muted, title, section, display, number, warning, danger."""
+    """A label whose look the style sheet takes from *role*: muted, small, title, section, display, number, warning, danger."""
     result = QLabel(text, parent)
     result.setTextFormat(Qt.TextFormat.PlainText)
     if role:
@@ -37,13 +37,24 @@ def rule() -> QFrame:
 def icon_button(name: str, tip: str, checkable: bool = False) -> QToolButton:
     """A flat button with an icon; ``paint_icon`` gives it the theme's colour."""
     button = QToolButton()
-    button.setObjectName(name)
+    button.setObjectName(f"{name}Button")
     button.setToolTip(tip)
     button.setAccessibleName(tip)
     button.setCheckable(checkable)
     button.setIconSize(QSize(18, 18))
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def toggle(text: str, tip: str) -> QPushButton:
+    """A button that stays pressed while its setting is on."""
+    button = QPushButton(text)
+    button.setProperty("role", "toggle")
+    button.setCheckable(True)
+    button.setToolTip(tip)
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click must not take Space from the preview
     return button
 
 
@@ -134,6 +145,7 @@ class Switch(QCheckBox):
         self._slide.valueChanged.connect(self._moved)
         self.toggled.connect(self._toggled)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if tip:
             self.setToolTip(tip)
 
