@@ -21,34 +21,35 @@ class ConvolutionalPoseMachine(nn.Module):
     """*stages* belief maps one after the other; the last ones are the answer.
 
     *maps* counts the joints and, where the weights have it, one background map behind them. Accuracy
-    peaks at 5 to 6 stages (Sec. 4.1). *centre_map* adds a Gaussian on the person's middle to the input
-    of stages ≥ 2, as the release has it; the crop is centred on the person, so it sits in the crop's middle.
+    peaks at 5 to 6 stages (Sec. 4.1). *width* is 128 in the published network. *centre_map* adds a Gaussian on the
+    person's middle to the input of stages ≥ 2, as the release has it; the crop is centred on the person, so it sits
+    in the crop's middle.
 
     *batch_norm* gives the variant of MMPose (mmpose/models/backbones/cpm.py): BatchNorm in place of biases,
     max-pooling padded by 1 on both sides, and beliefs before features in the concatenation.
     Input (N, 3, H, W), H and W multiples of 8; output a list of *stages* tensors (N, maps, H/8, W/8).
     """
 
-    def __init__(self, maps: int, stages: int = 6, centre_map: bool = False, batch_norm: bool = False) -> None:
+    def __init__(self, maps: int, stages: int = 6, centre_map: bool = False, batch_norm: bool = False, width: int = 128) -> None:
         super().__init__()
         self.centre_map, self.batch_norm = centre_map, batch_norm
         self.stage1 = nn.Sequential(
-            *_trunk(batch_norm),  # (N, 128, H/8, W/8)
-            *_conv(128, 32, 5, batch_norm),
-            *_conv(32, 512, 9, batch_norm),
-            *_conv(512, 512, 1, batch_norm),
-            nn.Conv2d(512, maps, 1),
+            *_trunk(width, batch_norm),  # (N, width, H/8, W/8)
+            *_conv(width, 32, 5, batch_norm),
+            *_conv(32, 4 * width, 9, batch_norm),
+            *_conv(4 * width, 4 * width, 1, batch_norm),
+            nn.Conv2d(4 * width, maps, 1),
         )
         # Features of the later stages: one trunk for all of them, and a reduction to 32 for each.
-        self.features = nn.Sequential(*_trunk(batch_norm))
-        self.reductions = nn.ModuleList(nn.Sequential(*_conv(128, 32, 5, batch_norm)) for _ in range(stages - 1))
+        self.features = nn.Sequential(*_trunk(width, batch_norm))
+        self.reductions = nn.ModuleList(nn.Sequential(*_conv(width, 32, 5, batch_norm)) for _ in range(stages - 1))
         self.refinements = nn.ModuleList(
             nn.Sequential(
-                *_conv(32 + maps + int(centre_map), 128, 11, batch_norm),
-                *_conv(128, 128, 11, batch_norm),
-                *_conv(128, 128, 11, batch_norm),
-                *_conv(128, 128, 1, batch_norm),
-                nn.Conv2d(128, maps, 1),
+                *_conv(32 + maps + int(centre_map), width, 11, batch_norm),
+                *_conv(width, width, 11, batch_norm),
+                *_conv(width, width, 11, batch_norm),
+                *_conv(width, width, 1, batch_norm),
+                nn.Conv2d(width, maps, 1),
             )
             for _ in range(stages - 1)
         )
@@ -62,7 +63,7 @@ class ConvolutionalPoseMachine(nn.Module):
         beliefs = [self.stage1(image)]  # (N, maps, H/8, W/8)
         if not len(self.refinements):
             return beliefs
-        features = self.features(image)  # (N, 128, H/8, W/8)
+        features = self.features(image)  # (N, width, H/8, W/8)
         centre = [self._centre(image)] if self.centre_map else []  # (N, 1, H/8, W/8)
         for reduce, refine in zip(self.reductions, self.refinements, strict=True):
             reduced = reduce(features)  # (N, 32, H/8, W/8)
@@ -72,7 +73,7 @@ class ConvolutionalPoseMachine(nn.Module):
 
     def _centre(self, image: Tensor) -> Tensor:
         """A Gaussian on the middle of the crop, averaged down to the maps' size, (N, 1, H/8, W/8)."""
-        h, w = image.shape[2:]
+        h, w = (int(side) for side in image.shape[2:])  # a constant in an exported graph
         y = torch.arange(h, dtype=image.dtype, device=image.device) - h / 2
         x = torch.arange(w, dtype=image.dtype, device=image.device) - w / 2
         gaussian = torch.exp(-(y.square()[:, None] + x.square()) / (2 * CENTRE_SIGMA_PX**2))
@@ -85,11 +86,11 @@ def _conv(channels_in: int, channels_out: int, kernel: int, batch_norm: bool) ->
     return [conv, *([nn.BatchNorm2d(channels_out)] if batch_norm else []), nn.ReLU()]
 
 
-def _trunk(batch_norm: bool) -> list[nn.Module]:
-    """Three 9×9 convolutions, each with a 3×3/2 max-pooling: picture → (N, 128, H/8, W/8)."""
+def _trunk(width: int, batch_norm: bool) -> list[nn.Module]:
+    """Three 9×9 convolutions, each with a 3×3/2 max-pooling: picture → (N, width, H/8, W/8)."""
     layers: list[nn.Module] = []
-    for channels_in in (3, 128, 128):
-        layers += _conv(channels_in, 128, 9, batch_norm)
+    for channels_in in (3, width, width):
+        layers += _conv(channels_in, width, 9, batch_norm)
         # Caffe lets the last window jut out at the right and bottom; MMPose pads on all sides.
         layers.append(nn.MaxPool2d(3, 2, padding=1) if batch_norm else nn.MaxPool2d(3, 2, ceil_mode=True))
     return layers

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from poseapp.nets.blocks import initialise
 
 LIMBS = 19  # part affinity fields of the COCO body model, two channels each
-FEATURES = 128
+WIDTH = 128  # features of the published network
 _VGG = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512)  # 0: max-pooling
 
 
 class OpenPose(nn.Module):
     """Confidence maps and part affinity fields, after each of *stages* stages; the last ones are the answer.
 
-    The published network has 6 stages; 2 are the lighter form. *joints* does not count the background.
+    The published network has 6 stages and *width* 128; 2 stages are the lighter form. *joints* does not count the background.
     Input (N, 3, H, W), H and W multiples of 8; output a list of *stages* tensors
     (N, joints + 1 + 2 · limbs, H/8, W/8): confidence maps, background, then the x and y of each field.
 
@@ -29,18 +29,20 @@ class OpenPose(nn.Module):
     PyTorch port (Hzzone/pytorch-openpose) does, which changes no peak.
     """
 
-    def __init__(self, stages: int = 6, joints: int = 18, limbs: int = LIMBS, relu_last: bool = False) -> None:
+    def __init__(
+        self, stages: int = 6, joints: int = 18, limbs: int = LIMBS, relu_last: bool = False, width: int = WIDTH
+    ) -> None:
         super().__init__()
         self.relu_last = relu_last
         heat, fields = joints + 1, 2 * limbs
-        self.features = _features()
-        self.field_stages = nn.ModuleList(_stage(i, heat + fields, fields) for i in range(stages))
-        self.heat_stages = nn.ModuleList(_stage(i, heat + fields, heat) for i in range(stages))
+        self.features = _features(width)
+        self.field_stages = nn.ModuleList(_stage(i, heat + fields, fields, width) for i in range(stages))
+        self.heat_stages = nn.ModuleList(_stage(i, heat + fields, heat, width) for i in range(stages))
         ends = {f"{branch}.{i}.{8 if i == 0 else 12}" for branch in ("field_stages", "heat_stages") for i in range(stages)}
         initialise(self, heads=lambda name: name in ends)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        features = self.features(image)  # (N, 128, H/8, W/8)
+        features = self.features(image)  # (N, width, H/8, W/8)
         seen = features
         maps: list[Tensor] = []
         last = len(self.heat_stages) - 1
@@ -55,24 +57,24 @@ def _conv(channels_in: int, channels_out: int, kernel: int) -> list[nn.Module]:
     return [nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2), nn.ReLU()]
 
 
-def _features() -> nn.Sequential:
+def _features(width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = 3
     for out in _VGG:
         if out == 0:
             layers.append(nn.MaxPool2d(2, 2))
         else:
-            layers += _conv(channels, out, 3)
-            channels = out
-    return nn.Sequential(*layers, *_conv(channels, 256, 3), *_conv(256, FEATURES, 3))
+            layers += _conv(channels, out * width // WIDTH, 3)
+            channels = out * width // WIDTH
+    return nn.Sequential(*layers, *_conv(channels, 2 * width, 3), *_conv(2 * width, width, 3))
 
 
-def _stage(index: int, maps: int, out: int) -> nn.Sequential:
+def _stage(index: int, maps: int, out: int, width: int) -> nn.Sequential:
     """One branch of one stage: 3×3 convolutions on the features first, 7×7 on all that is known later."""
     if index == 0:
-        layers = [*_conv(FEATURES, 128, 3), *_conv(128, 128, 3), *_conv(128, 128, 3), *_conv(128, 512, 1)]
-        return nn.Sequential(*layers, nn.Conv2d(512, out, 1))
-    layers = _conv(FEATURES + maps, 128, 7)
+        layers = [*_conv(width, width, 3), *_conv(width, width, 3), *_conv(width, width, 3), *_conv(width, 4 * width, 1)]
+        return nn.Sequential(*layers, nn.Conv2d(4 * width, out, 1))
+    layers = _conv(width + maps, width, 7)
     for _ in range(4):
-        layers += _conv(128, 128, 7)
-    return nn.Sequential(*layers, *_conv(128, 128, 1), nn.Conv2d(128, out, 1))
+        layers += _conv(width, width, 7)
+    return nn.Sequential(*layers, *_conv(width, width, 1), nn.Conv2d(width, out, 1))
