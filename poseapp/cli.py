@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import poseapp
-from poseapp import cli_train
+from poseapp import cli_models, cli_train
 from poseapp.core.errors import PoseAppError
 from poseapp.engine.load import DEVICES, default_engines_dir, find_model
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 console = Console(stderr=True, highlight=False)
 
 cli_train.register(app)
+app.add_typer(cli_models.models_app, name="models")
 
 EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model of the store.", show_default="the store's default")]
