@@ -60,7 +60,7 @@ def draw_poses(image: ImageArray, poses: Poses, options: DrawOptions) -> None:
         visible = (score >= options.threshold) & np.isfinite(xy).all(axis=1)
         # Far outside the picture cv2 would overflow its 16.16 integers.
         visible &= (np.abs(np.nan_to_num(xy)) < 8 * max(h, w)).all(axis=1)
-        points = np.rint(np.nan_to_num(xy) * (1 << _SUB)).astype(int)
+        points = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
         _draw_limbs(image, poses.skeleton, points, score, visible, unit)
         _draw_joints(image, poses.skeleton, points, score, visible, unit)
         if options.labels:

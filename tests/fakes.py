@@ -94,10 +94,13 @@ class MarkerSource:
         h, w = self.hw
         image = np.zeros((h, w, 3), np.uint8)
         sigma = h / 90
-        ys, xs = np.mgrid[:h, :w].astype(np.float32)
+        xs, ys = np.arange(w), np.arange(h)
         for channel, k in enumerate(ANCHORS):
             x, y = self.truth(t)[k]
-            image[..., channel] = np.rint(255 * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * sigma**2)))
+            row, column = (np.exp(-np.square(p - at) / (2 * sigma**2)) for p, at in ((xs, x), (ys, y)))
+            left, top = int(max(0, x - 5 * sigma)), int(max(0, y - 5 * sigma))  # beyond five sigma it is black
+            part = np.s_[top : int(y + 5 * sigma) + 1], np.s_[left : int(x + 5 * sigma) + 1]
+            image[(*part, channel)] = np.rint(255 * np.outer(column[part[0]], row[part[1]]))
         return image
 
 

@@ -286,7 +286,7 @@ class StreamSource(_Device):
 
     def open(self) -> Mode:
         """Connect; waits at most five seconds."""
-        options = {"fflags": "nobuffer", "flags": "low_delay"}
+        options = {"flags": "low_delay"}
         if self.url.lower().startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         with self._in_use:
@@ -395,20 +395,27 @@ class FolderSource:
                 return read_picture(file)
             except SourceError:
                 continue
-        raise SourceError(f"{self.path}: none of its {len(self._files)} pictures can be read. Give another folder.")
+        raise self._nothing_readable()
+
+    def _nothing_readable(self) -> SourceError:
+        return SourceError(f"{self.path}: none of its {len(self._files)} pictures can be read. Give another folder.")
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next readable picture."""
+        failed = 0
         while True:
             if self._next == len(self._files):
-                if not self._loop or self._count == 0:
+                if not self._loop:
                     return None
                 self._next = 0
+            if failed == len(self._files):
+                raise self._nothing_readable()
             file = self._files[self._next]
             self._next += 1
             try:
                 image = read_picture(file)
             except SourceError as error:
+                failed += 1
                 if str(error) not in self.skipped:
                     self.skipped.append(str(error))
                 continue
@@ -569,7 +576,7 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
 
 def _video_mode(container: Any, name: str) -> Mode:
     if not container.streams.video:
-        raise SourceError(f"{name}: holds no video. Try another file.")
+        raise SourceError(f"{name}: holds no video that can be read. It may be cut off: try another file.")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     rate = stream.average_rate or stream.guessed_rate
