@@ -6,7 +6,6 @@ K × 3 numbers a person come back. Decoding follows ``poseapp.core.heatmap.decod
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import os
@@ -24,6 +23,7 @@ from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
+from poseapp.nets.half import write_half
 
 OPSET = 17
 
@@ -143,7 +143,6 @@ class Deploy(nn.Module):
     Input ``crops`` (N, H, W, 3) uint8 BGR; outputs ``keypoints`` (N, K, 3) and ``heatmaps`` (N, K, h, w).
     *joints* keeps the first so many maps: CPM and OpenPose have a background map after the joints.
     *flip* averages in the heatmaps of the mirrored crop, at twice the cost (poseapp.core.heatmap.with_mirrored).
-    After ``halve()`` the network itself runs in FP16; pixels and decoding stay in FP32.
     """
 
     flip_index: Tensor
@@ -154,7 +153,6 @@ class Deploy(nn.Module):
         super().__init__()
         self.normalise, self.net, self.decoder, self.joints = normalise, net, decoder, joints
         self.flip = flip
-        self.halved = False
         if flip is not None:
             self.register_buffer("flip_index", torch.tensor(flip.skeleton.flip_index.copy()), persistent=False)
 
@@ -164,12 +162,6 @@ class Deploy(nn.Module):
         decoder = HeatmapDecoder(spec.input_hw, spec.heatmap_hw, spec.decode, spec.mapping, spec.sigma_px)
         test = FlipTest(spec.skeleton, spec.mapping) if flip else None
         return cls(net, Normalise(pixels.mean, pixels.std, pixels.bgr), decoder, spec.skeleton.k, test)
-
-    def halve(self) -> Deploy:
-        """Turn the network's weights into FP16, in place; returns self."""
-        self.net.half()
-        self.halved = True
-        return self
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         pixels = self.normalise(crops)  # (N, 3, H, W)
@@ -182,10 +174,10 @@ class Deploy(nn.Module):
         return self.decoder(heatmaps), heatmaps
 
     def _heatmaps(self, pixels: Tensor) -> Tensor:
-        maps = self.net(pixels.half() if self.halved else pixels)
+        maps = self.net(pixels)
         if isinstance(maps, (list, tuple)):
             maps = maps[-1]  # the last stage is the answer; the others are for training
-        heatmaps: Tensor = maps[:, : self.joints].float()
+        heatmaps: Tensor = maps[:, : self.joints]
         return heatmaps
 
 
@@ -245,7 +237,7 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:
-            export_onnx(copy.deepcopy(deploy).halve(), spec.input_hw, made / "model.fp16.onnx")
+            write_half(made / "model.onnx", made / "model.fp16.onnx")
         (made / "model.json").write_text(spec.to_json(), encoding="utf-8")
         (made / "README.md").write_text(card, encoding="utf-8")
         made.chmod(0o755)  # mkdtemp gives the owner alone access
