@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.live.bench import BenchmarkReport, Measurement
+from poseapp.live.bench import BenchmarkReport, Measurement, run_benchmark
 from poseapp.live.session import Status
 from poseapp.ui.bridge import Jobs
 from poseapp.ui.theme import DARK, Theme
@@ -54,8 +54,6 @@ class BenchmarkRun(QObject):
 
     def start(self, folder: Path, device: str) -> None:
         """Measure the model in *folder*."""
-        from poseapp.live.bench import run_benchmark
-
         self._cancelled.clear()
         self.running = True
         cancelled, seconds = self._cancelled, self.seconds

@@ -6,18 +6,16 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from poseapp.core.errors import PoseAppError
-
-if TYPE_CHECKING:  # imported on a thread at the start: the window is there before OpenCV and the runtime are
-    from poseapp.core.types import Result
-    from poseapp.live.record import RecordOptions
-    from poseapp.live.session import Session, Status
-    from poseapp.live.source import Source
-    from poseapp.render import DrawOptions
+from poseapp.core.types import Result
+from poseapp.live.record import RecordOptions, save_snapshot
+from poseapp.live.session import Session, Status
+from poseapp.live.source import Source
+from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -159,13 +157,8 @@ class Bridge(QObject):
 
     def snapshot(self, result: Result, folder: Path, draw: DrawOptions, saved: Callable[[Path], None]) -> None:
         """Save *result* as pictures and keypoints, then call *saved*."""
-
-        def work() -> Path:
-            from poseapp.live.record import save_snapshot
-
-            return save_snapshot(result, folder, draw)
-
-        self.jobs.run("snapshot", work, saved, lambda error: self.failed.emit("snapshot", error))
+        failed = lambda error: self.failed.emit("snapshot", error)  # noqa: E731
+        self.jobs.run("snapshot", lambda: save_snapshot(result, folder, draw), saved, failed)
 
     def poll(self) -> None:
         """Ask for the status now."""
@@ -179,6 +172,6 @@ class Bridge(QObject):
     def _look(self) -> None:
         if self._session is None or self.paused:
             return
-        result: Any = self._session.take()
+        result = self._session.take()
         if result is not None:
             self.arrived.emit(result)

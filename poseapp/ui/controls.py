@@ -20,7 +20,7 @@ from poseapp.ui.joints import JointList
 from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import Badge, ComboBox, Elided, icon_button, label, paint_icon, rule, toggle
 
-WIDTH = 304
+WIDTH = 312
 SIZES = ((640, 360), (640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 RATES = (15.0, 24.0, 30.0, 60.0, 120.0)
 OPENERS = (
@@ -66,6 +66,8 @@ class SourceControls(QWidget):
         for box, tip in ((self.size_box, "Picture size asked of the camera"), (self.rate_box, "Frame rate asked of the camera")):
             box.setToolTip(tip)
             box.setAccessibleName(tip)
+            box.setProperty("role", "compact")
+            box.setMinimumContentsLength(1)
             box.activated.connect(self._mode_activated)
         self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
         self.granted = Elided("–")
@@ -76,9 +78,9 @@ class SourceControls(QWidget):
         self._modes = QWidget()
         modes = QHBoxLayout(self._modes)
         modes.setContentsMargins(0, 0, 0, 0)
-        modes.setSpacing(6)
-        modes.addWidget(self.size_box, 3)
-        modes.addWidget(self.rate_box, 2)
+        modes.setSpacing(4)
+        modes.addWidget(self.size_box, 7)
+        modes.addWidget(self.rate_box, 5)
         facts = QGridLayout()
         facts.setHorizontalSpacing(10)
         facts.setVerticalSpacing(6)
@@ -95,6 +97,7 @@ class SourceControls(QWidget):
         layout.addLayout(facts)
         self._fill_modes(DEFAULT_MODE)
         self._fill()
+        self._show_modes(False)
 
     @property
     def current(self) -> Choice | None:
@@ -111,6 +114,7 @@ class SourceControls(QWidget):
         """Show *choice* as the one in use."""
         self._current = choice
         self._fill()
+        self._show_modes(choice.kind == "camera")
 
     def set_mode(self, mode: Mode) -> None:
         """Show *mode* as what is asked of cameras."""
@@ -124,9 +128,7 @@ class SourceControls(QWidget):
     def show_status(self, status: Status) -> None:
         """Show what was asked and what was granted."""
         camera = status.asked is not None
-        for widget in (self._modes, self._asked_name):
-            widget.setVisible(camera)
-        self._granted_name.setText("Granted" if camera else "Picture")
+        self._show_modes(camera)
         if status.asked is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
             self._show_mode(status.asked)
         self.granted.set_text(str(status.granted) if status.granted is not None else "–")
@@ -215,6 +217,11 @@ class SourceControls(QWidget):
             for fps in rates:
                 self.rate_box.addItem(f"{fps:g} fps", fps)
             self.rate_box.setCurrentIndex(rates.index(mode.fps))
+
+    def _show_modes(self, camera: bool) -> None:
+        for widget in (self._modes, self._asked_name):
+            widget.setVisible(camera)
+        self._granted_name.setText("Granted" if camera else "Picture")
 
     def _show_mode(self, mode: Mode) -> None:
         if (mode.width, mode.height, mode.fps) != (*self.size_box.currentData(), self.rate_box.currentData()):
@@ -427,9 +434,9 @@ class Controls(QWidget):
         joints = QVBoxLayout()
         joints.setSpacing(4)
         joints.addLayout(head)
-        joints.addWidget(self.joints)
+        joints.addWidget(self.joints, 1000)
+        joints.addStretch(1)
         layout.addLayout(joints, 1)
-        layout.addStretch(0)
         scroll = QScrollArea()
         scroll.setWidget(body)
         scroll.setWidgetResizable(True)

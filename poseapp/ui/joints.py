@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from poseapp.core.skeleton import Skeleton
+from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, Poses
 from poseapp.ui.theme import DARK, Theme
 
@@ -33,8 +33,8 @@ class JointList(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._theme = DARK
-        self._skeleton: Skeleton | None = None
-        self._rows: list[tuple[str, int | None, int | None, int | None]] = []
+        self._skeleton = COCO_17  # until the first pose says otherwise
+        self._rows = rows(COCO_17)
         self._score: FloatArray | None = None
         self._threshold = 0.3
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -77,7 +77,7 @@ class JointList(QWidget):
         """A tooltip with the exact figures of a line."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             index = int((event.pos().y() - HEAD) // self._row())
-            if 0 <= index < len(self._rows) and self._score is not None and self._skeleton is not None:
+            if 0 <= index < len(self._rows) and self._score is not None:
                 joints = [k for k in self._rows[index][1:] if k is not None]
                 text = "\n".join(f"{self._skeleton.keypoints[k].replace('_', ' ')}: {self._score[k]:.2f}" for k in joints)
                 QToolTip.showText(event.globalPos(), text, self)

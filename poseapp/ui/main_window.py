@@ -51,7 +51,7 @@ class MainWindow(QMainWindow):
         self.benchmark = BenchmarkRun(self.jobs, self)
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
         self.controls, self.panel = Controls(), BenchmarkPanel()
-        self._closing = self._closed = False
+        self._closing = self._closed = self._full_screen = False
         self._seen = False  # the present source has given a picture
         self._compose()
         self.actions_ = Actions(self)
@@ -313,9 +313,10 @@ class MainWindow(QMainWindow):
 
     def set_full_screen(self, on: bool) -> None:
         """Show the picture alone on the whole screen, or go back."""
+        self._full_screen = on
         for part in (self.menuBar(), self.header, self.record_bar, self.sidebar):
             part.setVisible(not on)
-        self.panel.setVisible(not on and self.actions_.by_name["panel"].isChecked())
+        self.panel.setVisible(not on and self.preferences.panel_open)
         if on:
             self.showFullScreen()
         else:
@@ -384,7 +385,7 @@ class MainWindow(QMainWindow):
             self.open_source("video")
 
     def _panel_shown(self, visible: bool) -> None:
-        if self._closing or self.isFullScreen():
+        if self._closing or self._full_screen:
             return
         self.actions_.check("panel", visible)
         self.header.buttons["panel"].setChecked(visible)
@@ -424,7 +425,7 @@ class MainWindow(QMainWindow):
         """Space pauses, Esc leaves full screen."""
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self.actions_.by_name["pause"].toggle()
-        elif event.key() == Qt.Key.Key_Escape and self.isFullScreen():
+        elif event.key() == Qt.Key.Key_Escape and self._full_screen:
             self.actions_.by_name["fullscreen"].setChecked(False)
         else:
             super().keyPressEvent(event)
@@ -459,7 +460,7 @@ class MainWindow(QMainWindow):
         self.player.stop(self._stopped)
 
     def _remember(self) -> None:
-        if self.isFullScreen():
+        if self._full_screen:
             self.set_full_screen(False)
         self.preferences.geometry = self.saveGeometry()
         self.preferences.window_state = self.saveState()

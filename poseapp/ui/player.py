@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.load import StoredModel, find_model, list_models
 from poseapp.live.session import Session
-from poseapp.live.source import Camera, Mode, Source, list_cameras
+from poseapp.live.source import Camera, CameraSource, Mode, Source, list_cameras
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, first_choice, make_source, unique_labels
 from poseapp.ui.preferences import Preferences
@@ -82,7 +82,10 @@ class Player(QObject):
     def set_mode(self, mode: Mode) -> None:
         """Ask cameras for *mode*, this one at once."""
         self._preferences.mode = mode
-        if self._choice is not None and self._choice.kind == "camera":
+        given = self._given
+        if isinstance(given, CameraSource):
+            self._given = CameraSource(given.index, given.name, mode, given.backend)
+        if self._choice is not None and (self._choice.kind == "camera" or isinstance(self._source, CameraSource)):
             self._change_to(self._choice)
 
     def choose_model(self, folder: Path) -> None:

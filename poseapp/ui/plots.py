@@ -20,22 +20,24 @@ from poseapp.ui.widgets import label
 HISTORY_S = 60.0
 DRAW_S = 0.4  # drawing takes as long as a frame: often enough for eyes, not so often that the picture suffers
 WIDE = 860  # from this width on all plots stand in one row
+ROOMY = 255  # width of a card from which on its legend has whole words
 STAGE_BARS = tuple(stage for stage in STAGES if stage != "total")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: its name, the theme's colour it takes, and its pen."""
+    """One curve: its name, one for where there is little room, the theme's colour it takes, and its pen."""
 
     name: str
+    short: str
     colour: str
     dashed: bool = False
 
 
-RATES = (Line("capture", "left"), Line("inference", "accent"), Line("display", "success"))
-LATENCY = (Line("p50", "accent"), Line("p95", "accent", dashed=True), Line("network p50", "right"))
-CPU = (Line("cpu", "success"),)
-MEMORY = (Line("memory", "info"),)
+RATES = (Line("capture", "cap.", "left"), Line("inference", "inf.", "accent"), Line("display", "disp.", "success"))
+LATENCY = (Line("p50", "p50", "accent"), Line("p95", "p95", "accent", dashed=True), Line("network", "net", "right"))
+CPU = (Line("cpu", "", "success"),)
+MEMORY = (Line("memory", "", "info"),)
 
 
 class LivePlots(QWidget):
@@ -116,13 +118,14 @@ class LivePlots(QWidget):
         self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.0f}")
         total = [s.ms.get("total", (nan, nan)) for s in snapshots]
         inference = [s.ms.get("inference", (nan, nan))[0] for s in snapshots]
-        values = {"p50": [p[0] for p in total], "p95": [p[1] for p in total], "network p50": inference}
+        values = {"p50": [p[0] for p in total], "p95": [p[1] for p in total], "network": inference}
         self.latency.draw(t, values, "{:.1f}")
         self.cpu.draw(t, {"cpu": [s.cpu_percent for s in snapshots]}, "{:.0f} %")
         self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB")
         newest = snapshots[-1]
         self.stages.draw(newest)
-        self.drops.setText("Dropped: " + ", ".join(f"{name} {count}" for name, count in newest.drops.items()))
+        names = {line.name: line.short for line in RATES} | {"recording": "rec."} if self.rates.width() < ROOMY else {}
+        self.drops.setText("Dropped: " + ", ".join(f"{names.get(name, name)} {n}" for name, n in newest.drops.items()))
 
 
 class Card(QFrame):
@@ -140,6 +143,7 @@ class Card(QFrame):
         self.plot.setMinimumHeight(48)
         self.plot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.plot.setAntialiasing(True)
+        self.plot.setStyleSheet("background: transparent; border: 0")
         self.plot.setMouseEnabled(False, False)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -218,7 +222,8 @@ class Curves(Card):
             curve.setData(t, y, connect="finite")
             everything += [v for v in y if v == v]
             newest = form.format(y[-1]) if y and y[-1] == y[-1] else "–"
-            legend.append(("" if self._single else line.name, getattr(self._theme, line.colour), newest))
+            name = line.name if self.width() >= ROOMY and not self._single else line.short
+            legend.append((name, getattr(self._theme, line.colour), newest))
         # One hiccup must not press all the rest flat.
         highest = max(1.0, float(np.percentile(everything, 96))) if everything else 1.0
         self.plot.setYRange(0, highest * 1.2, padding=0)
@@ -273,7 +278,8 @@ class StageBars(Card):
         self._p50.setOpts(width=p50)
         self._p95.setOpts(width=p95)
         widest = max([1.0, *p95])
-        self.plot.setXRange(0, widest * 1.8, padding=0)
+        room = max(80, self.plot.width() - 62)  # right of the names; the figures take about 90 px of it
+        self.plot.setXRange(0, widest * room / max(room - 90, 20), padding=0)
         for i, (text, k) in enumerate(zip(self._texts, known, strict=True)):
             text.setText(f"{k[0]:.1f} / {k[1]:.1f}" if k else "–")
             text.setPos(p95[i] + widest * 0.02, i)

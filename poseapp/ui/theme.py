@@ -246,6 +246,7 @@ QComboBox, QLineEdit, QSpinBox {{
     selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
 QComboBox {{ combobox-popup: 0; }}
+QComboBox[role="compact"] {{ padding: 5px 2px 5px 8px; }}
 QComboBox:hover, QLineEdit:hover {{ background: {t.hover}; }}
 QComboBox:focus, QLineEdit:focus, QComboBox:on {{ border-color: {t.accent}; }}
 QComboBox:disabled, QLineEdit:disabled {{ color: {disabled}; background: {t.surface}; }}

@@ -113,6 +113,7 @@ class VideoView(QWidget):
         if state != self._card.state:
             self._card.show_state(state)
             self._place_card()
+            QTimer.singleShot(0, self, self._place_card)  # once more when the new lines have been laid out
             self.update()
 
     def set_note(self, note: str) -> None:
@@ -192,7 +193,7 @@ class VideoView(QWidget):
 
     def _place_card(self) -> None:
         self._card.setFixedWidth(min(CARD_WIDTH, self.width() - 24))
-        self._card.adjustSize()
+        self._card.setFixedHeight(self._card.height_for(self._card.width()))
         self._card.move((self.width() - self._card.width()) // 2, (self.height() - self._card.height()) // 2)
 
     def _paint_empty(self, painter: QPainter) -> None:
@@ -276,18 +277,18 @@ class StateCard(QFrame):
             line.setWordWrap(True)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(8)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(28, 22, 28, 22)
-        layout.setSpacing(10)
-        layout.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignHCenter)
-        layout.addWidget(self._title)
-        layout.addWidget(self._text)
-        layout.addLayout(self._buttons)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(28, 22, 28, 22)
+        self._column.setSpacing(10)
+        self._column.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignHCenter)
+        self._column.addWidget(self._title)
+        self._column.addWidget(self._text)
+        self._column.addLayout(self._buttons)
         self.hide()
 
     def show_state(self, state: StageState | None) -> None:
         """Say *state*, or nothing."""
-        self.state = state
+        before, self.state = self.state, state
         if state is None:
             self._spinner.set_busy(False)
             self.hide()
@@ -297,18 +298,30 @@ class StateCard(QFrame):
         self._title.setText(state.title)
         self._text.setText(state.text)
         self._text.setVisible(bool(state.text))
+        if before is None or before.actions != state.actions:  # a button must not go away under the pointer
+            self._make_buttons(state.actions)
+        self.show()
+
+    def _make_buttons(self, actions: tuple[tuple[str, str], ...]) -> None:
         while (item := self._buttons.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
-        for i, (key, text) in enumerate(state.actions):
+        for i, (key, text) in enumerate(actions):
             button = QPushButton(text)
             button.setObjectName(f"action_{key}")
             if i == 0:
                 button.setProperty("role", "primary")
             button.clicked.connect(lambda _checked=False, key=key: self.action.emit(key))
             self._buttons.addWidget(button)
-        self.show()
+            button.show()
+
+    def height_for(self, width: int) -> int:
+        """How high it must be so that all lines fit into *width*."""
+        for part in (self._title, self._text):
+            part.ensurePolished()  # the style sheet's fonts, before the first painting
+        self._column.activate()
+        return self._column.totalHeightForWidth(width)
 
     def set_accent(self, colour: str) -> None:
         """The spinner's colour."""

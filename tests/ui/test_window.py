@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QMessageBox, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import SourceError
@@ -178,6 +178,33 @@ def test_painted_frames_are_counted(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: float(window.header.rate.value.replace("–", "0")) > 1, timeout=WAIT_MS)
 
 
+def test_full_screen_shows_the_picture_alone_and_brings_everything_back(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_panel(True)
+    parts = (window.header, window.record_bar, window.sidebar, window.panel, window.menuBar())
+    QTest.keyClick(window.view, Qt.Key.Key_F)
+    assert window.isFullScreen()
+    assert not any(part.isVisible() for part in parts)
+    QTest.keyClick(window.view, Qt.Key.Key_M)
+    assert window.view.options.mirror, "shortcuts work without the menu bar"
+    QTest.keyClick(window.view, Qt.Key.Key_Escape)
+    assert not window.isFullScreen()
+    assert all(part.isVisible() for part in parts)
+
+
+def test_nothing_is_cut_at_the_smallest_size(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(BusyCamera(free=True))
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.controls.source.size_box.isVisible(), timeout=WAIT_MS)
+    assert window.minimumSizeHint().width() <= 1024
+    assert window.minimumSizeHint().height() <= 640
+    assert (window.width(), window.height()) == (1024, 640)
+    scroll = window.controls.findChild(QScrollArea)
+    assert scroll is not None
+    body = scroll.widget()
+    assert body is not None
+    assert body.minimumSizeHint().width() <= scroll.viewport().width()
+
+
 # -- recording -------------------------------------------------------------------------------------------------
 
 
@@ -261,8 +288,8 @@ class BusyCamera:
 
     name, live, asked = "Desk camera", True, Mode(1280, 720, 30.0, "MJPG")
 
-    def __init__(self) -> None:
-        self.free = False
+    def __init__(self, free: bool = False) -> None:
+        self.free = free
         self._figure = SyntheticSource((480, 640))
 
     def open(self) -> Mode:

@@ -1,0 +1,65 @@
+"""Makes the pictures of the window in the README: ``python assets/make_screenshots.py``.
+
+Runs the real window on the demo clip, with the benchmark panel open, and saves ``screenshot.png`` (dark) and
+``screenshot-light.png`` beside this file. Needs no screen: with QT_QPA_PLATFORM=offscreen, which is the
+default here, the window is drawn in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QSettings, QTimer
+
+from poseapp.engine.load import default_engines_dir
+from poseapp.live.source import VideoSource
+from poseapp.ui.app import make_application
+from poseapp.ui.main_window import MainWindow
+from poseapp.ui.preferences import Preferences
+from poseapp.ui.theme import ThemeName, Themes
+
+ASSETS = Path(__file__).resolve().parent
+SIZE = (1440, 900)
+PICTURES: tuple[tuple[str, ThemeName, bool], ...] = (("screenshot.png", "dark", True), ("screenshot-light.png", "light", False))
+RUN_S = float(os.environ.get("SCREENSHOT_S", "14"))  # until the plots are worth looking at
+
+
+def main() -> None:
+    """One window a picture."""
+    app = make_application(sys.argv[:1])
+    themes = Themes(app)
+    for name, theme, recording in PICTURES:
+        with tempfile.TemporaryDirectory() as folder:
+            preferences = Preferences(QSettings(str(Path(folder) / "settings.ini"), QSettings.Format.IniFormat))
+            preferences.folder = Path(folder) / "recordings"
+            preferences.panel_open = True
+            themes.use(theme)
+            window = MainWindow(preferences, themes, default_engines_dir())
+            window.resize(*SIZE)
+            window.closed.connect(app.quit)
+            window.show()
+            window.begin(VideoSource(ASSETS / "demo.mp4", loop=True))
+            if recording:
+                QTimer.singleShot(round(RUN_S * 500), window.toggle_recording)
+            QTimer.singleShot(round(RUN_S * 1000), lambda window=window, name=name: take(window, ASSETS / name))
+            app.exec()
+            print(f"wrote {ASSETS / name}")
+
+
+def take(window: MainWindow, path: Path) -> None:
+    """Save the window as a picture as soon as a person is in it, and close it."""
+    result = window.view.result
+    if result is None or not len(result.poses):
+        QTimer.singleShot(50, lambda: take(window, path))
+        return
+    window.grab().save(str(path))
+    window.close()
+
+
+if __name__ == "__main__":
+    main()
