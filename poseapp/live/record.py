@@ -44,6 +44,7 @@ QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a s
 RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
+FIRST_PICTURE_MS = 100  # how long the first picture stays, as far as is known
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,22 @@ class VideoWriter:
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
         stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
         self._stream = stream
-        self._last_pts = -1
+        self._last_pts, self._last_step = -1, FIRST_PICTURE_MS
 
     def write(self, image: ImageArray, t: float) -> None:
         """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
         if image.shape[:2] != self._hw:
             image = _fit(image, self._hw)
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-        self._last_pts = frame.pts = max(round(t / TIME_BASE), self._last_pts + 1)
+        frame.pts = pts = max(round(t / TIME_BASE), self._last_pts + 1)
         frame.time_base = TIME_BASE
-        self._container.mux(self._stream.encode(frame))
+        step = pts - self._last_pts if self._last_pts >= 0 else FIRST_PICTURE_MS
+        for packet in self._stream.encode(frame):
+            # How long it will be shown is not known yet: as long as those before it, but for a gap among them. So
+            # the last one has its share of the duration, as players and ffprobe count it.
+            packet.duration = min(step, self._last_step)
+            self._container.mux(packet)
+        self._last_pts, self._last_step = pts, step
 
     def close(self) -> None:
         """Write what is still in the encoder and finish the file."""
