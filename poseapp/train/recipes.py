@@ -231,7 +231,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="cpm-s",
             family="cpm",
-            net=lambda: ConvolutionalPoseMachine(18, stages=3),
+            net=lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
             phases=(Phase((256, 192), 1.0),),
             paper=WEI,
             stride=8,
@@ -241,7 +241,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="openpose-s",
             family="openpose",
-            net=lambda: OpenPose(stages=2),
+            net=lambda: OpenPose(stages=2, width=32),
             phases=(Phase((256, 256), 1.0),),
             paper=CAO,
             skeleton=OPENPOSE_18,
