@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     damaged file and on one without weights.
     """
     try:
-        with torch.serialization.safe_globals(_plain_types()):
+        with torch.serialization.safe_globals(_plain_types()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on pickle protocols; a file that cannot be read raises
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file. Give the path of a .pth or .pt file.") from None
@@ -141,8 +143,9 @@ def load(state: State, arch: Arch, where: str, need_head: bool = True) -> Loaded
     *need_head* a file may lack the last layer (a backbone to train on); it then starts at zero.
     Raises CheckpointError with the first names that are missing, unexpected or of another shape.
     """
-    attempts = [_attempt(state, arch, layout) for layout in arch.layouts]
-    best = max(attempts, key=lambda a: len(a.weights) - len(a.shapes))
+    # A head names its layout; a file without one is tried as all of them.
+    layouts = [layout for layout in arch.layouts if _has_head(state, layout)] or arch.layouts
+    best = max((_attempt(state, arch, layout) for layout in layouts), key=lambda a: len(a.weights) + len(a.shapes))
     only_head = bool(best.missing) and all(k.startswith(best.layout.heads) for k in best.missing)
     if best.shapes or (best.missing and (need_head or not only_head)):
         raise CheckpointError(_mismatch(best, state, arch, where, only_head))
@@ -158,11 +161,17 @@ def fitting(state: State) -> list[str]:
     found = []
     for arch in ARCHS.values():
         for layout in arch.layouts:
+            if not _has_head(state, layout):
+                continue  # building a network to compare with takes a moment
             attempt = _attempt(state, arch, layout)
             if not attempt.missing and not attempt.shapes:
                 found.append(arch.name)
                 break
     return found
+
+
+def _has_head(state: State, layout: Layout) -> bool:
+    return any(f"{head}.weight" in state for head in layout.heads)
 
 
 @dataclass(frozen=True, eq=False)
