@@ -38,6 +38,7 @@ _FILLED = {
     "record": '<circle cx="12" cy="12" r="7.5"/>',
     "stop": '<rect x="6" y="6" width="12" height="12" rx="2.5"/>',
 }
+NAMES = (*_SHAPES, *_FILLED)
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
-from poseapp.live.source import Mode, SyntheticSource, VideoSource
+from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
 from poseapp.ui.choices import Choice
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -356,6 +356,26 @@ def test_without_a_camera_the_demo_clip_runs_and_says_so(
     assert window.controls.source.box.currentText() == "Demo clip"
     assert "No camera found" in window.view.note
     assert window.preferences.source is None, "a stand-in is not a choice to remember"
+
+
+def test_a_camera_plugged_in_later_appears_and_is_offered(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged: list[Camera] = []
+    monkeypatch.setattr("poseapp.ui.player.list_cameras", lambda: list(plugged))
+    window = open_window(remembered=True)
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+    plugged += [Camera(90, "Twin", path="/dev/a"), Camera(91, "Twin", path="/dev/b")]
+    window.controls.source.refresh.click()
+    box = window.controls.source.box
+    qtbot.waitUntil(lambda: box.findText("Twin (1)") >= 0 and box.findText("Twin (2)") >= 0, timeout=WAIT_MS)
+    assert window.banner.text == "Twin (1) is plugged in."
+    assert box.currentText() == "Demo clip", "a source does not change by itself"
+    box.activated.emit(box.findText("Twin (2)"))
+    qtbot.waitUntil(lambda: status(window).source == "Twin (2)", timeout=WAIT_MS)
+    assert window.preferences.source == Choice("camera", "/dev/b", "Twin (2)")
+    qtbot.waitUntil(lambda: "cannot be opened" in window.banner.text, timeout=WAIT_MS)
+    assert window.controls.source.size_box.isVisible()
 
 
 # -- preferences -----------------------------------------------------------------------------------------------
