@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+
+ICON_FILE = Path(__file__).resolve().parents[2] / "assets" / "icon.svg"
 
 _SHAPES = {
     "camera": '<path d="M3 8.5h4l2-3h6l2 3h4v11H3z"/><circle cx="12" cy="13.5" r="3.6"/>',
@@ -65,19 +68,14 @@ def icon(name: str, colour: str, size: int = 18) -> QIcon:
 
 
 def app_icon() -> QIcon:
-    """The application's icon: a figure on a violet tile."""
-    svg = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">
-<rect x="2" y="2" width="60" height="60" rx="15" fill="#6a59f0"/>
-<g fill="none" stroke-width="4.5" stroke-linecap="round" stroke-linejoin="round">
-<path stroke="#ffffff" d="M32 22v16"/><path stroke="#8fe0ff" d="M32 24l13 5 4-9M32 38l8 14"/>
-<path stroke="#ffc27a" d="M32 24l-13 5-4 9M32 38l-8 14"/></g>
-<circle cx="32" cy="14" r="5.5" fill="#ffffff"/></svg>"""
+    """The application's icon; an empty one where the assets are not installed."""
     result = QIcon()
-    for size in (16, 24, 32, 48, 64, 128, 256):
+    renderer = QSvgRenderer(str(ICON_FILE))
+    for size in (16, 24, 32, 48, 64, 128, 256) if renderer.isValid() else ():
         image = QPixmap(size, size)
         image.fill(Qt.GlobalColor.transparent)
         painter = QPainter(image)
-        QSvgRenderer(QByteArray(svg.encode())).render(painter, QRectF(image.rect()))
+        renderer.render(painter, QRectF(image.rect()))
         painter.end()
         result.addPixmap(image)
     return result
