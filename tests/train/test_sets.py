@@ -1,0 +1,230 @@
+"""Sets in every layout, and what is wrong with them, named before a training starts."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import threading
+import zlib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from drawn import draw_set, tiny_recipe
+
+from poseapp.core.errors import DataError
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
+from poseapp.train.augment import Augment
+from poseapp.train.check import check_set
+from poseapp.train.loader import steps_of
+from poseapp.train.people import read_coco
+from poseapp.train.sets import expand_shards, find_set, read_lsp, read_mpii
+from poseapp.train.shards import Shards
+from poseapp.train.targets import target_of
+
+
+def test_layouts_are_found(tmp_path: Path) -> None:
+    annotations = draw_set(tmp_path / "ours")
+    found = find_set(str(tmp_path / "ours"), "train")
+    assert (found.annotations, found.images) == (annotations, tmp_path / "ours" / "images")
+    assert len(found.read(COCO_17, 5)) == 8
+    coco = tmp_path / "coco"
+    (coco / "annotations").mkdir(parents=True)
+    (coco / "val2017").mkdir()
+    (coco / "annotations" / "person_keypoints_val2017.json").write_text("{}")
+    found = find_set(str(coco), "val")
+    assert (found.annotations.name, found.images) == ("person_keypoints_val2017.json", coco / "val2017")
+    assert find_set(str(annotations), "train").images == annotations.parent / "images"
+    assert find_set(f"{annotations}=/elsewhere", "train").images == Path("/elsewhere")
+    with pytest.raises(DataError, match=r"no person_keypoints_val\.json"):
+        find_set(str(tmp_path / "ours"), "val")
+    with pytest.raises(DataError, match="no such folder or file"):
+        find_set(str(tmp_path / "nowhere"), "train")
+    assert expand_shards("http://host/a-{008..010}.tar") == tuple(f"http://host/a-{n}.tar" for n in ("008", "009", "010"))
+
+
+def write_mat(path: Path, array: np.ndarray[Any, Any], compressed: bool) -> None:
+    """A MATLAB 5 file with one array of doubles."""
+
+    def element(kind: int, body: bytes) -> bytes:
+        return struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8)
+
+    name = struct.pack("<HH", 1, 4) + b"join"  # the short form
+    matrix = element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack(f"<{array.ndim}i", *array.shape)) + name
+    matrix = element(14, matrix + element(9, array.astype("<f8").tobytes(order="F")))
+    if compressed:
+        packed = zlib.compress(matrix)
+        matrix = struct.pack("<II", 15, len(packed)) + packed
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4D49) + matrix)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_lsp_is_read_as_published(compressed: bool, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels = random.uniform(10, 90, (3, 14, 1002)).round(1)
+    labels[2] = 0
+    labels[2, 4, 1001] = 1  # hidden
+    write_mat(tmp_path / "joints.mat", labels, compressed)
+    for number in range(1, 1003):
+        (tmp_path / f"im{number:04d}.jpg").touch()
+    train = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 14, "train")
+    test = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 14, "val")
+    assert (len(train), len(test)) == (1000, 2)
+    assert test[1].path.name == "im1002.jpg"
+    assert np.allclose(test[1].joints[:, :2], labels[:2, :, 1001].T - 1, atol=1e-4)
+    assert test[1].joints[3:6, 2].tolist() == [2, 1, 2]
+
+
+def test_lsp_extended_marks_what_is_not_labelled(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).uniform(10, 90, (14, 3, 2))
+    labels[:, 2] = 1
+    labels[5, 2, 0] = 0
+    write_mat(tmp_path / "joints.mat", labels, compressed=True)
+    for number in (1, 2):
+        (tmp_path / f"im{number:05d}.jpg").touch()
+    people = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 1, "train")
+    assert people[0].joints[:, 2].tolist() == [2] * 5 + [0] + [2] * 8
+    with pytest.raises(DataError, match="has no val part"):
+        read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 1, "val")
+
+
+def test_mpii_is_read_from_json(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    entry = {
+        "image": "a.jpg",
+        "center": [50, 60],
+        "scale": 0.5,
+        "joints": [[i, 2 * i] for i in range(16)],
+        "joints_vis": [1] * 15 + [0],
+    }
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps([entry]), encoding="utf-8")
+    (tmp_path / "images").symlink_to(tmp_path)
+    (person,) = find_set(str(tmp_path), "train").read(MPII_16, 1)
+    assert person.box.tolist() == [0, 10, 100, 100]
+    assert person.joints[14].tolist() == [14, 28, 2]
+    assert person.joints[15, 2] == 0
+    path.write_text('[{"image": 3}]', encoding="utf-8")
+    with pytest.raises(DataError, match="expected a list of joints"):
+        read_mpii(path, tmp_path, MPII_16)
+
+
+def test_every_fault_is_named(tmp_path: Path) -> None:
+    path = draw_set(tmp_path)
+    content = json.loads(path.read_text())
+    images, labels = content["images"], content["annotations"]
+    (tmp_path / "images" / "1.png").unlink()
+    (tmp_path / "images" / "2.png").write_bytes(b"")
+    jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))[1].tobytes()
+    (tmp_path / "images" / "3.png").write_bytes(jpeg[: len(jpeg) // 2])
+    images[3]["width"] = 50
+    labels[4]["keypoints"][0] = 500.0
+    labels[5]["keypoints"] = [0] * 51
+    labels[6]["bbox"] = [5, 5, 0, 10]
+    labels[7]["keypoints"] = [1, 2]
+    labels.append({**labels[3], "id": 99, "iscrowd": 1})
+    labels.append({**labels[3], "id": 4, "area": 0, "bbox": [200, 0, 10, 10]})
+    labels.append({**labels[3], "id": 100, "image_id": 77})
+    labels.append({**labels[3], "id": 101, "bbox": [float("nan"), 0, 10, 10]})
+    path.write_text(json.dumps(content), encoding="utf-8")
+    report = check_set(path, tmp_path / "images")
+    assert dict(report.counts) == {
+        "missing picture": 1, "unreadable picture": 2, "wrong size": 1, "joint outside": 1, "no labels": 1, "empty box": 1,
+        "keypoint count": 1, "crowd": 1, "repeated id": 1, "no area": 1, "box outside": 1, "unknown picture": 1, "not a number": 1,
+    }  # fmt: skip
+    assert report.examples["unreadable picture"] == ["2.png", "3.png"]
+    assert report.examples["wrong size"] == ["4.png: 50×96, is 96×96"]
+    assert report.refused
+    with pytest.raises(DataError, match="not a COCO keypoint file"):
+        read_coco(path, tmp_path / "images", COCO_17)  # the annotation of a picture that is not listed
+
+
+def test_a_clean_set_has_nothing_to_report(tmp_path: Path) -> None:
+    report = check_set(draw_set(tmp_path), tmp_path / "images")
+    assert not report.counts
+    assert not report.refused
+    assert (report.people, report.joints["nose"]) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "{}", '{"images": [], "annotations": []}', '{"images": [1], "annotations": [2]}', "[1]"]
+)
+def test_what_is_no_keypoint_file_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    assert check_set(path, tmp_path).refused
+    with pytest.raises(DataError, match=r"a\.json: ") as caught:
+        read_coco(path, tmp_path, COCO_17)
+    assert "\n" not in str(caught.value)
+
+
+def write_shards(folder: Path, inside: bool) -> list[str]:
+    """The drawn set in three tars; labels inside them as KEY.json, or apart."""
+    content = json.loads((folder / "person_keypoints_train.json").read_text())
+    paths = []
+    for number in range(3):
+        path = folder / f"shard-{number}.tar"
+        with tarfile.open(path, "w") as tar:
+            for image, label in list(zip(content["images"], content["annotations"], strict=True))[number::3]:
+                tar.add(folder / "images" / image["file_name"], image["file_name"])
+                if inside:
+                    text = json.dumps({"annotations": [label]}).encode()
+                    member = tarfile.TarInfo(Path(image["file_name"]).with_suffix(".json").name)
+                    member.size = len(text)
+                    tar.addfile(member, io.BytesIO(text))
+        paths.append(str(path))
+    return paths
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_shards_stream_everybody_and_resume_exactly(inside: bool, tmp_path: Path) -> None:
+    annotations = draw_set(tmp_path, 12)
+    recipe = tiny_recipe(batch=2, augment=Augment())
+    shards = Shards.open(write_shards(tmp_path, inside), COCO_17, 5, None if inside else annotations)
+    assert len(shards) == 12
+    target = target_of(recipe, (64, 64))
+    whole = list(steps_of(shards, recipe, target, range(9), 6, 0, 1, 0))
+    later = list(steps_of(shards, recipe, target, range(4, 9), 6, 0, 1, 0))
+    for one, other in zip(whole[4:], later, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+    plain = tiny_recipe(batch=2)
+    crops = [c.numpy().tobytes() for step in steps_of(shards, plain, target, range(18), 6, 0, 1, 0) for c in step[0][0]]
+    assert len(set(crops)) == 12
+
+
+def test_shards_come_over_http(tmp_path: Path) -> None:
+    draw_set(tmp_path, 6)
+    write_shards(tmp_path, inside=True)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/shard-{{0..2}}.tar"
+        shards = Shards.open(expand_shards(address), COCO_17, 5)
+        assert len(shards) == 6
+        with pytest.raises(DataError, match="cannot be read as a tar"):
+            Shards.open((f"http://127.0.0.1:{server.server_port}/none.tar",), COCO_17, 5)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_broken_shard_is_named(tmp_path: Path) -> None:
+    draw_set(tmp_path, 3)
+    path = Path(write_shards(tmp_path, inside=True)[0])
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"shard-0\.tar: cannot be read as a tar"):
+        Shards.open([str(path)], COCO_17, 5)
