@@ -20,7 +20,7 @@ Progress = Callable[[int, int | None], None]
 
 ATTEMPTS = 3
 TIMEOUT_S = 20.0
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 
 
 def download(entry: Entry, folder: Path, progress: Progress = lambda done, total: None) -> Path:
