@@ -153,9 +153,9 @@ class BenchmarkPanel(QDockWidget):
         self.report = report
         self.page.show_report(report)
 
-    def show_ended(self, error: str = "") -> None:
-        """No benchmark is running any more; *error* says why there is no outcome."""
-        self.page.show_ended(error)
+    def show_ended(self) -> None:
+        """No benchmark is running any more."""
+        self.page.show_ended()
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -201,9 +201,8 @@ class BenchmarkPage(QWidget):
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(180)
-        self.text = Elided(
-            "Measures three fixed scenarios at 1280 × 720. It takes about 20 s; the live view waits meanwhile.", "muted"
-        )
+        self._about = "Measures three fixed scenarios at 1280 × 720. It takes about 20 s; the live view waits meanwhile."
+        self.text = Elided(self._about, "muted")
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.verticalHeader().hide()
@@ -258,15 +257,15 @@ class BenchmarkPage(QWidget):
         self._stack.setCurrentWidget(self.table)
         self.copy.setEnabled(True)
         self.save.setEnabled(True)
-        self.text.set_text(f"{report.model} on {report.backend}, {report.machine.get('cpu', '')}")
+        self._about = f"{report.model} on {report.backend}, {report.machine.get('cpu', '')}"
+        self.text.set_text(self._about)
 
-    def show_ended(self, error: str = "") -> None:
-        """Back to the button."""
+    def show_ended(self) -> None:
+        """Back to the button, and to what the table shows."""
         self.running = False
         self.run.setText("Run benchmark")
         self.progress.hide()
-        if error:
-            self.text.set_text(error)
+        self.text.set_text(self._about)
 
 
 def cells(m: Measurement) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ class Bridge(QObject):
         self.paused = False
         self._session: Session | None = None
         self._heatmaps = False
+        self._starting_recording = False
         self._frames = QTimer(self)
         self._frames.setTimerType(Qt.TimerType.PreciseTimer)
         self._frames.timeout.connect(self._look)
@@ -139,15 +140,19 @@ class Bridge(QObject):
             self._session.painted(result, draw_ms)
 
     def start_recording(self, options: RecordOptions) -> None:
-        """Begin a recording; making its folder may take a while on a network drive."""
+        """Begin a recording, once, however often the key is pressed; making its folder may take a while on a network drive."""
         session = self._session
-        if session is not None:
-            self.jobs.run(
-                "record",
-                lambda: session.start_recording(options),
-                lambda _folder: self.poll(),
-                lambda e: self.failed.emit("record", e),
-            )
+        if session is None or self._starting_recording:
+            return
+        self._starting_recording = True
+
+        def started(error: str = "") -> None:
+            self._starting_recording = False
+            if error:
+                self.failed.emit("record", error)
+            self.poll()
+
+        self.jobs.run("record", lambda: session.start_recording(options), lambda _folder: started(), started)
 
     def stop_recording(self) -> None:
         """Finish the recording."""

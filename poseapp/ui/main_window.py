@@ -7,15 +7,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QDockWidget, QFileDialog, QInputDialog, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
 from poseapp.live.record import RecordOptions
 from poseapp.live.session import Status
-from poseapp.live.source import PICTURES, Camera, Source
+from poseapp.live.source import Camera, Source
 from poseapp.render import DrawOptions
-from poseapp.ui import stage
+from poseapp.ui import dialogs, stage
 from poseapp.ui.actions import Actions
 from poseapp.ui.banner import Banner
 from poseapp.ui.benchmark_panel import BenchmarkPanel, BenchmarkRun
@@ -120,7 +120,7 @@ class MainWindow(QMainWindow):
         a.add("View", "pause", "Pause preview\tSpace", self.set_paused, checkable=True)
         a.separator("View")
         a.add("View", "panel", "Benchmark panel", self.show_panel, "B", checkable=True)
-        a.add("View", "sidebar", "Controls", self.sidebar.setVisible, "C", checkable=True)
+        a.add("View", "sidebar", "Controls", self.show_sidebar, "C", checkable=True)
         a.add("View", "fullscreen", "Full screen", self.set_full_screen, ("F", "F11"), checkable=True)
         a.separator("View")
         a.add_themes(self.preferences.theme, self.use_theme)
@@ -237,28 +237,18 @@ class MainWindow(QMainWindow):
 
     def open_source(self, kind: Kind) -> None:
         """Ask for a file, a folder or an address, and show it."""
-        start = self.preferences.last_folder
-        if kind == "address":
-            text, ok = QInputDialog.getText(self, "Network address", "Address, such as rtsp://camera.local/stream or http://…")
-            if ok and text.strip():
-                self.player.choose(Choice("address", text.strip(), text.strip()))
-            return
-        if kind == "folder":
-            path = QFileDialog.getExistingDirectory(self, "Open folder of pictures", start)
-        else:
-            pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
-            videos = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
-            wanted = f"Videos ({videos})" if kind == "video" else f"Pictures ({pictures})"
-            path, _ = QFileDialog.getOpenFileName(self, f"Open {kind}", start, f"{wanted};;All files (*)")
-        if path:
-            self.open_path(Path(path), kind)
+        self._open(dialogs.ask_source(self, kind, self.preferences.last_folder))
 
-    def open_path(self, path: Path, kind: Kind | None = None) -> None:
+    def open_path(self, path: Path) -> None:
         """Show the file or folder at *path*."""
-        if kind is None:
-            kind = "folder" if path.is_dir() else "picture" if path.suffix.lower() in PICTURES else "video"
-        self.preferences.last_folder = str(path.parent)
-        self.player.choose(Choice.file(kind, path))
+        self._open(dialogs.choice_of(path))
+
+    def _open(self, choice: Choice | None) -> None:
+        if choice is None:
+            return
+        if choice.kind != "address":
+            self.preferences.last_folder = str(Path(choice.value).parent)
+        self.player.choose(choice)
 
     def toggle_recording(self) -> None:
         """Begin a recording, or finish the one that runs."""
@@ -285,9 +275,9 @@ class MainWindow(QMainWindow):
 
     def choose_folder(self) -> None:
         """Ask where recordings go."""
-        path = QFileDialog.getExistingDirectory(self, "Folder for recordings", str(self.preferences.folder))
-        if path:
-            self.set_folder(Path(path))
+        folder = dialogs.ask_folder(self, self.preferences.folder)
+        if folder is not None:
+            self.set_folder(folder)
 
     def set_folder(self, folder: Path) -> None:
         """Put recordings into *folder*."""
@@ -311,18 +301,20 @@ class MainWindow(QMainWindow):
         """Show or hide the benchmark panel."""
         self.panel.setVisible(visible)
 
+    def show_sidebar(self, visible: bool) -> None:
+        """Show or hide the controls."""
+        self.sidebar.setVisible(visible)
+        self.header.buttons["sidebar"].setChecked(visible)
+
     def set_full_screen(self, on: bool) -> None:
         """Show the picture alone on the whole screen, or go back."""
         self._full_screen = on
-        for part in (self.menuBar(), self.header, self.record_bar, self.sidebar):
+        for part in (self.menuBar(), self.header, self.record_bar):
             part.setVisible(not on)
+        self.sidebar.setVisible(not on and self.actions_.by_name["sidebar"].isChecked())
         self.panel.setVisible(not on and self.preferences.panel_open)
-        if on:
-            self.showFullScreen()
-        else:
-            self.showNormal()
-            self.actions_.check("sidebar", True)
-            self.header.buttons["sidebar"].setChecked(True)
+        full = Qt.WindowState.WindowFullScreen
+        self.setWindowState(self.windowState() | full if on else self.windowState() & ~full)
 
     def use_theme(self, name: str) -> None:
         """Use the theme *name*, and remember it."""
@@ -333,12 +325,16 @@ class MainWindow(QMainWindow):
 
     def show_help(self) -> None:
         """The sheet of shortcuts."""
-        HelpSheet(self.themes.current, self).open()
+        self._show(HelpSheet(self.themes.current, self))
 
     def show_about(self) -> None:
         """Name and version."""
         status = self.bridge.status()
-        AboutBox(str(status.backend) if status is not None and status.backend is not None else "", self).open()
+        self._show(AboutBox(str(status.backend) if status is not None and status.backend is not None else "", self))
+
+    def _show(self, dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def run_benchmark(self) -> None:
         """Measure the present model; the live view waits, so that it does not spoil the figures."""
@@ -392,18 +388,16 @@ class MainWindow(QMainWindow):
         self.preferences.panel_open = visible
 
     def _benchmark_ended(self) -> None:
-        self.panel.show_ended("" if self.panel.report is not None else "The benchmark was cancelled.")
+        self.panel.show_ended()
         if not self._closing:
             self._seen = False
             self.view.set_state(stage.STARTING)
             self.player.resume()
 
     def _save_report(self, text: str) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save benchmark", str(Path.home() / "poseapp-benchmark.json"), "JSON (*.json)"
-        )
-        if path:
-            self.save_report(Path(path), text)
+        path = dialogs.ask_report(self)
+        if path is not None:
+            self.save_report(path, text)
 
     def save_report(self, path: Path, text: str) -> None:
         """Write a benchmark's JSON to *path*."""
@@ -457,7 +451,10 @@ class MainWindow(QMainWindow):
             self.view.set_state(stage.FINISHING)
         else:
             self.hide()
-        self.player.stop(self._stopped)
+        if self.benchmark.running:  # it has a session of its own, with files to clean up
+            self.benchmark.ended.connect(lambda: self.player.stop(self._stopped))
+        else:
+            self.player.stop(self._stopped)
 
     def _remember(self) -> None:
         if self._full_screen:

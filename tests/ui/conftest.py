@@ -17,7 +17,7 @@ from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes
 
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 OpenWindow = Callable[..., MainWindow]
 
 
@@ -72,8 +72,10 @@ def open_window(
     """Opens windows, on the demo clip unless told otherwise, and closes them at the end."""
     windows: list[MainWindow] = []
 
-    def open_one(source: Source | None = None, model: str | None = "first", remembered: bool = False) -> MainWindow:
-        window = MainWindow(make_preferences(), themes, store, "cpu")
+    def open_one(
+        source: Source | None = None, model: str | None = "first", remembered: bool = False, engines_dir: Path = store
+    ) -> MainWindow:
+        window = MainWindow(make_preferences(), themes, engines_dir, "cpu")
         windows.append(window)
         window.resize(1024, 640)
         window.show()

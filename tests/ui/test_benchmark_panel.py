@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from poseapp.ui.main_window import MainWindow
 
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 BENCHMARK_MS = 60_000
 
 
@@ -61,6 +61,15 @@ def test_the_benchmark_button_gives_a_table_and_json_and_the_view_goes_on(
     assert report["machine"]["cores"]
     before = window.view.result
     qtbot.waitUntil(lambda: window.view.result is not before and window.view.state is None, timeout=WAIT_MS)
+
+
+def test_closing_in_the_middle_of_a_benchmark_stops_it(qtbot: QtBot, window: MainWindow) -> None:
+    window.benchmark.seconds = 60
+    with qtbot.waitSignal(window.benchmark.progress, timeout=WAIT_MS):
+        window.run_benchmark()
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+    assert not window.benchmark.running
 
 
 def test_a_benchmark_can_be_cancelled(qtbot: QtBot, window: MainWindow) -> None:

@@ -22,7 +22,7 @@ from poseapp.ui.choices import Choice
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 
 
 def status(window: MainWindow):  # type: ignore[no-untyped-def]
@@ -189,6 +189,9 @@ def test_full_screen_shows_the_picture_alone_and_brings_everything_back(qtbot: Q
     QTest.keyClick(window.view, Qt.Key.Key_Escape)
     assert not window.isFullScreen()
     assert all(part.isVisible() for part in parts)
+    QTest.keyClick(window.view, Qt.Key.Key_C)
+    assert not window.sidebar.isVisible()
+    assert not window.header.buttons["sidebar"].isChecked()
 
 
 def test_nothing_is_cut_at_the_smallest_size(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
@@ -232,6 +235,7 @@ def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: Q
     people: list[int] = []
     window.bridge.arrived.connect(lambda result: people.append(len(result.poses)))
     folder = start_recording(qtbot, window)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     qtbot.waitUntil(lambda: window.record_bar.record.text().startswith("Stop"), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: any(people), timeout=WAIT_MS)
     QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
@@ -338,11 +342,8 @@ def test_a_file_that_is_no_video_is_said_without_a_dialog(
     assert window.banner.text == ""
 
 
-def test_no_model_at_all_is_said(
-    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    window = open_window(model=None)
-    monkeypatch.setattr(window.player, "_engines_dir", tmp_path)
+def test_no_model_at_all_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path) -> None:
+    window = open_window(model=None, engines_dir=tmp_path)
     qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "No model to run", timeout=WAIT_MS)
     assert window.bridge.session is None
 

@@ -1,0 +1,46 @@
+"""The questions that the window asks: which file, which address, which folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+from poseapp.live.source import PICTURES, StreamSource
+from poseapp.ui.choices import Choice, Kind
+
+VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
+
+
+def ask_source(parent: QWidget, kind: Kind, start: str) -> Choice | None:
+    """A video, picture, folder or address; None when the user thinks better of it."""
+    if kind == "address":
+        text, ok = QInputDialog.getText(parent, "Network address", "Address, such as rtsp://camera.local/stream or http://…")
+        address = text.strip()
+        # The name of a stream has no password in it.
+        return Choice("address", address, StreamSource(address).name) if ok and address else None
+    if kind == "folder":
+        path = QFileDialog.getExistingDirectory(parent, "Open folder of pictures", start)
+    else:
+        pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
+        wanted = f"Videos ({VIDEOS})" if kind == "video" else f"Pictures ({pictures})"
+        path, _ = QFileDialog.getOpenFileName(parent, f"Open {kind}", start, f"{wanted};;All files (*)")
+    return Choice.file(kind, Path(path)) if path else None
+
+
+def choice_of(path: Path) -> Choice:
+    """What a file or folder dropped onto the window is."""
+    kind: Kind = "folder" if path.is_dir() else "picture" if path.suffix.lower() in PICTURES else "video"
+    return Choice.file(kind, path)
+
+
+def ask_folder(parent: QWidget, now: Path) -> Path | None:
+    """The folder for recordings."""
+    path = QFileDialog.getExistingDirectory(parent, "Folder for recordings", str(now))
+    return Path(path) if path else None
+
+
+def ask_report(parent: QWidget) -> Path | None:
+    """Where to save a benchmark."""
+    path, _ = QFileDialog.getSaveFileName(parent, "Save benchmark", str(Path.home() / "poseapp-benchmark.json"), "JSON (*.json)")
+    return Path(path) if path else None
