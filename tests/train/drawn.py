@@ -39,7 +39,7 @@ def draw_set(folder: Path, people: int = 8, seed: int = 0, names: tuple[str, ...
             cv2.line(picture, xy[a].round().astype(int).tolist(), xy[b].round().astype(int).tolist(), (150, 150, 150), 2)
         for k, point in enumerate(xy):
             # Every joint in a colour of its own, so that a small network can tell them apart.
-            colour = cv2.cvtColor(np.uint8([[[k * 10, 255, 255]]]), cv2.COLOR_HSV2BGR)[0, 0].tolist()
+            colour = cv2.cvtColor(np.array([[[k * 10, 255, 255]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].tolist()
             cv2.circle(picture, point.round().astype(int).tolist(), 2, colour, -1)
         cv2.imwrite(str(folder / "images" / f"{i}.png"), picture)
         images.append({"id": i, "file_name": f"{i}.png", "width": 96, "height": 96})

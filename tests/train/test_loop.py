@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 from drawn import Small, draw_set, tiny_recipe
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 from poseapp.cli_train import stop_signals
 from poseapp.core.errors import CheckpointError, DataError
@@ -97,7 +98,7 @@ def test_two_processes_are_one_with_the_doubled_batch(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_process, (port, str(tmp_path)), nprocs=2)
+    spawn(_process, (port, str(tmp_path)), nprocs=2)
     for rank in (0, 1):
         assert np.load(tmp_path / f"losses-{rank}.npy") == pytest.approx([p.loss for p in one], rel=1e-5)
     single, double = weights(tmp_path / "one"), weights(tmp_path / "two")

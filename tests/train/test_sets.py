@@ -136,8 +136,9 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
     report = check_set(path, tmp_path / "images")
     assert dict(report.counts) == {
-        "missing picture": 1, "unreadable picture": 2, "wrong size": 1, "joint outside": 1, "no labels": 1, "empty box": 1,
-        "keypoint count": 1, "crowd": 1, "repeated id": 1, "no area": 1, "box outside": 1, "unknown picture": 1, "not a number": 1,
+        "missing picture": 1, "unreadable picture": 2, "wrong size": 1, "joint outside": 1, "no labels": 1,
+        "empty box": 1, "keypoint count": 1, "crowd": 1, "repeated id": 1, "no area": 1, "box outside": 1, "unknown picture": 1,
+        "not a number": 1,
     }  # fmt: skip
     assert report.examples["unreadable picture"] == ["2.png", "3.png"]
     assert report.examples["wrong size"] == ["4.png: 50×96, is 96×96"]

@@ -1,0 +1,235 @@
+"""From a training to a model in the store, and its figures in the engine that the app uses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from drawn import draw_set, tiny_recipe
+from typer.testing import CliRunner
+
+from poseapp import cli_train
+from poseapp.core.errors import CheckpointError, DataError, ModelError
+from poseapp.core.skeleton import COCO_17
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import FloatArray, ImageArray
+from poseapp.engine.base import Backend, Output
+from poseapp.engine.load import load_engine
+from poseapp.train import checkpoint
+from poseapp.train.evaluate import Box, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
+from poseapp.train.export import About
+from poseapp.train.loop import Options, train
+from poseapp.train.people import read_coco
+from poseapp.train.recipes import RECIPES
+
+KEYS = [
+    "ap",
+    "ap50",
+    "ap75",
+    "ar",
+    "mean_oks",
+    "oks50",
+    "oks75",
+    "pck_total",
+    "pck_by_joint",
+    "pckh_total",
+    "ms_per_person",
+    "people",
+]
+ABOUT = "# About\n\n## Data\n\nDrawn people.\n\n## Licence\n\nMIT\n\n## Known limits\n\nKnows eight people.\n"
+
+app = typer.Typer()
+cli_train.register(app)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a drawn set (set/), a short run (run/) and the model exported from it (engines/tiny)."""
+    folder = tmp_path_factory.mktemp("trained")
+    annotations = draw_set(folder / "set")
+    recipe = tiny_recipe(epochs=40)
+    people = read_coco(annotations, annotations.parent / "images", COCO_17)
+    results = [p.validation for p in train(recipe, people, folder / "run", Options(workers=0), validation=people)]
+    (folder / "about.md").write_text(ABOUT, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RECIPES, recipe.name, recipe)
+        done = CliRunner().invoke(
+            app,
+            ["export", str(folder / "run"), "--name", "tiny", "--about", str(folder / "about.md"), "--engines-dir",
+             str(folder / "engines"), "--annotations", str(annotations), "--images", str(folder / "set" / "images")],
+        )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    last = results[-1]
+    assert last is not None
+    (folder / "validated.json").write_text(json.dumps([last.mean_oks, last.pck]))
+    return folder
+
+
+def evaluation_line(folder: Path, *more: str) -> list[str]:
+    given = ["--annotations", str(folder / "set" / "person_keypoints_train.json"), "--images", str(folder / "set" / "images")]
+    return ["eval", "--model", "tiny", "--engines-dir", str(folder / "engines"), *given, *more]
+
+
+def test_the_exported_model_scores_what_the_training_measured(trained: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, evaluation_line(trained, "--json", str(tmp_path / "out.json")))
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "out.json").read_text())
+    assert list(figures) == KEYS
+    mean_oks, pck = json.loads((trained / "validated.json").read_text())
+    assert figures["mean_oks"] == pytest.approx(mean_oks, abs=1e-3)
+    assert figures["pck_total"] == pytest.approx(pck, abs=0.01)
+    assert figures["people"] == 8
+    assert list(figures["pck_by_joint"]) == list(COCO_17.keypoints)
+    assert 0.2 < figures["mean_oks"] < 1
+    assert "padding 1.25" in done.output
+
+
+def test_the_card_and_the_spec_carry_the_figures(trained: Path) -> None:
+    spec = ModelSpec.read(trained / "engines" / "tiny" / "model.json")
+    assert (spec.name, spec.family, spec.input_hw) == ("tiny", "hourglass", (64, 64))
+    assert (spec.source.data, spec.source.licence) == ("Drawn people.", "MIT")
+    assert spec.metrics["people"] == 8
+    card = (trained / "engines" / "tiny" / "README.md").read_text(encoding="utf-8")
+    for text in (
+        "Knows eight people.",
+        "poseapp eval --model tiny --annotations",
+        f"{spec.metrics['mean_oks']:.3f}",
+        "left ankle",
+    ):
+        assert text in card
+    assert "Preliminary" not in card
+
+
+def test_the_last_network_and_not_the_average_would_differ(trained: Path) -> None:
+    state = checkpoint.read(trained / "run" / "last.pt")
+    assert not np.allclose(state["net"]["stem_conv.weight"], state["ema"]["stem_conv.weight"], atol=1e-4)
+
+
+def test_evaluation_needs_no_torch(trained: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import typer; from poseapp import cli_train; from poseapp.core.errors import PoseAppError\n"
+        "app = typer.Typer(pretty_exceptions_enable=False); cli_train.register(app)\n"
+        "try: app(sys.argv[1:], standalone_mode=False)\n"
+        "except PoseAppError as error: print('one line:', error)\n"
+    )
+    needed = 'one line: training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
+    for arguments, expected in (
+        (evaluation_line(trained), "mean OKS"),
+        (["train", "hourglass-s", "--data", str(trained / "set")], needed),
+        (["train", "--check", "--data", str(trained / "set")], "nothing to complain about"),
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert expected in done.stdout, done.stderr
+
+
+def test_wrong_use_ends_in_one_line(trained: Path, tmp_path: Path) -> None:
+    def message(*arguments: str) -> str:
+        error = CliRunner().invoke(app, list(arguments)).exception
+        assert isinstance(error, (DataError, ModelError, CheckpointError)), error
+        assert "\n" not in str(error)
+        return str(error)
+
+    assert "There are: tiny" in message(*[a.replace("tiny", "huge") if a == "tiny" else a for a in evaluation_line(trained)])
+    assert "there is none of that name" in message("train", "hourglas", "--data", str(trained / "set"))
+    assert "no data" in message("train", "hourglass-s")
+    assert "holds a run already" in message("train", "hourglass-s", "--data", str(trained / "set"), "--out", str(trained / "run"))
+    assert "last.pt: not found" in message("export", str(tmp_path))
+    assert "unknown recipe 'tiny-hourglass'" in message(
+        "export", str(trained / "run"), "--about", str(trained / "about.md"), "--engines-dir", str(tmp_path)
+    )
+    assert "--annotations and --images go together" in message("export", str(tmp_path), "--images", "x")
+    (tmp_path / "about.md").write_text("## Data\n\nx\n## Licence\n\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no section '## Licence'"):
+        About.read(tmp_path / "about.md")
+
+
+def test_the_worst_are_shown_side_by_side(trained: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, evaluation_line(trained, "--sheet", str(tmp_path / "worst.png")))
+    assert done.exit_code == 0, done.output
+    sheet = cv2.imread(str(tmp_path / "worst.png"))
+    assert sheet is not None
+    assert sheet.shape == (2 * 260, 5 * 388, 3)  # eight people in two rows of five
+
+
+class Truthful:
+    """An engine that knows where the joints are: it finds the dots that the figures are drawn with."""
+
+    backend = Backend("none", "CPU", "FP32")
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.seen: list[ImageArray] = []
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        h, w = self.spec.heatmap_hw
+        k = self.spec.skeleton.k
+        self.seen.append(crops)
+        maps = np.zeros((len(crops), k, h, w), np.float32)
+        for n, crop in enumerate(crops):
+            brightest = np.unravel_index(crop.sum(axis=2).argmax(), crop.shape[:2])
+            y, x = (round(float(v) * (s - 1) / (c - 1)) for v, s, c in zip(brightest, (h, w), crop.shape[:2], strict=True))
+            side = 0 if n == 0 else 1  # the mirrored picture shows the left joints on the right
+            maps[n, 5 + side, y, x] = 1.0
+        keypoints: FloatArray = np.zeros((len(crops), k, 3), np.float32)
+        return Output(keypoints, maps)
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_flip_test_averages_both_views_on_the_same_spot(trained: Path, tmp_path: Path) -> None:
+    spec = dataclasses.replace(ModelSpec.read(trained / "engines" / "tiny" / "model.json"), decode="argmax")
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[20, 12] = 255
+    cv2.imwrite(str(tmp_path / "dot.png"), picture)
+    engine = Truthful(spec)
+    box = np.array([-0.5, -0.5, 64, 64], np.float32) + np.array([6.4, 6.4, -12.8, -12.8], np.float32)  # padding makes 64
+    joints = Predictor(engine, flip=True)(tmp_path / "dot.png", box)
+    assert np.array_equal(engine.seen[0][1], engine.seen[0][0][:, ::-1])
+    left_shoulder = joints[5]
+    assert left_shoulder[2] == pytest.approx(1.0)  # both views agree: their mean is a full peak
+    assert np.abs(left_shoulder[:2] - (12, 20)).max() <= 63 / 15 / 2
+
+
+def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, tmp_path: Path) -> None:
+    annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
+    truth = json.loads(annotations.read_text())["annotations"]
+    found = [{"image_id": a["image_id"], "category_id": 1, "bbox": a["bbox"], "score": 0.9} for a in truth]
+    doubled = found + [{**box, "score": 0.5} for box in found]
+    (tmp_path / "boxes.json").write_text(json.dumps(doubled))
+    engine = load_engine(trained / "engines" / "tiny")
+    try:
+        plain = evaluate(engine, annotations, images)
+        detected = evaluate(engine, annotations, images, boxes=str(tmp_path / "boxes.json"))
+    finally:
+        engine.close()
+    assert detected.figures.ap == pytest.approx(plain.figures.ap, abs=1e-9)
+    assert detected.figures.mean_oks == plain.figures.mean_oks
+    boxes = read_boxes(tmp_path / "boxes.json", annotations, images)
+    assert len(boxes) == 16
+    poses = [np.column_stack([p.joints[:, :2], np.full(17, 0.8)]).astype(np.float32) for p in plain.people] * 2
+    kept, _ = drop_doubles(boxes, poses, COCO_17)
+    assert [b.score for b in kept] == [0.9] * 8
+    (tmp_path / "boxes.json").write_text('[{"bbox": [0, 0, 5, 5]}]')
+    with pytest.raises(DataError, match=r"boxes\.json: expected a list"):
+        read_boxes(tmp_path / "boxes.json", annotations, images)
+
+
+def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
+    engine = load_engine(trained / "engines" / "tiny")
+    try:
+        annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
+        result = evaluate(engine, annotations, images, limit=2)
+    finally:
+        engine.close()
+    assert result.figures.people == 2
+    assert contact_sheet(result, worst=0).shape == (260, 5 * 388, 3)
+    assert isinstance(Box(1, Path("x"), np.zeros(4)).score, float)
