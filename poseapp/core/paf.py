@@ -1,0 +1,235 @@
+"""Part affinity fields: encode limbs as unit vectors and decode maps of several people, side by side.
+
+Cao, Simon, Wei & Sheikh, CVPR 2017: Sec. 2.3 (fields), 2.4 and 2.5 (assembly). All coordinates are heatmap px.
+A field is two maps, the x and the y of the unit vector from the limb's first joint to its second; limb i of a
+skeleton has the channels 2i and 2i + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.types import FloatArray
+
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Thresholds of the decoding; the defaults are those of the authors' release.
+
+    ``peak`` is the lowest confidence of a joint; ``samples`` points are read along a limb, of which the share
+    ``agreeing`` must lie above ``field``; ``longest`` is the length, as a part of the map's height, from which
+    a limb is charged for being long; a person needs ``min_joints`` joints and a mean score of ``min_score``.
+    ``max_peaks`` bounds the work on a map full of noise.
+    """
+
+    peak: float = 0.1
+    field: float = 0.05
+    samples: int = 10
+    agreeing: float = 0.8
+    longest: float = 0.5
+    min_joints: int = 4
+    min_score: float = 0.4
+    max_peaks: int = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Candidates of all joints: ``xy`` (P, 2) and ``score`` (P,), ordered by ``joint`` (P,), the channel of each."""
+
+    xy: FloatArray
+    score: FloatArray
+    joint: IntArray
+
+
+def encode(people: FloatArray, limbs: tuple[tuple[int, int], ...], hw: tuple[int, int], width_px: float = 1.0) -> FloatArray:
+    """Fields (2 L, h, w) of *people* (N, K, 2), NaN for a joint that is missing.
+
+    A pixel within *width_px* of a limb's line, and no further beyond its ends, holds the limb's direction; where
+    limbs of several people meet, the mean of their directions over those people (Sec. 2.3, Eq. 9). The paper stops
+    at the ends; its release goes on by the width, as here: short limbs would else have no pixel to be seen by.
+    """
+    h, w = hw
+    fields = np.zeros((len(limbs), 2, h, w), np.float32)
+    if len(people) == 0:
+        return fields.reshape(-1, h, w)
+    ends = people.astype(np.float32)[:, np.asarray(limbs)]  # (N, L, 2 ends, 2)
+    start, along = ends[:, :, 0], ends[:, :, 1] - ends[:, :, 0]
+    length = np.linalg.norm(along, axis=-1)  # (N, L)
+    present = np.isfinite(length) & (length > 1e-6)
+    unit = np.where(present[..., None], along / np.where(present, length, 1.0)[..., None], 0.0).astype(np.float32)
+    start, length = np.nan_to_num(start), np.where(present, length, -np.inf).astype(np.float32)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    for i in range(len(limbs)):  # one limb at a time: all at once would take N · L maps of memory
+        dx, dy = x - start[:, i, 0, None, None], y - start[:, i, 1, None, None]  # (N, h, w)
+        ux, uy = unit[:, i, 0, None, None], unit[:, i, 1, None, None]
+        on = dx * ux + dy * uy
+        near = (np.abs(dx * uy - dy * ux) <= width_px) & (on >= -width_px) & (on <= length[:, i, None, None] + width_px)
+        count = np.maximum(near.sum(axis=0), 1)
+        fields[i, 0] = (near * ux).sum(axis=0) / count
+        fields[i, 1] = (near * uy).sum(axis=0) / count
+    return fields.reshape(-1, h, w)
+
+
+def decode(
+    confidence: FloatArray, fields: FloatArray, skeleton: Skeleton, how: Assembly = Assembly()
+) -> tuple[FloatArray, FloatArray]:
+    """People in *confidence* (K, h, w) and *fields* (2 L, h, w), L limbs of *skeleton* in order.
+
+    Returns joints (N, K, 3) as x, y in heatmap px and score, NaN and 0 for a joint that was not found, and the
+    people's scores (N,), best first: the mean over their joints of confidence and over their limbs of the field.
+    """
+    peaks = find_peaks(confidence, how)
+    pairs, scores, limb = connect(peaks, fields, skeleton.limbs, confidence.shape[1], how)
+    return _assemble(peaks, pairs, scores, limb, skeleton.k, how)
+
+
+def find_peaks(confidence: FloatArray, how: Assembly = Assembly()) -> Peaks:
+    """Local maxima of *confidence* (K, h, w) in their 3×3 neighbourhood, at most ``max_peaks`` a joint, sub-pixel."""
+    k, h, w = confidence.shape
+    # cv2 dilates all maps at once when they lie below each other with an empty row between them.
+    tall = np.full((k, h + 1, w), -np.inf, np.float32)
+    tall[:, :h] = confidence
+    highest = cv2.dilate(tall.reshape(-1, w), np.ones((3, 3), np.uint8)).reshape(k, h + 1, w)[:, :h]
+    joint, y, x = np.nonzero((confidence >= highest) & (confidence > how.peak))
+    score = confidence[joint, y, x]
+    # Equal neighbours are one peak: the first in reading order stays.
+    earlier = np.zeros(len(joint), bool)
+    for dy, dx in ((0, -1), (-1, -1), (-1, 0), (-1, 1)):
+        inside = (y + dy >= 0) & (x + dx >= 0) & (x + dx < w)
+        earlier |= inside & (confidence[joint, np.maximum(y + dy, 0), np.clip(x + dx, 0, w - 1)] == score)
+    keep = np.nonzero(~earlier)[0]
+    order = keep[np.lexsort((-score[keep], joint[keep]))]
+    joint, y, x, score = joint[order], y[order], x[order], score[order]
+    rank = np.arange(len(joint)) - np.searchsorted(joint, joint)  # place among the peaks of its joint
+    few = rank < how.max_peaks
+    joint, y, x, score = joint[few], y[few], x[few], score[few]
+    xy = np.stack([x, y], axis=1).astype(np.float32) + _parabola(confidence, joint, y, x)
+    return Peaks(xy.astype(np.float32), score.astype(np.float32), joint)
+
+
+def _parabola(maps: FloatArray, joint: IntArray, y: IntArray, x: IntArray) -> FloatArray:
+    """Offset (P, 2) of the peak of a parabola through the pixel and its neighbours, at most half a pixel."""
+    h, w = maps.shape[1:]
+    here = maps[joint, y, x]
+
+    def offset(before: FloatArray, after: FloatArray) -> FloatArray:
+        bend = before - 2 * here + after
+        step = np.where(bend < -1e-9, (before - after) / np.where(bend < -1e-9, 2 * bend, 1.0), 0.0)
+        return np.clip(step, -0.5, 0.5).astype(np.float32)
+
+    dx = offset(maps[joint, y, np.maximum(x - 1, 0)], maps[joint, y, np.minimum(x + 1, w - 1)])
+    dy = offset(maps[joint, np.maximum(y - 1, 0), x], maps[joint, np.minimum(y + 1, h - 1), x])
+    inside_x, inside_y = (x > 0) & (x < w - 1), (y > 0) & (y < h - 1)
+    return np.stack([dx * inside_x, dy * inside_y], axis=1).astype(np.float32)
+
+
+def connect(
+    peaks: Peaks, fields: FloatArray, limbs: tuple[tuple[int, int], ...], height: int, how: Assembly = Assembly()
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """Limbs between peaks: pairs of peak indices (C, 2), scores (C,) and the limb of each (C,).
+
+    Each pair of candidates is scored by the mean of the field along the line between them (Sec. 2.3, Eq. 11);
+    then, limb by limb, the best pairs are taken that share no joint (Sec. 2.4).
+    """
+    candidates = [np.nonzero(peaks.joint == k)[0] for k in range(int(max(max(limb) for limb in limbs)) + 1)]
+    first = np.concatenate([candidates[a].repeat(len(candidates[b])) for a, b in limbs])
+    second = np.concatenate([candidates[b][None].repeat(len(candidates[a]), axis=0).ravel() for a, b in limbs])
+    limb = np.repeat(np.arange(len(limbs)), [len(candidates[a]) * len(candidates[b]) for a, b in limbs])
+    along = peaks.xy[second] - peaks.xy[first]
+    length = np.linalg.norm(along, axis=1)
+    unit = along / np.maximum(length, 1e-6)[:, None]
+    by_limb = fields.reshape(-1, 2, *fields.shape[1:])
+
+    def read(pairs: IntArray, places: FloatArray) -> FloatArray:
+        """The field along the limb at *places* (S,) of 0..1 between the ends, (C, S)."""
+        points = peaks.xy[first[pairs], None] + along[pairs, None] * places[:, None]
+        values: FloatArray = (_sample(by_limb, limb[pairs, None], points) * unit[pairs, None]).sum(axis=2)
+        return values
+
+    # Most pairs are of two people. So many samples may fail in a good one; where one more does, it is out.
+    places = np.linspace(0, 1, how.samples, dtype=np.float32)
+    few = places[np.linspace(0, how.samples - 1, int(how.samples * (1 - how.agreeing) + 1e-6) + 3).round().astype(np.intp)[1:-1]]
+    pairs = np.nonzero(length > 1e-6)[0]
+    pairs = pairs[(read(pairs, few) > how.field).any(axis=1)]
+    along_field = read(pairs, places)  # (C, S)
+    score = along_field.mean(axis=1) + np.minimum(how.longest * height / length[pairs] - 1, 0)
+    good = ((along_field > how.field).mean(axis=1) >= how.agreeing) & (score > 0)
+    score, pairs = score[good], pairs[good]
+    first, second, limb = first[pairs], second[pairs], limb[pairs]
+    order = np.argsort(-score, kind="stable")
+    taken: set[tuple[int, int, int]] = set()
+    chosen = []
+    for i in order.tolist():
+        a, b = (int(limb[i]), 0, int(first[i])), (int(limb[i]), 1, int(second[i]))
+        if a not in taken and b not in taken:
+            taken |= {a, b}
+            chosen.append(i)
+    kept = np.asarray(sorted(chosen), np.intp)
+    return np.stack([first[kept], second[kept]], axis=1), score[kept].astype(np.float32), limb[kept]
+
+
+def _sample(fields: FloatArray, limb: IntArray, points: FloatArray) -> FloatArray:
+    """Values (..., 2) of *fields* (L, 2, h, w) at *points* (..., 2), between the four pixels around each."""
+    h, w = fields.shape[2:]
+    x, y = np.clip(points[..., 0], 0, w - 1), np.clip(points[..., 1], 0, h - 1)
+    column, row = np.minimum(x.astype(np.intp), w - 2), np.minimum(y.astype(np.intp), h - 2)
+    right, down = (x - column)[..., None], (y - row)[..., None]
+    flat = fields.transpose(0, 2, 3, 1).reshape(-1, 2)  # the x and y of a pixel side by side
+    at = (limb * h + row) * w + column
+    above = flat[at] * (1 - right) + flat[at + 1] * right
+    below = flat[at + w] * (1 - right) + flat[at + w + 1] * right
+    values: FloatArray = above * (1 - down) + below * down
+    return values
+
+
+def _assemble(
+    peaks: Peaks, pairs: IntArray, scores: FloatArray, limb: IntArray, k: int, how: Assembly
+) -> tuple[FloatArray, FloatArray]:
+    """People out of limbs, the surest limbs first: a limb joins two parts unless they hold a joint in common.
+
+    The release goes limb by limb in a fixed order; by score, a wrong limb comes late and finds its place taken.
+    """
+    owner: dict[int, int] = {}  # peak → person
+    members: dict[int, dict[int, int]] = {}  # person → joint → peak
+    limb_scores: dict[int, list[float]] = {}
+    for i in np.argsort(-scores, kind="stable").tolist():
+        a, b = int(pairs[i, 0]), int(pairs[i, 1])
+        pa, pb = owner.get(a), owner.get(b)
+        if pa is None and pb is None:
+            pa = len(limb_scores)
+            members[pa], limb_scores[pa] = {}, []
+        elif pa is None or pb is None:
+            pa = pb if pa is None else pa
+            assert pa is not None
+        elif pa != pb:
+            if members[pa].keys() & members[pb].keys():
+                continue  # two people touch here
+            members[pa] |= members[pb]
+            limb_scores[pa] += limb_scores[pb]
+            owner.update(dict.fromkeys(members.pop(pb).values(), pa))
+            limb_scores[pb] = []
+        if any(members[pa].get(int(peaks.joint[p]), p) != p for p in (a, b)):
+            continue  # this person has that joint elsewhere
+        for p in (a, b):
+            owner[p] = pa
+            members[pa][int(peaks.joint[p])] = p
+        limb_scores[pa].append(float(scores[i]))
+    joints = np.full((len(members), k, 3), np.nan, np.float32)
+    joints[..., 2] = 0
+    person = np.zeros(len(members), np.float32)
+    for n, (key, found) in enumerate(members.items()):
+        at = np.asarray(list(found.values()), np.intp)
+        joints[n, list(found), :2] = peaks.xy[at]
+        joints[n, list(found), 2] = np.minimum(peaks.score[at], 1.0)
+        # The sum of both over the number of joints, as released.
+        person[n] = (float(peaks.score[at].sum()) + sum(limb_scores[key])) / len(found)
+    enough = (np.isfinite(joints[..., 0]).sum(axis=1) >= how.min_joints) & (person >= how.min_score)
+    order = np.argsort(-person[enough], kind="stable")
+    return joints[enough][order], person[enough][order]
