@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core import heatmap
+from poseapp.core import heatmap, paf
 from poseapp.core.heatmap import Mapping, input_px_per_cell
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
@@ -87,8 +87,6 @@ class Target:
             weight *= np.asarray(self.joint_weights, np.float32)[:, None, None]
         background = 1 - confidence.max(axis=0, keepdims=True)
         background_weight = (weight > 0).all(axis=0, keepdims=True).astype(np.float32)
-        from poseapp.core import paf  # type: ignore[attr-defined]
-
         fields = paf.encode(xy, self.limbs, self.heatmap_hw, self.limb_width_px)  # (2 · limbs, h, w)
         return np.concatenate([confidence, background, fields]), np.concatenate([weight, background_weight, field_weight])
 

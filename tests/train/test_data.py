@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn import STILL, draw_set, tiny_recipe
+from drawn import STANDING, STILL, draw_set, tiny_recipe
+from numpy.typing import NDArray
 
-from poseapp.core import heatmap, transform
+from poseapp.core import heatmap, paf, transform
 from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.train.augment import Augment
@@ -122,7 +123,7 @@ def test_joints_move_with_the_pixels(figures: list[Person]) -> None:
         for k in (9, 10, 15, 16):  # far from the others
             x, y = np.rint(transform.apply(affine, person.joints[k, :2])).astype(int)
             if 1 <= x < 63 and 1 <= y < 63:
-                hue = np.uint8([[crop[y, x]]])
+                hue = crop[y : y + 1, x : x + 1]
                 seen = int(cv2.cvtColor(hue, cv2.COLOR_BGR2HSV)[0, 0, 0])
                 assert min(abs(seen - 10 * k), 180 - abs(seen - 10 * k)) <= 8
                 compared += 1
@@ -174,3 +175,53 @@ def test_smaller_phases_have_smaller_targets() -> None:
     small, large = (target_of(recipe, phase.input_hw) for phase in recipe.phases)
     assert (small.heatmap_hw, large.heatmap_hw) == ((32, 24), (48, 36))
     assert (small.sigma_px, large.sigma_px) == (1.0, 1.5)
+
+
+def two_people() -> tuple[Target, NDArray[np.float32], list[NDArray[np.float64]]]:
+    """OpenPose's targets, two people (2, 18, 3) side by side in input px, and the corners of their boxes."""
+    target = Target((128, 128), (32, 32), 1.0, "udp", background=True, limbs=OPENPOSE_18.limbs)
+    coco = np.column_stack([STANDING, np.full(17, 2)]).astype(np.float32)
+    person = convert_joints(coco, COCO_17.keypoints, OPENPOSE_18)
+    there = np.array([64, 40, 0], np.float32)
+    people = np.stack([person, person + there])
+    corners = [np.array([[x, y], [x + 56, y], [x, y + 60], [x + 56, y + 60]]) for x, y in ((2.0, 0.0), (66.0, 40.0))]
+    return target, people, corners
+
+
+def test_fields_and_maps_of_two_people_decode_to_them() -> None:
+    target, people, corners = two_people()
+    maps, weight = target.encode_all(list(people), corners)
+    limbs = len(OPENPOSE_18.limbs)
+    assert maps.shape == weight.shape == (18 + 1 + 2 * limbs, 32, 32)
+    assert (weight == 1).all()
+    found, _ = paf.decode(maps[:18], maps[19:], OPENPOSE_18)
+    assert len(found) == 2
+    xy = found[..., :2] * input_px_per_cell((128, 128), (32, 32), "udp")
+    order = np.argsort(xy[:, 1, 0])
+    assert np.nanmax(np.abs(xy[order] - people[..., :2])) <= 0.5 * 127 / 31
+
+
+def test_a_missing_label_masks_its_maps_and_limbs_in_that_box_alone() -> None:
+    target, people, corners = two_people()
+    wrist, elbow = OPENPOSE_18.index("left_wrist"), OPENPOSE_18.index("left_elbow")
+    people[1, wrist] = (np.nan, np.nan, 0)
+    maps, weight = target.encode_all(list(people), corners)
+    limb = 19 + 2 * OPENPOSE_18.limbs.index((elbow, wrist))
+    for channel in (wrist, 18, limb, limb + 1):
+        assert weight[channel, 2, 2] == 1
+        assert weight[channel, 20, 25] == 0  # within the second person's box
+        assert 0.1 < (weight[channel] == 0).mean() < 0.35
+    rest = [c for c in range(len(weight)) if c not in (wrist, 18, limb, limb + 1)]
+    assert (weight[rest] == 1).all()
+    assert maps[wrist].max() > 0.8  # the first person's wrist is still taught
+
+
+def test_crops_for_fields_show_everybody_in_the_picture(tmp_path: Path) -> None:
+    (person, *_) = read_coco(draw_set(tmp_path, 1), tmp_path / "images", OPENPOSE_18)
+    right = np.array([20, 0, 0, 0], np.float32)
+    beside = dataclasses.replace(person, joints=person.joints + right[:3], box=person.box + right)
+    recipe = tiny_recipe("openpose")
+    alone = PoseDataset([person], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
+    both = PoseDataset([person, beside], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
+    assert torch.equal(alone[0], both[0])
+    assert float((both[1][:18] > 0.5).sum()) > 1.3 * float((alone[1][:18] > 0.5).sum())
