@@ -220,8 +220,8 @@ class MainWindow(QMainWindow):
         self.controls.source.set_current(choice)
         self.header.source.set_text(choice.label)
         self.setWindowTitle(f"{choice.label} – poseapp")
-        self.banner.take_back("source")
-        self.banner.take_back("camera")
+        for topic in ("source", "choice", "camera"):
+            self.banner.take_back(topic)
 
     def _show_models(self, models: list[StoredModel]) -> None:
         self.controls.model.set_models(models)

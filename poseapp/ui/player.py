@@ -38,7 +38,7 @@ class Player(QObject):
     choice_changed = Signal(object)  # Choice
     camera_appeared = Signal(object)  # Camera, while there is nothing better to see than the demo clip
     note_changed = Signal(str)  # why this is not what the user would expect
-    problem = Signal(str, str)  # topic, one line
+    problem = Signal(str, str)  # topic, one line; never a topic of the session's status, which takes its own back
     no_model = Signal(str)  # nothing can run, and why
 
     def __init__(self, bridge: Bridge, jobs: Jobs, preferences: Preferences, engines_dir: Path, device: str) -> None:
@@ -174,7 +174,7 @@ class Player(QObject):
             self.no_model.emit(found.model_error)
             return
         if found.model_error:
-            self.problem.emit("model", found.model_error)
+            self.problem.emit("first model", found.model_error)
         self._source = self._make(choice)
         self._start()
 
@@ -188,7 +188,7 @@ class Player(QObject):
         try:
             return make_source(choice, self._cameras, self._preferences.mode)
         except PoseAppError as error:
-            self.problem.emit("source", str(error))
+            self.problem.emit("choice", str(error))
             return None
 
     def _change_to(self, choice: Choice) -> bool:

@@ -45,6 +45,8 @@ class LivePlots(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setObjectName("panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._theme = DARK
         self._history: deque[tuple[float, Snapshot]] = deque()
         self._drawn = 0.0

@@ -26,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     """A model store: two good models, one with a truncated graph, one without a key in its model.json."""
     folder = tmp_path_factory.mktemp("engines")
     original = repo_root / "engines" / "hourglass-s"
-    for name in ("first", "second", "damaged", "keyless"):
+    for name in ("first", "second", "truncated", "keyless"):
         (folder / name).mkdir()
         shutil.copy(original / "model.onnx", folder / name)
         spec = json.loads((original / "model.json").read_text(encoding="utf-8"))
@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
         if name == "keyless":
             del spec["stride"]
         (folder / name / "model.json").write_text(json.dumps(spec), encoding="utf-8")
-    graph = folder / "damaged" / "model.onnx"
+    graph = folder / "truncated" / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:1000])
     return folder
 

@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
-from poseapp.ui.choices import Choice
+from poseapp.ui.choices import SYNTHETIC, Choice
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 
@@ -67,8 +67,8 @@ def test_changing_the_model_does_not_stop_the_camera(qtbot: QtBot, window: MainW
 
 
 def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window: MainWindow) -> None:
-    choose_model(window, "damaged")
-    qtbot.waitUntil(lambda: "damaged" in window.banner.text and "SHA-256" in window.banner.text, timeout=WAIT_MS)
+    choose_model(window, "truncated")
+    qtbot.waitUntil(lambda: "truncated" in window.banner.text and "SHA-256" in window.banner.text, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "first", timeout=WAIT_MS)
     before = window.view.result
     qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
@@ -340,6 +340,27 @@ def test_a_file_that_is_no_video_is_said_without_a_dialog(
     window.view.action.emit("demo")
     qtbot.waitUntil(lambda: status(window).state == "running" and window.view.state is None, timeout=WAIT_MS)
     assert window.banner.text == ""
+
+
+def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, window: MainWindow) -> None:
+    window.player.choose(Choice("address", "camera.local/stream", "camera.local/stream"))
+    assert "no such file, folder or address" in window.banner.text
+    before = window.view.result
+    qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
+    window.bridge.poll()
+    assert "no such file, folder or address" in window.banner.text
+    assert status(window).state == "running"
+    assert window.preferences.source is None
+    window.player.choose(SYNTHETIC)
+    assert window.banner.text == ""
+
+
+def test_a_remembered_model_that_is_gone_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(model="gone")
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+    window.bridge.poll()
+    assert "'gone'" in window.banner.text
+    assert status(window).model == "first"
 
 
 def test_no_model_at_all_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path) -> None:
