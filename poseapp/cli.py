@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import cv2
 import psutil
 import typer
 from rich.console import Console
@@ -183,6 +184,9 @@ def _run_headless(source_text: str, folder: Path, device: str, out: Path, second
     status = session.status()
     recording = status.recording
     assert recording is not None
+    if recording.frames == 0:
+        why = session.failure or recording.error or status.message or f"{source.name}: gave no picture in time. Give it more."
+        raise PoseAppError(why)
     elapsed = time.monotonic() - begun
     median = sorted(latencies)[len(latencies) // 2] if latencies else 0.0
     first = f", first pose {first_pose_s:.1f} s after the start" if first_pose_s is not None else ", nobody found"
@@ -209,19 +213,25 @@ def main(arguments: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv  # wherever it stands
     argv = [argument for argument in argv if argument != "--debug"]
-    level = logging.DEBUG if debug else logging.ERROR
+    # Errors are logged with their traceback, and what a user should know of them is said in one line besides.
+    level = logging.DEBUG if debug else logging.CRITICAL
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_INFO if debug else cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        app(argv, prog_name="poseapp", standalone_mode=True)
+        return int(app(argv, prog_name="poseapp", standalone_mode=False) or 0)
     except SystemExit as exit_:
         return int(exit_.code or 0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
+        complaint = getattr(error, "format_message", None)  # typer's about the command line; the class depends on its version
+        if complaint is not None:
+            command = getattr(getattr(error, "ctx", None), "command_path", "poseapp")
+            print(f"poseapp: {complaint().rstrip('.')}. See {command} --help.", file=sys.stderr)
+            return 2
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
         known = isinstance(error, PoseAppError)
         text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
         print(f"poseapp: {text}", file=sys.stderr)
         return 1
-    return 0

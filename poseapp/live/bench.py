@@ -265,7 +265,13 @@ def run_soak(
     shown = 0
     with _running(engine_folder, device, ClipSource(_clip_images(clip), 30.0), record=True) as session:
         begun = time.monotonic()
+        next_look = begun
         while len(memory) < minutes:
+            if time.monotonic() > next_look:
+                next_look = time.monotonic() + 0.5
+                status = session.status()
+                if status.state == "failed" or (status.recording is not None and status.recording.error):
+                    raise PoseAppError(status.message or (status.recording.error if status.recording else ""))
             result = session.take()
             if result is not None:
                 annotate(result, options)
@@ -274,11 +280,8 @@ def run_soak(
             else:
                 time.sleep(FRAME_PERIOD_S)
             if time.monotonic() - begun >= 60 * (len(memory) + 1):
-                status = session.status()
-                if status.state == "failed" or (status.recording is not None and status.recording.error):
-                    raise PoseAppError(status.message or (status.recording.error if status.recording else ""))
                 memory.append(psutil.Process().memory_info().rss / 2**20)
-                said(f"minute {len(memory)}: {memory[-1]:.1f} MB, drops {dict(status.stats.drops)}")
+                said(f"minute {len(memory)}: {memory[-1]:.1f} MB, drops {dict(session.status().stats.drops)}")
         status = session.status()
         fps = shown / (time.monotonic() - begun)
     frames = status.recording.frames if status.recording is not None else 0
