@@ -36,7 +36,8 @@ def main() -> None:
     for name, theme, recording in PICTURES:
         with tempfile.TemporaryDirectory() as folder:
             preferences = Preferences(QSettings(str(Path(folder) / "settings.ini"), QSettings.Format.IniFormat))
-            preferences.folder = Path(folder) / "recordings"
+            if recording:
+                preferences.folder = Path(folder)
             preferences.panel_open = True
             themes.use(theme)
             window = MainWindow(preferences, themes, default_engines_dir())

@@ -107,7 +107,7 @@ class RecordBar(QWidget):
         self.open_asked.emit(self._finished or self._folder)
 
     def _idle(self) -> None:
-        self._say(f"Recordings go to {self._folder}" if self._folder != Path() else "", "muted")
+        self._say(f"Recordings go to {short(self._folder)}" if self._folder != Path() else "", "muted")
 
     def _say(self, text: str, role: str) -> None:
         self.info.set_text(text)
@@ -115,6 +115,14 @@ class RecordBar(QWidget):
 
     def _paint_record(self) -> None:
         self.record.setIcon(icons.icon("stop" if self.record.isChecked() else "record", self._theme.danger))
+
+
+def short(folder: Path) -> str:
+    """*folder*, with ~ for the home folder."""
+    try:
+        return str(Path("~") / folder.relative_to(Path.home()))
+    except (ValueError, RuntimeError):  # elsewhere, or no home
+        return str(folder)
 
 
 def clock(seconds: float) -> str:
