@@ -9,22 +9,36 @@ import numpy as np
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
-from poseapp.core.roi import Follower
+from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.types import FloatArray, Frame, Heatmaps, Poses, Result
 from poseapp.engine.base import Engine
 
 
 class Estimator:
-    """Finds one person in each frame and follows them. Lives on the engine's thread."""
+    """Finds one person in each frame and follows them. Lives on the engine's thread.
 
-    def __init__(self, engine: Engine, follower: Follower | None = None) -> None:
-        self._engine = engine
+    While nobody is followed each frame is searched in one region, as fast as a camera gives frames; *thorough*
+    searches all regions of a frame, for when there is time and a picture may be the only one.
+    """
+
+    def __init__(self, engine: Engine, thorough: bool = False) -> None:
+        self._engine, self._thorough = engine, thorough
         self._spec = engine.spec
-        self.follower = follower or Follower(engine.spec.skeleton, engine.spec.input_hw)
+        self.follower = Follower(engine.spec.skeleton, engine.spec.input_hw)
         self._input_from_cell = input_from_cells(self._spec.input_hw, self._spec.heatmap_hw, self._spec.mapping)
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """The poses in *frame*, with each stage's time in ms; *wait_ms* is how long the frame has waited."""
+        tries = 1
+        if self._thorough and not self.follower.following:
+            tries = len(search_boxes(frame.hw, self._spec.input_hw))
+        result = self._look(frame, heatmaps, wait_ms)
+        while not len(result.poses) and (tries := tries - 1):
+            before = sum(result.stage_ms.values())
+            result = self._look(frame, heatmaps, before)
+        return result
+
+    def _look(self, frame: Frame, heatmaps: bool, wait_ms: float) -> Result:
         started = time.perf_counter()
         box = self.follower.box(frame.hw)
         affine = transform.crop_affine(box, self._spec.input_hw)

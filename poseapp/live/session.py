@@ -382,7 +382,7 @@ class Session:
 
     def _take_over(self, me: _Inference, engine: Engine, request: int, stop: threading.Event) -> bool:
         """Become the one that gets the frames, unless a newer model already does."""
-        estimator = Estimator(engine)
+        estimator = Estimator(engine, thorough=not self._realtime)
         with self._lock:
             if stop.is_set() or request < self._model_taken:
                 return False

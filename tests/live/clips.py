@@ -1,9 +1,12 @@
-"""Small video files made on the spot, whole and broken."""
+"""Small video files made on the spot, whole and broken, and a server that gives them away."""
 
 from __future__ import annotations
 
+import http.server
+import threading
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -51,3 +54,43 @@ def decoded(path: Path) -> list[ImageArray]:
     """All pictures of a recording; fails where one cannot be decoded."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False) for frame in container.decode(video=0)]
+
+
+class Server:
+    """Serves one file by HTTP; *cut* ends the connection after so many bytes, and *stall* first waits."""
+
+    def __init__(self, content: bytes, content_type: str = "video/x-matroska", cut: int | None = None) -> None:
+        self.stall, self.requests = threading.Event(), 0
+        self.stalls = cut is not None
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.requests += 1
+                self.send_response(200)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                try:
+                    self.wfile.write(content[:cut])
+                    self.wfile.flush()
+                    if server.stalls:
+                        server.stall.wait(20)
+                except OSError:  # the client has gone
+                    pass
+
+            def log_message(self, *args: Any) -> None: ...
+
+        class Threading(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+        self._server = Threading(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/clip.mkv"
+
+    def close(self) -> None:
+        self.stall.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)

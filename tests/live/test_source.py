@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import shutil
 import socket
@@ -16,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from clips import grey_clip, is_picture
+from clips import Server, grey_clip, is_picture
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
@@ -400,46 +399,6 @@ def test_the_synthetic_figure_is_where_it_says() -> None:
 
 
 # -- streams ---------------------------------------------------------------------------------------------------------
-
-
-class Server:
-    """Serves one file by HTTP; *cut* ends the connection after so many bytes, and *stall* first waits."""
-
-    def __init__(self, content: bytes, content_type: str = "video/x-matroska", cut: int | None = None) -> None:
-        self.stall, self.requests = threading.Event(), 0
-        self.stalls = cut is not None
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.requests += 1
-                self.send_response(200)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                try:
-                    self.wfile.write(content[:cut])
-                    self.wfile.flush()
-                    if server.stalls:
-                        server.stall.wait(20)
-                except OSError:  # the client has gone
-                    pass
-
-            def log_message(self, *args: Any) -> None: ...
-
-        class Threading(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-        self._server = Threading(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/clip.mkv"
-
-    def close(self) -> None:
-        self.stall.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
 
 
 @pytest.fixture
