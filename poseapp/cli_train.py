@@ -286,7 +286,10 @@ def evaluate_command(
     model: Annotated[str, typer.Option(help="Name of a model in the store, or a model.onnx with its model.json beside it.")],
     annotations: Annotations,
     images: Images,
-    boxes: Annotated[str, typer.Option(help="gt (annotated boxes) or a COCO detection file.")] = "gt",
+    boxes: Annotated[
+        str,
+        typer.Option(help="gt (annotated boxes), detect (find one person a picture, as the app does) or a COCO detection file."),
+    ] = "gt",
     flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default=False)] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the 20 worst people here.", show_default=False)] = None,

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from poseapp.core import heatmap, metrics, transform
 from poseapp.core.errors import DataError
 from poseapp.core.heatmap import input_px_per_cell
+from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.engine.base import Engine
@@ -101,29 +102,40 @@ def evaluate(
 ) -> Evaluation:
     """Score *engine* on the people of a COCO-format keypoint file.
 
-    *boxes*: ``"gt"`` for the annotated boxes, or the path of a COCO detection file, which AP then uses; the other
-    figures always come from the annotated boxes. *limit* stops after so many people (0: all). *on_person* is called
-    with how many are done. Raises DataError on wrong annotations, boxes or pictures.
+    *boxes*: ``"gt"`` for the annotated boxes; ``"detect"`` to look for one person in each picture as the app does; or the
+    path of a COCO detection file. AP and AR then use these; the other figures always come from the annotated boxes.
+    *limit* stops after so many people (0: all). *on_person* is called with how many are done. Raises DataError on
+    wrong annotations, boxes or pictures.
     """
     skeleton = engine.spec.skeleton
     people = read_coco(annotations, images, skeleton)[: limit or None]
-    detections = None if boxes == "gt" else read_boxes(Path(boxes), annotations, images)
-    total = len(people) + len(detections or ())
+    pictures = {p.image_id: p.path for p in people}
+    given = read_boxes(Path(boxes), annotations, images) if boxes not in ("gt", "detect") else []
+    total = len(people) + (len(pictures) if boxes == "detect" else len(given))
     predictor = Predictor(engine, flip)
     predicted = np.empty((len(people), skeleton.k, 3), np.float32)
     for n, person in enumerate(people):
-        predicted[n] = predictor(person.path, person.box)
+        predicted[n] = predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))
         on_person(n + 1, total)
+    ms_per_person = predictor.median_ms
     found = [Box(p.image_id, p.path, p.box) for p in people]
     poses = list(predicted)
-    if detections is not None:
-        found, poses = detections, []
-        for box in detections:
-            poses.append(predictor(box.path, box.box))
+    if boxes == "detect":
+        found, poses = [], []
+        for n, (image_id, path) in enumerate(pictures.items()):
+            joints = look_for_a_person(predictor, path)
+            if joints is not None:
+                found.append(Box(image_id, path, transform.whole_box((1, 1))))
+                poses.append(joints)
+            on_person(len(people) + n + 1, total)
+    elif given:
+        found, poses = given, []
+        for box in given:
+            poses.append(predictor(box.path, transform.fit_aspect(box.box, engine.spec.input_hw, BOX_PADDING)))
             on_person(len(people) + len(poses), total)
         found, poses = drop_doubles(found, poses, skeleton)
     coco = coco_summary(annotations, found, poses, skeleton, {p.image_id for p in people} if limit else None)
-    return summarise(people, predicted, coco, skeleton, predictor.median_ms)
+    return summarise(people, predicted, coco, skeleton, ms_per_person)
 
 
 class Predictor:
@@ -139,13 +151,17 @@ class Predictor:
         """Median time in the engine for one person, in ms."""
         return float(np.median(self._ms)) if self._ms else float("nan")
 
-    def __call__(self, path: Path, box: NDArray[np.floating]) -> FloatArray:
-        """Joints (K, 3), x, y in px of the picture and score, of the person in *box*."""
+    def image(self, path: Path) -> ImageArray:
+        """The picture at *path*, uint8 BGR."""
         if self._image is None or self._image[0] != path:
             self._image = path, read_image(path)
+        return self._image[1]
+
+    def __call__(self, path: Path, box: NDArray[np.floating]) -> FloatArray:
+        """Joints (K, 3), x, y in px of the picture and score, of the person in *box*, which is not padded."""
         input_hw = self.engine.spec.input_hw
-        affine = transform.crop_affine(transform.fit_aspect(box, input_hw, BOX_PADDING), input_hw)
-        crop = transform.crop(self._image[1], affine, input_hw)
+        affine = transform.crop_affine(box, input_hw)
+        crop = transform.crop(self.image(path), affine, input_hw)
         start = time.perf_counter()
         joints = self._with_flip(crop) if self.flip else self.engine.infer(crop[None]).keypoints[0].copy()
         self._ms.append((time.perf_counter() - start) * 1e3)
@@ -166,6 +182,18 @@ class Predictor:
         joints: FloatArray = heatmap.decode(mean, spec.decode, spec.sigma_px)[0]
         joints[:, :2] *= input_px_per_cell(spec.input_hw, spec.heatmap_hw, spec.mapping)
         return joints
+
+
+def look_for_a_person(predictor: Predictor, path: Path) -> FloatArray | None:
+    """Joints (K, 3) of the person that the app finds in a still picture, without being told where; None when nobody is found."""
+    spec = predictor.engine.spec
+    image_hw = predictor.image(path).shape[:2]
+    follower = Follower(spec.skeleton, spec.input_hw)
+    for _ in search_boxes(image_hw, spec.input_hw):
+        joints = predictor(path, follower.box(image_hw))
+        if follower.update(joints[:, :2], joints[:, 2], image_hw):
+            return predictor(path, follower.box(image_hw))  # a second look, closer
+    return None
 
 
 def read_boxes(path: Path, annotations: Path, images: Path) -> list[Box]:
@@ -230,6 +258,8 @@ def coco_summary(
         }
         for box, joints in zip(boxes, poses, strict=True)
     ]
+    if not results:
+        return [0.0] * 6  # nobody was found
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table of its own
         truth = COCO(str(annotations))
         evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
@@ -282,7 +312,8 @@ def summarise(
 def conventions(engine: Engine, boxes: str, flip: bool) -> str:
     """One line that says how the figures were made."""
     spec = engine.spec
-    where = "annotated boxes" if boxes == "gt" else f"boxes of {Path(boxes).name} for AP, annotated boxes for the rest"
+    looked = "one person a picture, found as the app does," if boxes == "detect" else f"boxes of {Path(boxes).name}"
+    where = "annotated boxes" if boxes == "gt" else f"{looked} for AP and AR, annotated boxes for the rest"
     height, width = spec.input_hw
     head = "neck to head top" if "head_top" in spec.skeleton.keypoints else "1.5 × the widest labelled face distance"
     return (

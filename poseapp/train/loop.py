@@ -103,6 +103,8 @@ def train(
 
     net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.sync_batchnorm and world > 1:
+        if device.type == "cpu":
+            raise DataError("training: sync_batchnorm needs GPUs, got cpu. Leave it out, or train on CUDA devices.")
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     normalise = Normalise().to(device)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")

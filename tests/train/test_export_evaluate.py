@@ -16,6 +16,7 @@ from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
 from poseapp import cli_train
+from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.spec import ModelSpec
@@ -54,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a drawn set (set/), a short run (run/) and the model exported from it (engines/tiny)."""
     folder = tmp_path_factory.mktemp("trained")
     annotations = draw_set(folder / "set")
-    recipe = tiny_recipe(epochs=40)
+    recipe = tiny_recipe(epochs=25)
     people = read_coco(annotations, annotations.parent / "images", COCO_17)
     results = [p.validation for p in train(recipe, people, folder / "run", Options(workers=0), validation=people)]
     (folder / "about.md").write_text(ABOUT, encoding="utf-8")
@@ -191,8 +192,7 @@ def test_the_flip_test_averages_both_views_on_the_same_spot(trained: Path, tmp_p
     picture[20, 12] = 255
     cv2.imwrite(str(tmp_path / "dot.png"), picture)
     engine = Truthful(spec)
-    box = np.array([-0.5, -0.5, 64, 64], np.float32) + np.array([6.4, 6.4, -12.8, -12.8], np.float32)  # padding makes 64
-    joints = Predictor(engine, flip=True)(tmp_path / "dot.png", box)
+    joints = Predictor(engine, flip=True)(tmp_path / "dot.png", transform.whole_box((64, 64)))
     assert np.array_equal(engine.seen[0][1], engine.seen[0][0][:, ::-1])
     left_shoulder = joints[5]
     assert left_shoulder[2] == pytest.approx(1.0)  # both views agree: their mean is a full peak
@@ -221,6 +221,13 @@ def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, 
     (tmp_path / "boxes.json").write_text('[{"bbox": [0, 0, 5, 5]}]')
     with pytest.raises(DataError, match=r"boxes\.json: expected a list"):
         read_boxes(tmp_path / "boxes.json", annotations, images)
+
+
+def test_the_app_s_own_search_can_be_scored(trained: Path) -> None:
+    done = CliRunner().invoke(app, evaluation_line(trained, "--boxes", "detect", "--flip"))
+    assert done.exit_code == 0, done.output
+    assert "found as the app does" in done.output.replace("\n", " ")
+    assert "flip test" in done.output
 
 
 def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:

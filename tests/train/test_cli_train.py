@@ -1,0 +1,140 @@
+"""The train command: one line trains, shows where it is, stops when asked, and leaves something to look at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from drawn import Small, draw_set, tiny_recipe
+from typer.testing import CliRunner
+
+from poseapp import cli_train
+from poseapp.core.errors import DataError
+from poseapp.train import bench, checkpoint
+from poseapp.train.monitor import curves, heat, overlays, read_rows
+from poseapp.train.recipes import RECIPES
+from poseapp.train.validate import Validation
+
+app = typer.Typer()
+cli_train.register(app)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a recipe that takes seconds."""
+    recipe = tiny_recipe(net=Small, batch=2, epochs=3)
+    monkeypatch.setitem(RECIPES, recipe.name, recipe)
+    return recipe.name
+
+
+def test_one_line_trains_and_another_goes_on(small: str, tmp_path: Path) -> None:
+    draw_set(tmp_path / "set")
+    (tmp_path / "set" / "person_keypoints_val.json").write_text((tmp_path / "set" / "person_keypoints_train.json").read_text())
+    run = tmp_path / "run"
+    line = ["train", small, "--data", str(tmp_path / "set"), "--out", str(run), "--workers", "0", "--set", "lr=1e-3"]
+    first = CliRunner().invoke(app, [*line, "--max-minutes", "0.00001"])
+    assert first.exit_code == 0, first.output
+    assert "Stopped at step 1 of 12; saved. Go on with --resume." in first.output
+    second = CliRunner().invoke(app, [*line, "--resume"])
+    assert second.exit_code == 0, second.output
+    assert "8 people to train on, 8 to validate on" in second.output
+    assert "mean OKS" in second.output
+    assert "Done. Export it with: poseapp export" in second.output
+    rows = read_rows(run / "progress.csv")
+    assert [row["step"] for row in rows if np.isfinite(row["mean_oks"])] == [4, 8, 12]
+    picture = cv2.imread(str(run / "curves.png"))
+    assert picture is not None
+    assert {"last.pt", "best.pt", "curves.png", "progress.csv"} <= {p.name for p in run.iterdir()}
+    assert sum(p.stat().st_size for p in run.glob("events.out.tfevents.*")) > 10_000  # scalars and pictures
+    assert checkpoint.read(run / "last.pt")["overrides"] == {"lr": "1e-3"}
+
+
+def test_mixed_sets_and_shards_on_the_command_line(small: str, tmp_path: Path) -> None:
+    draw_set(tmp_path / "a", 4)
+    draw_set(tmp_path / "b", 6, 1, names=("nose", "left_eye", "right_eye", "left_ear", "right_ear"))
+    both = ["--data", str(tmp_path / "a"), "--data", str(tmp_path / "b")]
+    done = CliRunner().invoke(app, ["train", small, *both, "--out", str(tmp_path / "run"), "--workers", "0"])
+    assert done.exit_code == 0, done.output
+    assert "10 people to train on, 0 to validate on" in done.output
+
+
+def test_the_check_says_what_is_wrong_and_refuses(tmp_path: Path) -> None:
+    draw_set(tmp_path)
+    (tmp_path / "images" / "3.png").unlink()
+    done = CliRunner().invoke(app, ["train", "--check", "--data", str(tmp_path)])
+    assert isinstance(done.exception, DataError)
+    assert "3.png" in done.output
+    assert "refuses" in done.output
+
+
+def test_recipes_are_listed() -> None:
+    done = CliRunner().invoke(app, ["train", "--list"])
+    for name in ("hourglass-2", "hourglass-8", "hrnet-w32-256x192", "hrnet-w48-384x288", "cpm-6", "openpose-6"):
+        assert name in done.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
+@pytest.mark.timeout(240)
+def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
+    draw_set(tmp_path / "set", 16)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "import torch, typer; torch.set_num_threads(1)\n"
+        "from drawn import Small, tiny_recipe; from poseapp import cli_train; from poseapp.train.recipes import RECIPES\n"
+        "RECIPES['small'] = tiny_recipe(net=Small, name='small', batch=2, epochs=100000)\n"
+        "app = typer.Typer(); cli_train.register(app); app(sys.argv[1:])\n"
+    )
+    run = tmp_path / "run"
+    line = ["train", "small", "--data", str(tmp_path / "set"), "--out", str(run), "--workers", "1"]
+    process = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent), *line], stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "progress.csv").exists() or len(read_rows(run / "progress.csv")) < 2:
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert "saved. Go on with --resume." in errors
+    assert "Traceback" not in errors
+    step = checkpoint.read(run / "last.pt")["step"]
+    assert step >= 100
+    assert f"Stopped at step {step:,} of" in errors.replace("\n", " ")
+
+
+def test_pictures_for_the_board() -> None:
+    crops = np.zeros((2, 64, 48, 3), np.uint8)
+    keypoints = np.concatenate([np.full((2, 17, 2), 20.0), np.ones((2, 17, 1))], axis=2).astype(np.float32)
+    maps = np.zeros((2, 17, 16, 12), np.float32)
+    maps[1, 3, 8, 6] = 1
+    result = Validation(0.5, 0.5, crops, keypoints, maps)
+    from poseapp.core.skeleton import COCO_17
+
+    assert overlays(result, COCO_17)[18:23, 18:23].max() > 100
+    hot = heat(result)
+    assert hot.shape == (64, 96, 3)
+    assert not np.array_equal(hot[:, :48], hot[:, 48:])
+    rows = [{"step": s, "loss": 1 / s, "lr": 1e-3, "images_per_s": 9.0, "mean_oks": 0.1, "pck": float("nan")} for s in (1, 2, 3)]
+    assert (curves(rows) != 255).any()
+
+
+def test_a_loss_after_every_stage_feeds_the_first_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figure 5 of Wei et al.: without supervision on the way, hardly any gradient reaches the input."""
+    recipe = tiny_recipe("cpm")
+    everywhere = bench.gradient_by_depth(recipe, "everywhere", steps=2, batch=2)
+    final = bench.gradient_by_depth(recipe, "final", steps=2, batch=2)
+    assert [g.layer for g in everywhere] == [g.layer for g in final]
+    assert everywhere[0].layer == "stage1.0"
+    assert everywhere[0].rms > 2 * final[0].rms
+    assert bench.draw_gradients(everywhere, final).shape == (420, 960, 3)
