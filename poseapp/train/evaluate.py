@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from poseapp.core import heatmap, metrics, transform
 from poseapp.core.errors import DataError
-from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
@@ -174,13 +173,10 @@ class Predictor:
         both = np.stack([crop, crop[:, ::-1]])
         maps = self.engine.infer(both, heatmaps=True).heatmaps  # (2, K, h, w)
         assert maps is not None
-        mirrored = maps[1][spec.skeleton.flip_index][:, :, ::-1]
-        if spec.mapping == "stride":
-            # Pixel centres do not meet in this mapping: mirrored maps lie one pixel to the left (Huang et al. 2020, Sec. 3.1).
-            mirrored = np.concatenate([mirrored[:, :, :1], mirrored[:, :, :-1]], axis=2)
-        mean = ((maps[0] + mirrored) / 2)[None]
+        mean = heatmap.with_mirrored(maps[:1], maps[1:], spec.skeleton.flip_index, spec.mapping)
         joints: FloatArray = heatmap.decode(mean, spec.decode, spec.sigma_px)[0]
-        joints[:, :2] *= input_px_per_cell(spec.input_hw, spec.heatmap_hw, spec.mapping)
+        affine = heatmap.input_from_cells(spec.input_hw, spec.heatmap_hw, spec.mapping)
+        joints[:, :2] = transform.apply(affine, joints[:, :2].astype(np.float64))
         return joints
 
 

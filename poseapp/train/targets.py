@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import heatmap, paf
-from poseapp.core.heatmap import Mapping, input_px_per_cell
+from poseapp.core.heatmap import Mapping, input_px_at_origin, input_px_per_cell
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
 from poseapp.train.recipes import Recipe
@@ -60,7 +60,8 @@ class Target:
 
     def cells(self, xy: NDArray[np.floating]) -> FloatArray:
         """Input px (..., 2) in heatmap px."""
-        return (xy / input_px_per_cell(self.input_hw, self.heatmap_hw, self.mapping)).astype(np.float32)
+        sizes = (self.input_hw, self.heatmap_hw, self.mapping)
+        return ((xy - input_px_at_origin(*sizes)) / input_px_per_cell(*sizes)).astype(np.float32)
 
     def encode_all(self, people: Sequence[FloatArray], boxes: Sequence[NDArray[np.floating]]) -> tuple[FloatArray, FloatArray]:
         """Targets (C, h, w) and weights (C, h, w) for all *people*, each (K, 3), of a crop.
