@@ -114,7 +114,7 @@ def card(
         "input": f"{h}×{w} px (height × width), uint8 BGR; normalisation and decoding are in the graph",
         "output": f"{spec.skeleton.k} joints ({spec.skeleton.name}), heatmaps {h // spec.stride}×{w // spec.stride}, "
         f"decode {spec.decode}, mapping {spec.mapping}, σ {spec.sigma_px:g} px",
-        "recipe": f"`{recipe.name}`: {recipe.epochs:g} epochs of batches of {recipe.batch}, {phases}; "
+        "recipe": f"`{recipe.name}`: {steps:,} steps of {recipe.batch * recipe.accumulate} people, {phases}; "
         f"learning rate {recipe.lr:g}; averaged weights (EMA {recipe.ema:g})",
         "model.onnx": f"SHA-256 `{spec.weights_sha256}`",
     }
