@@ -225,3 +225,22 @@ def test_crops_for_fields_show_everybody_in_the_picture(tmp_path: Path) -> None:
     both = PoseDataset([person, beside], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
     assert torch.equal(alone[0], both[0])
     assert float((both[1][:18] > 0.5).sum()) > 1.3 * float((alone[1][:18] > 0.5).sum())
+
+
+def test_half_bodies_fill_the_crop() -> None:
+    joints = np.column_stack([STANDING * 4, np.full(17, 2)]).astype(np.float32)
+    half = dataclasses.replace(STILL, half_body_p=1.0)
+    upper, lower = STANDING[:11] * 4, STANDING[11:] * 4
+    seen = set()
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        affine, _ = half.geometry(np.array([0.0, 0, 240, 240]), joints, COCO_17, (64, 64), random)
+        low, high = transform.apply(transform.invert(affine), np.array([[-0.5, -0.5], [63.5, 63.5]]))
+        for name, points in (("upper", upper), ("lower", lower)):
+            extent = np.ptp(points, axis=0).max()
+            if (points >= low).all() and (points <= high).all() and np.isclose((high - low).max(), 1.5 * extent, rtol=1e-3):
+                seen.add(name)
+    assert seen == {"upper", "lower"}
+    joints[5:, 2] = 0  # too few labels: the whole box
+    affine, _ = half.geometry(np.array([0.0, 0, 240, 240]), joints, COCO_17, (64, 64), np.random.default_rng(0))
+    assert np.allclose(affine, transform.crop_affine((0, 0, 240, 240), (64, 64)))

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import typer
 from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
@@ -24,6 +25,7 @@ from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output
 from poseapp.engine.load import load_engine
 from poseapp.train import checkpoint
+from poseapp.train.distil import load_teacher
 from poseapp.train.evaluate import Box, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
 from poseapp.train.export import About
 from poseapp.train.loop import Options, train
@@ -228,6 +230,22 @@ def test_the_app_s_own_search_can_be_scored(trained: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "found as the app does" in done.output.replace("\n", " ")
     assert "flip test" in done.output
+
+
+def test_a_model_of_the_store_can_teach(trained: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), np.uint8)
+    student = tiny_recipe()
+    teacher = load_teacher(trained / "engines" / "tiny", student, torch.device("cpu"))
+    engine = load_engine(trained / "engines" / "tiny")
+    expected = engine.infer(crops, heatmaps=True).heatmaps
+    engine.close()
+    assert expected is not None
+    assert np.allclose(teacher(torch.from_numpy(crops), (16, 16)).numpy(), expected, atol=1e-6)
+    # Pixel centres of the corners meet, whatever the sizes.
+    small = teacher(torch.from_numpy(crops), (8, 8)).numpy()
+    assert np.allclose(small[:, :, [0, 0, -1, -1], [0, -1, 0, -1]], expected[:, :, [0, 0, -1, -1], [0, -1, 0, -1]], atol=1e-5)
+    with pytest.raises(CheckpointError, match="expected openpose-18 joints"):
+        load_teacher(trained / "engines" / "tiny", tiny_recipe("openpose"), torch.device("cpu"))
 
 
 def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:

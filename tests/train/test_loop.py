@@ -254,3 +254,10 @@ def test_recipes_are_changed_from_text() -> None:
         override(recipe, {"batch": "many"})
     with pytest.raises(DataError, match="optimiser: expected adamw or adam or rmsprop, got 'sgd'"):
         override(recipe, {"optimiser": "sgd"})
+
+
+def test_half_precision_trains_as_full_to_rounding(figures: list[Person], tmp_path: Path) -> None:
+    full = run(small_recipe(), figures, tmp_path / "fp32")
+    half = run(small_recipe(precision="bf16"), figures, tmp_path / "bf16")
+    assert [p.loss for p in half] == pytest.approx([p.loss for p in full], rel=2e-2)
+    assert [p.loss for p in half] != [p.loss for p in full]
