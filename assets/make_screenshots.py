@@ -26,6 +26,8 @@ from poseapp.ui.theme import ThemeName, Themes
 ASSETS = Path(__file__).resolve().parent
 SIZE = (1440, 900)
 PICTURES: tuple[tuple[str, ThemeName, bool], ...] = (("screenshot.png", "dark", True), ("screenshot-light.png", "light", False))
+JOINTS = 15  # of 17, to be seen above the threshold
+PATIENCE_S = 30.0
 RUN_S = float(os.environ.get("SCREENSHOT_S", "14"))  # until the plots are worth looking at
 
 
@@ -52,11 +54,12 @@ def main() -> None:
             print(f"wrote {ASSETS / name}")
 
 
-def take(window: MainWindow, path: Path) -> None:
-    """Save the window as a picture as soon as a person is in it, and close it."""
+def take(window: MainWindow, path: Path, patience_s: float = PATIENCE_S) -> None:
+    """Save the window as a picture as soon as most joints are seen (or after *patience_s*), and close it."""
     result = window.view.result
-    if result is None or not len(result.poses):
-        QTimer.singleShot(50, lambda: take(window, path))
+    seen = int((result.poses.score >= window.view.options.threshold).sum()) if result is not None else 0
+    if seen < JOINTS and patience_s > 0:
+        QTimer.singleShot(50, lambda: take(window, path, patience_s - 0.05))
         return
     window.grab().save(str(path))
     window.close()
