@@ -77,7 +77,11 @@ class Poses:
         """Nobody."""
         k = skeleton.k
         return cls(
-            np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), np.empty(0, np.float32), np.empty(0, np.int64), skeleton
+            np.empty((0, k, 2), np.float32),
+            np.empty((0, k), np.float32),
+            np.empty(0, np.float32),
+            np.empty(0, np.int64),
+            skeleton,
         )
 
 
