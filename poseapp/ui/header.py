@@ -71,7 +71,12 @@ class Header(QWidget):
         self.rate.set_value(f"{stats.fps.get('display', 0.0):.1f}" if running else "–")
         total = stats.ms.get("total")
         self.latency.set_value(f"{total[0]:.0f}" if running and total else "–")
-        self.people.set_value(str(status.people) if running else "–", "person" if status.people == 1 else "people")
+        if not running:
+            self.people.set_value("–", "people")
+
+    def show_people(self, n: int) -> None:
+        """How many people are in the picture on the screen."""
+        self.people.set_value(str(n), "person" if n == 1 else "people")
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""

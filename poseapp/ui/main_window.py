@@ -194,6 +194,7 @@ class MainWindow(QMainWindow):
         self._seen = True
         self.view.show_result(result)
         self.controls.show_result(result)
+        self.header.show_people(len(result.poses))
 
     def _show_status(self, status: Status) -> None:
         if self._closing:
