@@ -20,6 +20,7 @@ lint: $(VENV)/.installed-test ## the checks without the tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	@for file in tests/*/conftest.py; do $(VENV)/bin/mypy --no-error-summary $$file || exit 1; done
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/.installed ## measure the app on this machine
