@@ -20,6 +20,7 @@ RIGHT = (40, 140, 255)
 MIDDLE = (245, 245, 245)
 _OUTLINE = (24, 24, 24)
 _SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
+_FACE = ("nose", "eye", "ear")
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
 
 
@@ -53,18 +54,26 @@ def annotate(result: Result, options: DrawOptions) -> ImageArray:
 def draw_poses(image: ImageArray, poses: Poses, options: DrawOptions) -> None:
     """Draw limbs, joints and labels into *image*. A joint's marker grows with its score."""
     h, w = image.shape[:2]
-    unit = max(h, w) / 640
     for xy, score in zip(poses.xy, poses.score, strict=True):
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
         visible = (score >= options.threshold) & np.isfinite(xy).all(axis=1)
         # Far outside the picture cv2 would overflow its 16.16 integers.
         visible &= (np.abs(np.nan_to_num(xy)) < 8 * max(h, w)).all(axis=1)
+        unit = _pen(xy[visible], max(h, w))
         points = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
         _draw_limbs(image, poses.skeleton, points, score, visible, unit)
         _draw_joints(image, poses.skeleton, points, score, visible, unit)
         if options.labels:
             _draw_labels(image, poses.skeleton, xy, score, visible, unit)
+
+
+def _pen(xy: FloatArray, picture_px: int) -> float:
+    """Px that a line of width 1 has: by the picture, thinner on a person who is small in it."""
+    if len(xy) < 3:  # too few to tell
+        return picture_px / 640
+    person_px = float(np.max(xy.max(axis=0) - xy.min(axis=0)))
+    return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.4, 1.0))
 
 
 def _draw_limbs(
@@ -84,6 +93,8 @@ def _draw_joints(
 ) -> None:
     for k in np.flatnonzero(visible):
         radius = unit * (1.5 + 4.0 * float(score[k]))
+        if skeleton.keypoints[k].endswith(_FACE):
+            radius *= 0.55  # eyes, ears and nose lie close together
         centre = points[k].tolist()
         cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
         cv2.circle(image, centre, round(radius * (1 << _SUB)), joint_colour(skeleton, int(k)), -1, cv2.LINE_AA, _SUB)

@@ -15,6 +15,8 @@ from poseapp.engine.base import Backend, Output, check_crops
 
 _DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
 
+ort.disable_telemetry_events()  # no file and no word about the user leaves the app
+
 
 class OrtEngine:
     """One ONNX file in ONNX Runtime on the CPU.

@@ -74,7 +74,7 @@ def _rate(ticks: deque[float], now: float) -> float:
     if len(recent) < 2:
         return 0.0
     # From the first tick to now, so that a source that stopped falls to zero instead of standing still.
-    return (len(recent) - 1) / max(recent[-1] - recent[0], now - recent[0] - 1.0, 1e-3)
+    return (len(recent) - 1) / max(recent[-1] - recent[0], now - recent[0] - 1.0, 0.5)
 
 
 def _p50_p95(values: list[float]) -> tuple[float, float]:
