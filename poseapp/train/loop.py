@@ -134,8 +134,9 @@ def train(
                 lr = learning_rate(recipe, training.step, steps)
                 for group in training.optimiser.param_groups:
                     group["lr"] = lr
+                wish = options.stop() or time.monotonic() - started > options.max_minutes * 60
                 try:
-                    loss, stop = train_step(training, runner, normalise, batches, teacher, options.stop())
+                    loss, stop = train_step(training, runner, normalise, batches, teacher, wish)
                 except FloatingPointError as error:
                     healthy = False
                     torch.save(batches, folder / "bad-batch.pt")
@@ -157,7 +158,7 @@ def train(
                 if tick - saved > options.save_every_s:
                     save("last.pt")
                     saved = tick
-                if stop or tick - started > options.max_minutes * 60:
+                if stop:
                     return
     finally:
         if healthy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +55,34 @@ class Monitor:
             "pck": "" if result is None else result.pck,
         }
         self._losses.clear()
-        self._csv.writerow(row)
-        self._file.flush()
+        try:
+            self._csv.writerow(row)
+            self._file.flush()
+            self._show(row, result)
+        except OSError as error:
+            raise DataError(
+                f"{self.folder}: cannot be written ({error.strerror}). Free some disk space, then --resume."
+            ) from None
+
+    def _show(self, row: dict[str, Any], result: Validation | None) -> None:
         if self._board is not None:
             for name in COLUMNS[1:]:
                 if row[name] != "":
-                    self._board.add_scalar(name, row[name], progress.step)
+                    self._board.add_scalar(name, row[name], row["step"])
             if result is not None and len(result.crops):
-                self._board.add_image(
-                    "predictions", overlays(result, self.skeleton)[:, :, ::-1], progress.step, dataformats="HWC"
-                )
-                self._board.add_image("heatmaps", heat(result)[:, :, ::-1], progress.step, dataformats="HWC")
+                self._board.add_image("predictions", overlays(result, self.skeleton)[:, :, ::-1], row["step"], dataformats="HWC")
+                self._board.add_image("heatmaps", heat(result)[:, :, ::-1], row["step"], dataformats="HWC")
 
     def close(self) -> None:
-        """Close the files and draw curves.png."""
-        self._file.close()
+        """Close the files and draw curves.png. A full disk costs these, but not the error that ended the training."""
+        with suppress(OSError):
+            self._file.close()
         if self._board is not None:
             self._board.close()
         rows = read_rows(self.folder / "progress.csv")
         if rows:
-            (self.folder / "curves.png").write_bytes(cv2.imencode(".png", curves(rows))[1].tobytes())
+            with suppress(OSError):
+                (self.folder / "curves.png").write_bytes(cv2.imencode(".png", curves(rows))[1].tobytes())
 
 
 def _board(folder: Path, resumed_at: int) -> Any:
