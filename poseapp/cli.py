@@ -127,7 +127,7 @@ def _open(
             from poseapp.ui.app import run_app
 
             chosen = parse_source(source_text, loop=True) if source_text is not None else None
-            raise typer.Exit(run_app(chosen, model, engines_dir, device))
+            raise typer.Exit(run_app(chosen, model, engines_dir, device, out))
         console.print(f"{reason} Running without a window.")
     if source_text is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")

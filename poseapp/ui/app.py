@@ -16,11 +16,12 @@ from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes, app_font
 
 
-def run_app(source: Source | None, model: str | None, engines_dir: Path, device: str = "auto") -> int:
+def run_app(source: Source | None, model: str | None, engines_dir: Path, device: str = "auto", folder: Path | None = None) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
-    of a folder in *engines_dir*; None takes the one used last, else the default.
+    of a folder in *engines_dir*; None takes the one used last, else the default. Recordings go into *folder* from now on;
+    None keeps the one chosen last.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
@@ -28,6 +29,8 @@ def run_app(source: Source | None, model: str | None, engines_dir: Path, device:
     themes.use(preferences.theme)
     window = MainWindow(preferences, themes, engines_dir, device)
     window.closed.connect(app.quit)
+    if folder is not None:
+        window.set_folder(folder.expanduser().resolve())
     window.show()
     for number in (signal.SIGINT, signal.SIGTERM):  # a recording is finished first, as with the close button
         signal.signal(number, lambda _number, _frame: window.close())
