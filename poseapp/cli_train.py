@@ -392,7 +392,9 @@ def export_command(
     name: Annotated[str, typer.Option(help="The model's name in the store. Default: its recipe.", show_default=False)] = "",
     about: Annotated[
         Path | None,
-        typer.Option(help="Markdown with the sections Data, Licence, Known limits. Default: about.md in the model's folder."),
+        typer.Option(
+            help="Markdown with the sections Data, Licence, Known limits. Default: about.md in the model's folder, if any."
+        ),
     ] = None,
     annotations: Annotated[Path | None, typer.Option(help="Measure the card's figures on this keypoint file.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder with its pictures.")] = None,
@@ -410,9 +412,11 @@ def export_command(
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
-    recipe = str(checkpoints.read(checkpoint)["recipe"])
+    state = checkpoints.read(checkpoint)
+    recipe = str(state["recipe"])
     folder = (engines_dir or default_engines_dir()) / (name or recipe)
-    sections = About.read(about or folder / "about.md")
+    described = about is not None or (folder / "about.md").exists()
+    sections = About.read(about or folder / "about.md") if described else About.unstated()
     spec = export(checkpoint, folder, sections)
     result, how = None, ""
     if annotations is not None and images is not None:
@@ -424,7 +428,8 @@ def export_command(
         finally:
             engine.close()
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    train_line = train_line or f"poseapp train {recipe} --data PATH"
+    changes = [f"--set {key}={value}" for key, value in state.get("overrides", {}).items()]
+    train_line = train_line or " ".join(["poseapp train", recipe, "--data PATH", *changes])
     commands = Commands(
         train=train_line,
         export=shlex.join(["poseapp", "export", str(checkpoint), "--name", folder.name, *measured, "--trained-by", train_line]),

@@ -49,6 +49,12 @@ class About:
             )
         return cls(sections["Data"], sections["Licence"], sections["Known limits"])
 
+    @classmethod
+    def unstated(cls) -> About:
+        """For a model that nobody has described yet: the card says what is missing."""
+        todo = "Not stated. Write it into about.md beside this file, and export again."
+        return cls(todo, todo, todo)
+
 
 def export(checkpoint: Path, folder: Path, about: About) -> ModelSpec:
     """Write the averaged weights of *checkpoint* to *folder* as model.onnx, with its model.json; returns the spec.

@@ -145,6 +145,7 @@ def test_wrong_use_ends_in_one_line(trained: Path, tmp_path: Path) -> None:
     assert "no data" in message("train", "hourglass-s")
     assert "holds a run already" in message("train", "hourglass-s", "--data", str(trained / "set"), "--out", str(trained / "run"))
     assert "last.pt: not found" in message("export", str(tmp_path))
+    assert "about.md: cannot be read" in message("export", str(trained / "run"), "--about", str(tmp_path / "none" / "about.md"))
     assert "unknown recipe 'tiny-hourglass'" in message(
         "export", str(trained / "run"), "--about", str(trained / "about.md"), "--engines-dir", str(tmp_path)
     )
@@ -246,6 +247,16 @@ def test_a_model_of_the_store_can_teach(trained: Path) -> None:
     assert np.allclose(small[:, :, [0, 0, -1, -1], [0, -1, 0, -1]], expected[:, :, [0, 0, -1, -1], [0, -1, 0, -1]], atol=1e-5)
     with pytest.raises(CheckpointError, match="expected openpose-18 joints"):
         load_teacher(trained / "engines" / "tiny", tiny_recipe("openpose"), torch.device("cpu"))
+
+
+def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "tiny-hourglass", tiny_recipe(epochs=25))
+    done = CliRunner().invoke(app, ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
+    assert card.count("Not stated. Write it into about.md") == 3
+    assert "Not measured." in card
+    load_engine(tmp_path / "mine").close()
 
 
 def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
