@@ -35,7 +35,7 @@ help: ## this list
 
 python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
-		{ echo "poseapp needs Python 3.10 or newer; found $$(python3 -V 2>/dev/null || echo none). Install it, or run: make PYTHON=/path/to/python3" >&2; exit 1; }
+		{ echo "poseapp needs Python 3.10 or newer; found $$($(or $(PYTHON),python3) -V 2>/dev/null || echo none). Install it, or run: make PYTHON=/path/to/python3" >&2; exit 1; }
 
 system: python
 	@$(PYTHON) .ci/system-packages
