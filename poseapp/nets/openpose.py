@@ -22,6 +22,8 @@ class OpenPose(nn.Module):
     """Confidence maps and part affinity fields, after each of *stages* stages; the last ones are the answer.
 
     The published network has 6 stages and *width* 128; 2 stages are the lighter form. *joints* does not count the background.
+    *batch_norm*, not in the published network, puts BatchNorm in place of the biases: a slim net then trains from nothing,
+    without VGG's weights.
     Input (N, 3, H, W), H and W multiples of 8; output a list of *stages* tensors
     (N, joints + 1 + 2 · limbs, H/8, W/8): confidence maps, background, then the x and y of each field.
 
@@ -30,16 +32,23 @@ class OpenPose(nn.Module):
     """
 
     def __init__(
-        self, stages: int = 6, joints: int = 18, limbs: int = LIMBS, relu_last: bool = False, width: int = WIDTH
+        self,
+        stages: int = 6,
+        joints: int = 18,
+        limbs: int = LIMBS,
+        relu_last: bool = False,
+        width: int = WIDTH,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__()
         self.relu_last = relu_last
         heat, fields = joints + 1, 2 * limbs
-        self.features = _features(width)
-        self.field_stages = nn.ModuleList(_stage(i, heat + fields, fields, width) for i in range(stages))
-        self.heat_stages = nn.ModuleList(_stage(i, heat + fields, heat, width) for i in range(stages))
-        ends = {f"{branch}.{i}.{8 if i == 0 else 12}" for branch in ("field_stages", "heat_stages") for i in range(stages)}
-        initialise(self, heads=lambda name: name in ends)
+        self.features = _features(width, batch_norm)
+        self.field_stages = nn.ModuleList(_stage(i, heat + fields, fields, width, batch_norm) for i in range(stages))
+        self.heat_stages = nn.ModuleList(_stage(i, heat + fields, heat, width, batch_norm) for i in range(stages))
+        ends = {id(stage[-1]) for stage in (*self.field_stages, *self.heat_stages)}
+        names = {name for name, module in self.named_modules() if id(module) in ends}
+        initialise(self, heads=lambda name: name in names)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         features = self.features(image)  # (N, width, H/8, W/8)
@@ -53,28 +62,29 @@ class OpenPose(nn.Module):
         return maps
 
 
-def _conv(channels_in: int, channels_out: int, kernel: int) -> list[nn.Module]:
-    return [nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2), nn.ReLU()]
+def _conv(channels_in: int, channels_out: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
+    conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
+    return [conv, *([nn.BatchNorm2d(channels_out)] if batch_norm else []), nn.ReLU()]
 
 
-def _features(width: int) -> nn.Sequential:
+def _features(width: int, batch_norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = 3
     for out in _VGG:
         if out == 0:
             layers.append(nn.MaxPool2d(2, 2))
         else:
-            layers += _conv(channels, out * width // WIDTH, 3)
+            layers += _conv(channels, out * width // WIDTH, 3, batch_norm)
             channels = out * width // WIDTH
-    return nn.Sequential(*layers, *_conv(channels, 2 * width, 3), *_conv(2 * width, width, 3))
+    return nn.Sequential(*layers, *_conv(channels, 2 * width, 3, batch_norm), *_conv(2 * width, width, 3, batch_norm))
 
 
-def _stage(index: int, maps: int, out: int, width: int) -> nn.Sequential:
+def _stage(index: int, maps: int, out: int, width: int, batch_norm: bool) -> nn.Sequential:
     """One branch of one stage: 3×3 convolutions on the features first, 7×7 on all that is known later."""
-    if index == 0:
-        layers = [*_conv(width, width, 3), *_conv(width, width, 3), *_conv(width, width, 3), *_conv(width, 4 * width, 1)]
-        return nn.Sequential(*layers, nn.Conv2d(4 * width, out, 1))
-    layers = _conv(width + maps, width, 7)
-    for _ in range(4):
-        layers += _conv(width, width, 7)
-    return nn.Sequential(*layers, *_conv(width, width, 1), nn.Conv2d(width, out, 1))
+    kernels = [3] * 3 if index == 0 else [7] * 5
+    first, wide = (width, 4 * width) if index == 0 else (width + maps, width)
+    layers: list[nn.Module] = []
+    for kernel in kernels:
+        layers += _conv(first, width, kernel, batch_norm)
+        first = width
+    return nn.Sequential(*layers, *_conv(width, wide, 1, batch_norm), nn.Conv2d(wide, out, 1))

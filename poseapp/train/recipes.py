@@ -215,7 +215,7 @@ RECIPES: dict[str, Recipe] = {
             phases=(Phase((128, 96), 0.85), Phase((192, 144), 0.15)),
             # Few epochs on a CPU: milder variation than the papers', which pays only in long trainings.
             augment=Augment(rotation_deg=30, half_body_p=0.15, colour_p=0.5, erase_p=0.15, noise_p=0.1, jpeg_p=0.1, blur_p=0.1),
-            epochs=8.5,
+            epochs=7.09,
             batch=16,
             sigma_px=1.5,
             paper=NEWELL,
@@ -241,7 +241,7 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="openpose-s",
             family="openpose",
-            net=lambda: OpenPose(stages=2, width=32),
+            net=lambda: OpenPose(stages=2, width=32, batch_norm=True),
             phases=(Phase((256, 256), 1.0),),
             paper=CAO,
             skeleton=OPENPOSE_18,

@@ -67,7 +67,7 @@ TINY: dict[str, tuple[Callable[[], torch.nn.Module], Skeleton, dict[str, Any]]] 
         lambda: ConvolutionalPoseMachine(18, stages=2, batch_norm=True, width=16), COCO_17, {"stride": 8, "background": True},
     ),
     "openpose": (
-        lambda: OpenPose(stages=2, width=16), OPENPOSE_18, {"stride": 8, "background": True, "fields": True},
+        lambda: OpenPose(stages=2, width=16, batch_norm=True), OPENPOSE_18, {"stride": 8, "background": True, "fields": True},
     ),
 }  # fmt: skip
 

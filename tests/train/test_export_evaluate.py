@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ from poseapp.engine.base import Backend, Output
 from poseapp.engine.load import load_engine
 from poseapp.train import checkpoint
 from poseapp.train.distil import load_teacher
-from poseapp.train.evaluate import Box, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
+from poseapp.train.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
 from poseapp.train.export import About
 from poseapp.train.loop import Options, train
 from poseapp.train.people import read_coco
@@ -108,6 +109,13 @@ def test_the_card_and_the_spec_carry_the_figures(trained: Path) -> None:
     ):
         assert text in card
     assert "Preliminary" not in card
+
+
+def test_what_cannot_be_said_is_null_in_the_json_file() -> None:
+    figures = Figures(*[math.nan] * 4, 0.5, 0.5, 0.5, 0.5, {"head_top": None}, None, 1.0, 3)  # AP without COCO's joints
+    read = json.loads(figures.to_json(), parse_constant=pytest.fail)
+    assert list(read) == KEYS
+    assert [read[key] for key in ("ap", "ap50", "ap75", "ar", "mean_oks", "people")] == [None] * 4 + [0.5, 3]
 
 
 def test_the_last_network_and_not_the_average_would_differ(trained: Path) -> None:
@@ -251,8 +259,13 @@ def test_a_model_of_the_store_can_teach(trained: Path) -> None:
 
 def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "tiny-hourglass", tiny_recipe(epochs=25))
-    done = CliRunner().invoke(app, ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)])
+    line = ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, [*line, "--fp16"])
     assert done.exit_code == 0, done.output
+    whole, half = (tmp_path / "mine" / name for name in ("model.onnx", "model.fp16.onnx"))
+    assert half.stat().st_size < whole.stat().st_size
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert not half.exists()  # it would be of an older training
     card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
     assert card.count("Not stated. Write it into about.md") == 3
     assert "Not measured." in card

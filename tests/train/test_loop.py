@@ -155,6 +155,8 @@ def test_a_wrong_resume_is_refused_in_one_line(figures: list[Person], tmp_path: 
         run(small_recipe(name="other"), figures, tmp_path / "a", resume=True)
     with pytest.raises(CheckpointError, match="expected a run of 24 steps, got 12"):
         run(small_recipe(epochs=6), figures, tmp_path / "a", resume=True)
+    with pytest.raises(CheckpointError, match=r"was trained with no --set\. Resume with the same changes"):
+        run(small_recipe(lr=0.1), figures, tmp_path / "a", resume=True, overrides={"lr": "0.1"})
     with pytest.raises(CheckpointError, match="does not fit the network"):
         run(small_recipe(net=lambda: Small(18)), figures, tmp_path / "a", resume=True)
     (tmp_path / "a" / "last.pt").write_bytes(b"PK\x03\x04 cut short")
