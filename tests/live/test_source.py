@@ -110,7 +110,7 @@ def test_a_camera_is_never_released_under_a_read() -> None:
     assert driver.reading.wait(10)
     begun = time.monotonic()
     camera.close()
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 10  # the read would hang for 20 s
     driver.go_on.set()
     reader.join(10)
     camera.close()
@@ -478,7 +478,7 @@ def test_a_stream_can_be_closed_under_a_read_that_hangs(stalling: Server, monkey
     while reader.is_alive() and time.monotonic() < deadline:
         begun = time.monotonic()
         source.close()
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 1.5  # the read gives up after two seconds
         reader.join(0.05)
     assert len(errors) == 1
     source.close()
