@@ -76,6 +76,9 @@ def restore(path: Path, training: Training) -> None:
     recipe = training.recipe
     if state["recipe"] != recipe.name:
         raise CheckpointError(f"{path}: expected a checkpoint of {recipe.name}, got {state['recipe']}. Give its own folder.")
+    if state.get("overrides", {}) != dict(training.overrides):
+        before = " ".join(f"--set {key}={value}" for key, value in state.get("overrides", {}).items()) or "no --set"
+        raise CheckpointError(f"{path}: was trained with {before}. Resume with the same changes of the recipe.")
     if state["steps"] != training.steps:
         raise CheckpointError(
             f"{path}: expected a run of {training.steps} steps, got {state['steps']}. "
