@@ -399,6 +399,7 @@ def export_command(
     annotations: Annotated[Path | None, typer.Option(help="Measure the card's figures on this keypoint file.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder with its pictures.")] = None,
     train_line: Annotated[str, typer.Option("--trained-by", help="The training's command line, for the card.")] = "",
+    fp16: Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")] = False,
     engines_dir: EnginesDir = None,
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
@@ -417,7 +418,7 @@ def export_command(
     folder = (engines_dir or default_engines_dir()) / (name or recipe)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
-    spec = export(checkpoint, folder, sections)
+    spec = export(checkpoint, folder, sections, fp16)
     result, how = None, ""
     if annotations is not None and images is not None:
         engine = load_engine(folder)
@@ -429,10 +430,13 @@ def export_command(
             engine.close()
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
     changes = [f"--set {key}={value}" for key, value in state.get("overrides", {}).items()]
+    half = ["--fp16"] if fp16 else []
     train_line = train_line or " ".join(["poseapp train", recipe, "--data PATH", *changes])
     commands = Commands(
         train=train_line,
-        export=shlex.join(["poseapp", "export", str(checkpoint), "--name", folder.name, *measured, "--trained-by", train_line]),
+        export=shlex.join(
+            ["poseapp", "export", str(checkpoint), "--name", folder.name, *measured, *half, "--trained-by", train_line]
+        ),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured]),
         conventions=how,
     )

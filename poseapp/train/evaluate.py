@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -68,8 +69,9 @@ class Figures:
     people: int
 
     def to_json(self) -> str:
-        """The text of the JSON file."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The text of the JSON file; null for what cannot be said, such as AP without COCO's joints."""
+        known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
+        return json.dumps(known, indent=2, allow_nan=False) + "\n"
 
 
 @dataclass(frozen=True, eq=False)

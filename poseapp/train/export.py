@@ -18,6 +18,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise, export_onnx
+from poseapp.nets.half import write_half
 from poseapp.train.checkpoint import averaged_network
 from poseapp.train.evaluate import Evaluation
 from poseapp.train.recipes import Recipe
@@ -56,9 +57,10 @@ class About:
         return cls(todo, todo, todo)
 
 
-def export(checkpoint: Path, folder: Path, about: About) -> ModelSpec:
+def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> ModelSpec:
     """Write the averaged weights of *checkpoint* to *folder* as model.onnx, with its model.json; returns the spec.
 
+    *fp16* writes model.fp16.onnx beside it; without, one that is there goes, since its weights would be older.
     The figures are still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not
     one, or of an unknown recipe.
     """
@@ -66,6 +68,9 @@ def export(checkpoint: Path, folder: Path, about: About) -> ModelSpec:
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
     sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
+    (folder / "model.fp16.onnx").unlink(missing_ok=True)
+    if fp16:
+        write_half(folder / "model.onnx", folder / "model.fp16.onnx")
     spec = ModelSpec(
         name=folder.name,
         family=recipe.family,
