@@ -78,7 +78,9 @@ SCENARIOS = (
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one scenario gave. ``ms`` stage → (p50, p95); ``own_ms`` p50 of the app's own work outside the network."""
+    """What one scenario gave. ``ms`` stage → (p50, p95); ``own_ms`` p50 of the app's own work outside the network;
+    ``first_pose_s`` from the start of the pipeline to the first person found, 0 when nobody was.
+    """
 
     scenario: str
     fps: float
@@ -188,7 +190,7 @@ def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callabl
     """Take and draw results as the window does, and collect the figures of the time after the warm-up."""
     options = DrawOptions()
     begun = time.monotonic()
-    first_pose_s = 0.0
+    first_result_s = first_pose_s = 0.0
     samples: dict[str, list[float]] = {}
     shown, people, started, next_tick = 0, 0, 0.0, 0.0
     drops_before: dict[str, int] = {}
@@ -212,8 +214,10 @@ def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callabl
         draw_ms = (time.perf_counter() - drawing) * 1e3
         session.painted(result, draw_ms)
         total_ms = (time.monotonic() - result.frame.t) * 1e3
-        first_pose_s = first_pose_s or time.monotonic() - begun
-        if not started and time.monotonic() - begun - first_pose_s >= WARM_UP_S:
+        first_result_s = first_result_s or time.monotonic() - begun
+        if len(result.poses):
+            first_pose_s = first_pose_s or time.monotonic() - begun
+        if not started and time.monotonic() - begun - first_result_s >= WARM_UP_S:
             started, cpu_before = time.monotonic(), _cpu_s()
             drops_before = dict(session.status().stats.drops)
         if started:
