@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import LSP_14, MPII_16, Skeleton
-from poseapp.core.types import FloatArray
 from poseapp.train.people import Person, convert_joints, load_json, read_coco
 
 _ANNOTATIONS = (
@@ -196,9 +195,3 @@ def _element(content: bytes, at: int) -> tuple[int, bytes, int]:
         return kind & 0xFFFF, content[at + 4 : at + 4 + (kind >> 16)], at + 8
     end = at + 8 + size
     return kind, content[at + 8 : end], end if kind == 15 else end + (-size % 8)
-
-
-def labelled_share(people: list[Person]) -> FloatArray:
-    """Share of *people* who have a label for each joint, (K,)."""
-    share: FloatArray = np.mean([p.joints[:, 2] > 0 for p in people], axis=0).astype(np.float32)
-    return share

@@ -27,10 +27,19 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("H", "Heatmap"),
             ("L", "Joint names"),
             ("[  ]", "Lower or raise the threshold"),
-            ("F  ·  Esc", "Full screen, and back"),
+            ("F  ·  F11  ·  Esc", "Full screen, and back"),
         ),
     ),
-    ("Source", (("Ctrl+O", "Open video"), ("Ctrl+I", "Open picture"), ("Ctrl+U", "Network address"), ("F5", "Look for cameras"))),
+    (
+        "Source",
+        (
+            ("Ctrl+O", "Open video"),
+            ("Ctrl+I", "Open picture"),
+            ("Ctrl+Shift+O", "Open folder"),
+            ("Ctrl+U", "Network address"),
+            ("F5", "Look for cameras"),
+        ),
+    ),
     (
         "Window",
         (
