@@ -112,7 +112,8 @@ def test_the_card_and_the_spec_carry_the_figures(trained: Path) -> None:
 
 
 def test_what_cannot_be_said_is_null_in_the_json_file() -> None:
-    figures = Figures(*[math.nan] * 4, 0.5, 0.5, 0.5, 0.5, {"head_top": None}, None, 1.0, 3)  # AP without COCO's joints
+    none = math.nan  # AP without COCO's joints
+    figures = Figures(none, none, none, none, 0.5, 0.5, 0.5, 0.5, {"head_top": None}, None, 1.0, 3)
     read = json.loads(figures.to_json(), parse_constant=pytest.fail)
     assert list(read) == KEYS
     assert [read[key] for key in ("ap", "ap50", "ap75", "ar", "mean_oks", "people")] == [None] * 4 + [0.5, 3]
