@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -250,6 +252,20 @@ def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: Q
     assert manifest["draw"]["mirror"] is False
     qtbot.waitUntil(lambda: window.record_bar.info.full_text().startswith("Saved"), timeout=WAIT_MS)
     assert window.record_bar.open.isVisible()
+
+
+def test_a_disk_that_gets_full_ends_the_recording_and_the_window_says_so(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = start_recording(qtbot, window)
+    info = window.record_bar.info
+    qtbot.waitUntil(lambda: "dropped" in info.full_text() and "disk lasts" in info.full_text(), timeout=WAIT_MS)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
+    qtbot.waitUntil(lambda: "the disk is nearly full (1 MB left)" in info.full_text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.record_bar.record.isChecked(), timeout=WAIT_MS)
+    assert status(window).state == "running"
+    qtbot.waitUntil(lambda: json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"], timeout=WAIT_MS)
+    assert recorded_frames(folder, "annotated.mkv") >= 5
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_recorded(
