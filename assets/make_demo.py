@@ -148,7 +148,7 @@ def frame_of(along: np.ndarray, hinge: np.ndarray) -> np.ndarray:
 DOWN, UP, SIDE = (0.09, 0.04, -0.49), (0.33, 0.04, 0.41), (0.53, 0.06, -0.02)
 WAVE1, WAVE2 = (0.18, 0.20, 0.20), (0.36, 0.17, 0.17)
 FRONT, HIP = (0.00, 0.42, 0.30), (0.13, -0.02, -0.38)
-WALK0, STEP_S, STRIDE, STRIDES = 11.0, 0.5, 0.46, 5  # s of the first step, s and m a step, steps
+WALK0, STEP_S, STRIDE, STRIDES = 11.0, 0.5, 0.44, 4  # s of the first step, s and m a step, steps
 WALK1 = WALK0 + STEP_S * STRIDES
 TRACKS: dict[str, list[tuple[float, tuple[float, ...]]]] = {
     "hand_r": [
