@@ -136,12 +136,15 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Data, list[Per
         people = Shards.open(sets[0].shards, recipe.skeleton, recipe.min_joints, sets[0].annotations)
     else:
         people = [person for s in sets for person in s.read(recipe.skeleton, recipe.min_joints)]
-    if val:
-        return people, find_set(val, "val").read(recipe.skeleton, 1)
-    try:
-        return people, find_set(data[0], "val").read(recipe.skeleton, 1) if Path(data[0]).is_dir() else []
-    except DataError:
+    if not val and not Path(data[0]).is_dir():
         return people, []
+    try:
+        part = find_set(val or data[0], "val")
+    except DataError:
+        if val:
+            raise
+        return people, []  # it has none; one that is there and cannot be read is an error
+    return people, part.read(recipe.skeleton, 1)
 
 
 def run_training(

@@ -81,7 +81,7 @@ def train(
     process takes its share of every step and the first one writes.
 
     Raises CheckpointError on a checkpoint that does not fit or cannot be written, DataError on data that make no batch
-    or a loss that is not a number: last.pt is then the one from before, and bad-batch.pt holds the batch.
+    or a loss that is not a number: last.pt is then the one from before, and bad-batch.pt (one a process) holds the batch.
     """
     random.seed(recipe.seed)
     np.random.seed(recipe.seed)
@@ -139,9 +139,10 @@ def train(
                     loss, stop = train_step(training, runner, normalise, batches, teacher, wish)
                 except FloatingPointError as error:
                     healthy = False
-                    torch.save(batches, folder / "bad-batch.pt")
+                    bad = folder / ("bad-batch.pt" if world == 1 else f"bad-batch-{rank}.pt")
+                    torch.save(batches, bad)
                     raise DataError(
-                        f"training: {error} at step {training.step}. The batch is in {folder / 'bad-batch.pt'}; "
+                        f"training: {error} at step {training.step}. The batch is in {bad}; "
                         "a lower learning rate or bf16 in place of fp16 may help."
                     ) from None
                 training.ema.update(net, training.step)

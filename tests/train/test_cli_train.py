@@ -66,6 +66,15 @@ def test_mixed_sets_and_shards_on_the_command_line(small: str, tmp_path: Path) -
     assert "10 people to train on, 0 to validate on" in done.output
 
 
+def test_a_val_part_that_cannot_be_read_is_an_error_and_not_a_training_without_one(small: str, tmp_path: Path) -> None:
+    draw_set(tmp_path / "set")
+    (tmp_path / "set" / "person_keypoints_val.json").write_text("{")
+    done = CliRunner().invoke(app, ["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "run")])
+    assert isinstance(done.exception, DataError)
+    assert "person_keypoints_val.json: not valid JSON" in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_check_says_what_is_wrong_and_refuses(tmp_path: Path) -> None:
     draw_set(tmp_path)
     (tmp_path / "images" / "3.png").unlink()
