@@ -99,7 +99,7 @@ class Follower:
         self._followed, self.identity = other._followed, other.identity
 
     def _around(self, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> Box:
-        points = body_extent(self._skeleton, xy, trusted)
+        points = body_extent(self._skeleton, xy, trusted, frame_hw)
         low, high = points.min(axis=0), points.max(axis=0)
         box = fit_aspect((*low, *np.maximum(high - low, 8.0)), self._input_hw, self._rule.margin)
         # Never larger than what shows the whole frame; growing at once keeps an outstretched arm.
@@ -115,30 +115,47 @@ def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     return np.array([x + w * (1 - factor) / 2, y + h * (1 - factor) / 2, w * factor, h * factor])
 
 
-def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Points (M, 2) that the next region must hold: the trusted joints and, where hips are not seen, where they would be.
+def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Points (M, 2) that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
 
-    Without this a head seen alone would draw the region around itself, and the rest of the body would
-    never be looked at again.
+    Without the rest a head seen alone would draw the region around itself, and a body seen without its legs around
+    the torso: what is cut off once would never be looked at again.
     """
     where = {name: xy[k].astype(np.float64) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
-    points = np.array(list(where.values()))
+    seen = np.array(list(where.values()))
     lengths = [np.linalg.norm(where[a] - where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where]
-    if not lengths or "left_hip" in where or "right_hip" in where:
-        return points
-    torso = float(max(lengths))  # the longest: what points toward the camera only looks shorter
-    down = np.array([0.0, 1.0])
-    head = [where[name] for name in _HEAD if name in where]
-    shoulders = [where[name] for name in ("left_shoulder", "right_shoulder") if name in where]
-    if shoulders:
-        start = np.mean(shoulders, axis=0)
-    elif head:
-        start = np.mean(head, axis=0) + 0.5 * torso * down
-    else:
-        return points
-    # Room for the forearms on both sides, too.
-    sides = np.array([[0.6 * torso, 0.0], [-0.6 * torso, 0.0]])
-    return np.concatenate([points, start + torso * down + sides])
+    if not lengths:
+        return seen
+    # Of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
+    torso = float(np.percentile(lengths, 75))
+
+    def middle(*names: str) -> NDArray[np.float64] | None:
+        places = [where[name] for name in names if name in where]
+        return np.mean(places, axis=0) if places else None
+
+    down = np.array([0.0, torso])
+    aside = np.array([[0.6 * torso, 0.0], [-0.6 * torso, 0.0]])  # room for the forearms
+    guesses = []
+    head, shoulders, hips = middle(*_HEAD), middle(*_both("shoulder")), middle(*_both("hip"))
+    if shoulders is None and head is not None:
+        shoulders = head + 0.5 * down
+    if hips is None and shoulders is not None:
+        hips = shoulders + down
+        guesses.append(hips + aside)
+    elif hips is not None and shoulders is not None and np.linalg.norm(hips - shoulders) > 0.5 * torso:
+        down = hips - shoulders  # the way this body points: it may lie
+    if hips is not None and middle(*_both("knee"), *_both("ankle")) is None:
+        guesses.append((hips + 1.7 * down)[None])
+    elif hips is not None and (knees := middle(*_both("knee"))) is not None and middle(*_both("ankle")) is None:
+        guesses.append((knees + 0.85 * down)[None])
+    if not guesses:
+        return seen
+    inside = np.clip(np.concatenate(guesses), 0.0, np.array([frame_hw[1] - 1.0, frame_hw[0] - 1.0]))
+    return np.concatenate([seen, inside])
+
+
+def _both(joint: str) -> tuple[str, str]:
+    return f"left_{joint}", f"right_{joint}"
 
 
 def search_boxes(frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> list[Box]:

@@ -196,16 +196,36 @@ def test_another_picture_is_searched_from_the_start() -> None:
     np.testing.assert_array_equal(f.box(HW), search_boxes(HW, INPUT_HW)[0])
 
 
-def test_body_extent_uses_only_what_is_trusted() -> None:
-    trusted = np.zeros(17, bool)
-    trusted[[5, 6, 11, 12]] = True
-    points = body_extent(COCO_17, STANDING, trusted)
-    np.testing.assert_array_equal(np.sort(points, axis=0), np.sort(STANDING[[5, 6, 11, 12]].astype(float), axis=0))
+def trusting(*joints: str) -> NDArray[np.bool_]:
+    return np.array([name in joints or name.partition("_")[2] in joints for name in COCO_17.keypoints])
 
 
-def test_body_extent_reaches_from_the_shoulders_to_where_the_hips_would_be() -> None:
-    trusted = np.zeros(17, bool)
-    trusted[[5, 6]] = True
+def test_a_body_seen_whole_needs_no_guess() -> None:
+    trusted = trusting("shoulder", "hip", "knee", "ankle")
+    np.testing.assert_array_equal(body_extent(COCO_17, STANDING, trusted, HW), STANDING[trusted].astype(float))
+
+
+def test_from_the_shoulders_the_region_reaches_to_where_the_hips_would_be() -> None:
     torso = np.linalg.norm(STANDING[5] - STANDING[6]) / 0.75
-    reach = body_extent(COCO_17, STANDING, trusted)[:, 1].max()
-    assert reach == pytest.approx(STANDING[5, 1] + torso, abs=1.0)
+    tall = (4000, 1280)
+    points = body_extent(COCO_17, STANDING, trusting("shoulder"), tall)
+    for y in (torso, 2.7 * torso):  # the hips, the feet
+        assert np.abs(points[:, 1] - STANDING[5, 1] - y).min() < 1.0
+
+
+def test_a_torso_seen_alone_has_legs_in_the_region() -> None:
+    feet = STANDING[[15, 16], 1].mean()
+    reach = body_extent(COCO_17, STANDING, trusting("shoulder", "hip"), HW)[:, 1].max()
+    assert reach == pytest.approx(feet, abs=0.15 * HW[0])
+
+
+def test_the_unseen_part_of_a_lying_body_is_beyond_its_hips() -> None:
+    lying = STANDING[:, ::-1].copy()  # head to the left
+    points = body_extent(COCO_17, lying, trusting("shoulder", "hip"), (1280, 720))
+    assert points[:, 0].max() == pytest.approx(lying[[15, 16], 0].mean(), abs=0.15 * HW[0])
+    assert points[:, 1].max() < lying[:, 1].max() + 20
+
+
+def test_guesses_stay_in_the_frame() -> None:
+    points = body_extent(COCO_17, STANDING, trusting("nose", "eye", "ear"), (200, 1280))
+    assert points[:, 1].max() == 199.0
