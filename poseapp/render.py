@@ -73,7 +73,7 @@ def _pen(xy: FloatArray, picture_px: int) -> float:
     if len(xy) < 3:  # too few to tell
         return picture_px / 640
     person_px = float(np.max(xy.max(axis=0) - xy.min(axis=0)))
-    return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.4, 1.0))
+    return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.55, 1.0))
 
 
 def _draw_limbs(
@@ -83,7 +83,7 @@ def _draw_limbs(
         if visible[a] and visible[b]:
             sides = {skeleton.side(a), skeleton.side(b)}
             colour = _SIDES[sides.pop()] if len(sides) == 1 else MIDDLE
-            width = max(1, round(unit * (1.0 + 2.0 * float(min(score[a], score[b])))))
+            width = max(2, round(unit * (1.0 + 2.5 * float(min(score[a], score[b])))))
             cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_AA, _SUB)
             cv2.line(image, points[a].tolist(), points[b].tolist(), colour, width, cv2.LINE_AA, _SUB)
 
