@@ -6,7 +6,7 @@ import math
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -294,6 +294,7 @@ def evaluate_command(
         typer.Option(help="gt (annotated boxes), detect (find one person a picture, as the app does) or a COCO detection file."),
     ] = "gt",
     flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
+    multi_scale: Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default=False)] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the 20 worst people here.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(help="Stop after so many people; 0: all.", min=0)] = 0,
@@ -301,12 +302,14 @@ def evaluate_command(
     device: Annotated[str, typer.Option(help="Where to run the model.")] = "auto",
 ) -> None:
     """Score an exported model on a COCO-format keypoint set, in the engine the app uses."""
+    from poseapp.core.multiscale import SCALES
     from poseapp.train.evaluate import contact_sheet, write_png
 
     engine = open_model(model, engines_dir, device)
     try:
-        result = evaluate_with_progress(engine, annotations, images, boxes, flip, limit)
-        print_figures(result, engine, boxes, flip)
+        scales = SCALES if multi_scale else ()
+        result = evaluate_with_progress(engine, annotations, images, boxes, flip, scales, limit)
+        print_figures(result, engine, boxes, flip, scales)
     finally:
         engine.close()
     if sheet is not None:
@@ -332,7 +335,9 @@ def open_model(model: str, engines_dir: Path | None, device: str) -> Engine:
     return load_engine(find_model(engines_dir or default_engines_dir(), model).folder, device)
 
 
-def evaluate_with_progress(engine: Engine, annotations: Path, images: Path, boxes: str, flip: bool, limit: int) -> Evaluation:
+def evaluate_with_progress(
+    engine: Engine, annotations: Path, images: Path, boxes: str, flip: bool, scales: Sequence[float], limit: int
+) -> Evaluation:
     """Evaluate under a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -346,10 +351,10 @@ def evaluate_with_progress(engine: Engine, annotations: Path, images: Path, boxe
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        return evaluate(engine, annotations, images, boxes=boxes, flip=flip, limit=limit, on_person=advance)
+        return evaluate(engine, annotations, images, boxes=boxes, flip=flip, scales=scales, limit=limit, on_person=advance)
 
 
-def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool) -> None:
+def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = ()) -> None:
     """The figures, the errors by joint and the conventions, as tables."""
     from rich.console import Console
     from rich.table import Table
@@ -387,7 +392,7 @@ def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool) ->
     shares = [f"{100 * c / max(1, overall.sum()):.1f}" for c in overall]
     joints.add_row("all", str(overall.sum()), f"{100 * f.pck_total:.1f}", *shares)
     console.print(joints)
-    console.print(conventions(engine, boxes, flip), style="dim", highlight=False)
+    console.print(conventions(engine, boxes, flip, scales), style="dim", highlight=False)
 
 
 def export_command(
@@ -403,6 +408,7 @@ def export_command(
     images: Annotated[Path | None, typer.Option(help="Folder with its pictures.")] = None,
     train_line: Annotated[str, typer.Option("--trained-by", help="The training's command line, for the card.")] = "",
     fp16: Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")] = False,
     engines_dir: EnginesDir = None,
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
@@ -419,6 +425,8 @@ def export_command(
     state = checkpoints.read(checkpoint)
     recipe = str(state["recipe"])
     folder = (engines_dir or default_engines_dir()) / (name or recipe)
+    if (folder / "model.onnx").exists() and not replace:
+        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
     spec = export(checkpoint, folder, sections, fp16)
@@ -426,7 +434,7 @@ def export_command(
     if annotations is not None and images is not None:
         engine = load_engine(folder)
         try:
-            result = evaluate_with_progress(engine, annotations, images, "gt", False, 0)
+            result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
             print_figures(result, engine, "gt", False)
             how = conventions(engine, "gt", False)
         finally:
@@ -438,7 +446,18 @@ def export_command(
     commands = Commands(
         train=train_line,
         export=shlex.join(
-            ["poseapp", "export", str(checkpoint), "--name", folder.name, *measured, *half, "--trained-by", train_line]
+            [
+                "poseapp",
+                "export",
+                str(checkpoint),
+                "--name",
+                folder.name,
+                "--replace",
+                *measured,
+                *half,
+                "--trained-by",
+                train_line,
+            ]
         ),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured]),
         conventions=how,

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core import heatmap, metrics, transform
+from poseapp.core import heatmap, metrics, multiscale, transform
 from poseapp.core.errors import DataError
 from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton
@@ -98,6 +98,7 @@ def evaluate(
     *,
     boxes: str = "gt",
     flip: bool = False,
+    scales: Sequence[float] = (),
     limit: int = 0,
     on_person: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
@@ -105,6 +106,7 @@ def evaluate(
 
     *boxes*: ``"gt"`` for the annotated boxes; ``"detect"`` to look for one person in each picture as the app does; or the
     path of a COCO detection file. AP and AR then use these; the other figures always come from the annotated boxes.
+    *flip* averages the heatmaps with those of the mirrored crop, *scales* with those of larger and smaller crops.
     *limit* stops after so many people (0: all). *on_person* is called with how many are done. Raises DataError on
     wrong annotations, boxes or pictures.
     """
@@ -113,7 +115,7 @@ def evaluate(
     pictures = {p.image_id: p.path for p in people}
     given = read_boxes(Path(boxes), annotations, images) if boxes not in ("gt", "detect") else []
     total = len(people) + (len(pictures) if boxes == "detect" else len(given))
-    predictor = Predictor(engine, flip)
+    predictor = Predictor(engine, flip, scales)
     predicted = np.empty((len(people), skeleton.k, 3), np.float32)
     for n, person in enumerate(people):
         predicted[n] = predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))
@@ -142,8 +144,8 @@ def evaluate(
 class Predictor:
     """Finds the joints of one person at a time, as the app does, and keeps the times."""
 
-    def __init__(self, engine: Engine, flip: bool) -> None:
-        self.engine, self.flip = engine, flip
+    def __init__(self, engine: Engine, flip: bool, scales: Sequence[float] = ()) -> None:
+        self.engine, self.flip, self.scales = engine, flip, scales
         self._image: tuple[Path, ImageArray] | None = None  # people of one picture follow each other
         self._ms: list[float] = []
 
@@ -160,26 +162,32 @@ class Predictor:
 
     def __call__(self, path: Path, box: NDArray[np.floating]) -> FloatArray:
         """Joints (K, 3), x, y in px of the picture and score, of the person in *box*, which is not padded."""
-        input_hw = self.engine.spec.input_hw
-        affine = transform.crop_affine(box, input_hw)
-        crop = transform.crop(self.image(path), affine, input_hw)
+        spec = self.engine.spec
+        image = self.image(path)
         start = time.perf_counter()
-        joints = self._with_flip(crop) if self.flip else self.engine.infer(crop[None]).keypoints[0].copy()
+        if self.flip or self.scales:
+            mean, to_frame = multiscale.average_beliefs(
+                self._beliefs, image, box, spec.input_hw, spec.heatmap_hw, spec.mapping, self.scales or (1.0,)
+            )
+            joints = multiscale.joints_of(mean, to_frame, spec.decode, spec.sigma_px)
+        else:
+            affine = transform.crop_affine(box, spec.input_hw)
+            crop = transform.crop(image, affine, spec.input_hw)
+            start = time.perf_counter()  # the engine alone
+            joints = self.engine.infer(crop[None]).keypoints[0].copy()
+            joints[:, :2] = transform.apply(transform.invert(affine), joints[:, :2].astype(np.float64))
         self._ms.append((time.perf_counter() - start) * 1e3)
-        joints[:, :2] = transform.apply(transform.invert(affine), joints[:, :2].astype(np.float64))
         return joints
 
-    def _with_flip(self, crop: ImageArray) -> FloatArray:
-        """Joints in input px from the mean of the heatmaps of *crop* and of its mirror image."""
+    def _beliefs(self, crops: ImageArray) -> FloatArray:
+        """Heatmaps (1, K, h, w) of one crop (1, H, W, 3); with flip, their mean with those of its mirror image."""
         spec = self.engine.spec
-        both = np.stack([crop, crop[:, ::-1]])
-        maps = self.engine.infer(both, heatmaps=True).heatmaps  # (2, K, h, w)
+        seen = np.concatenate([crops, crops[:, :, ::-1]]) if self.flip else crops
+        maps = self.engine.infer(seen, heatmaps=True).heatmaps
         assert maps is not None
-        mean = heatmap.with_mirrored(maps[:1], maps[1:], spec.skeleton.flip_index, spec.mapping)
-        joints: FloatArray = heatmap.decode(mean, spec.decode, spec.sigma_px)[0]
-        affine = heatmap.input_from_cells(spec.input_hw, spec.heatmap_hw, spec.mapping)
-        joints[:, :2] = transform.apply(affine, joints[:, :2].astype(np.float64))
-        return joints
+        if self.flip:
+            return heatmap.with_mirrored(maps[:1], maps[1:], spec.skeleton.flip_index, spec.mapping)
+        return maps
 
 
 def look_for_a_person(predictor: Predictor, path: Path) -> FloatArray | None:
@@ -307,15 +315,16 @@ def summarise(
     return Evaluation(figures, ap_medium, ap_large, people, predicted, errors, skeleton)
 
 
-def conventions(engine: Engine, boxes: str, flip: bool) -> str:
+def conventions(engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = ()) -> str:
     """One line that says how the figures were made."""
     spec = engine.spec
     looked = "one person a picture, found as the app does," if boxes == "detect" else f"boxes of {Path(boxes).name}"
     where = "annotated boxes" if boxes == "gt" else f"{looked} for AP and AR, annotated boxes for the rest"
     height, width = spec.input_hw
     head = "neck to head top" if "head_top" in spec.skeleton.keypoints else "1.5 × the widest labelled face distance"
+    tests = f"{'flip test' if flip else 'no flip test'}{f', mean of {len(scales)} scales' if scales else ''}"
     return (
-        f"{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {'flip test' if flip else 'no flip test'}; "
+        f"{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {tests}; "
         f"decode {spec.decode}, mapping {spec.mapping}; PCK@0.2 of left shoulder to right hip; PCKh@0.5 of {head}; "
         f"{engine.backend}"
     )

@@ -265,12 +265,31 @@ def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     whole, half = (tmp_path / "mine" / name for name in ("model.onnx", "model.fp16.onnx"))
     assert half.stat().st_size < whole.stat().st_size
-    assert CliRunner().invoke(app, line).exit_code == 0
+    before = whole.read_bytes()
+    with pytest.raises(ModelError, match="is there already"):
+        CliRunner().invoke(app, line, catch_exceptions=False)
+    assert whole.read_bytes() == before
+    assert CliRunner().invoke(app, [*line, "--replace"]).exit_code == 0
     assert not half.exists()  # it would be of an older training
     card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
     assert card.count("Not stated. Write it into about.md") == 3
     assert "Not measured." in card
     load_engine(tmp_path / "mine").close()
+
+
+def test_several_scales_of_a_crop_agree_with_one(trained: Path) -> None:
+    engine = load_engine(trained / "engines" / "tiny")
+    try:
+        annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
+        one = evaluate(engine, annotations, images)
+        several = evaluate(engine, annotations, images, scales=(0.95, 1.0, 1.05))
+    finally:
+        engine.close()
+    assert several.figures.pck_total == pytest.approx(one.figures.pck_total, abs=0.1)
+    assert several.figures.mean_oks != one.figures.mean_oks  # it did something
+    done = CliRunner().invoke(app, evaluation_line(trained, "--multi-scale", "--limit", "2"))
+    assert done.exit_code == 0, done.output
+    assert "mean of 5 scales" in " ".join(done.output.split())
 
 
 def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
