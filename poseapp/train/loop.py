@@ -140,9 +140,10 @@ def train(
                 except FloatingPointError as error:
                     healthy = False
                     bad = folder / ("bad-batch.pt" if world == 1 else f"bad-batch-{rank}.pt")
-                    torch.save(batches, bad)
+                    with contextlib.suppress(OSError, RuntimeError):  # a full disk must not hide what went wrong
+                        torch.save(batches, bad)
                     raise DataError(
-                        f"training: {error} at step {training.step}. The batch is in {bad}; "
+                        f"training: {error} at step {training.step}. {f'The batch is in {bad}; ' if bad.exists() else ''}"
                         "a lower learning rate or bf16 in place of fp16 may help."
                     ) from None
                 training.ema.update(net, training.step)
