@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,9 +41,17 @@ def joint_colour(skeleton: Skeleton, k: int) -> tuple[int, int, int]:
     return _SIDES[skeleton.side(k)]
 
 
-def annotate(result: Result, options: DrawOptions) -> ImageArray:
-    """A new (H, W, 3) uint8 BGR picture: the frame with its poses on it."""
-    image = cv2.flip(result.frame.image, 1).astype(np.uint8, copy=False) if options.mirror else result.frame.image.copy()
+def annotate(result: Result, options: DrawOptions, out: ImageArray | None = None) -> ImageArray:
+    """The frame with its poses on it, (H, W, 3) uint8 BGR, in *out* where that has the frame's size, else in a new array.
+
+    Who draws every frame hands in the last array again: the first touch of new memory costs as much as the drawing.
+    """
+    frame = result.frame.image
+    image = out if out is not None and out.shape == frame.shape else np.empty_like(frame)
+    if options.mirror:
+        cv2.flip(frame, 1, dst=image)
+    else:
+        np.copyto(image, frame)
     if options.heatmaps:
         for maps in result.heatmaps:
             image = draw_heatmaps(image, maps, options.mirror)
@@ -76,15 +85,20 @@ def _pen(xy: FloatArray, picture_px: int) -> float:
     return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.55, 1.0))
 
 
+@functools.cache
+def _limb_colours(skeleton: Skeleton) -> tuple[tuple[int, int, int], ...]:
+    """A limb has the colour of its side; one that joins both sides is white."""
+    sides = [{skeleton.side(a), skeleton.side(b)} for a, b in skeleton.limbs]
+    return tuple(_SIDES[side.pop()] if len(side) == 1 else MIDDLE for side in sides)
+
+
 def _draw_limbs(
     image: ImageArray, skeleton: Skeleton, points: NDArray[Any], score: FloatArray, visible: NDArray[Any], unit: float
 ) -> None:
-    for a, b in skeleton.limbs:
+    for (a, b), colour in zip(skeleton.limbs, _limb_colours(skeleton), strict=True):
         if visible[a] and visible[b]:
-            sides = {skeleton.side(a), skeleton.side(b)}
-            colour = _SIDES[sides.pop()] if len(sides) == 1 else MIDDLE
             width = max(2, round(unit * (1.0 + 2.5 * float(min(score[a], score[b])))))
-            cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_AA, _SUB)
+            cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_8, _SUB)
             cv2.line(image, points[a].tolist(), points[b].tolist(), colour, width, cv2.LINE_AA, _SUB)
 
 

@@ -142,15 +142,21 @@ def test_a_picture_is_one_frame(sample_picture: Path, store: Path, tmp_path: Pat
 def test_ctrl_c_finishes_the_recording(repo_root: Path, store: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(repo_root / "main.py"), "run", "synthetic", "--headless", "--engines-dir", str(store)]
     command += ["-o", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background job, such as these tests may be, hands on that Ctrl-C is to be ignored.
+    heard = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        wait_until(lambda: list((tmp_path).glob("out/*/keypoints.jsonl")), 60)
-        written = next((tmp_path).glob("out/*/keypoints.jsonl"))
-        wait_until(lambda: written.stat().st_size > 200, 60)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     finally:
-        process.kill()
+        signal.signal(signal.SIGINT, heard)
+    with process:
+        try:
+            wait_until(lambda: list((tmp_path).glob("out/*/keypoints.jsonl")), 60)
+            written = next((tmp_path).glob("out/*/keypoints.jsonl"))
+            wait_until(lambda: written.stat().st_size > 200, 60)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, err
     assert "Interrupted: finishing the recording." in err
     assert "frames " in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
 
 Box = NDArray[np.float32]
+_Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -121,41 +123,50 @@ def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], 
     Without the rest a head seen alone would draw the region around itself, and a body seen without its legs around
     the torso: what is cut off once would never be looked at again.
     """
-    where = {name: xy[k].astype(np.float64) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
+    # Plain floats: numpy's calls cost more than the arithmetic on a handful of numbers, every frame.
+    where = {name: (float(xy[k, 0]), float(xy[k, 1])) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
     seen = np.array(list(where.values()))
-    lengths = [np.linalg.norm(where[a] - where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where]
+    lengths = sorted(math.dist(where[a], where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where)
     if not lengths:
         return seen
-    # Of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
-    torso = float(np.percentile(lengths, 75))
-
-    def middle(*names: str) -> NDArray[np.float64] | None:
-        places = [where[name] for name in names if name in where]
-        return np.mean(places, axis=0) if places else None
-
-    down = np.array([0.0, torso])
-    aside = np.array([[0.6 * torso, 0.0], [-0.6 * torso, 0.0]])  # room for the forearms
-    guesses = []
-    head, shoulders, hips = middle(*_HEAD), middle(*_both("shoulder")), middle(*_both("hip"))
+    # One of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
+    torso = lengths[round(0.75 * (len(lengths) - 1))]
+    down = (0.0, torso)
+    guesses: list[_Point] = []
+    head, shoulders, hips = _middle(where, *_HEAD), _middle(where, *_both("shoulder")), _middle(where, *_both("hip"))
+    knees, ankles = _middle(where, *_both("knee")), _middle(where, *_both("ankle"))
     if shoulders is None and head is not None:
-        shoulders = head + 0.5 * down
+        shoulders = _beyond(head, down, 0.5)
     if hips is None and shoulders is not None:
-        hips = shoulders + down
-        guesses.append(hips + aside)
-    elif hips is not None and shoulders is not None and np.linalg.norm(hips - shoulders) > 0.5 * torso:
-        down = hips - shoulders  # the way this body points: it may lie
-    if hips is not None and middle(*_both("knee"), *_both("ankle")) is None:
-        guesses.append((hips + 1.7 * down)[None])
-    elif hips is not None and (knees := middle(*_both("knee"))) is not None and middle(*_both("ankle")) is None:
-        guesses.append((knees + 0.85 * down)[None])
+        hips = _beyond(shoulders, down, 1.0)
+        guesses += [(hips[0] - 0.6 * torso, hips[1]), (hips[0] + 0.6 * torso, hips[1])]  # room for the forearms
+    elif hips is not None and shoulders is not None and math.dist(hips, shoulders) > 0.5 * torso:
+        down = (hips[0] - shoulders[0], hips[1] - shoulders[1])  # the way this body points: it may lie
+    if hips is not None and knees is None and ankles is None:
+        guesses.append(_beyond(hips, down, 1.7))
+    elif knees is not None and ankles is None:
+        guesses.append(_beyond(knees, down, 0.85))
     if not guesses:
         return seen
-    inside = np.clip(np.concatenate(guesses), 0.0, np.array([frame_hw[1] - 1.0, frame_hw[0] - 1.0]))
-    return np.concatenate([seen, inside])
+    h, w = frame_hw
+    inside = [(min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)) for x, y in guesses]
+    return np.concatenate([seen, np.array(inside)])
 
 
 def _both(joint: str) -> tuple[str, str]:
     return f"left_{joint}", f"right_{joint}"
+
+
+def _middle(where: dict[str, _Point], *names: str) -> _Point | None:
+    """The middle of those of the named joints that are there."""
+    places = [where[name] for name in names if name in where]
+    if not places:
+        return None
+    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+
+
+def _beyond(start: _Point, direction: _Point, times: float) -> _Point:
+    return start[0] + times * direction[0], start[1] + times * direction[1]
 
 
 def search_boxes(frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> list[Box]:

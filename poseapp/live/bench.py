@@ -188,7 +188,7 @@ def _running(engine_folder: Path, device: str, source: ClipSource, record: bool)
 
 def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callable[[float], None]) -> tuple[Measurement, Backend]:
     """Take and draw results as the window does, and collect the figures of the time after the warm-up."""
-    options = DrawOptions()
+    options, canvas = DrawOptions(), None  # type: DrawOptions, ImageArray | None
     begun = time.monotonic()
     first_result_s = first_pose_s = 0.0
     samples: dict[str, list[float]] = {}
@@ -210,7 +210,7 @@ def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callabl
             time.sleep(FRAME_PERIOD_S)
             continue
         drawing = time.perf_counter()
-        annotate(result, options)
+        canvas = annotate(result, options, canvas)
         draw_ms = (time.perf_counter() - drawing) * 1e3
         session.painted(result, draw_ms)
         total_ms = (time.monotonic() - result.frame.t) * 1e3
@@ -264,7 +264,7 @@ def run_soak(
     engine_folder: Path, *, minutes: int, device: str = "auto", clip: Path | None = None, said: Callable[[str], None] = print
 ) -> Soak:
     """Run and record for *minutes*, saying the memory after each; raises PoseAppError when the pipeline fails."""
-    options = DrawOptions()
+    options, canvas = DrawOptions(), None  # type: DrawOptions, ImageArray | None
     memory: list[float] = []
     shown = 0
     with _running(engine_folder, device, ClipSource(_clip_images(clip), 30.0), record=True) as session:
@@ -278,7 +278,7 @@ def run_soak(
                     raise PoseAppError(status.message or (status.recording.error if status.recording else ""))
             result = session.take()
             if result is not None:
-                annotate(result, options)
+                canvas = annotate(result, options, canvas)
                 session.painted(result, 0.0)
                 shown += 1
             else:

@@ -283,6 +283,7 @@ class Recorder:
     def _write_frames(self, writers: list[tuple[VideoWriter, bool]], keypoints: io.FileIO) -> None:
         first: Frame | None = None
         measured = time.monotonic()
+        canvas: ImageArray | None = None
         while True:
             if self._manifest_changed.is_set():
                 self._manifest_changed.clear()
@@ -302,7 +303,9 @@ class Recorder:
             t = max(0.0, result.frame.t - first.t)
             for writer, annotated in writers:
                 started = time.perf_counter()
-                image = annotate(result, self._options.draw) if annotated else result.frame.image
+                image = result.frame.image
+                if annotated:
+                    image = canvas = annotate(result, self._options.draw, canvas)
                 drawn = time.perf_counter()
                 writer.write(image, t)
                 if annotated:

@@ -52,6 +52,7 @@ class VideoView(QWidget):
         self._theme = DARK
         self._options = DrawOptions()
         self._result: Result | None = None
+        self._canvas: ImageArray | None = None  # drawn on, frame after frame
         self._picture: ImageArray | None = None  # annotated, already in device pixels
         self._image = QImage()  # wraps _picture without a copy
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
@@ -184,8 +185,8 @@ class VideoView(QWidget):
     def _draw(self) -> None:
         if self._result is None or self.width() < 2 or self.height() < 2:
             return
-        annotated = annotate(self._result, self._options)
-        self._picture = fit(annotated, self.width() * self.devicePixelRatioF(), self.height() * self.devicePixelRatioF())
+        self._canvas = annotate(self._result, self._options, self._canvas)
+        self._picture = fit(self._canvas, self.width() * self.devicePixelRatioF(), self.height() * self.devicePixelRatioF())
         h, w = self._picture.shape[:2]
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)

@@ -184,4 +184,4 @@ def test_twenty_people_take_a_few_milliseconds() -> None:
         start = time.process_time()
         paf.decode(confidence, fields, OPENPOSE_18)
         times.append(time.process_time() - start)
-    assert min(times) < 0.015  # 5 ms and less on a machine that does nothing else
+    assert min(times) < 0.03  # a loop over pairs of people would take ten times as long
