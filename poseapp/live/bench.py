@@ -176,7 +176,7 @@ def run_benchmark(
 def _running(engine_folder: Path, device: str, source: ClipSource, record: bool) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away."""
     session = Session(source, engine_folder, device=device)
-    with tempfile.TemporaryDirectory(prefix="poseapp-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()
             if record:
