@@ -15,7 +15,7 @@ from poseapp.engine.base import Backend, Output, check_crops
 
 _DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
 
-ort.disable_telemetry_events()  # no file and no word about the user leaves the app
+ort.disable_telemetry_events()  # ONNX Runtime sends usage data in some builds; the app has no business with that
 
 
 class OrtEngine:
