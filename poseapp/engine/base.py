@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
+
+# Hears what is being done and the share done so far, 0..1; False from it cancels.
+Progress = Callable[[str, float], bool]
 
 
 @dataclass(frozen=True)

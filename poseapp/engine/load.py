@@ -10,7 +10,7 @@ import numpy as np
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.base import Engine
+from poseapp.engine.base import Engine, Progress
 from poseapp.engine.ort import OrtEngine
 
 DEVICES = ("auto", "cpu")
@@ -69,7 +69,9 @@ def find_model(engines_dir: Path, name: str | None) -> StoredModel:
     raise ModelError(f"model {name!r}: not in {engines_dir}. There are: {known}.")
 
 
-def load_engine(folder: Path, device: str = "auto", threads: int = 0) -> Engine:
+def load_engine(
+    folder: Path, device: str = "auto", threads: int = 0, progress: Progress | None = None, precision: str = "auto"
+) -> Engine:
     """The model in *folder*, loaded and warmed up.
 
     Raises ModelError when model.json or model.onnx is missing, wrong or not the file that
@@ -87,6 +89,11 @@ def load_engine(folder: Path, device: str = "auto", threads: int = 0) -> Engine:
         engine.close()
         raise
     return engine
+
+
+def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
+    """Whether loading the model in *folder* on *device* would compile it first, which takes seconds to minutes."""
+    return False
 
 
 def warm_up(engine: Engine, path: Path) -> None:
