@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from poseapp.core.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
+People = Literal["one", "top-down", "bottom-up"]
+PEOPLE: tuple[People, ...] = get_args(People)
 
 
 def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...], dtype: type) -> None:
@@ -89,11 +92,13 @@ class Poses:
 class Heatmaps:
     """The network's confidence maps of one crop, and where they lie in the frame.
 
-    ``values`` (K, h, w) float32; ``to_frame`` (2, 3) float64 maps heatmap px to frame px.
+    ``values`` (K, h, w) float32; ``to_frame`` (2, 3) float64 maps heatmap px to frame px; ``fields`` (2 L, h, w) float32
+    are the part affinity fields of a network that has them, in the layout of core/paf.py.
     """
 
     values: FloatArray
     to_frame: NDArray[np.float64]
+    fields: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +106,10 @@ class Result:
     """A frame, the poses found in that very frame, and what each stage of finding them took.
 
     ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
-    ``boxes`` (N, 4) float32: the regions given to the network, x, y, width, height in frame px.
+    ``boxes`` (M, 4) float32: the regions given to the network, x, y, width, height in frame px.
+    ``smoothed`` are the same people in the same order with steadied joints; None where smoothing is off.
+    ``people`` is the way they were looked for; ``locked`` the identity that the user holds on to, in sight or not;
+    ``carried`` the identities that were not looked at in this frame: their joints are where they are expected.
     """
 
     frame: Frame
@@ -110,3 +118,12 @@ class Result:
     boxes: FloatArray | None = None
     heatmaps: tuple[Heatmaps, ...] = ()
     model: str = ""
+    smoothed: Poses | None = None
+    people: People = "one"
+    locked: int | None = None
+    carried: frozenset[int] = frozenset()
+
+    @property
+    def shown(self) -> Poses:
+        """The poses to draw: the smoothed ones where there are any."""
+        return self.poses if self.smoothed is None else self.smoothed
