@@ -35,11 +35,13 @@ class Output:
     """What a network finds in N crops.
 
     ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1;
-    ``heatmaps`` (N, K, h, w) float32, or None when not asked for.
+    ``heatmaps`` (N, K, h, w) float32, or None when not asked for; ``fields`` (N, 2 L, h, w) float32, the part affinity
+    fields of the skeleton's L limbs as ``poseapp.core.paf`` orders them: given with the heatmaps by networks that have some.
     """
 
     keypoints: FloatArray
     heatmaps: FloatArray | None = None
+    fields: FloatArray | None = None
 
 
 class Engine(Protocol):

@@ -57,13 +57,13 @@ class OrtEngine:
         check_crops(crops, self._spec)
         if self._session is None:
             raise EngineError(f"{self._spec.name}: the engine is closed.")
-        wanted = ["keypoints", "heatmaps"] if heatmaps else ["keypoints"]
+        wanted = ["keypoints", *(self._maps if heatmaps else ())]
         try:
             values = self._session.run(wanted, {"crops": crops})
         except Exception as error:
             raise EngineError(f"{self._spec.name}: ONNX Runtime failed ({_first_line(error)}).") from None
         arrays = [np.asarray(value, np.float32) for value in values]
-        return Output(arrays[0], arrays[1] if heatmaps else None)
+        return Output(*arrays)
 
     def close(self) -> None:
         """Free the session; safe to call twice."""
@@ -73,6 +73,7 @@ class OrtEngine:
         assert self._session is not None
         inputs = {i.name: list(i.shape)[1:] for i in self._session.get_inputs()}
         outputs = {o.name for o in self._session.get_outputs()}
+        self._maps = ("heatmaps", "fields") if "fields" in outputs else ("heatmaps",)
         want = [*self._spec.input_hw, 3]
         if inputs != {"crops": want} or not {"keypoints", "heatmaps"} <= outputs:
             raise EngineError(

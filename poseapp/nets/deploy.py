@@ -142,43 +142,65 @@ class Deploy(nn.Module):
 
     Input ``crops`` (N, H, W, 3) uint8 BGR; outputs ``keypoints`` (N, K, 3) and ``heatmaps`` (N, K, h, w).
     *joints* keeps the first so many maps: CPM and OpenPose have a background map after the joints.
-    *flip* averages in the heatmaps of the mirrored crop, at twice the cost (poseapp.core.heatmap.with_mirrored).
+    *fields* is the number of the network's last maps that are part affinity fields: they are the third output, ``fields``.
+    *flip* averages in the maps of the mirrored crop, at twice the cost (poseapp.core.heatmap.with_mirrored).
     """
 
     flip_index: Tensor
+    flip_sign: Tensor
 
     def __init__(
-        self, net: nn.Module, normalise: Normalise, decoder: HeatmapDecoder, joints: int, flip: FlipTest | None = None
+        self,
+        net: nn.Module,
+        normalise: Normalise,
+        decoder: HeatmapDecoder,
+        joints: int,
+        flip: FlipTest | None = None,
+        fields: int = 0,
     ) -> None:
         super().__init__()
-        self.normalise, self.net, self.decoder, self.joints = normalise, net, decoder, joints
+        self.normalise, self.net, self.decoder, self.joints, self.fields = normalise, net, decoder, joints, fields
         self.flip = flip
         if flip is not None:
-            self.register_buffer("flip_index", torch.tensor(flip.skeleton.flip_index.copy()), persistent=False)
+            index, sign = _mirrored_maps(flip.skeleton, joints, fields)
+            self.register_buffer("flip_index", torch.tensor(index), persistent=False)
+            self.register_buffer("flip_sign", torch.tensor(sign).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the graph's outputs, in order."""
+        return ("keypoints", "heatmaps", "fields") if self.fields else ("keypoints", "heatmaps")
 
     @classmethod
     def of(cls, net: nn.Module, spec: ModelSpec, pixels: Pixels, flip: bool = False) -> Deploy:
         """The deployed form of *net* as *spec* describes it."""
         decoder = HeatmapDecoder(spec.input_hw, spec.heatmap_hw, spec.decode, spec.mapping, spec.sigma_px)
         test = FlipTest(spec.skeleton, spec.mapping) if flip else None
-        return cls(net, Normalise(pixels.mean, pixels.std, pixels.bgr), decoder, spec.skeleton.k, test)
+        fields = 2 * len(spec.skeleton.limbs) if spec.family == "openpose" else 0
+        return cls(net, Normalise(pixels.mean, pixels.std, pixels.bgr), decoder, spec.skeleton.k, test, fields)
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         pixels = self.normalise(crops)  # (N, 3, H, W)
-        heatmaps = self._heatmaps(pixels)  # (N, K, h, w)
+        maps = self._maps(pixels)  # (N, K, h, w), with fields (N, K + 2 L, h, w)
         if self.flip is not None:
-            back = self._heatmaps(pixels.flip(3))[:, self.flip_index].flip(3)
+            back = self._maps(pixels.flip(3))[:, self.flip_index].flip(3)
+            if self.fields:
+                back = back * self.flip_sign
             if self.flip.mapping == "stride":
                 back = torch.cat([back[..., :1], back[..., :-1]], dim=3)
-            heatmaps = (heatmaps + back) * 0.5
-        return self.decoder(heatmaps), heatmaps
+            maps = (maps + back) * 0.5
+        if not self.fields:
+            return self.decoder(maps), maps
+        heatmaps = maps[:, : self.joints]
+        return self.decoder(heatmaps), heatmaps, maps[:, self.joints :]
 
-    def _heatmaps(self, pixels: Tensor) -> Tensor:
+    def _maps(self, pixels: Tensor) -> Tensor:
+        """The joints' maps, then the fields, without the background between them."""
         maps = self.net(pixels)
         if isinstance(maps, (list, tuple)):
             maps = maps[-1]  # the last stage is the answer; the others are for training
         heatmaps: Tensor = maps[:, : self.joints]
-        return heatmaps
+        return torch.cat([heatmaps, maps[:, -self.fields :]], dim=1) if self.fields else heatmaps
 
 
 @dataclass(frozen=True)
@@ -187,6 +209,25 @@ class FlipTest:
 
     skeleton: Skeleton
     mapping: Mapping
+
+
+def _mirrored_maps(skeleton: Skeleton, joints: int, fields: int) -> tuple[list[int], list[float]]:
+    """Where the map of a mirrored crop comes from, and by what it is multiplied, for each of joints + fields maps.
+
+    In a mirror, a field of the left arm is one of the right arm, and its x points the other way; where the mirrored limb is
+    listed from its other end, both do. Raises ModelError on a limb without a mirrored one.
+    """
+    index, sign = skeleton.flip_index[:joints].tolist(), [1.0] * joints
+    for a, b in skeleton.limbs[: fields // 2]:
+        mirrored = skeleton.flip[a], skeleton.flip[b]
+        if mirrored not in skeleton.limbs and mirrored[::-1] not in skeleton.limbs:
+            names = skeleton.keypoints[a], skeleton.keypoints[b]
+            raise ModelError(f"{skeleton.name}: the limb {'-'.join(names)} has no mirrored one. Leave out the flip test.")
+        same = mirrored in skeleton.limbs
+        at = skeleton.limbs.index(mirrored if same else mirrored[::-1])
+        index += [joints + 2 * at, joints + 2 * at + 1]
+        sign += [-1.0, 1.0] if same else [1.0, -1.0]
+    return index, sign
 
 
 def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
@@ -209,8 +250,8 @@ def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=["crops"],
-                output_names=["keypoints", "heatmaps"],
-                dynamic_axes={"crops": {0: "n"}, "keypoints": {0: "n"}, "heatmaps": {0: "n"}},
+                output_names=list(deploy.outputs),
+                dynamic_axes={name: {0: "n"} for name in ("crops", *deploy.outputs)},
             )
         os.replace(name, path)
     finally:
@@ -237,7 +278,8 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:
-            write_half(made / "model.onnx", made / "model.fp16.onnx")
+            half = write_half(made / "model.onnx", made / "model.fp16.onnx")
+            spec = dataclasses.replace(spec, variants={"fp16": half})
         (made / "model.json").write_text(spec.to_json(), encoding="utf-8")
         (made / "README.md").write_text(card, encoding="utf-8")
         made.chmod(0o755)  # mkdtemp gives the owner alone access
@@ -254,7 +296,7 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
 
 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:
-    """Raise CheckpointError unless the graph at *path* gives the network's heatmaps on noise.
+    """Raise CheckpointError unless the graph at *path* gives the network's maps on noise.
 
     *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too.
     """
@@ -263,12 +305,14 @@ def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float =
 
     crops = np.random.default_rng(0).integers(0, 256, (1, *spec.input_hw, 3), np.uint8)
     with torch.no_grad():
-        expected = deploy.eval()(torch.from_numpy(crops))[1].numpy()
-    found = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(["heatmaps"], {"crops": crops})[0]
-    scale = float(np.abs(expected).max())
-    if not np.isfinite(scale) or not np.allclose(found, expected, rtol=0, atol=tolerance * max(scale, 1e-6)):
-        worst = float(np.abs(found - expected).max())
-        raise CheckpointError(
-            f"{spec.name}: expected the exported graph to give the network's heatmaps, got a difference of {worst:.3g} "
-            f"where the largest is {scale:.3g}. The weights are damaged: download them again."
-        )
+        expected = deploy.eval()(torch.from_numpy(crops))[1:]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(list(deploy.outputs[1:]), {"crops": crops})
+    for name, want, got in zip(deploy.outputs[1:], (maps.numpy() for maps in expected), found, strict=True):
+        scale = float(np.abs(want).max())
+        if not np.isfinite(scale) or not np.allclose(got, want, rtol=0, atol=tolerance * max(scale, 1e-6)):
+            worst = float(np.abs(got - want).max())
+            raise CheckpointError(
+                f"{spec.name}: expected the exported graph to give the network's {name}, got a difference of {worst:.3g} "
+                f"where the largest is {scale:.3g}. The weights are damaged: download them again."
+            )
