@@ -1,0 +1,85 @@
+"""Parametric pose NMS: drops double detections of a person (Fang, Xie, Tai & Lu, ICCV 2017, Sec. 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.types import Poses
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PoseNmsRule:
+    """The elimination criterion's parameters, named as in the paper.
+
+    Two poses are as alike as K_sim + ``weight`` · H_sim, and the less sure of two that are at least ``eta`` alike is
+    dropped. ``sigma1`` softens the scores in K_sim (Eq. 8), which counts joints within ``box`` of the surer pose's box;
+    ``sigma2`` softens the distances in H_sim (Eq. 9). Unlike the paper, sums over joints are means, so that one ``eta`` serves
+    every skeleton, and distances are in sizes (the root of the area of the surer pose's box), so that one ``sigma2`` serves
+    every resolution. ``python -m poseapp.train.fit_nms`` fits the four to a labelled set.
+    """
+
+    sigma1: float = 0.3
+    sigma2: float = 0.01
+    weight: float = 1.0
+    eta: float = 0.5
+    box: float = 0.1
+
+
+POSE_NMS = PoseNmsRule()
+
+
+def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
+    """*poses* without double detections, in the same order.
+
+    The surest pose by ``person_score`` drops those that are too like it, then the surest of the rest, and so on.
+    """
+    if len(poses) < 2:
+        return poses
+    keep = surviving(likeness(poses, rule), poses.person_score, rule.eta)
+    if keep.all():
+        return poses
+    return Poses(poses.xy[keep], poses.score[keep], poses.person_score[keep], poses.ids[keep], poses.skeleton)
+
+
+def likeness(poses: Poses, rule: PoseNmsRule) -> Array:
+    """d(P_i, P_j) (N, N) of Eq. 10, with the pose i as the reference."""
+    matching, spatial = similarities(poses, rule)
+    return matching + rule.weight * spatial
+
+
+def similarities(poses: Poses, rule: PoseNmsRule) -> tuple[Array, Array]:
+    """K_sim (Eq. 8) and H_sim (Eq. 9), each (N, N) with the pose i as the reference."""
+    xy = poses.xy.astype(np.float64)
+    present = np.isfinite(xy[..., 0]) & np.isfinite(xy[..., 1])
+    with np.errstate(invalid="ignore"):
+        gap = np.abs(xy[None] - xy[:, None])  # (N, N, K, 2)
+    both = present[None] & present[:, None]
+    low = np.where(present[..., None], xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(present[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
+    extent = np.maximum(np.where(present.any(axis=1, keepdims=True), high - low, 0.0), 1.0)  # (N, 2)
+    with np.errstate(invalid="ignore"):
+        # B(k_i) is centred on the joint, so half of it lies to each side.
+        near = both & (gap <= rule.box / 2 * extent[:, None, None]).all(axis=3)
+        far2 = np.square(gap).sum(axis=3) / (extent[:, 0] * extent[:, 1])[:, None, None]
+    sure = np.tanh(poses.score.astype(np.float64) / rule.sigma1)
+    matching = (sure[:, None] * sure[None] * near).mean(axis=2)
+    spatial = (np.exp(-np.where(both, far2, np.inf) / rule.sigma2)).mean(axis=2)
+    return matching, spatial
+
+
+def surviving(alike: Array, score: NDArray[np.floating], eta: float) -> NDArray[np.bool_]:
+    """Which poses (N,) stay when the surest of those left drops all that are *eta* or more *alike* it."""
+    keep = np.ones(len(score), bool)
+    left = keep.copy()
+    for i in np.argsort(-score, kind="stable").tolist():
+        if left[i]:
+            left[i] = False
+            dropped = left & (alike[i] >= eta)
+            keep &= ~dropped
+            left &= ~dropped
+    return keep

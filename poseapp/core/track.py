@@ -1,0 +1,323 @@
+"""Who is who: identities that last from frame to frame, by object keypoint similarity with a motion gate.
+
+Each person known so far is predicted to the time of the new frame by a Kalman filter of constant velocity, and the
+people found are assigned to the predictions all at once (Hungarian method; Kuhn 1955). What grows with the time that
+somebody has not been seen is the filter's variance, and with it both the scale of the similarity and the gate: a
+person behind another one is searched for in an ever wider place, but at an ever lower value, so that those who are
+seen keep their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.types import FloatArray, Poses
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+Assign = Callable[[Array], tuple[IntArray, IntArray]]
+
+_COCO_SIGMAS = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
+_OTHER_SIGMA = 0.08  # of joints that COCO does not have: like a shoulder
+
+
+@dataclass(frozen=True)
+class TrackRule:
+    """How people are followed. Lengths are in body sizes: the root of the area of a person's box.
+
+    A joint counts from score ``trusted`` on. ``acceleration`` is the density of the random acceleration (sizes²/s³) that
+    the constant velocity is allowed, and ``noise`` the error of a measured place (sizes). ``sway`` is how fast joints
+    move against the body (sizes/s), up to ``swing`` sizes. A pair is possible up to ``gate`` standard deviations, at most
+    ``reach`` sizes apart, and with a similarity of ``min_oks``; who has not been seen for ``memory_s`` is forgotten.
+    """
+
+    trusted: float = 0.2
+    acceleration: float = 3.0
+    noise: float = 0.03
+    sway: float = 0.7
+    swing: float = 0.25
+    gate: float = 3.5
+    reach: float = 4.0
+    min_oks: float = 0.1
+    memory_s: float = 2.0
+
+
+TRACK = TrackRule()
+
+
+class Tracker:
+    """Gives the people of each frame identities: numbers from 1, never given twice.
+
+    Made and used on one thread. Times are capture times in s; a time before the last one means that the clip began
+    anew, and everybody is forgotten.
+    """
+
+    def __init__(self, skeleton: Skeleton, rule: TrackRule = TRACK) -> None:
+        self._skeleton, self._rule = skeleton, rule
+        self._sigmas = np.array([_COCO_SIGMAS.get(name, _OTHER_SIGMA) for name in skeleton.keypoints])
+        # The middle of the body is told by the trunk: arms and legs swing.
+        trunk = [name.endswith(("shoulder", "hip")) or name in ("neck", "thorax", "pelvis") for name in skeleton.keypoints]
+        self._weights = np.where(trunk, 4.0, 1.0)
+        self._numbers = count(1)
+        self._assign = _hungarian()  # here and not in the first frame: it takes a while to load
+        self._last = Poses.none(skeleton)
+        self._tracks = _Tracks.none(skeleton.k)
+        self._t = -np.inf
+
+    def update(self, poses: Poses, t: float) -> Poses:
+        """The same people, in the same order, with their identities; *t* is the frame's capture time in s."""
+        if t < self._t:
+            self.forget()
+        self._t = t
+        tracks = self._tracks
+        tracks.keep(t - tracks.seen <= self._rule.memory_s)
+        seen = self._counted(poses)
+        xy = np.where(seen[..., None], poses.xy, 0.0).astype(np.float64)
+        size = _sizes(xy, seen)
+        who = self._match(xy, seen, size, t)
+        ids = np.where(who >= 0, tracks.ids[who] if len(tracks) else 0, 0)
+        found = np.nonzero(who >= 0)[0]
+        self._follow(who[found], xy[found], seen[found], poses.score[found], size[found], t)
+        tracks.person_score[who[found]] = poses.person_score[found]
+        new = np.nonzero(who < 0)[0]
+        ids[new] = [next(self._numbers) for _ in new]
+        self._begin(ids[new], xy[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
+        self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
+        return self._last
+
+    def predict(self, t: float, unseen_s: float = np.inf) -> Poses:
+        """Where everybody still known is expected at *t*, with the scores of when they were seen last.
+
+        Those who have not been seen for more than *unseen_s* are left out. A joint never seen is NaN.
+        """
+        tracks = self._tracks
+        keep = t - tracks.seen <= unseen_s
+        ahead = np.maximum(t - tracks.seen, 0.0)[:, None]
+        xy = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape
+        joints = np.where(tracks.known[..., None], xy, np.nan).astype(np.float32)
+        score = np.where(tracks.known, tracks.score, 0.0).astype(np.float32)
+        return Poses(joints[keep], score[keep], tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
+
+    def forget(self) -> None:
+        """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
+        self._tracks = _Tracks.none(self._skeleton.k)
+        self._last = Poses.none(self._skeleton)
+        self._t = -np.inf
+
+    def lock(self, xy: tuple[float, float], margin: float = 0.25) -> int | None:
+        """The identity of the person of the last frame under the point *xy* (frame px); None where nobody is.
+
+        Whose limbs are nearest, in sizes of that person, and no farther than *margin*.
+        """
+        poses = self._last
+        if len(poses) == 0:
+            return None
+        seen = self._counted(poses)
+        places = np.where(seen[..., None], poses.xy, np.nan).astype(np.float64)
+        limbs = np.asarray(self._skeleton.limbs, np.intp).reshape(-1, 2)
+        joints = np.stack([places, places], axis=2)  # a joint is a limb without a length
+        ends = np.concatenate([places[:, limbs], joints], axis=1)  # (N, L + K, 2 ends, 2)
+        distance = _from_segments(np.asarray(xy, np.float64), ends[:, :, 0], ends[:, :, 1])
+        nearest = np.where(np.isfinite(distance), distance, np.inf).min(axis=1)
+        nearest /= _sizes(np.nan_to_num(places), seen)
+        best = int(nearest.argmin())
+        return int(poses.ids[best]) if nearest[best] <= margin else None
+
+    def _counted(self, poses: Poses) -> Bools:
+        """Which joints (N, K) count: those trusted, or all that are there where hardly any is trusted."""
+        present = np.isfinite(poses.xy[..., 0]) & np.isfinite(poses.xy[..., 1])
+        trusted = present & (poses.score >= self._rule.trusted)
+        few = trusted.sum(axis=1, keepdims=True) < 3
+        return np.where(few, present, trusted)
+
+    def _match(self, xy: Array, seen: Bools, size: Array, t: float) -> IntArray:
+        """For each pose (N,) the row of its track, or −1."""
+        rule, tracks = self._rule, self._tracks
+        out = np.full(len(xy), -1, np.intp)
+        if len(xy) == 0 or len(tracks) == 0:
+            return out
+        ahead = t - tracks.seen  # (M,)
+        middle = tracks.middle + tracks.velocity * ahead[:, None]
+        variance = tracks.variance_at(ahead, rule)  # of the middle, in sizes² (M,)
+        area = tracks.size**2
+        both = tracks.known[:, None] & seen[None]  # (M, N, K)
+        gap = xy[None] - (middle[:, None] + tracks.shape)[:, None]  # (M, N, K, 2)
+        weight = both * self._weights
+        total = weight.sum(axis=2)
+        moved = np.einsum("mnk,mnkc->mnc", weight, gap) / np.maximum(total, 1e-9)[..., None]
+        swing = np.minimum(rule.sway * ahead, rule.swing)
+        joint = np.square(2 * self._sigmas) + np.square(swing)[:, None]  # (M, K) sizes²
+        spread = joint + variance[:, None]
+        # As in OKS, with the scale of the larger of the two: a person half hidden is small.
+        scale = np.maximum(area[:, None], np.square(size)[None])
+        e = np.square(gap).sum(axis=3) / (2 * spread[:, None] * scale[..., None])
+        similarity = (np.exp(-e) * both).sum(axis=2) / np.maximum(both.sum(axis=2), 1)
+        far2 = np.square(moved).sum(axis=2) / scale
+        limit = np.minimum(rule.gate**2 * (variance + np.square(swing) + rule.noise**2), rule.reach**2)
+        possible = (far2 <= np.maximum(limit, 0.15**2)[:, None]) & (similarity >= rule.min_oks) & (total > 0)
+        # A wide search is worth less than a sure one: the density of a Gaussian falls with its width.
+        sureness = np.sqrt(np.square(2 * self._sigmas).mean() / spread.mean(axis=1))
+        value = np.where(possible, similarity * sureness[:, None], 0.0)
+        rows, columns = self._assign(-value)
+        good = possible[rows, columns]
+        out[columns[good]] = rows[good]
+        return out
+
+    def _follow(self, rows: IntArray, xy: Array, seen: Bools, score: FloatArray, size: Array, t: float) -> None:
+        """Take what was measured of the tracks *rows* into their filters."""
+        rule, tracks = self._rule, self._tracks
+        if len(rows) == 0:
+            return
+        ahead = t - tracks.seen[rows]
+        middle = tracks.middle[rows] + tracks.velocity[rows] * ahead[:, None]
+        weight = (tracks.known[rows] & seen) * self._weights
+        gap = xy - (middle[:, None] + tracks.shape[rows])
+        moved = np.einsum("nk,nkc->nc", weight, gap) / np.maximum(weight.sum(axis=1), 1e-9)[:, None]
+        place, speed = tracks.correct(rows, ahead, rule)
+        tracks.middle[rows] = middle + place[:, None] * moved
+        tracks.velocity[rows] += speed[:, None] * moved
+        # The shape is measured against the measured middle, so that it does not lag with the filtered one.
+        shape = xy - (middle + moved)[:, None]
+        tracks.shape[rows] = np.where(seen[..., None], shape, tracks.shape[rows])
+        tracks.score[rows] = np.where(seen, score, tracks.score[rows])
+        tracks.known[rows] |= seen
+        tracks.seen[rows] = t
+        # Half hidden, a person looks small: sizes fall slowly and rise at once.
+        tracks.size[rows] = np.maximum(size, tracks.size[rows] + 0.1 * (size - tracks.size[rows]))
+
+    def _begin(
+        self, ids: NDArray[np.int64], xy: Array, seen: Bools, score: FloatArray, person: FloatArray, size: Array, t: float
+    ) -> None:
+        """Tracks of people that nobody was predicted for."""
+        if len(ids) == 0:
+            return
+        weight = seen * self._weights
+        middle = np.einsum("nk,nkc->nc", weight, xy) / np.maximum(weight.sum(axis=1), 1e-9)[:, None]
+        n = len(ids)
+        self._tracks.add(
+            _Tracks(
+                ids=ids.astype(np.int64),
+                middle=middle,
+                velocity=np.zeros((n, 2)),
+                covariance=np.tile([self._rule.noise**2, 0.0, 4.0], (n, 1)),  # anybody may come at a run: 2 sizes/s
+                shape=np.where(seen[..., None], xy - middle[:, None], 0.0),
+                known=seen.copy(),
+                score=score.astype(np.float64),
+                person_score=person.astype(np.float64),
+                size=size.copy(),
+                seen=np.full(n, t),
+            )
+        )
+
+
+@dataclass
+class _Tracks:
+    """Everybody known, one row each.
+
+    ``middle`` (M, 2) px and ``velocity`` (M, 2) px/s with ``covariance`` (M, 3): of place, of place with speed, of speed,
+    the same on both axes, in sizes² and s. ``shape`` (M, K, 2) px from the middle, as last seen, where ``known``.
+    """
+
+    ids: NDArray[np.int64]
+    middle: Array
+    velocity: Array
+    covariance: Array
+    shape: Array
+    known: Bools
+    score: Array
+    person_score: Array
+    size: Array
+    seen: Array
+
+    @classmethod
+    def none(cls, k: int) -> _Tracks:
+        """Nobody."""
+        return cls(
+            np.empty(0, np.int64),
+            np.empty((0, 2)),
+            np.empty((0, 2)),
+            np.empty((0, 3)),
+            np.empty((0, k, 2)),
+            np.empty((0, k), bool),
+            np.empty((0, k)),
+            np.empty(0),
+            np.empty(0),
+            np.empty(0),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def keep(self, which: Bools) -> None:
+        """Drop the rows that are not *which* (M,)."""
+        if not which.all():
+            for name, values in vars(self).items():
+                setattr(self, name, values[which])
+
+    def add(self, others: _Tracks) -> None:
+        """Append *others*."""
+        for name, values in vars(self).items():
+            setattr(self, name, np.concatenate([values, getattr(others, name)]))
+
+    def _predicted(self, covariance: Array, ahead: Array, rule: TrackRule) -> tuple[Array, Array, Array]:
+        """The covariance *ahead* s later, under random acceleration."""
+        place, both, speed = covariance.T
+        q = rule.acceleration
+        return (
+            place + ahead * (2 * both + ahead * (speed + q * ahead / 3)),
+            both + ahead * (speed + q * ahead / 2),
+            speed + q * ahead,
+        )
+
+    def variance_at(self, ahead: Array, rule: TrackRule) -> Array:
+        """The variance (M,) of each middle, in sizes², *ahead* (M,) s after it was seen."""
+        return self._predicted(self.covariance, ahead, rule)[0]
+
+    def correct(self, rows: IntArray, ahead: Array, rule: TrackRule) -> tuple[Array, Array]:
+        """Measure the tracks *rows*: the gains of place and, per s, of speed, both (n,)."""
+        place, both, speed = self._predicted(self.covariance[rows], ahead, rule)
+        total = place + rule.noise**2
+        gain, gain_speed = place / total, both / total
+        self.covariance[rows] = np.stack([place * (1 - gain), both * (1 - gain), speed - gain_speed * both], axis=1)
+        return gain, gain_speed
+
+
+def _sizes(xy: Array, seen: Bools) -> Array:
+    """Sizes (N,) in px: the root of the area of the box around the joints *seen*; at least 8 px.
+
+    A box that is narrow for its length, as around somebody seen from the side, counts as four times as long as wide.
+    """
+    if len(xy) == 0:
+        return np.zeros(0)
+    low = np.where(seen[..., None], xy, np.inf).min(axis=1)
+    high = np.where(seen[..., None], xy, -np.inf).max(axis=1)
+    extent = np.where(seen.any(axis=1, keepdims=True), high - low, 0.0)
+    longest = extent.max(axis=1)
+    shortest = np.maximum(extent.min(axis=1), longest / 4)
+    size: Array = np.maximum(np.sqrt(longest * shortest), 8.0)
+    return size
+
+
+def _from_segments(point: Array, start: Array, end: Array) -> Array:
+    """Distance (…) of *point* (2,) from the segments between *start* and *end* (…, 2); NaN where an end is NaN."""
+    along = end - start
+    length2 = np.square(along).sum(axis=-1)
+    share = ((point - start) * along).sum(axis=-1) / np.maximum(length2, 1e-9)
+    nearest = start + np.clip(share, 0.0, 1.0)[..., None] * along
+    distance: Array = np.linalg.norm(point - nearest, axis=-1)
+    return distance
+
+
+def _hungarian() -> Assign:
+    """The rows and columns of the cheapest assignment. Loading it takes a third of a second, so not with the app."""
+    from scipy.optimize import linear_sum_assignment
+
+    assign: Assign = linear_sum_assignment
+    return assign
