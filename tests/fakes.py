@@ -18,7 +18,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.spec import Source as ModelSource
 from poseapp.core.transform import apply, invert
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.engine.base import Backend, Output, check_crops
+from poseapp.engine.base import Backend, Output, Progress, check_crops
 from poseapp.live.source import Mode, SyntheticSource
 
 SPEC = ModelSpec(
@@ -35,6 +35,7 @@ SPEC = ModelSpec(
     macs=0,
     source=ModelSource("none", "none", "none"),
     metrics={},
+    variants={},
 )
 ANCHORS = (0, 11, 16)  # nose, left hip, right ankle: far apart and not in line
 # The standing figure of the synthetic source in a unit of its own: middle at 0, one high.
@@ -111,9 +112,15 @@ class MarkerEngine:
     """
 
     def __init__(
-        self, spec: ModelSpec = SPEC, delay_s: float = 0.0, fails_after: int | None = None, error: Exception | None = None
+        self,
+        spec: ModelSpec = SPEC,
+        delay_s: float = 0.0,
+        fails_after: int | None = None,
+        error: Exception | None = None,
+        device: str = "CPU",
     ) -> None:
         self._spec, self.delay_s, self._left = spec, delay_s, fails_after
+        self._backend = Backend("Fake 1", device, "FP32")
         self._error = error or EngineError(f"{spec.name}: the device is gone.")
         self.closed = False
         self.frames = 0
@@ -125,7 +132,7 @@ class MarkerEngine:
 
     @property
     def backend(self) -> Backend:
-        return Backend("Fake 1", "CPU", "FP32")
+        return self._backend
 
     def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
         check_crops(crops, self._spec)
@@ -171,7 +178,9 @@ class MarkerEngine:
 class Loader:
     """Makes a MarkerEngine for any folder; remembers those it made. A name in *errors* cannot be loaded.
 
-    A name in *gates* is loaded only once its event is set.
+    A name in *gates* is loaded only once its event is set. The device "gpu" runs on a "Fake GPU", every other one on the
+    CPU; where there is a *build* its engines are built first, until that event is set, with progress, which may cancel.
+    A name in *fails_after*, or that of the device, gives the frames that an engine can do.
     """
 
     def __init__(self, delay_s: float = 0.0) -> None:
@@ -180,16 +189,38 @@ class Loader:
         self.errors: dict[str, Exception] = {}
         self.gates: dict[str, threading.Event] = {}
         self.fails_after: dict[str, int] = {}
+        self.build: threading.Event | None = None
+        self.build_error: Exception | None = None
+        self.precisions: list[str] = []
 
-    def __call__(self, folder: Path, device: str) -> MarkerEngine:
+    def __call__(self, folder: Path, device: str, *, precision: str = "auto", progress: Progress | None = None) -> MarkerEngine:
         gate = self.gates.get(folder.name)
         if gate is not None:
             assert gate.wait(30)
         if folder.name in self.errors:
             raise self.errors[folder.name]
-        engine = MarkerEngine(replace(SPEC, name=folder.name), self.delay_s, self.fails_after.get(folder.name))
+        self.precisions.append(precision)
+        if self.builds_first(folder, device, precision):
+            assert progress is not None
+            self._build(folder.name, progress)
+        fails_after = self.fails_after.get(folder.name, self.fails_after.get(device))
+        on = "Fake GPU" if device == "gpu" else "CPU"
+        engine = MarkerEngine(replace(SPEC, name=folder.name), self.delay_s, fails_after, device=on)
         self.engines.append(engine)
         return engine
+
+    def builds_first(self, folder: Path, device: str, precision: str) -> bool:
+        return device == "gpu" and self.build is not None and not self.build.is_set()
+
+    def _build(self, name: str, progress: Progress) -> None:
+        assert self.build is not None
+        for step in range(3000):
+            if not progress(f"Building {name}", min(step, 9) / 10):
+                raise EngineError(f"{name}: the build was cancelled.")
+            if self.build.wait(0.01):
+                break
+        if self.build_error is not None:
+            raise self.build_error
 
     def named(self, name: str) -> MarkerEngine:
         return next(engine for engine in self.engines if engine.spec.name == name)

@@ -31,6 +31,7 @@ SPEC = ModelSpec(
     macs=0,
     source=Source("none", "none", "none"),
     metrics={},
+    variants={},
 )
 
 

@@ -16,6 +16,7 @@ from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
+VARIANTS = ("fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class ModelSpec:
     ``input_hw`` is the crop in px; ``stride`` input px per heatmap px; ``decode`` and ``mapping`` say how
     heatmaps become joints (core/heatmap.py); ``sigma_px`` is the spread of the training targets in heatmap
     px; ``weights_sha256`` the hash of model.onnx; ``parameters`` and ``macs`` (one crop) are counts;
-    ``metrics`` figures by name, measured as the model card says.
+    ``metrics`` figures by name, measured as the model card says; ``variants`` the same model in other precisions:
+    "fp16" or "int8" → hash of model.fp16.onnx or model.int8.onnx.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ModelSpec:
     macs: int
     source: Source
     metrics: MappingABC[str, float]
+    variants: MappingABC[str, str]
 
     def __post_init__(self) -> None:
         def require(ok: bool, key: str, expected: str, got: object) -> None:
@@ -64,8 +67,10 @@ class ModelSpec:
         require(self.stride > 0 and all(s > 0 and s % self.stride == 0 for s in self.input_hw), "input_hw",
                 f"two multiples of the stride {self.stride}", self.input_hw)  # fmt: skip
         require(math.isfinite(self.sigma_px) and self.sigma_px > 0, "sigma_px", "a positive number", self.sigma_px)
-        hexadecimal = len(self.weights_sha256) == 64 and set(self.weights_sha256) <= set("0123456789abcdef")
-        require(hexadecimal, "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
+        require(_is_sha256(self.weights_sha256), "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
+        for precision, sha256 in self.variants.items():
+            require(precision in VARIANTS, "variants", f"precisions of {', '.join(VARIANTS)}", precision)
+            require(_is_sha256(sha256), f"variants, {precision}", "64 lower-case hexadecimal digits", sha256)
 
     @property
     def heatmap_hw(self) -> tuple[int, int]:
@@ -79,6 +84,7 @@ class ModelSpec:
         content["input_hw"] = list(self.input_hw)
         content["source"] = dataclasses.asdict(self.source)
         content["metrics"] = dict(self.metrics)
+        content["variants"] = dict(self.variants)
         return json.dumps(content, indent=2) + "\n"
 
     @classmethod
@@ -115,6 +121,7 @@ class ModelSpec:
                 "name": str(content["name"]),
                 "source": Source(**{key: str(value) for key, value in content["source"].items()}),
                 "metrics": {str(key): float(value) for key, value in dict(content["metrics"]).items()},
+                "variants": {str(key): str(value) for key, value in dict(content["variants"]).items()},
             }
         except (TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"{where}: a value has the wrong type ({error}). Export the model again.") from None
@@ -129,6 +136,10 @@ class ModelSpec:
             raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
         except UnicodeDecodeError as error:
             raise ModelError(f"{path}: not UTF-8 text ({error}). Export or fetch the model again.") from None
+
+
+def _is_sha256(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def _require_keys(content: MappingABC[str, Any], expected: set[str], where: str) -> None:

@@ -13,7 +13,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.ort import OrtEngine
 
-DEVICES = ("auto", "cpu")
+DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 
 
 def default_engines_dir() -> Path:

@@ -6,6 +6,7 @@ network takes minutes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ _HALVED = frozenset(["Conv", "Relu", "Add", "Concat", "MaxPool", "Resize", "Batc
 _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts and ends
 
 
-def write_half(source: Path, target: Path) -> None:
-    """Write the model in *source* with its network in FP16 to *target*; inputs and outputs keep their types."""
+def write_half(source: Path, target: Path) -> str:
+    """Write the model in *source* with its network in FP16 to *target*; inputs and outputs keep their types.
+
+    Returns the SHA-256 of the file written.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -79,3 +83,4 @@ def write_half(source: Path, target: Path) -> None:
     graph.initializer.extend(kept)
     onnx.checker.check_model(model)
     onnx.save(model, target)
+    return hashlib.sha256(target.read_bytes()).hexdigest()

@@ -102,6 +102,7 @@ def _spec(loaded: Loaded, name: str, wanted: Wanted) -> ModelSpec:
         macs=count_macs(loaded.net, input_hw) * (2 if wanted.flip else 1),
         source=Source(arch.paper, wanted.data, wanted.licence or layout.licence, wanted.url or layout.url),
         metrics={},
+        variants={},
     )
 
 

@@ -69,8 +69,9 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> 
     sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
     (folder / "model.fp16.onnx").unlink(missing_ok=True)
+    variants = {}
     if fp16:
-        write_half(folder / "model.onnx", folder / "model.fp16.onnx")
+        variants["fp16"] = write_half(folder / "model.onnx", folder / "model.fp16.onnx")
     spec = ModelSpec(
         name=folder.name,
         family=recipe.family,
@@ -85,6 +86,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> 
         macs=count_macs(net, recipe.input_hw),
         source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
         metrics={},
+        variants=variants,
     )
     write_text(folder / "model.json", spec.to_json())
     return spec

@@ -26,6 +26,7 @@ SPEC = ModelSpec(
     5,
     Source("p", "d", "l", "u"),
     {"ap": 0.5},
+    {"int8": "cd" * 32},
 )
 
 
@@ -87,6 +88,9 @@ def test_an_unknown_key_is_an_error() -> None:
         ({"name": ""}, "name: expected"),
         ({"metrics": None}, "wrong type"),
         ({"metrics": {"ap": "good"}}, "wrong type"),
+        ({"variants": None}, "wrong type"),
+        ({"variants": {"int4": "ab" * 32}}, "variants: expected precisions of fp16, int8, got 'int4'"),
+        ({"variants": {"int8": "ab"}}, "variants, int8: expected 64 lower-case hexadecimal digits, got 'ab'"),
         ({"source": "a paper"}, "source: expected an object"),
         ({"parameters": None}, "wrong type"),
     ],

@@ -58,7 +58,20 @@ NETS: dict[str, tuple[Family, Callable[[], nn.Module], tuple[int, int], int, Ske
 def spec_for(name: str, decode: Decode = "dark", mapping: Mapping = "udp") -> ModelSpec:
     family, _, hw, stride, skeleton, _ = NETS[name]
     return ModelSpec(
-        "test", family, skeleton, hw, stride, decode, mapping, 1.5, "0" * 64, 1, 1, Source("paper", "random weights", "none"), {}
+        "test",
+        family,
+        skeleton,
+        hw,
+        stride,
+        decode,
+        mapping,
+        1.5,
+        "0" * 64,
+        1,
+        1,
+        Source("paper", "random weights", "none"),
+        {},
+        {},
     )
 
 
@@ -111,7 +124,7 @@ def test_the_graph_agrees_with_the_network(exported: tuple[str, Deploy, Path], r
     name, deploy, folder = exported
     crops = crops_for(repo_root, NETS[name][2])
     with torch.no_grad():
-        expected, maps = (t.numpy() for t in deploy(torch.from_numpy(crops)))
+        expected, maps, *_ = (t.numpy() for t in deploy(torch.from_numpy(crops)))
     keypoints, heatmaps = run(folder / "model.onnx", crops)
     assert keypoints.shape == (len(crops), NETS[name][4].k, 3)
     assert heatmaps.shape == (len(crops), NETS[name][4].k, *spec_for(name).heatmap_hw)
