@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,19 +69,20 @@ class Follower:
         """Whether a person is being followed."""
         return self._followed is not None
 
-    def box(self, frame_hw: tuple[int, int]) -> Box:
-        """The region (4,) to give to the network, x, y, width, height in frame px."""
+    def box(self, frame_hw: tuple[int, int], detected: Sequence[Box] = ()) -> Box:
+        """The region (4,) to give to the network, x, y, width, height in frame px.
+
+        *detected* are regions in which somebody was seen, the surest first: they come first in the search.
+        """
         if self._followed is not None:
             return self._followed
-        candidates = search_boxes(frame_hw, self._input_hw)
+        candidates = [*detected, *search_boxes(frame_hw, self._input_hw)]
         return candidates[self._tries % len(candidates)]
 
     def update(self, xy: FloatArray, score: FloatArray, frame_hw: tuple[int, int]) -> bool:
         """Take the pose (K, 2), (K,) found in ``box``; True when it is a person."""
         rule = self._rule
-        strength = float(np.sort(score)[-rule.joints :].mean())
-        trusted = score >= rule.trusted
-        if strength < (rule.keep if self.following else rule.find) or np.count_nonzero(trusted) < 3:
+        if not is_person(score, self.following, rule):
             self._misses += 1
             self._tries += 1
             if self._misses >= rule.misses:
@@ -89,7 +91,7 @@ class Follower:
         if not self.following:
             self.identity += 1
         self._misses = 0
-        self._followed = self._around(xy, trusted, frame_hw)
+        self._followed = next_region(self._skeleton, xy, score, frame_hw, self._input_hw, self._followed, rule)
         return True
 
     def forget(self) -> None:
@@ -100,15 +102,36 @@ class Follower:
         """Go on where *other* was, after a change of model."""
         self._followed, self.identity = other._followed, other.identity
 
-    def _around(self, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> Box:
-        points = body_extent(self._skeleton, xy, trusted, frame_hw)
-        low, high = points.min(axis=0), points.max(axis=0)
-        box = fit_aspect((*low, *np.maximum(high - low, 8.0)), self._input_hw, self._rule.margin)
-        # Never larger than what shows the whole frame; growing at once keeps an outstretched arm.
-        largest = fit_aspect(whole_box(frame_hw), self._input_hw)[3]
-        smallest = 0.0 if self._followed is None else self._rule.shrink * fit_aspect(self._followed, self._input_hw)[3]
-        height = min(max(box[3], smallest), largest)
-        return scale_box(box, height / box[3]).astype(np.float32)
+
+def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
+    """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
+    strength = float(np.sort(score)[-rule.joints :].mean())
+    return strength >= (rule.keep if known else rule.find) and np.count_nonzero(score >= rule.trusted) >= 3
+
+
+def next_region(
+    skeleton: Skeleton,
+    xy: FloatArray,
+    score: FloatArray,
+    frame_hw: tuple[int, int],
+    input_hw: tuple[int, int],
+    before: Box | None = None,
+    rule: FollowRule = FOLLOW,
+) -> Box:
+    """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
+    points = body_extent(skeleton, xy, score >= rule.trusted, frame_hw)
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = fit_aspect((*low, *np.maximum(high - low, 8.0)), input_hw, rule.margin)
+    # Never larger than what shows the whole frame; growing at once keeps an outstretched arm.
+    largest = fit_aspect(whole_box(frame_hw), input_hw)[3]
+    smallest = 0.0 if before is None else rule.shrink * fit_aspect(before, input_hw)[3]
+    height = min(max(box[3], smallest), largest)
+    return scale_box(box, height / box[3]).astype(np.float32)
+
+
+def detected_region(box: Box, input_hw: tuple[int, int], margin: float = 1.25) -> Box:
+    """The region (4,) in which to look for the person whom a detector saw in *box*; 1.25 is what networks are trained with."""
+    return fit_aspect(box, input_hw, margin).astype(np.float32)
 
 
 def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
