@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,18 +54,19 @@ TRACK = TrackRule()
 class Tracker:
     """Gives the people of each frame identities: numbers from 1, never given twice.
 
-    Made and used on one thread. Times are capture times in s; a time before the last one means that the clip began
+    *alone* says that there is one person a frame, at most: scipy, which takes a while to load, is left out then. Made
+    and used on one thread. Times are capture times in s; a time before the last one means that the clip began
     anew, and everybody is forgotten.
     """
 
-    def __init__(self, skeleton: Skeleton, rule: TrackRule = TRACK) -> None:
+    def __init__(self, skeleton: Skeleton, rule: TrackRule = TRACK, alone: bool = False) -> None:
         self._skeleton, self._rule = skeleton, rule
+        self.next_id = 1
         self._sigmas = np.array([_COCO_SIGMAS.get(name, _OTHER_SIGMA) for name in skeleton.keypoints])
         # The middle of the body is told by the trunk: arms and legs swing.
         trunk = [name.endswith(("shoulder", "hip")) or name in ("neck", "thorax", "pelvis") for name in skeleton.keypoints]
         self._weights = np.where(trunk, 4.0, 1.0)
-        self._numbers = count(1)
-        self._assign = _hungarian()  # here and not in the first frame: it takes a while to load
+        self._assign = _best_of_one if alone else _hungarian()  # here and not in the first frame: it takes a while to load
         self._last = Poses.none(skeleton)
         self._tracks = _Tracks.none(skeleton.k)
         self._t = -np.inf
@@ -87,7 +87,8 @@ class Tracker:
         self._follow(who[found], xy[found], seen[found], poses.score[found], size[found], t)
         tracks.person_score[who[found]] = poses.person_score[found]
         new = np.nonzero(who < 0)[0]
-        ids[new] = [next(self._numbers) for _ in new]
+        ids[new] = np.arange(self.next_id, self.next_id + len(new))
+        self.next_id += len(new)
         self._begin(ids[new], xy[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
         self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
         return self._last
@@ -110,6 +111,12 @@ class Tracker:
         self._tracks = _Tracks.none(self._skeleton.k)
         self._last = Poses.none(self._skeleton)
         self._t = -np.inf
+
+    def inherit(self, other: Tracker) -> None:
+        """Go on with the people whom *other* knows, where the joints are the same ones, and with its numbers at least."""
+        self.next_id = max(self.next_id, other.next_id)
+        if other._skeleton is self._skeleton:
+            self._tracks, self._last, self._t = other._tracks, other._last, other._t
 
     def lock(self, xy: tuple[float, float], margin: float = 0.25) -> int | None:
         """The identity of the person of the last frame under the point *xy* (frame px); None where nobody is.
@@ -313,6 +320,12 @@ def _from_segments(point: Array, start: Array, end: Array) -> Array:
     nearest = start + np.clip(share, 0.0, 1.0)[..., None] * along
     distance: Array = np.linalg.norm(point - nearest, axis=-1)
     return distance
+
+
+def _best_of_one(cost: Array) -> tuple[IntArray, IntArray]:
+    """As ``_hungarian``, for *cost* of one column."""
+    assert cost.shape[1] == 1, "there is one person a frame"
+    return cost.argmin(axis=0), np.zeros(1, np.intp)
 
 
 def _hungarian() -> Assign:
