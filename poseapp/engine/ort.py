@@ -27,17 +27,7 @@ class OrtEngine:
 
     def __init__(self, path: Path, spec: ModelSpec, threads: int = 0) -> None:
         self._spec = spec
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or min(8, available_cores())
-        # A spinning thread takes its core from capture, drawing and encoding between two frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session: ort.InferenceSession | None = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
-            raise EngineError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)}). Export or fetch it again.") from None
+        self._session: ort.InferenceSession | None = open_session(path, threads)
         self._check_graph(path)
         provider = self._session.get_providers()[0]
         self._backend = Backend(f"ONNX Runtime {ort.__version__}", _DEVICES.get(provider, provider), _precision(self._session))
@@ -61,7 +51,7 @@ class OrtEngine:
         try:
             values = self._session.run(wanted, {"crops": crops})
         except Exception as error:
-            raise EngineError(f"{self._spec.name}: ONNX Runtime failed ({_first_line(error)}).") from None
+            raise EngineError(f"{self._spec.name}: ONNX Runtime failed ({first_line(error)}).") from None
         arrays = [np.asarray(value, np.float32) for value in values]
         return Output(*arrays)
 
@@ -82,6 +72,19 @@ class OrtEngine:
             )
 
 
+def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:
+    """The graph at *path* on the CPU, *threads* as in OrtEngine; EngineError when it cannot be loaded."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or min(8, available_cores())
+    # A spinning thread takes its core from capture, drawing and encoding between two frames.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
+        raise EngineError(f"{path}: ONNX Runtime cannot load it ({first_line(error)}). Export or fetch it again.") from None
+
+
 def available_cores() -> int:
     """Cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
@@ -94,5 +97,6 @@ def _precision(session: ort.InferenceSession) -> str:
     return str(session.get_modelmeta().custom_metadata_map.get("precision", "FP32"))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what *error* says: the runtimes add pages to it."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
