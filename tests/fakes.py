@@ -178,8 +178,9 @@ class MarkerEngine:
 class Loader:
     """Makes a MarkerEngine for any folder; remembers those it made. A name in *errors* cannot be loaded.
 
-    A name in *gates* is loaded only once its event is set. The device "gpu" runs on a "Fake GPU", every other one on the
-    CPU; where there is a *build* its engines are built first, until that event is set, with progress, which may cancel.
+    A name in *gates*, or that of the device, is loaded only once its event is set. The device "gpu" runs on a "Fake GPU",
+    every other one on the CPU; where there is a *build* its engines are built first, until that event is set, with
+    progress, which may cancel.
     A name in *fails_after*, or that of the device, gives the frames that an engine can do.
     """
 
@@ -194,7 +195,7 @@ class Loader:
         self.precisions: list[str] = []
 
     def __call__(self, folder: Path, device: str, *, precision: str = "auto", progress: Progress | None = None) -> MarkerEngine:
-        gate = self.gates.get(folder.name)
+        gate = self.gates.get(folder.name, self.gates.get(device))
         if gate is not None:
             assert gate.wait(30)
         if folder.name in self.errors:

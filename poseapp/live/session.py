@@ -6,14 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from poseapp.core.errors import RecordError
+from poseapp.core.errors import EngineError, RecordError
 from poseapp.core.types import Frame, Result
-from poseapp.engine.base import Backend, Engine
-from poseapp.engine.load import load_engine
+from poseapp.engine.base import Backend, Engine, Progress
+from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.capture import CaptureEvents, capture
 from poseapp.live.estimator import Estimator
 from poseapp.live.record import Recorder, Recording, RecordOptions
@@ -31,12 +32,38 @@ FINISH_OFFLINE_S = 60.0
 State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
 
 
+class Load(Protocol):
+    """Makes the engine of a model's folder, as ``load_engine`` does."""
+
+    def __call__(self, folder: Path, device: str, *, precision: str, progress: Progress | None) -> Engine:
+        """See ``load_engine``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants to run: a model, on a device, in a precision."""
+
+    folder: Path
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Build:
+    """How far the loading of a model is, where that takes long enough to be told: a line, and the share done 0..1."""
+
+    text: str
+    done: float
+
+
 @dataclass(frozen=True)
 class Status:
     """What a session is doing now.
 
     ``message`` is one line for the user, or ""; ``asked`` and ``granted`` are picture modes; ``loading`` is the model
-    being loaded and ``model_error`` why the last change of model failed; ``backend`` is what really runs.
+    being loaded, ``build`` how far that is, and ``model_error`` why the last change of model failed; ``wish`` is what was
+    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else.
     """
 
     state: State
@@ -46,7 +73,9 @@ class Status:
     granted: Mode | None
     model: str
     loading: str
+    build: Build | None
     model_error: str
+    wish: Wish
     backend: Backend | None
     people: int
     stats: Snapshot
@@ -59,6 +88,7 @@ class _Inference:
 
     worker: Worker
     inbox: Slot[Frame]
+    folder: Path
     engine: Engine | None = None
     estimator: Estimator | None = None
     searched_from: int = 0  # the follower knows nothing older than this frame
@@ -76,7 +106,10 @@ class Session:
     ``ended`` is left by set_source, ``failed`` by set_source or set_model, whichever failed. In real time frames are
     dropped rather than queued; otherwise (a file without a window) each one is worked on, as fast as possible. *model*
     is a folder of the model store. Every method may be called from any thread; all return at once, but for stop, wait
-    and, while it makes its folder, start_recording. *load* makes the engine of a folder and a device.
+    and, while it makes its folder, start_recording. *load* makes an engine; *builds_first* says of a folder, device and
+    precision whether that takes long, because the engine is compiled first.
+
+    In real time the CPU then serves meanwhile, and it takes over, too, from a device that fails in mid-stream.
     """
 
     def __init__(
@@ -85,11 +118,13 @@ class Session:
         model: Path,
         *,
         device: str = "auto",
+        precision: str = "auto",
         realtime: bool = True,
-        load: Callable[[Path, str], Engine] = load_engine,
+        load: Load = load_engine,
+        builds_first: Callable[[Path, str, str], bool] = builds_first,
     ) -> None:
         self.heatmaps = False
-        self._realtime, self._device, self._load = realtime, device, load
+        self._realtime, self._load, self._builds_first = realtime, load, builds_first
         self._lock = threading.RLock()
         self._engine_came = threading.Condition(self._lock)  # or will not come any more
         self._started = self._stopped = False
@@ -107,11 +142,14 @@ class Session:
         self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
         self._search_from = 0  # from this frame on the picture is another one
         # The model
-        self._first_model = model
+        self._wish = Wish(model, device, precision)
         self._inference: _Inference | None = None  # the one that gets the frames
+        self._newest: _Inference  # the last one asked for
         self._loaders: list[_Inference] = []  # those that load, run or finish
         self._model_requests = self._model_taken = 0
         self._loading = self._model_error = ""
+        self._build: Build | None = None
+        self._fallback = ""  # why what runs is not what was wished for, where its engine does not know
         self._engine_error = ""  # why there is no engine
         self._capture_drops = 0  # of inboxes that are gone
         # The recording
@@ -126,7 +164,7 @@ class Session:
             if self._started or self._stopped:
                 raise RuntimeError("a session is started once")
             self._started = True
-            self.set_model(self._first_model)
+            self._start_loader(self._wish)
             self._start_capture(self._source)
 
     def set_source(self, source: Source) -> None:
@@ -137,28 +175,28 @@ class Session:
             self.stop_recording()
             self._start_capture(source)
 
-    def set_model(self, folder: Path, device: str | None = None) -> None:
+    def set_model(self, folder: Path, device: str | None = None, precision: str | None = None) -> None:
         """Load the model in *folder* beside the present one and change to it between two frames.
 
         When that fails, the present one goes on and ``status().model_error`` says why. When another one is asked
-        for meanwhile, the last one that can be loaded stays.
+        for meanwhile, the last one that can be loaded stays; an engine that is being compiled is given up. *device* and
+        *precision* stay as they are where they are None.
         """
         with self._lock:
             if self._stopped:
                 return
-            self._device = device or self._device
-            self._model_requests += 1
-            request, asked_device = self._model_requests, self._device
-            self._loading, self._model_error = folder.name, ""
-            inbox: Slot[Frame] = Slot(lossless=not self._realtime)
-            worker = Worker(
-                "inference",
-                lambda stop: self._load_and_infer(inference, folder, asked_device, request, stop),
-                lambda error: self._inference_failed(inference, request, error),
-            )
-            inference = _Inference(worker, inbox)
-            self._loaders.append(inference)
-            worker.start()
+            if self._build is not None:
+                self._newest.worker.request_stop()
+            self._wish = Wish(folder, device or self._wish.device, precision or self._wish.precision)
+            self._start_loader(self._wish)
+
+    def cancel_build(self) -> None:
+        """Give up the engine that is being compiled; what runs goes on, and its backend says why it is that one."""
+        with self._lock:
+            if self._build is not None:
+                self._newest.worker.request_stop()
+                self._loading, self._build = "", None
+                self._fallback = "The build was cancelled. Choose the device again to start it anew."
 
     def start_recording(self, options: RecordOptions) -> Path:
         """Begin a recording in a new folder and return that; RecordError when it cannot be written."""
@@ -179,9 +217,7 @@ class Session:
                 recorder.close()
                 raise
             self.stop_recording()
-            engine = self._inference.engine if self._inference is not None else None
-            if engine is not None:
-                recorder.model_changed(engine.spec, engine.backend)
+            self._note_model(recorder)
             self._recorder = recorder
             self._recorders = [r for r in self._recorders if not r.join(0)] + [recorder]
             return recorder.folder
@@ -264,8 +300,10 @@ class Session:
                 self._granted,
                 engine.spec.name if engine is not None else "",
                 self._loading,
+                self._build,
                 self._model_error,
-                engine.backend if engine is not None else None,
+                self._wish,
+                self._backend(engine) if engine is not None else None,
                 self._people,
                 self._stats.snapshot(drops),
                 recording,
@@ -370,27 +408,60 @@ class Session:
 
     # -- inference threads -----------------------------------------------------------------------------------
 
-    def _load_and_infer(self, me: _Inference, folder: Path, device: str, request: int, stop: threading.Event) -> None:
-        engine = self._load(folder, device)
+    def _start_loader(self, wish: Wish, has_stand_in: bool = False) -> None:
+        """Load what is wished for on a thread of its own, which then infers. With the lock held."""
+        self._model_requests += 1
+        request = self._model_requests
+        self._loading, self._build, self._model_error, self._fallback = wish.folder.name, None, "", ""
+        worker = Worker(
+            "inference",
+            lambda stop: self._load_and_infer(inference, wish, request, has_stand_in, stop),
+            lambda error: self._inference_failed(inference, request, error),
+        )
+        self._newest = inference = _Inference(worker, Slot(lossless=not self._realtime), wish.folder)
+        self._loaders.append(inference)
+        worker.start()
+
+    def _load_and_infer(self, me: _Inference, wish: Wish, request: int, has_stand_in: bool, stop: threading.Event) -> None:
+        def tell(text: str, done: float) -> bool:
+            with self._lock:
+                if request == self._model_requests and not stop.is_set():
+                    self._build = Build(text, done)
+            return not stop.is_set()
+
+        if not has_stand_in and self._stands_in(wish, request):
+            wish = Wish(wish.folder, "cpu")
+        me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=tell)
         try:
-            if self._take_over(me, engine, request, stop) and me.estimator is not None:
-                self._infer(me, me.estimator, stop)
+            me.estimator = Estimator(me.engine, thorough=not self._realtime)
+            if self._take_over(me, me.estimator, request, stop):
+                self._infer(me, stop)
         finally:
-            engine.close()
+            me.engine.close()
             with self._lock:
                 self._loaders.remove(me)
 
-    def _take_over(self, me: _Inference, engine: Engine, request: int, stop: threading.Event) -> bool:
+    def _stands_in(self, wish: Wish, request: int) -> bool:
+        """Whether this thread is to run the CPU engine; the wish is then on its way on a thread of its own."""
+        if not self._realtime or not self._builds_first(wish.folder, wish.device, wish.precision):
+            return False
+        with self._lock:
+            if self._inference is not None and self._inference.folder == wish.folder:
+                return False  # the model runs already, somewhere else: that serves
+            if request == self._model_requests and not self._stopped:
+                self._start_loader(wish, has_stand_in=True)
+            return True
+
+    def _take_over(self, me: _Inference, estimator: Estimator, request: int, stop: threading.Event) -> bool:
         """Become the one that gets the frames, unless a newer model already does."""
-        estimator = Estimator(engine, thorough=not self._realtime)
         with self._lock:
             if stop.is_set() or request < self._model_taken:
                 return False
             previous, self._inference = self._inference, me
             self._model_taken, self._engine_error = request, ""
-            me.engine, me.estimator = engine, estimator
+            self._stats.restart()
             if request == self._model_requests:
-                self._loading = ""
+                self._loading, self._build = "", None
             if previous is not None:
                 self._capture_drops += previous.inbox.dropped
                 left = previous.inbox.drain()
@@ -403,23 +474,55 @@ class Session:
             me.searched_from = previous.searched_from
             if previous.estimator is not None:
                 estimator.follower.inherit(previous.estimator.follower)
-        recorder = self._recorder
-        if recorder is not None:
-            recorder.model_changed(engine.spec, engine.backend)
+        if self._recorder is not None:
+            self._note_model(self._recorder)
         return True
 
-    def _infer(self, me: _Inference, estimator: Estimator, stop: threading.Event) -> None:
+    def _fall_back(self, me: _Inference, reason: str) -> Estimator:
+        """Put the CPU engine in the place of one whose device failed, on the same thread and with the same frames."""
+        log.warning("%s The CPU takes over.", reason)
+        assert me.engine is not None
+        assert me.estimator is not None
+        with suppress(EngineError):  # a device that is gone may not even let go
+            me.engine.close()
+        engine = self._load(me.folder, "cpu", precision="auto", progress=None)
+        estimator = Estimator(engine, thorough=not self._realtime)
+        estimator.follower.inherit(me.estimator.follower)
+        with self._lock:
+            me.engine, me.estimator = engine, estimator
+            self._stats.restart()
+            serving = me is self._inference
+            if serving:
+                self._fallback = reason
+        if serving and self._recorder is not None:
+            self._note_model(self._recorder)
+        return estimator
+
+    def _backend(self, engine: Engine) -> Backend:
+        """What *engine* runs on, and why. With the lock held."""
+        return replace(engine.backend, fallback=self._fallback) if self._fallback else engine.backend
+
+    def _note_model(self, recorder: Recorder) -> None:
+        """Write the model that runs, if any, into the recording."""
+        with self._lock:
+            engine = self._inference.engine if self._inference is not None else None
+            backend = self._backend(engine) if engine is not None else None
+        if engine is not None and backend is not None:
+            recorder.model_changed(engine.spec, backend)
+
+    def _infer(self, me: _Inference, stop: threading.Event) -> None:
         while not stop.is_set():
             frame = me.inbox.take(timeout_s=0.5)
             if frame is None:
                 if me.inbox.closed:
                     return
                 continue
+            assert me.estimator is not None
             if me.searched_from < self._search_from <= frame.index:
                 me.searched_from = self._search_from
-                estimator.follower.forget()
+                me.estimator.follower.forget()
             wait_ms = max(0.0, time.monotonic() - frame.t) * 1e3 if self._realtime else 0.0
-            result = estimator.estimate(frame, self.heatmaps, wait_ms)
+            result = self._estimate(me, me.estimator, frame, wait_ms)
             self._stats.tick("inference")
             self._stats.add_all(result.stage_ms)
             self._people = len(result.poses)
@@ -430,12 +533,24 @@ class Session:
             with self._lock:
                 self._worked(frame.index)
 
+    def _estimate(self, me: _Inference, estimator: Estimator, frame: Frame, wait_ms: float) -> Result:
+        """The poses in *frame*, on the CPU where the device fails at it."""
+        try:
+            return estimator.estimate(frame, self.heatmaps, wait_ms)
+        except EngineError as error:
+            if me.engine is None or me.engine.backend.device == "CPU":
+                raise
+            estimator = self._fall_back(me, str(error))
+        return estimator.estimate(frame, self.heatmaps, wait_ms)
+
     def _inference_failed(self, me: _Inference, request: int, error: str) -> None:
         with self._lock:
             if me in self._loaders:
                 self._loaders.remove(me)
-            if request == self._model_requests:
-                self._loading, self._model_error = "", error
+            if request == self._model_requests and not me.worker.stop_requested.is_set():
+                self._loading, self._build, self._model_error = "", None, error
+                if any(other.folder == me.folder for other in self._loaders):
+                    self._fallback = error
             if me is self._inference:
                 self._inference = None
                 me.inbox.drain()

@@ -55,6 +55,12 @@ class Stats:
         for stage, ms in stage_ms.items():
             self.add(stage, ms)
 
+    def restart(self) -> None:
+        """Forget the stage times so far: what comes now is another engine's. Rates and drops go on."""
+        with self._lock:
+            for samples in self._samples.values():
+                samples.clear()
+
     def snapshot(self, drops: Mapping[str, int]) -> Snapshot:
         """The figures of the last three seconds; CPU and memory are asked of the system twice a second at most."""
         now = time.monotonic()

@@ -32,10 +32,11 @@ A, B, C = Path("a"), Path("b"), Path("c")
 
 @contextmanager
 def running(
-    source: Source, load: Loader | None = None, *, realtime: bool = True, record: Path | None = None
+    source: Source, load: Loader | None = None, *, realtime: bool = True, record: Path | None = None, device: str = "auto"
 ) -> Iterator[Session]:
     """A started session with model a, stopped at the end; with *record*, recording from before its first frame."""
-    session = Session(source, A, realtime=realtime, load=load or Loader())
+    load = load or Loader()
+    session = Session(source, A, device=device, realtime=realtime, load=load, builds_first=load.builds_first)
     try:
         if record is not None:
             session.start_recording(RecordOptions(record))
@@ -512,6 +513,192 @@ def test_an_engine_that_fails_in_mid_run_says_so_and_keeps_the_recording(tmp_pat
             wait_until(lambda: next_result(session).model == "b")
     assert session.failure == ("" if realtime else "a: the device is gone.")
     assert len(lines(the_recording(tmp_path))) == 8
+
+
+# -- engines that are built first, and devices that fail -------------------------------------------------------------
+
+
+def building() -> Loader:
+    """Builds for the GPU until ``build`` is set."""
+    load = Loader()
+    load.build = threading.Event()
+    return load
+
+
+def device_of(session: Session) -> str:
+    backend = session.status().backend
+    return backend.device if backend is not None else ""
+
+
+def test_the_cpu_serves_while_an_engine_is_built_and_then_makes_room(tmp_path: Path) -> None:
+    load = building()
+    camera = FlakyCamera([], fps=60)
+    with running(camera, load, device="gpu", record=tmp_path) as session:
+        wait_until(lambda: len(next_result(session).poses))
+        status = seen(session, lambda s: s.build is not None and s.build.done >= 0.5)
+        assert status.build is not None
+        assert (status.state, status.model, status.loading, status.build.text) == ("running", "a", "a", "Building a")
+        assert status.backend is not None
+        assert (status.backend.device, status.backend.fallback, status.wish.device) == ("CPU", "", "gpu")
+        assert load.build is not None
+        load.build.set()
+        results = [next_result(session)]
+        while device_of(session) == "CPU":
+            results.append(next_result(session))
+        results += [next_result(session) for _ in range(3)]
+        status = session.status()
+        assert (str(status.backend), status.loading, status.build) == ("Fake 1 · Fake GPU · FP32", "", None)
+        indices = [r.frame.index for r in results]
+        assert indices == sorted(set(indices))
+        assert {tuple(r.poses.ids) for r in results} == {(1,)}, "the same person is followed on"
+        assert [engine.backend.device for engine in load.engines] == ["CPU", "Fake GPU"]
+        wait_until(lambda: load.engines[0].closed)
+        assert len(camera.opens) == 1
+    models = json.loads((the_recording(tmp_path) / "session.json").read_text())["models"]
+    assert [m["backend"] for m in models] == ["Fake 1 · CPU · FP32", "Fake 1 · Fake GPU · FP32"]
+    assert [m["from_frame"] for m in models] == sorted(m["from_frame"] for m in models)
+
+
+def test_a_change_of_device_builds_beside_what_runs() -> None:
+    load = building()
+    with running(MarkerSource(), load) as session:
+        next_result(session)
+        session.set_model(A, "gpu", "fp16")
+        seen(session, lambda s: s.build is not None)
+        next_result(session)
+        assert len(load.engines) == 1, "the model runs on the CPU already: no other one is needed"
+        assert load.build is not None
+        load.build.set()
+        wait_until(lambda: device_of(session) == "Fake GPU")
+        assert load.precisions == ["auto", "fp16"]
+        assert session.status().wish.precision == "fp16"
+
+
+def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
+    load = building()
+    load.build_error = EngineError("a: TensorRT differs by 3.1 px. The plan was thrown away.")
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: device_of(session) == "CPU")
+        assert load.build is not None
+        load.build.set()
+        status = seen(session, lambda s: not s.loading)
+        assert status.backend is not None
+        assert status.backend.fallback == status.model_error == str(load.build_error)
+        assert (status.state, status.build, status.message) == ("running", None, "")
+        next_result(session)
+
+
+def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is() -> None:
+    load = building()
+    load.build_error = EngineError("a: out of memory.")
+    load.gates["cpu"] = threading.Event()
+    with running(MarkerSource(), load, device="gpu") as session:
+        seen(session, lambda s: s.build is not None)
+        assert load.build is not None
+        load.build.set()
+        status = seen(session, lambda s: not s.loading)
+        assert (status.state, status.backend) == ("starting", None)
+        load.gates["cpu"].set()
+        status = seen(session, lambda s: s.backend is not None)
+        assert status.backend is not None
+        assert (status.state, status.backend.fallback) == ("running", "a: out of memory.")
+
+
+def test_a_build_can_be_cancelled_and_asked_for_again() -> None:
+    load = building()
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: device_of(session) == "CPU")
+        seen(session, lambda s: s.build is not None)
+        session.cancel_build()
+        status = session.status()
+        assert (status.loading, status.build, status.model_error) == ("", None, "")
+        assert status.backend is not None
+        assert status.backend.fallback == "The build was cancelled. Choose the device again to start it anew."
+        wait_until(lambda: len(running_loaders()) == 1)
+        session.cancel_build()  # there is none: nothing happens
+        next_result(session)
+        session.set_model(A, "gpu")
+        seen(session, lambda s: s.build is not None)
+        assert load.build is not None
+        load.build.set()
+        status = seen(session, lambda s: s.backend is not None and s.backend.device == "Fake GPU")
+        assert status.backend is not None
+        assert status.backend.fallback == ""
+
+
+def running_loaders() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name == "poseapp-inference"]
+
+
+def test_another_choice_gives_up_a_build() -> None:
+    load = building()
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: device_of(session) == "CPU")
+        seen(session, lambda s: s.build is not None)
+        session.set_model(B, "cpu")
+        wait_until(lambda: session.status().model == "b")
+        wait_until(lambda: len(running_loaders()) == 1)
+        status = session.status()
+        assert (status.loading, status.build, status.model_error) == ("", None, "")
+        assert [engine.spec.name for engine in load.engines] == ["a", "b"]
+
+
+def test_stopping_during_a_build_ends_it() -> None:
+    load = building()
+    with running(MarkerSource(), load, device="gpu") as session:
+        seen(session, lambda s: s.build is not None)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 3.0
+    assert running_loaders() == []
+
+
+def test_offline_a_file_waits_for_its_engine_to_be_built() -> None:
+    load = building()
+    with running(MarkerSource(seconds=0.5), load, realtime=False, device="gpu") as session:
+        seen(session, lambda s: s.build is not None and s.build.text == "Building a")
+        assert not session.wait(0.05)
+        assert load.build is not None
+        load.build.set()
+        assert session.wait(30)
+    assert [(engine.backend.device, engine.frames) for engine in load.engines] == [("Fake GPU", 15)]
+
+
+@pytest.mark.parametrize("realtime", [False, True])
+def test_a_device_lost_in_mid_stream_gives_way_to_the_cpu(tmp_path: Path, realtime: bool) -> None:
+    load = Loader(delay_s=0.01)
+    load.fails_after["gpu"] = 8
+    source = MarkerSource(fps=60, seconds=1.0)
+    with running(source, load, realtime=realtime, device="gpu", record=tmp_path) as session:
+        assert session.wait(30)
+        status = session.status()
+        assert status.state == "ended"
+        assert session.failure == status.model_error == ""
+        assert status.backend is not None
+        assert (status.backend.device, status.backend.fallback) == ("CPU", "a: the device is gone.")
+    gpu, cpu = load.engines
+    assert gpu.closed
+    assert cpu.closed
+    assert gpu.threads == cpu.threads
+    folder = the_recording(tmp_path)
+    frames = [line["frame"] for line in lines(folder)]
+    assert frames == sorted(set(frames))
+    if not realtime:
+        assert frames == list(range(60)), "the frame at which it was lost is done on the CPU"
+        assert {tuple(p["id"] for p in line["people"]) for line in lines(folder)} == {(1,)}
+    models = json.loads((folder / "session.json").read_text())["models"]
+    assert [(m["from_frame"], m["fallback"]) for m in models] == [(0, ""), (8, "a: the device is gone.")]
+
+
+def test_a_change_of_model_tries_the_lost_device_again() -> None:
+    load = Loader()
+    load.fails_after["gpu"] = 3
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: device_of(session) == "CPU")
+        del load.fails_after["gpu"]
+        session.set_model(B)
+        status = seen(session, lambda s: s.model == "b")
+        assert status.backend is not None
+        assert (status.backend.device, status.backend.fallback) == ("Fake GPU", "")
 
 
 def test_a_real_model_that_is_broken_in_the_store(tmp_path: Path, repo_root: Path) -> None:
