@@ -267,7 +267,7 @@ def check_sets(data: list[str]) -> None:
                 def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
                     bar.update(task, completed=done, total=total)
 
-                report = check_set(part.annotations, part.images, show)
+                report = check_set(part.annotations, part.images, show, part.split)
             refused |= report.refused
             table = Table(
                 title=f"{part.annotations}: {report.people:,} people in {report.pictures:,} pictures", title_justify="left"

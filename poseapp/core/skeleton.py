@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,3 +116,14 @@ OPENPOSE_18 = _skeleton(
 )
 
 SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO_17, MPII_16, LSP_14, OPENPOSE_18)}
+
+
+@cache
+def joints_in(wanted: tuple[str, ...], given: tuple[str, ...]) -> tuple[int | None, ...]:
+    """For each joint name of *wanted* its place in *given*, None where *given* has no such joint.
+
+    Joints match by name, so MPII's ankles to shoulders become COCO's, and COCO's face has no counterpart. The neck is two
+    joints of one name: under the head where there is a head top, between the shoulders in OpenPose.
+    """
+    same_neck = ("head_top" in wanted) == ("head_top" in given)
+    return tuple(given.index(name) if name in given and (same_neck or name != "neck") else None for name in wanted)

@@ -144,11 +144,3 @@ def entry(name: str) -> Entry:
     if name not in CATALOGUE:
         raise ModelError(f"{name}: not in the catalogue of published weights. There are: {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
-
-
-def joints_in(wanted: Skeleton, given: Skeleton) -> tuple[int | None, ...]:
-    """For each joint of *wanted* its channel in *given*, None where *given* has no such joint.
-
-    Joints match by name, so MPII's ankles to shoulders become COCO's, and COCO's face has no counterpart.
-    """
-    return tuple(given.keypoints.index(joint) if joint in given.keypoints else None for joint in wanted.keypoints)

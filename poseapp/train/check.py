@@ -11,15 +11,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
 from poseapp.train.people import joint_names, load_json
+from poseapp.train.sets import LabelledSet
 
 EXAMPLES = 5  # named for each kind of finding
 
 # Each finding, and what training does about it.
 REFUSED = {
-    "format": "not COCO's keypoint format",
+    "format": "not COCO's keypoint format, nor MPII's or LSP's",
     "missing picture": "the file is not there",
     "keypoint count": "another number of keypoints than the category names",
     "unknown picture": "an annotation of a picture that the file does not list",
@@ -64,10 +66,22 @@ class Report:
         return any(kind in REFUSED for kind in self.counts) or self.people == 0
 
 
-def check_set(annotations: Path, images: Path, on_picture: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Look at every annotation and decode every picture of a COCO-format set. Never raises for what it finds in it."""
+def check_set(
+    annotations: Path,
+    images: Path,
+    on_picture: Callable[[int, int], None] = lambda done, total: None,
+    split: str = "train",
+) -> Report:
+    """Look at every annotation and decode every picture of a set. Never raises for what it finds in it.
+
+    *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at.
+    """
     report = Report(annotations)
     try:
+        part = LabelledSet(annotations, images, split)
+        if part.format != "coco":
+            _check_people(report, part, on_picture)
+            return report
         content = load_json(annotations)
         names = joint_names(content)
         pictures = {entry["id"]: entry for entry in content["images"]}
@@ -79,7 +93,44 @@ def check_set(annotations: Path, images: Path, on_picture: Callable[[int, int], 
     except (KeyError, TypeError, AttributeError) as error:
         report.add("format", f"{annotations.name}: {error!r}")
         return report
-    report.pictures = len(pictures)
+    sizes = _look_at_all(report, paths, on_picture)
+    for identity, size in sizes.items():
+        said = pictures[identity].get("height", size[0]), pictures[identity].get("width", size[1])
+        if said != size:
+            report.add("wrong size", f"{paths[identity].name}: {said[1]}×{said[0]}, is {size[1]}×{size[0]}")
+    seen: set[Any] = set()
+    labels = np.zeros(len(names), np.int64)
+    for entry in entries:
+        labels += _check_annotation(report, entry, len(names), paths, sizes, seen)
+    report.joints = dict(zip(names, labels.tolist(), strict=True))
+    return report
+
+
+def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, int], None]) -> None:
+    """The findings in a set of MPII's or LSP's own format. Raises DataError when the file is not in it."""
+    skeleton = part.skeleton
+    assert skeleton is not None  # these sets have one
+    people = part.everybody(skeleton)
+    sizes = _look_at_all(report, {p.image_id: p.path for p in people}, on_picture)
+    labels = np.zeros(skeleton.k, np.int64)
+    for person in people:
+        name, known = f"annotation {person.annotation_id}", person.joints[:, 2] > 0
+        if not np.isfinite(person.joints[known]).all() or not np.isfinite(person.box).all():
+            report.add("not a number", name)
+        elif not known.any():
+            report.add("no labels", name)
+        elif person.box[2:].min() <= 1:
+            report.add("empty box", name)
+        else:
+            _check_place(report, name, person.joints[known, :2], person.box, sizes.get(person.image_id))
+            report.people += 1
+            labels += known
+    report.joints = dict(zip(skeleton.keypoints, labels.tolist(), strict=True))
+
+
+def _look_at_all(report: Report, paths: dict[Any, Path], on_picture: Callable[[int, int], None]) -> dict[Any, tuple[int, int]]:
+    """Decode every picture of *paths* by id; returns the height and width of those that can be read."""
+    report.pictures = len(paths)
     sizes: dict[Any, tuple[int, int]] = {}
     with ThreadPoolExecutor() as pool:
         for done, (identity, problem, size) in enumerate(pool.map(_look, paths.items()), 1):
@@ -87,17 +138,8 @@ def check_set(annotations: Path, images: Path, on_picture: Callable[[int, int], 
                 report.add(problem, paths[identity].name)
             elif size is not None:
                 sizes[identity] = size
-                entry = pictures[identity]
-                said = entry.get("height", size[0]), entry.get("width", size[1])
-                if said != size:
-                    report.add("wrong size", f"{paths[identity].name}: {said[1]}×{said[0]}, is {size[1]}×{size[0]}")
             on_picture(done, len(paths))
-    seen: set[Any] = set()
-    labels = np.zeros(len(names), np.int64)
-    for entry in entries:
-        labels += _check_annotation(report, entry, len(names), paths, sizes, seen)
-    report.joints = dict(zip(names, labels.tolist(), strict=True))
-    return report
+    return sizes
 
 
 def _look(item: tuple[Any, Path]) -> tuple[Any, str, tuple[int, int] | None]:
@@ -156,13 +198,20 @@ def _check_annotation(
         return none
     if not entry.get("area"):
         report.add("no area", name)
-    if identity in sizes:
-        h, w = sizes[identity]
-        x, y = joints[known, 0], joints[known, 1]
-        outside = int(((x < 0) | (y < 0) | (x > w) | (y > h)).sum())
-        if outside:
-            report.add("joint outside", f"{name}: {outside}")
-        if box[0] >= w or box[1] >= h or box[0] + box[2] <= 0 or box[1] + box[3] <= 0:
-            report.add("box outside", name)
+    _check_place(report, name, joints[known, :2], box, sizes.get(identity))
     report.people += 1
     return known.astype(np.int64)
+
+
+def _check_place(
+    report: Report, name: str, xy: NDArray[np.floating], box: NDArray[np.floating], size: tuple[int, int] | None
+) -> None:
+    """Note labelled joints (n, 2) and a box that lie outside a picture of *size* (height, width), if that is known."""
+    if size is None:
+        return
+    h, w = size
+    outside = int(((xy < 0) | (xy > (w, h))).any(axis=1).sum())
+    if outside:
+        report.add("joint outside", f"{name}: {outside}")
+    if box[0] >= w or box[1] >= h or box[0] + box[2] <= 0 or box[1] + box[3] <= 0:
+        report.add("box outside", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from poseapp.core.errors import DataError
-from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray
 
 BOX_PADDING = 1.25  # margin around a ground-truth box (Sun et al. 2019, Sec. 4.1)
@@ -23,7 +24,9 @@ class Person:
     """One labelled person.
 
     ``box`` (4,) x, y, width, height in px; ``joints`` (K, 3) x, y in px (NaN where not labelled) and v: 0 not
-    labelled, 1 labelled but hidden, 2 visible; ``area`` in px²; ``weight`` how much the labels are trusted.
+    labelled, 1 labelled but hidden, 2 visible; ``area`` in px²; ``weight`` how much the labels are trusted; ``head_px``
+    the size of the head that PCKh measures in, NaN where the set does not say; ``trust`` (K,) how much each joint's label
+    counts, where somebody has judged that.
     """
 
     annotation_id: int
@@ -33,21 +36,24 @@ class Person:
     joints: FloatArray
     area: float
     weight: float = 1.0
+    head_px: float = math.nan
+    trust: FloatArray | None = None
 
 
 def convert_joints(joints: FloatArray, names: Sequence[str], skeleton: Skeleton) -> FloatArray:
     """Joints (len(names), 3) in the order of *skeleton*, (K, 3), matched by name.
 
     A joint that the source does not know gets v = 0: it is masked out of the loss, never taught as absent.
-    One joint is made up: OpenPose's neck lies between the shoulders (Cao et al. 2017, released training code).
+    One joint is made up: OpenPose's neck lies between the shoulders (Cao et al. 2017, released training code), lower than
+    the neck that MPII and LSP label under the head.
     """
     at = {name: i for i, name in enumerate(names)}
     out = np.full((skeleton.k, 3), np.nan, np.float32)
     out[:, 2] = 0
-    for k, name in enumerate(skeleton.keypoints):
-        if name in at:
-            out[k] = joints[at[name]]
-        elif name == "neck" and {"left_shoulder", "right_shoulder"} <= at.keys():
+    for k, (name, source) in enumerate(zip(skeleton.keypoints, joints_in(skeleton.keypoints, tuple(names)), strict=True)):
+        if source is not None:
+            out[k] = joints[source]
+        elif name == "neck" and "head_top" not in skeleton.keypoints and {"left_shoulder", "right_shoulder"} <= at.keys():
             left, right = joints[at["left_shoulder"]], joints[at["right_shoulder"]]
             if left[2] > 0 and right[2] > 0:
                 out[k, :2], out[k, 2] = (left[:2] + right[:2]) / 2, min(left[2], right[2])
@@ -88,7 +94,37 @@ def parse_person(entry: Mapping[str, Any], names: Sequence[str], path: Path, ske
         identity = int(entry["id"]), int(entry["image_id"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: annotation {entry.get('id')}: bbox, id or image_id is missing or wrong ({error}).") from None
-    return Person(*identity, path, box, convert_joints(joints.reshape(-1, 3), names, skeleton), area)
+    labels = convert_joints(joints.reshape(-1, 3), names, skeleton)
+    return Person(*identity, path, box, labels, area, trust=_trust(entry, names, skeleton, where))
+
+
+def _trust(entry: Mapping[str, Any], names: Sequence[str], skeleton: Skeleton, where: str) -> FloatArray | None:
+    """How much each label of *entry* counts, (K,): its "keypoint_weights", a number for each keypoint; None without them."""
+    if "keypoint_weights" not in entry:
+        return None
+    try:
+        given = np.asarray(entry["keypoint_weights"], np.float32)
+    except (TypeError, ValueError):
+        given = np.empty(0, np.float32)
+    if given.shape != (len(names),) or not (np.isfinite(given) & (given >= 0)).all():
+        raise DataError(f"{where}: annotation {entry.get('id')}: keypoint_weights: expected {len(names)} numbers, none below 0.")
+    # As joints at (weight, weight), so that they find their places, and a neck between two shoulders gets their mean.
+    as_joints = np.stack([given, given, np.ones_like(given)], axis=1)
+    trust: FloatArray = np.nan_to_num(convert_joints(as_joints, names, skeleton)[:, 0], nan=1.0)
+    return trust
+
+
+def load_mat(path: Path) -> dict[str, Any]:
+    """The variables of a MATLAB file, structures as objects with attributes; DataError when it cannot be read."""
+    from scipy.io import loadmat
+
+    try:
+        content: dict[str, Any] = loadmat(path, squeeze_me=True, struct_as_record=False)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}). Give the file as published.") from None
+    except Exception as error:  # what a damaged file raises depends on where it is damaged
+        raise DataError(f"{path}: cannot be read as a MATLAB file ({type(error).__name__}). Fetch it again.") from None
+    return content
 
 
 def usable(person: Person, entry: Mapping[str, Any], min_joints: int) -> bool:
@@ -113,12 +149,17 @@ def read_coco(annotations: Path, images: Path, skeleton: Skeleton, min_joints: i
         raise DataError(f"{annotations}: not a COCO keypoint file ({error!r}).") from None
     read = [(parse_person(entry, names, path, skeleton, str(annotations)), entry) for entry, path in entries]
     people = [person for person, entry in read if usable(person, entry, min_joints)]
+    check_pictures(people, annotations, min_joints)
+    return people
+
+
+def check_pictures(people: Sequence[Person], annotations: Path, min_joints: int) -> None:
+    """Raise DataError when *people*, who have *min_joints* or more labels, are none, or a picture of theirs is not there."""
     if not people:
         raise DataError(f"{annotations}: no person with {min_joints} or more labelled joints. Check that it is a keypoint file.")
     missing = next((path for path in {p.path: None for p in people} if not path.is_file()), None)
     if missing is not None:
         raise DataError(f"{missing}: picture not found. Give the folder that holds the pictures of {annotations.name}.")
-    return people
 
 
 def read_image(path: Path) -> ImageArray:

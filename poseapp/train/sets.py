@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.core.skeleton import LSP_14, MPII_16, Skeleton
-from poseapp.train.people import Person, convert_joints, load_json, read_coco
+from poseapp.core.skeleton import LSP_14, MPII_16, SKELETONS, Skeleton
+from poseapp.train.lsp import read_lsp
+from poseapp.train.mpii import read_mpii, read_mpii_mat
+from poseapp.train.people import Person, check_pictures, joint_names, load_json, read_coco
+
+Format = Literal["coco", "mpii", "mpii-mat", "lsp"]
 
 _ANNOTATIONS = (
     "person_keypoints_{split}.json",
@@ -21,6 +23,8 @@ _ANNOTATIONS = (
     "annotations/person_keypoints_{split}2017.json",
     "{split}.json",
     "annot/{split}.json",  # MPII as converted by the authors of HRNet
+    "mpii_human_pose_v1_u12_1.mat",  # MPII as published, beside images/ or unpacked there
+    "mpii_human_pose_v1_u12_2/mpii_human_pose_v1_u12_1.mat",
     "joints.mat",  # LSP and LSP extended as published
 )
 _IMAGES = ("images", "{split}2017", "images/{split}2017", "{split}")
@@ -36,8 +40,44 @@ class LabelledSet:
     shards: tuple[str, ...] = ()
 
     def read(self, skeleton: Skeleton, min_joints: int) -> list[Person]:
-        """Its people in *skeleton*; joints that the set does not have are marked as not labelled."""
-        return reader_of(self.annotations, self.split)(self.annotations, self.images, skeleton, min_joints)
+        """Its people with *min_joints* or more labels, in *skeleton*; joints that the set does not have are not labelled.
+
+        Raises DataError on a file that cannot be read, no such people, or a picture that is not there.
+        """
+        if self.format == "coco":
+            return read_coco(self.annotations, self.images, skeleton, min_joints)
+        people = [p for p in self.everybody(skeleton) if np.count_nonzero(p.joints[:, 2]) >= min_joints and p.box[2:].min() > 1]
+        check_pictures(people, self.annotations, min_joints)
+        return people
+
+    def everybody(self, skeleton: Skeleton) -> list[Person]:
+        """All people of a set that is not in COCO's format, whatever is wrong with them."""
+        if self.format == "mpii":
+            return read_mpii(self.annotations, self.images, skeleton)
+        read = read_mpii_mat if self.format == "mpii-mat" else read_lsp
+        return read(self.annotations, self.images, skeleton, self.split)
+
+    @property
+    def format(self) -> Format:
+        """The format of the annotation file: MPII's and LSP's MATLAB files, MPII as JSON (a list), or COCO's."""
+        if self.annotations.suffix == ".mat":
+            return "mpii-mat" if self.annotations.name.startswith("mpii") else "lsp"
+        if self.annotations.suffix == ".json":
+            with suppress(OSError), self.annotations.open(encoding="utf-8", errors="replace") as file:
+                if file.read(64).lstrip().startswith("["):
+                    return "mpii"
+        return "coco"
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """The joints that the set labels; None for names that are no known skeleton's."""
+        if self.format == "lsp":
+            return LSP_14
+        if self.format != "coco":
+            return MPII_16
+        content = load_json(self.annotations)
+        names = joint_names(content) if isinstance(content, dict) else ()
+        return next((s for s in SKELETONS.values() if s.keypoints == names), None)
 
 
 def find_set(where: str, split: str) -> LabelledSet:
@@ -85,113 +125,3 @@ def expand_shards(pattern: str) -> tuple[str, ...]:
 
 def _first_that_exists(folder: Path, names: tuple[str, ...], split: str) -> Path | None:
     return next((folder / n.format(split=split) for n in names if (folder / n.format(split=split)).exists()), None)
-
-
-Reader = Callable[[Path, Path, Skeleton, int], list[Person]]
-
-
-def reader_of(annotations: Path, split: str) -> Reader:
-    """The function that reads the format of *annotations*."""
-    if annotations.suffix == ".mat":
-        return lambda a, i, s, m: read_lsp(a, i, s, m, split)
-    if annotations.suffix == ".json" and annotations.is_file():
-        with annotations.open(encoding="utf-8") as file:
-            if file.read(64).lstrip().startswith("["):
-                return read_mpii
-    return read_coco
-
-
-def read_mpii(annotations: Path, images: Path, skeleton: Skeleton, min_joints: int = 1) -> list[Person]:
-    """People of MPII in the JSON that HRNet's authors made of its annotations: a list of joints, centre and scale.
-
-    Boxes are squares of scale × 200 px about the centre (Andriluka et al., CVPR 2014), less the 1.25 that is padded later.
-    """
-    people = []
-    try:
-        for i, entry in enumerate(load_json(annotations)):
-            labels = np.zeros((MPII_16.k, 3), np.float32)
-            labels[:, :2] = entry["joints"]
-            labels[:, 2] = 2 * np.asarray(entry["joints_vis"], np.float32)
-            side = 200.0 * float(entry["scale"])
-            x, y = entry["center"]
-            box = np.array([x - side / 2, y - side / 2, side, side], np.float32)
-            joints = convert_joints(labels, MPII_16.keypoints, skeleton)
-            people.append(Person(i, i, images / entry["image"], box, joints, 0.53 * side**2))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{annotations}: expected a list of joints, joints_vis, center, scale and image ({error!r}).") from None
-    return _kept(people, annotations, min_joints)
-
-
-def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, min_joints: int, split: str) -> list[Person]:
-    """People of LSP (2,000: the first half trains, the second tests) or LSP extended (10,000, training only).
-
-    *annotations* is joints.mat as published. Boxes are drawn about the labelled joints, a tenth wider on each side.
-    """
-    array = read_mat(annotations)
-    if array.ndim != 3 or set(array.shape[:2]) != {3, LSP_14.k}:
-        raise DataError(f"{annotations}: expected 3×14×N or 14×3×N numbers, got {'×'.join(map(str, array.shape))}.")
-    extended = array.shape[0] == LSP_14.k
-    labels = array.transpose(2, 0, 1) if extended else array.transpose(2, 1, 0)  # (N, 14, 3)
-    labels = labels.astype(np.float32)
-    labels[..., :2] -= 1  # MATLAB counts from 1
-    # LSP extended says 1 for labelled; LSP labels all and says 1 for hidden.
-    labels[..., 2] = 2 * (labels[..., 2] > 0) if extended else 2 - (labels[..., 2] > 0)
-    chosen = range(len(labels)) if extended else range(1000) if split == "train" else range(1000, len(labels))
-    if extended and split != "train":
-        raise DataError(f"{annotations}: LSP extended has no {split} part. Validate on LSP.")
-    digits = 5 if extended else 4
-    people = []
-    for i in chosen:
-        known = labels[i][labels[i, :, 2] > 0, :2]
-        if len(known) < 2:
-            continue
-        low, size = known.min(axis=0), np.ptp(known, axis=0)
-        box = np.concatenate([low - 0.1 * size, 1.2 * size]).astype(np.float32)
-        joints = convert_joints(labels[i], LSP_14.keypoints, skeleton)
-        people.append(Person(i + 1, i + 1, images / f"im{i + 1:0{digits}d}.jpg", box, joints, float(0.53 * box[2] * box[3])))
-    return _kept(people, annotations, min_joints)
-
-
-def _kept(people: list[Person], annotations: Path, min_joints: int) -> list[Person]:
-    kept = [p for p in people if np.count_nonzero(p.joints[:, 2]) >= min_joints and p.box[2] > 1 and p.box[3] > 1]
-    if not kept:
-        raise DataError(f"{annotations}: no person with {min_joints} or more labelled joints.")
-    missing = next((p.path for p in kept if not p.path.is_file()), None)
-    if missing is not None:
-        raise DataError(f"{missing}: picture not found. Give the folder that holds the pictures of {annotations.name}.")
-    return kept
-
-
-# --- MATLAB's .mat, version 5: as much of it as joints.mat needs ---------------------------------------------
-
-_TYPES = {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
-
-
-def read_mat(path: Path) -> NDArray[np.float64]:
-    """The first numeric array in a MATLAB 5 file; DataError when there is none."""
-    try:
-        content = path.read_bytes()
-        at = 128  # after the header
-        while at < len(content):
-            kind, body, at = _element(content, at)
-            if kind == 15:  # compressed
-                kind, body, _ = _element(zlib.decompress(body), 0)
-            if kind == 14:  # an array: flags, dimensions, name, values
-                _, _, inner = _element(body, 0)
-                _, dims, inner = _element(body, inner)
-                _, _, inner = _element(body, inner)
-                value_kind, values, _ = _element(body, inner)
-                shape = np.frombuffer(dims, "<i4")
-                return np.frombuffer(values, _TYPES[value_kind]).astype(np.float64).reshape(shape, order="F")
-    except (OSError, struct.error, zlib.error, KeyError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a MATLAB 5 file ({error}).") from None
-    raise DataError(f"{path}: no array of numbers in it.")
-
-
-def _element(content: bytes, at: int) -> tuple[int, bytes, int]:
-    """Type, body and the end of the element at *at*; small ones share their tag's eight bytes."""
-    kind, size = struct.unpack_from("<II", content, at)
-    if kind >> 16:
-        return kind & 0xFFFF, content[at + 4 : at + 4 + (kind >> 16)], at + 8
-    end = at + 8 + size
-    return kind, content[at + 8 : end], end if kind == 15 else end + (-size % 8)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, SKELETONS, Skeleton
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, SKELETONS, Skeleton, joints_in
 
 # https://cocodataset.org/#keypoints-eval gives the constants k_i = 2 sigma of these joints.
 COCO_K = {"nose": 0.052, "eye": 0.05, "ear": 0.07, "shoulder": 0.158, "elbow": 0.144, "wrist": 0.124, "hip": 0.214}
@@ -72,3 +72,13 @@ def test_a_joint_that_does_not_exist_is_named_with_those_that_do() -> None:
 def test_a_wrong_skeleton_is_refused(change: dict[str, tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match="skeleton coco-17"):
         replace(COCO_17, **change)  # type: ignore[arg-type]
+
+
+def test_joints_have_their_place_in_another_skeleton() -> None:
+    places = joints_in(COCO_17.keypoints, MPII_16.keypoints)
+    assert places[:5] == (None,) * 5  # no face in MPII
+    assert [MPII_16.keypoints[p] for p in places[5:] if p is not None] == list(COCO_17.keypoints[5:])
+    assert None not in joints_in(LSP_14.keypoints, MPII_16.keypoints)
+    # OpenPose's neck lies between the shoulders, LSP's under the head.
+    assert joints_in(LSP_14.keypoints, OPENPOSE_18.keypoints)[LSP_14.index("neck")] is None
+    assert None not in joints_in(COCO_17.keypoints, OPENPOSE_18.keypoints)

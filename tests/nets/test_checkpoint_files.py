@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from poseapp.core.errors import CheckpointError
-from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
+from poseapp.core.skeleton import LSP_14, MPII_16
 from poseapp.nets.checkpoints import ARCHS, fitting, load, read_state
 
 
@@ -181,14 +181,6 @@ def test_the_number_of_joints_tells_the_skeleton(hourglass: dict[str, Tensor]) -
     with pytest.raises(CheckpointError, match=r"which order.*lsp-14"):
         load(state, ARCHS["hourglass-1"], "a.pth").skeleton()
     assert load(state, ARCHS["hourglass-1"], "a.pth").skeleton("lsp-14") is LSP_14
-
-
-def test_mpii_joints_have_their_place_in_coco() -> None:
-    from poseapp.nets.catalogue import joints_in
-
-    places = joints_in(COCO_17, MPII_16)
-    assert places[:5] == (None,) * 5  # no face in MPII
-    assert [MPII_16.keypoints[p] for p in places[5:] if p is not None] == list(COCO_17.keypoints[5:])
 
 
 def test_names_of_our_hourglass_stay() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import tarfile
 import threading
-import zlib
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import draw_set, tiny_recipe
+from scipy.io import savemat
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
@@ -25,7 +24,7 @@ from poseapp.train.augment import Augment
 from poseapp.train.check import check_set
 from poseapp.train.loader import steps_of
 from poseapp.train.people import read_coco
-from poseapp.train.sets import expand_shards, find_set, read_lsp, read_mpii
+from poseapp.train.sets import LabelledSet, expand_shards, find_set
 from poseapp.train.shards import Shards
 from poseapp.train.targets import target_of
 
@@ -50,32 +49,18 @@ def test_layouts_are_found(tmp_path: Path) -> None:
     assert expand_shards("http://host/a-{008..010}.tar") == tuple(f"http://host/a-{n}.tar" for n in ("008", "009", "010"))
 
 
-def write_mat(path: Path, array: np.ndarray[Any, Any], compressed: bool) -> None:
-    """A MATLAB 5 file with one array of doubles."""
-
-    def element(kind: int, body: bytes) -> bytes:
-        return struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8)
-
-    name = struct.pack("<HH", 1, 4) + b"join"  # the short form
-    matrix = element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack(f"<{array.ndim}i", *array.shape)) + name
-    matrix = element(14, matrix + element(9, array.astype("<f8").tobytes(order="F")))
-    if compressed:
-        packed = zlib.compress(matrix)
-        matrix = struct.pack("<II", 15, len(packed)) + packed
-    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4D49) + matrix)
-
-
 @pytest.mark.parametrize("compressed", [False, True])
 def test_lsp_is_read_as_published(compressed: bool, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     labels = random.uniform(10, 90, (3, 14, 1002)).round(1)
     labels[2] = 0
     labels[2, 4, 1001] = 1  # hidden
-    write_mat(tmp_path / "joints.mat", labels, compressed)
+    savemat(tmp_path / "joints.mat", {"joints": labels}, do_compression=compressed)
+    (tmp_path / "images").mkdir()
     for number in range(1, 1003):
-        (tmp_path / f"im{number:04d}.jpg").touch()
-    train = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 14, "train")
-    test = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 14, "val")
+        (tmp_path / "images" / f"im{number:04d}.jpg").touch()
+    train = find_set(str(tmp_path), "train").read(LSP_14, 14)
+    test = find_set(str(tmp_path), "val").read(LSP_14, 14)
     assert (len(train), len(test)) == (1000, 2)
     assert test[1].path.name == "im1002.jpg"
     assert np.allclose(test[1].joints[:, :2], labels[:2, :, 1001].T - 1, atol=1e-4)
@@ -86,34 +71,123 @@ def test_lsp_extended_marks_what_is_not_labelled(tmp_path: Path) -> None:
     labels = np.random.default_rng(0).uniform(10, 90, (14, 3, 2))
     labels[:, 2] = 1
     labels[5, 2, 0] = 0
-    write_mat(tmp_path / "joints.mat", labels, compressed=True)
+    savemat(tmp_path / "joints.mat", {"joints": labels})
     for number in (1, 2):
-        (tmp_path / f"im{number:05d}.jpg").touch()
-    people = read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 1, "train")
+        (tmp_path / f"im{number:05d}.png").touch()  # in high resolution; the first release has .jpg
+    people = LabelledSet(tmp_path / "joints.mat", tmp_path, "train").read(LSP_14, 1)
     assert people[0].joints[:, 2].tolist() == [2] * 5 + [0] + [2] * 8
+    assert people[0].path.name == "im00001.png"
     with pytest.raises(DataError, match="has no val part"):
-        read_lsp(tmp_path / "joints.mat", tmp_path, LSP_14, 1, "val")
+        LabelledSet(tmp_path / "joints.mat", tmp_path, "val").read(LSP_14, 1)
+
+
+def test_a_matlab_file_that_is_none_of_these_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "joints.mat"
+    for content, expected in (
+        (b"", "cannot be read as a MATLAB file"),
+        (b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + b"\x0f\0\0\0\x40\0\0\0cut", "cannot be read as a MATLAB file"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=rf"joints\.mat: {expected}"):
+            LabelledSet(path, tmp_path, "train").read(LSP_14, 1)
+        assert check_set(path, tmp_path).refused
+    savemat(path, {"joints": np.zeros((2, 5))})
+    with pytest.raises(DataError, match=r"expected joints, 3×14×N or 14×3×N numbers, got 2×5"):
+        LabelledSet(path, tmp_path, "train").read(LSP_14, 1)
+    savemat(tmp_path / "mpii.mat", {"RELEASE": {"version": "12"}})
+    with pytest.raises(DataError, match="expected MPII's RELEASE with annolist and img_train"):
+        LabelledSet(tmp_path / "mpii.mat", tmp_path, "train").read(MPII_16, 1)
+    with pytest.raises(DataError, match="cannot be read"):
+        LabelledSet(tmp_path / "none.mat", tmp_path, "train").read(MPII_16, 1)
+
+
+def structs(*rows: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """A MATLAB array of structures, 1×N; a field that a row lacks is empty, as MATLAB has it."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    array = np.empty((1, len(rows)), [(name, object) for name in names])
+    for i, row in enumerate(rows):
+        array[0, i] = tuple(row.get(name, np.empty((0, 0))) for name in names)
+    return array
+
+
+def mpii_person(shift: float, scale: float = 0.5, **more: Any) -> dict[str, Any]:
+    points = [{"x": 10.0 + k + shift, "y": 20.0 + 2 * k, "id": k, "is_visible": k % 2} for k in range(16)]
+    points[9].pop("is_visible")  # the head has none
+    return {
+        "x1": 5, "y1": 6, "x2": 5 + 30, "y2": 6 + 40, "annopoints": {"point": structs(*points)}, "scale": scale,
+        "objpos": {"x": 50 + shift, "y": 60}, **more,
+    }  # fmt: skip
+
+
+def write_mpii(folder: Path) -> Path:
+    """Five pictures in the published structure: three to train on, one whose video validates, and one of the test part."""
+    whole = mpii_person(0)
+    lone = {key: value for key, value in mpii_person(5).items() if key not in ("x1", "y1", "x2", "y2")}
+    placed = {"scale": 1.0, "objpos": {"x": 1, "y": 1}}  # nobody labelled its joints
+    pictures = structs(
+        {"image": {"name": "a.jpg"}, "annorect": structs(whole, mpii_person(7, scale=2.0)), "frame_sec": 1, "vididx": 3},
+        {"image": {"name": "b.jpg"}, "annorect": structs(lone), "vididx": 4},
+        {"image": {"name": "c.jpg"}, "annorect": structs(whole, placed), "vididx": 20},
+        {"image": {"name": "d.jpg"}, "annorect": structs(placed), "vididx": 5},
+        {"image": {"name": "e.jpg"}, "annorect": np.empty((0, 0)), "vididx": 6},
+    )
+    release = {"annolist": pictures, "img_train": np.array([[1, 1, 1, 0, 1]]), "version": "12"}
+    path = folder / "mpii_human_pose_v1_u12_1.mat"
+    savemat(path, {"RELEASE": release})
+    (folder / "images").mkdir()
+    for name in "abcde":
+        cv2.imwrite(str(folder / "images" / f"{name}.jpg"), np.full((120, 100, 3), 90, np.uint8))
+    return path
+
+
+def test_mpii_is_read_as_published(tmp_path: Path) -> None:
+    path = write_mpii(tmp_path)
+    first, second, lone = find_set(str(tmp_path), "train").read(MPII_16, 1)
+    assert [p.path.name for p in (first, second, lone)] == ["a.jpg", "a.jpg", "b.jpg"]
+    assert first.box.tolist() == [50 - 1 - 50, 60 - 1 + 7.5 - 50, 100, 100]
+    assert second.box[2] == 400
+    assert first.joints[3].tolist() == [12, 25, 2]  # MATLAB counts from 1
+    assert first.joints[[0, 2, 9], 2].tolist() == [1, 1, 2]
+    assert first.head_px == pytest.approx(0.6 * 50)
+    assert np.isnan(lone.head_px)
+    assert len({p.annotation_id for p in (first, second, lone)}) == 3
+    assert (first.image_id, second.image_id, lone.image_id) == (1, 1, 2)
+    (validates,) = find_set(str(tmp_path), "val").read(MPII_16, 1)
+    assert validates.path.name == "c.jpg"
+    coco = find_set(str(tmp_path), "train").read(COCO_17, 5)[0].joints
+    assert (coco[:5, 2] == 0).all()
+    assert coco[COCO_17.index("left_wrist"), :2].tolist() == [24, 49]
+    report = check_set(path, tmp_path / "images")
+    assert (report.pictures, report.people, report.refused) == (2, 3, False)
+    assert dict(report.counts) == {}
+    (tmp_path / "images" / "b.jpg").unlink()
+    cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.full((40, 100, 3), 90, np.uint8))
+    report = check_set(path, tmp_path / "images")
+    assert dict(report.counts) == {"missing picture": 1, "joint outside": 2}
+    assert report.refused
+    with pytest.raises(DataError, match=r"b\.jpg: picture not found"):
+        find_set(str(tmp_path), "train").read(MPII_16, 1)
 
 
 def test_mpii_is_read_from_json(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     entry = {
         "image": "a.jpg",
-        "center": [50, 60],
+        "center": [51, 61],
         "scale": 0.5,
-        "joints": [[i, 2 * i] for i in range(16)],
+        "joints": [[i + 1, 2 * i + 1] for i in range(16)],
         "joints_vis": [1] * 15 + [0],
     }
     path = tmp_path / "train.json"
     path.write_text(json.dumps([entry]), encoding="utf-8")
     (tmp_path / "images").symlink_to(tmp_path)
     (person,) = find_set(str(tmp_path), "train").read(MPII_16, 1)
-    assert person.box.tolist() == [0, 10, 100, 100]
+    assert person.box.tolist() == [0, 17.5, 100, 100]  # 15 px × scale lower than the centre
     assert person.joints[14].tolist() == [14, 28, 2]
     assert person.joints[15, 2] == 0
     path.write_text('[{"image": 3}]', encoding="utf-8")
     with pytest.raises(DataError, match="expected a list of joints"):
-        read_mpii(path, tmp_path, MPII_16)
+        find_set(str(tmp_path), "train").read(MPII_16, 1)
 
 
 def test_every_fault_is_named(tmp_path: Path) -> None:
