@@ -61,7 +61,8 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
     def forward(self, crops: Tensor) -> Tensor:
-        x = crops.permute(0, 3, 1, 2).to(self.mean.dtype)  # (N, 3, H, W)
+        # The cast comes first: TensorRT can do nothing else with uint8.
+        x = crops.to(self.mean.dtype).permute(0, 3, 1, 2)  # (N, 3, H, W)
         if not self.bgr:
             x = x[:, [2, 1, 0]]
         return (x - self.mean) / self.std
