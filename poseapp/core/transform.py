@@ -24,15 +24,15 @@ def whole_box(hw: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def fit_aspect(box: ArrayLike, input_hw: tuple[int, int], padding: float = 1.0) -> NDArray[np.float64]:
-    """Widen *box* about its centre to the aspect of *input_hw*, then scale it by *padding*.
+    """Widen *box* (4,), or each of boxes (N, 4), about its centre to the aspect of *input_hw*, then scale it by *padding*.
 
     The smaller side grows, so nothing in the box is lost or stretched. *padding* 1.25 is the
     usual margin around a ground-truth box (Sun et al. 2019, Sec. 4.1).
     """
-    x, y, w, h = np.asarray(box, np.float64)
+    x, y, w, h = np.asarray(box, np.float64).T
     aspect = input_hw[1] / input_hw[0]
-    full_w, full_h = max(w, h * aspect) * padding, max(h, w / aspect) * padding
-    return np.array([x + (w - full_w) / 2, y + (h - full_h) / 2, full_w, full_h])
+    full_w, full_h = np.maximum(w, h * aspect) * padding, np.maximum(h, w / aspect) * padding
+    return np.array([x + (w - full_w) / 2, y + (h - full_h) / 2, full_w, full_h]).T
 
 
 def crop_affine(box: ArrayLike, input_hw: tuple[int, int], rotation_deg: float = 0.0, flip: bool = False) -> Affine:
@@ -52,6 +52,20 @@ def crop_affine(box: ArrayLike, input_hw: tuple[int, int], rotation_deg: float =
     centre = np.array([x + w / 2, y + h / 2])
     target = (np.array([input_hw[1], input_hw[0]]) - 1) / 2
     return np.column_stack([linear, target - linear @ centre])
+
+
+def crop_affines(
+    boxes: NDArray[np.floating], input_hw: tuple[int, int], rotation_deg: NDArray[np.floating], flip: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """``crop_affine`` for boxes (N, 4), angles (N,) and mirrorings (N,) at once: affines (N, 2, 3)."""
+    x, y, w, h = fit_aspect(boxes, input_hw).T
+    scale, angle = input_hw[1] / w, np.deg2rad(rotation_deg)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.stack([np.stack([cos, -sin], axis=1), np.stack([sin, cos], axis=1)], axis=1)  # (N, 2, 2)
+    linear[flip, 0] *= -1
+    centre = np.stack([x + w / 2, y + h / 2], axis=1)
+    target = (np.array([input_hw[1], input_hw[0]]) - 1) / 2
+    return np.concatenate([linear, (target - np.einsum("nij,nj->ni", linear, centre))[..., None]], axis=2)
 
 
 def invert(affine: Affine) -> Affine:

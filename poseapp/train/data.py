@@ -18,7 +18,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.train.augment import Augment
+from poseapp.train.augment import Augment, Looks
 from poseapp.train.people import BOX_PADDING, Person, read_image
 from poseapp.train.targets import Target
 
@@ -68,32 +68,40 @@ class PoseDataset(Dataset[Sample]):
 
     def sample(self, person: Person, image: ImageArray, random: np.random.Generator, together: Sequence[Person] = ()) -> Sample:
         """The sample of *person* in *image*. *together* are all people of the picture, for targets that show them all."""
-        crop, affine, flip = self.crop(person, image, random)
-        joints = self._moved(person, affine, flip)
+        crop, affine, flip, looks = self.crop(person, image, random)
+        joints = self._moved(person, affine, flip, looks)
         if together:
-            everybody = [self._moved(p, affine, flip) for p in together]
+            everybody = [self._moved(p, affine, flip, looks) for p in together]
             boxes = [transform.apply(affine, _corners(p.box)) for p in together]
             target, weight = self.target.encode_all(everybody, boxes)
         else:
             target, weight = self.target.encode(joints)
+        if person.trust is not None:
+            trust = person.trust[self.skeleton.flip_index] if flip else person.trust
+            weight[: self.skeleton.k] *= trust.reshape(-1, *[1] * (weight.ndim - 1))
         return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight * np.float32(person.weight))
 
-    def crop(self, person: Person, image: ImageArray, random: np.random.Generator) -> tuple[ImageArray, Affine, bool]:
-        """The crop (H, W, 3), the affine from the picture to it, and whether that mirrors."""
+    def crop(
+        self, person: Person, image: ImageArray, random: np.random.Generator
+    ) -> tuple[ImageArray, Affine, bool, Looks | None]:
+        """The crop (H, W, 3), the affine from the picture to it, whether that mirrors, and what was done to it."""
         input_hw = self.target.input_hw
         box: NDArray[np.floating] = transform.fit_aspect(person.box, input_hw, BOX_PADDING)
         affine, flip = transform.crop_affine(box, input_hw), False
         if self.augment is not None:
             affine, flip = self.augment.geometry(box, person.joints, self.skeleton, input_hw, random)
         crop = transform.crop(image, affine, input_hw)
-        if self.augment is not None:
-            crop = self.augment.appearance(crop, random)
-        return crop, affine, flip
+        if self.augment is None:
+            return crop, affine, flip, None
+        looks = self.augment.looks(1, input_hw, random)
+        return looks.apply(crop), affine, flip, looks
 
-    def _moved(self, person: Person, affine: Affine, flip: bool) -> FloatArray:
-        """The joints (K, 3) of *person* in input px; a mirrored left wrist is a right one."""
+    def _moved(self, person: Person, affine: Affine, flip: bool, looks: Looks | None) -> FloatArray:
+        """The joints (K, 3) of *person* in input px; a mirrored left wrist is a right one, one that is cut off is NaN."""
         joints = person.joints.copy()
         joints[:, :2] = transform.apply(affine, joints[:, :2])
+        if looks is not None:
+            joints[:, :2] = looks.without_what_is_cut(joints[:, :2])
         return joints[self.skeleton.flip_index] if flip else joints
 
 

@@ -19,7 +19,7 @@ from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
-from poseapp.train.augment import Augment
+from poseapp.train.augment import PLAIN, Augment
 
 Optimiser = Literal["adamw", "adam", "rmsprop"]
 Schedule = Literal["cosine", "step"]
@@ -149,7 +149,7 @@ WEI = "Wei, Ramakrishna, Kanade & Sheikh: Convolutional Pose Machines, CVPR 2016
 CAO = "Cao, Simon, Wei & Sheikh: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017"
 
 # Geometry alone, as the papers vary their pictures.
-_PLAIN = Augment(colour_p=0, blur_p=0, noise_p=0, jpeg_p=0, erase_p=0, half_body_p=0, shift=0)
+_PLAIN = dataclasses.replace(PLAIN, half_body_p=0, shift=0)
 
 
 def _hourglass(stacks: int) -> Recipe:

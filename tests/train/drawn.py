@@ -17,7 +17,7 @@ from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
-from poseapp.train.augment import Augment
+from poseapp.train.augment import PLAIN
 from poseapp.train.recipes import Phase, Recipe
 
 # A standing person in a 60×60 square, joints in COCO's order.
@@ -56,9 +56,7 @@ def draw_set(folder: Path, people: int = 8, seed: int = 0, names: tuple[str, ...
     return path
 
 
-STILL = Augment(
-    rotation_p=0, scale=(1, 1), shift=0, flip_p=0, half_body_p=0, colour_p=0, blur_p=0, noise_p=0, jpeg_p=0, erase_p=0
-)
+STILL = dataclasses.replace(PLAIN, rotation_p=0, scale=(1, 1), shift=0, flip_p=0, half_body_p=0)
 
 TINY: dict[str, tuple[Callable[[], torch.nn.Module], Skeleton, dict[str, Any]]] = {
     "hourglass": (lambda: StackedHourglass(2, 17, features=32, stem=16, order=2), COCO_17, {}),
