@@ -14,6 +14,7 @@ from poseapp.engine.base import Engine, Progress
 from poseapp.engine.ort import OrtEngine
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
 
 def default_engines_dir() -> Path:
