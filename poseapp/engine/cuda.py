@@ -1,0 +1,477 @@
+"""CUDA without torch: which GPU there is, pinned and device memory, a stream, events and graphs.
+
+The driver alone is asked first, through ctypes: the libraries below crash or raise late where there is none. Memory,
+streams and events go through PyCUDA, or NVIDIA's cuda-python where that is not installed. PyCUDA knows no graphs, so
+those go to the driver for both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from poseapp.core.errors import EngineError
+
+Layer = Literal["pycuda", "cuda-python"]
+LAYERS: tuple[Layer, ...] = ("pycuda", "cuda-python")
+INSTALL = "pip install cuda-python (or pycuda, with a CUDA toolkit)"
+# Numbers of the driver's interface, cuda.h.
+_COMPUTE_MAJOR, _COMPUTE_MINOR = 75, 76
+_CAPTURE_THREAD_LOCAL = 1  # what other threads allocate meanwhile does not spoil the capture
+_BLOCKING_SYNC = 1
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """The first NVIDIA GPU: its name, compute capability, and the version of its driver."""
+
+    name: str
+    compute: tuple[int, int]
+    driver: str
+
+
+class CudaError(EngineError):
+    """The driver refused a call: out of memory, or the GPU is gone."""
+
+
+def find_gpu() -> Gpu | str:
+    """The first GPU, or why there is none, in one line."""
+    driver = _driver()
+    if driver is None:
+        return "no NVIDIA driver on this machine"
+    count, device = ctypes.c_int(0), ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return "the NVIDIA driver finds no GPU"
+    name, major, minor = ctypes.create_string_buffer(256), ctypes.c_int(0), ctypes.c_int(0)
+    failed = (
+        driver.cuDeviceGet(ctypes.byref(device), 0)
+        or driver.cuDeviceGetName(name, len(name), device)
+        or driver.cuDeviceGetAttribute(ctypes.byref(major), _COMPUTE_MAJOR, device)
+        or driver.cuDeviceGetAttribute(ctypes.byref(minor), _COMPUTE_MINOR, device)
+    )
+    if failed:
+        return f"the NVIDIA driver does not answer (error {failed})"
+    return Gpu(name.value.decode(errors="replace"), (major.value, minor.value), _driver_version(driver))
+
+
+def installed_layers() -> tuple[Layer, ...]:
+    """Which of PyCUDA and cuda-python are installed, best first; nothing is imported."""
+    found = {"pycuda": _has("pycuda"), "cuda-python": _has("cuda.bindings")}
+    return tuple(layer for layer in LAYERS if found[layer])
+
+
+def unavailable() -> str:
+    """Why memory on a GPU cannot be had here, in one line with what to do; "" when it can."""
+    gpu = find_gpu()
+    if isinstance(gpu, str):
+        return f"{gpu}."
+    return "" if installed_layers() else f"neither PyCUDA nor cuda-python is installed. {INSTALL}."
+
+
+class Stream(Protocol):
+    """Work for the GPU, done in order. ``handle`` is the driver's CUstream."""
+
+    @property
+    def handle(self) -> int:
+        """The driver's CUstream."""
+        ...
+
+    def wait(self) -> None:
+        """Block until all of it is done; CudaError when some of it failed."""
+        ...
+
+
+class Event(Protocol):
+    """A mark in a stream."""
+
+    def record(self) -> None:
+        """Put the mark behind all that the stream was given so far."""
+        ...
+
+    def wait(self) -> None:
+        """Block until the mark is reached; CudaError when something before it failed."""
+        ...
+
+
+class Graph(Protocol):
+    """Work that was recorded once and is started with one call."""
+
+    def launch(self) -> None:
+        """Start it on the stream it was recorded on."""
+        ...
+
+
+class Device(ABC):
+    """The first GPU for one thread: all that is made here is freed by close, in the reverse order.
+
+    Everything happens inside ``with device:``, which makes its context (the primary one, shared with TensorRT and
+    torch) current for as long. ``allocations`` counts buffers made so far, for tests.
+    """
+
+    layer: str
+
+    def __init__(self) -> None:
+        self.allocations = 0
+        self._cleanup = contextlib.ExitStack()
+        self._closed = False
+
+    @abstractmethod
+    def __enter__(self) -> Device:
+        """Make the context current on this thread."""
+
+    @abstractmethod
+    def __exit__(self, *_: object) -> None:
+        """Put back what was current before."""
+
+    @abstractmethod
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """An array in host memory that the GPU reads and writes by itself."""
+
+    @abstractmethod
+    def buffer(self, nbytes: int) -> int:
+        """The address of *nbytes* of memory on the GPU."""
+
+    @abstractmethod
+    def stream(self) -> Stream:
+        """A new stream that does not wait for the default one."""
+
+    @abstractmethod
+    def event(self, stream: Stream) -> Event:
+        """A new event for *stream*; waiting for it sleeps and does not spin."""
+
+    @abstractmethod
+    def upload(self, target: int, source: NDArray[Any], stream: Stream) -> None:
+        """Copy the pinned *source* to the address *target*; returns at once."""
+
+    @abstractmethod
+    def download(self, target: NDArray[Any], source: int, stream: Stream) -> None:
+        """Copy from the address *source* into the pinned *target*; returns at once."""
+
+    @abstractmethod
+    def free_memory(self) -> tuple[int, int]:
+        """Free and total memory of the GPU in bytes."""
+
+    def capture(self, stream: Stream, work: Callable[[], None]) -> Graph:
+        """A graph of what *work* gives *stream*; nothing of it runs yet. CudaError when it cannot be recorded."""
+        graph = _DriverGraph(stream, work)
+        self._cleanup.callback(graph.close)
+        return graph
+
+    def close(self) -> None:
+        """Free everything and let go of the context; never raises, safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(EngineError), self:  # the GPU may be gone, and then there is nothing to free
+            self._cleanup.close()
+        self._release()
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of the context."""
+
+
+def open_device(layer: Layer | None = None) -> Device:
+    """The first GPU through *layer*, or through the first one installed. EngineError says what is missing."""
+    reason = unavailable()
+    if not reason and layer is not None and layer not in installed_layers():
+        reason = f"{layer} is not installed. pip install {layer}."
+    if reason:
+        raise EngineError(f"CUDA: {reason}")
+    return _PyCuda() if (layer or installed_layers()[0]) == "pycuda" else _CudaPython()
+
+
+# --- PyCUDA ---------------------------------------------------------------------------------------------------
+
+
+class _PyCuda(Device):
+    """PyCUDA ends the process when a thread ends with a context on its stack: so it is there during calls only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import pycuda
+        import pycuda.driver as driver
+
+        self._cuda = driver
+        self.layer = f"PyCUDA {pycuda.VERSION_TEXT}"
+        with self._told():
+            driver.init()
+            self._context = driver.Device(0).retain_primary_context()
+
+    def __enter__(self) -> Device:
+        with self._told():
+            self._context.push()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cuda.Context.pop()
+
+    def _release(self) -> None:
+        _quietly(self._context.detach)
+        driver = _driver()
+        if driver is not None:  # detach leaves the context it lets go of on the driver's own stack
+            driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        with self._told():
+            array: NDArray[Any] = self._cuda.pagelocked_empty(shape, dtype)
+        self.allocations += 1
+        holder: Any = array.base
+        self._cleanup.callback(lambda: _quietly(holder.free))
+        return array
+
+    def buffer(self, nbytes: int) -> int:
+        with self._told():
+            memory = self._cuda.mem_alloc(nbytes)
+        self.allocations += 1
+        self._cleanup.callback(lambda: _quietly(memory.free))
+        return int(memory)
+
+    def stream(self) -> Stream:
+        with self._told():
+            return _PyCudaStream(self, self._cuda.Stream(1))
+
+    def event(self, stream: Stream) -> Event:
+        assert isinstance(stream, _PyCudaStream)
+        with self._told():
+            return _PyCudaEvent(self, self._cuda.Event(_BLOCKING_SYNC | 2), stream)
+
+    def upload(self, target: int, source: NDArray[Any], stream: Stream) -> None:
+        assert isinstance(stream, _PyCudaStream)
+        with self._told():
+            self._cuda.memcpy_htod_async(target, source, stream.of)
+
+    def download(self, target: NDArray[Any], source: int, stream: Stream) -> None:
+        assert isinstance(stream, _PyCudaStream)
+        with self._told():
+            self._cuda.memcpy_dtoh_async(target, source, stream.of)
+
+    def free_memory(self) -> tuple[int, int]:
+        with self._told():
+            free, total = self._cuda.mem_get_info()
+        return int(free), int(total)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """PyCUDA's errors as ours."""
+        try:
+            yield
+        except self._cuda.Error as error:
+            raise CudaError(f"CUDA: {str(error).strip() or type(error).__name__}.") from None
+
+
+class _PyCudaStream:
+    def __init__(self, device: _PyCuda, of: Any) -> None:
+        self._device, self.of = device, of
+
+    @property
+    def handle(self) -> int:
+        return int(self.of.handle)
+
+    def wait(self) -> None:
+        with self._device._told():
+            self.of.synchronize()
+
+
+class _PyCudaEvent:
+    def __init__(self, device: _PyCuda, of: Any, stream: _PyCudaStream) -> None:
+        self._device, self._of, self._stream = device, of, stream
+
+    def record(self) -> None:
+        with self._device._told():
+            self._of.record(self._stream.of)
+
+    def wait(self) -> None:
+        with self._device._told():
+            self._of.synchronize()
+
+
+# --- cuda-python ----------------------------------------------------------------------------------------------
+
+
+class _CudaPython(Device):
+    """cuda-python is the driver's interface as it is: every call returns (error, values …)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import cuda.bindings
+        from cuda.bindings import driver
+
+        self._cuda = driver
+        self.layer = f"cuda-python {cuda.bindings.__version__}"
+        self.call(driver.cuInit(0))
+        self._gpu = self.call(driver.cuDeviceGet(0))
+        self._context = self.call(driver.cuDevicePrimaryCtxRetain(self._gpu))
+
+    def call(self, result: tuple[Any, ...]) -> Any:
+        """What the driver returned beside its error code; CudaError when that is not success."""
+        error, *values = result
+        if int(error) != 0:
+            _, name = self._cuda.cuGetErrorName(error)
+            text = name.decode() if isinstance(name, bytes) else f"error {int(error)}"
+            raise CudaError(f"CUDA: {text}.")
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def __enter__(self) -> Device:
+        self.call(self._cuda.cuCtxPushCurrent(self._context))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cuda.cuCtxPopCurrent()
+
+    def _release(self) -> None:
+        self._cuda.cuDevicePrimaryCtxRelease(self._gpu)
+
+    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        kind = np.dtype(dtype)
+        nbytes = int(np.prod(shape)) * kind.itemsize
+        address = self.call(self._cuda.cuMemHostAlloc(nbytes, 0))
+        self.allocations += 1
+        self._cleanup.callback(lambda: self._cuda.cuMemFreeHost(address))
+        memory = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(int(address)))
+        array: NDArray[Any] = memory.view(kind).reshape(shape)
+        return array
+
+    def buffer(self, nbytes: int) -> int:
+        address = self.call(self._cuda.cuMemAlloc(nbytes))
+        self.allocations += 1
+        self._cleanup.callback(lambda: self._cuda.cuMemFree(address))
+        return int(address)
+
+    def stream(self) -> Stream:
+        handle = self.call(self._cuda.cuStreamCreate(1))  # 1: does not wait for the default stream
+        self._cleanup.callback(lambda: self._cuda.cuStreamDestroy(handle))
+        return _CudaPythonStream(self, handle)
+
+    def event(self, stream: Stream) -> Event:
+        handle = self.call(self._cuda.cuEventCreate(_BLOCKING_SYNC | 2))  # 2: no timing
+        self._cleanup.callback(lambda: self._cuda.cuEventDestroy(handle))
+        return _CudaPythonEvent(self, handle, stream.handle)
+
+    def upload(self, target: int, source: NDArray[Any], stream: Stream) -> None:
+        self.call(self._cuda.cuMemcpyHtoDAsync(target, source.ctypes.data, source.nbytes, stream.handle))
+
+    def download(self, target: NDArray[Any], source: int, stream: Stream) -> None:
+        self.call(self._cuda.cuMemcpyDtoHAsync(target.ctypes.data, source, target.nbytes, stream.handle))
+
+    def free_memory(self) -> tuple[int, int]:
+        free, total = self.call(self._cuda.cuMemGetInfo())
+        return int(free), int(total)
+
+
+class _CudaPythonStream:
+    def __init__(self, device: _CudaPython, of: Any) -> None:
+        self._device, self.handle = device, int(of)
+
+    def wait(self) -> None:
+        self._device.call(self._device._cuda.cuStreamSynchronize(self.handle))
+
+
+class _CudaPythonEvent:
+    def __init__(self, device: _CudaPython, of: Any, stream: int) -> None:
+        self._device, self._of, self._stream = device, of, stream
+
+    def record(self) -> None:
+        self._device.call(self._device._cuda.cuEventRecord(self._of, self._stream))
+
+    def wait(self) -> None:
+        self._device.call(self._device._cuda.cuEventSynchronize(self._of))
+
+
+# --- the driver -----------------------------------------------------------------------------------------------
+
+
+class _DriverGraph:
+    """A captured graph, through ctypes."""
+
+    def __init__(self, stream: Stream, work: Callable[[], None]) -> None:
+        driver = _driver()
+        assert driver is not None, "there is a stream, so there is a driver"
+        self._driver = driver
+        self._stream = ctypes.c_void_p(stream.handle)
+        self._exec: ctypes.c_void_p | None = None
+        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        _call(driver, "cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_CAPTURE_THREAD_LOCAL))
+        try:
+            work()
+        except BaseException:  # the stream must not stay in capture
+            driver.cuStreamEndCapture(self._stream, ctypes.byref(graph))
+            if graph.value:
+                driver.cuGraphDestroy(graph)
+            raise
+        _call(driver, "cuStreamEndCapture", self._stream, ctypes.byref(graph))
+        try:
+            _call(driver, "cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+        finally:
+            driver.cuGraphDestroy(graph)
+        self._exec = executable
+
+    def launch(self) -> None:
+        """Start it on the stream it was recorded on."""
+        if self._exec is None:
+            raise CudaError("CUDA: the graph is closed.")
+        _call(self._driver, "cuGraphLaunch", self._exec, self._stream)
+
+    def close(self) -> None:
+        """Free it; safe to call twice."""
+        if self._exec is not None:
+            self._driver.cuGraphExecDestroy(self._exec)
+            self._exec = None
+
+
+def _call(driver: ctypes.CDLL, function: str, *arguments: Any) -> None:
+    error = int(getattr(driver, function)(*arguments))
+    if error != 0:
+        name = ctypes.c_char_p()
+        driver.cuGetErrorName(ctypes.c_int(error), ctypes.byref(name))
+        raise CudaError(f"CUDA: {function}: {name.value.decode() if name.value else f'error {error}'}.")
+
+
+@functools.cache
+def _driver() -> ctypes.CDLL | None:
+    """The driver's library; None where there is none. It stays loaded: it may be unloaded only after all that uses it."""
+    return _library("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+
+
+def _driver_version(driver: ctypes.CDLL) -> str:
+    """The driver's own version, such as 580.65.06; the CUDA version it serves where that is not told."""
+    nvml = _library("nvml.dll" if os.name == "nt" else "libnvidia-ml.so.1")
+    text = ctypes.create_string_buffer(96)
+    if nvml is not None and nvml.nvmlInit_v2() == 0:
+        told = nvml.nvmlSystemGetDriverVersion(text, len(text))
+        nvml.nvmlShutdown()
+        if told == 0:
+            return text.value.decode(errors="replace")
+    number = ctypes.c_int(0)
+    driver.cuDriverGetVersion(ctypes.byref(number))
+    return f"CUDA {number.value // 1000}.{number.value % 1000 // 10}"
+
+
+def _library(name: str) -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(name)
+    except OSError:
+        return None
+
+
+def _has(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is missing
+        return False
+
+
+def _quietly(free: Callable[[], object]) -> None:
+    """Free something when all else ends: the GPU may be gone, and then there is nothing to free."""
+    with contextlib.suppress(Exception):
+        free()
