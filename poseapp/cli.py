@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import psutil
@@ -18,7 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import poseapp
 from poseapp import cli_models, cli_train
 from poseapp.core.errors import PoseAppError
-from poseapp.engine.load import DEVICES, default_engines_dir, find_model
+from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
+
+if TYPE_CHECKING:
+    from poseapp.live.session import Wish
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -33,7 +37,33 @@ app.add_typer(cli_models.models_app, name="models")
 
 EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
 Model = Annotated[str | None, typer.Option("--model", "-m", help="A model of the store.", show_default="the store's default")]
-Device = Annotated[str, typer.Option("--device", help=f"Where to run: {', '.join(DEVICES)}.")]
+
+
+def _one_of(*known: str) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in known:
+            raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
+        return value
+
+    return check
+
+
+# None is what the window used last, and auto without one.
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        callback=_one_of(*DEVICES),
+        help=f"Where to run: {', '.join(DEVICES)}.",
+        show_default="the last one, else auto",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", callback=_one_of(*PRECISIONS), help=f"{', '.join(PRECISIONS)}.", show_default="the last one, else auto"
+    ),
+]
 DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
 
 
@@ -44,13 +74,14 @@ def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and detailed logs.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
-    device: Device = "auto",
+    device: Device = None,
+    precision: Precision = None,
 ) -> None:
     if version:
         print(f"poseapp {poseapp.__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        _open(None, model, engines_dir, device, out=None, headless=False, seconds=None)
+        _open(None, model, engines_dir, device, precision, out=None, headless=False, seconds=None)
 
 
 @app.command()
@@ -68,10 +99,11 @@ def run(
     headless: Annotated[bool, typer.Option("--headless", help="No window: write the annotated video and the keypoints.")] = False,
     seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Headless: stop after this time.")] = None,
     engines_dir: EnginesDir = default_engines_dir(),
-    device: Device = "auto",
+    device: Device = None,
+    precision: Precision = None,
 ) -> None:
     """Open the window on SOURCE, or work through it without one (--headless)."""
-    _open(source, model, engines_dir, device, out=out, headless=headless, seconds=seconds)
+    _open(source, model, engines_dir, device, precision, out=out, headless=headless, seconds=seconds)
 
 
 @app.command()
@@ -81,7 +113,8 @@ def bench(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file too.")] = None,
     soak: Annotated[int, typer.Option("--soak", help="Instead, run and record for so many minutes and watch the memory.")] = 0,
     engines_dir: EnginesDir = default_engines_dir(),
-    device: Device = "auto",
+    device: Device = None,
+    precision: Precision = None,
 ) -> None:
     """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
     from poseapp.live.bench import run_benchmark, run_soak
@@ -89,7 +122,7 @@ def bench(
     folder = find_model(engines_dir, model).folder
     clip = DEMO if DEMO.is_file() else None
     if soak > 0:
-        result = run_soak(folder, minutes=soak, device=device, clip=clip)
+        result = run_soak(folder, minutes=soak, device=device or "auto", clip=clip)
         print(f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}")
         first, last = result.memory_mb[0], result.memory_mb[-1]
         print(f"memory {first:.0f} MB after the first minute, {last:.0f} MB at the end: {result.growth_mb:+.1f} MB")
@@ -98,7 +131,8 @@ def bench(
         task = bar.add_task("benchmark", total=1.0)
         report = run_benchmark(
             folder,
-            device=device,
+            device=device or "auto",
+            precision=precision or "auto",
             seconds=seconds,
             clip=clip,
             progress=lambda share, what: bar.update(task, completed=share, description=what),
@@ -112,13 +146,15 @@ def _open(
     source_text: str | None,
     model: str | None,
     engines_dir: Path,
-    device: str,
+    device: str | None,
+    precision: str | None,
     *,
     out: Path | None,
     headless: bool,
     seconds: float | None,
 ) -> None:
     """The window where there is a screen, the same pipeline without one where there is none."""
+    from poseapp.live.session import Wish
     from poseapp.live.source import parse_source
 
     if not headless:
@@ -127,12 +163,13 @@ def _open(
             from poseapp.ui.app import run_app
 
             chosen = parse_source(source_text, loop=True) if source_text is not None else None
-            raise typer.Exit(run_app(chosen, model, engines_dir, device, out))
+            raise typer.Exit(run_app(chosen, model, engines_dir, device, precision, out))
         console.print(f"{reason} Running without a window.")
     if source_text is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source_text = str(DEMO)
-    _run_headless(source_text, find_model(engines_dir, model).folder, device, out or Path("recordings"), seconds)
+    wish = Wish(find_model(engines_dir, model).folder, device or "auto", precision or "auto")
+    _run_headless(source_text, wish, out or Path("recordings"), seconds)
 
 
 def _no_window_because() -> str:
@@ -146,14 +183,14 @@ def _no_window_because() -> str:
     return ""
 
 
-def _run_headless(source_text: str, folder: Path, device: str, out: Path, seconds: float | None) -> None:
+def _run_headless(source_text: str, wish: Wish, out: Path, seconds: float | None) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files."""
     from poseapp.live.record import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.source import parse_source
 
     source = parse_source(source_text)
-    session = Session(source, folder, device=device, realtime=source.live)
+    session = Session(source, wish.folder, device=wish.device, precision=wish.precision, realtime=source.live)
     begun = time.monotonic()
     latencies: list[float] = []
     first_pose_s: float | None = None
@@ -163,8 +200,13 @@ def _run_headless(source_text: str, folder: Path, device: str, out: Path, second
     try:
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(source.name, total=None)
+            build = bar.add_task("", total=100, visible=False)
             while not session.wait(0.02):
                 status = session.status()
+                if status.build is not None:
+                    bar.update(build, description=status.build.text, completed=round(100 * status.build.done), visible=True)
+                else:
+                    bar.update(build, visible=False)
                 if status.recording is not None:
                     total = getattr(source, "frames", 0) or None
                     bar.update(task, completed=status.recording.frames, total=total, description=status.message or source.name)
@@ -191,6 +233,8 @@ def _run_headless(source_text: str, folder: Path, device: str, out: Path, second
     median = sorted(latencies)[len(latencies) // 2] if latencies else 0.0
     first = f", first pose {first_pose_s:.1f} s after the start" if first_pose_s is not None else ", nobody found"
     print(f"model      {status.model or '–'} on {status.backend or '–'}")
+    if status.backend is not None and status.backend.fallback:
+        print(f"instead    {status.backend.fallback}")
     print(f"frames     {recording.frames} in {elapsed:.1f} s: {recording.frames / elapsed:.1f} fps, {recording.dropped} dropped")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
     for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):

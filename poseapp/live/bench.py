@@ -135,6 +135,7 @@ def run_benchmark(
     engine_folder: Path,
     *,
     device: str = "auto",
+    precision: str = "auto",
     seconds: float = 5.0,
     clip: Path | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -150,13 +151,13 @@ def run_benchmark(
     spec = ModelSpec.read(engine_folder / "model.json")
     measurements, backend = [], None
     for i, scenario in enumerate(SCENARIOS):
-        with _running(engine_folder, device, ClipSource(images, scenario.fps), scenario.record) as session:
+        with _running(engine_folder, device, ClipSource(images, scenario.fps), scenario.record, precision) as session:
 
-            def tick(share: float, i: int = i, scenario: Scenario = scenario) -> None:
+            def tick(share: float, what: str = "", i: int = i, scenario: Scenario = scenario) -> None:
                 if cancelled is not None and cancelled():
                     raise PoseAppError("benchmark: cancelled.")
                 if progress is not None:
-                    progress((i + share) / len(SCENARIOS), scenario.name)
+                    progress((i + share) / len(SCENARIOS), what or scenario.name)
 
             measurement, backend = _measure(session, scenario, seconds, tick)
             measurements.append(measurement)
@@ -173,9 +174,9 @@ def run_benchmark(
 
 
 @contextmanager
-def _running(engine_folder: Path, device: str, source: ClipSource, record: bool) -> Iterator[Session]:
-    """A session on *source*, recording to a folder that is thrown away."""
-    session = Session(source, engine_folder, device=device)
+def _running(engine_folder: Path, device: str, source: ClipSource, record: bool, precision: str = "auto") -> Iterator[Session]:
+    """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
+    session = Session(source, engine_folder, device=device, precision=precision, builds_first=lambda *_: False)
     with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()
@@ -186,7 +187,9 @@ def _running(engine_folder: Path, device: str, source: ClipSource, record: bool)
             session.stop()
 
 
-def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callable[[float], None]) -> tuple[Measurement, Backend]:
+def _measure(
+    session: Session, scenario: Scenario, seconds: float, tick: Callable[[float, str], None]
+) -> tuple[Measurement, Backend]:
     """Take and draw results as the window does, and collect the figures of the time after the warm-up."""
     options, canvas = DrawOptions(), None  # type: DrawOptions, ImageArray | None
     begun = time.monotonic()
@@ -199,8 +202,8 @@ def _measure(session: Session, scenario: Scenario, seconds: float, tick: Callabl
         now = time.monotonic()
         if now > next_tick:
             next_tick = now + 0.05
-            tick(min(1.0, (now - begun) / (WARM_UP_S + seconds)))
             state = session.status()
+            tick(min(1.0, (now - begun) / (WARM_UP_S + seconds)), state.build.text if state.build is not None else "")
             if state.state == "failed":
                 raise PoseAppError(state.message)
         if started and now - started >= seconds:

@@ -16,18 +16,25 @@ from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes, app_font
 
 
-def run_app(source: Source | None, model: str | None, engines_dir: Path, device: str = "auto", folder: Path | None = None) -> int:
+def run_app(
+    source: Source | None,
+    model: str | None,
+    engines_dir: Path,
+    device: str | None = None,
+    precision: str | None = None,
+    folder: Path | None = None,
+) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
-    of a folder in *engines_dir*; None takes the one used last, else the default. Recordings go into *folder* from now on;
-    None keeps the one chosen last.
+    of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
+    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
-    window = MainWindow(preferences, themes, engines_dir, device)
+    window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:
         window.set_folder(folder.expanduser().resolve())

@@ -123,10 +123,17 @@ class Bridge(QObject):
         if self._session is not None:
             self._session.set_source(source)
 
-    def set_model(self, folder: Path) -> None:
-        """Change the model."""
+    def set_model(self, folder: Path, device: str, precision: str) -> None:
+        """Change the model, or where and how it runs."""
         if self._session is not None:
-            self._session.set_model(folder)
+            self._session.set_model(folder, device, precision)
+            self.poll()
+
+    def cancel_build(self) -> None:
+        """Give up the engine that is being compiled."""
+        if self._session is not None:
+            self._session.cancel_build()
+            self.poll()
 
     def set_heatmaps(self, on: bool) -> None:
         """Ask the network for its heatmaps, or no longer."""

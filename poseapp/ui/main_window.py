@@ -40,14 +40,21 @@ class MainWindow(QMainWindow):
 
     closed = Signal()
 
-    def __init__(self, preferences: Preferences, themes: Themes, engines_dir: Path, device: str = "auto") -> None:
+    def __init__(
+        self,
+        preferences: Preferences,
+        themes: Themes,
+        engines_dir: Path,
+        device: str | None = None,
+        precision: str | None = None,
+    ) -> None:
         super().__init__()
         self.setWindowTitle("poseapp")
         self.setAcceptDrops(True)
         self.preferences, self.themes = preferences, themes
         self.jobs = Jobs(self)
         self.bridge = Bridge(self.jobs, self)
-        self.player = Player(self.bridge, self.jobs, preferences, engines_dir, device)
+        self.player = Player(self.bridge, self.jobs, preferences, engines_dir, device, precision)
         self.benchmark = BenchmarkRun(self.jobs, self)
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
         self.controls, self.panel = Controls(), BenchmarkPanel()

@@ -9,7 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from poseapp.core.errors import ModelError, PoseAppError
-from poseapp.engine.load import StoredModel, find_model, list_models
+from poseapp.engine.devices import unavailable
+from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
 from poseapp.live.session import Session
 from poseapp.live.source import Camera, CameraSource, Mode, Source, list_cameras
 from poseapp.ui.bridge import Bridge, Jobs
@@ -40,11 +41,21 @@ class Player(QObject):
     note_changed = Signal(str)  # why this is not what the user would expect
     problem = Signal(str, str)  # topic, one line; never a topic of the session's status, which takes its own back
     no_model = Signal(str)  # nothing can run, and why
+    devices_known = Signal(dict)  # device → why it cannot be used here, "" where it can
 
-    def __init__(self, bridge: Bridge, jobs: Jobs, preferences: Preferences, engines_dir: Path, device: str) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        jobs: Jobs,
+        preferences: Preferences,
+        engines_dir: Path,
+        device: str | None = None,
+        precision: str | None = None,
+    ) -> None:
         super().__init__()
         self._bridge, self._jobs, self._preferences = bridge, jobs, preferences
-        self._engines_dir, self._device = engines_dir, device
+        self._engines_dir = engines_dir
+        self._device, self._precision = device or preferences.device, precision or preferences.precision
         self._cameras: list[Camera] = []
         self._given: Source | None = None
         self._asked_model: str | None = None
@@ -66,6 +77,11 @@ class Player(QObject):
     def device(self) -> str:
         """The device asked for."""
         return self._device
+
+    @property
+    def precision(self) -> str:
+        """The precision asked for."""
+        return self._precision
 
     def begin(self, source: Source | None, model: str | None) -> None:
         """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip."""
@@ -92,10 +108,17 @@ class Player(QObject):
         """Change to the model in *folder* and remember it."""
         self._folder = folder
         self._preferences.model = folder.name
-        if self._bridge.session is not None:
-            self._bridge.set_model(folder)
-        else:
-            self._start()
+        self._load()
+
+    def choose_device(self, device: str) -> None:
+        """Run the model on *device* and remember it."""
+        self._device = self._preferences.device = device
+        self._load()
+
+    def choose_precision(self, precision: str) -> None:
+        """Run the model in *precision* and remember it."""
+        self._precision = self._preferences.precision = precision
+        self._load()
 
     def again(self) -> None:
         """Try once more what did not work, or play what has ended."""
@@ -103,7 +126,7 @@ class Player(QObject):
         if status is None:
             self.begin(self._given, self._asked_model)
         elif status.state == "failed" and not status.model and self._folder is not None:
-            self._bridge.set_model(self._folder)
+            self._load()
         elif self._choice is not None:
             self._change_to(self._choice)
 
@@ -177,10 +200,18 @@ class Player(QObject):
             self.problem.emit("first model", found.model_error)
         self._source = self._make(choice)
         self._start()
+        # Looking for GPUs may take a second: the picture comes first.
+        self._jobs.run("devices", look_for_devices, self.devices_known.emit)
+
+    def _load(self) -> None:
+        if self._bridge.session is None:
+            self._start()
+        elif self._folder is not None:
+            self._bridge.set_model(self._folder, self._device, self._precision)
 
     def _start(self) -> None:
         if self._source is not None and self._folder is not None and not self._stopped:
-            self._bridge.start(Session(self._source, self._folder, device=self._device))
+            self._bridge.start(Session(self._source, self._folder, device=self._device, precision=self._precision))
 
     def _make(self, choice: Choice) -> Source | None:
         if choice.kind == "given":
@@ -213,6 +244,11 @@ class Player(QObject):
             self.cameras_changed.emit(cameras)
         if new and self._by_default:
             self.camera_appeared.emit(new[0])
+
+
+def look_for_devices() -> dict[str, str]:
+    """Each device, and why it cannot be used here; "" where it can."""
+    return {device: unavailable(device) for device in DEVICES}
 
 
 def _cameras() -> tuple[list[Camera], str]:

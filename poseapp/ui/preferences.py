@@ -7,6 +7,7 @@ from typing import cast
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
+from poseapp.engine.load import DEVICES, PRECISIONS
 from poseapp.live.source import DEFAULT_MODE, Mode
 from poseapp.render import DrawOptions
 from poseapp.ui.choices import Choice
@@ -94,6 +95,26 @@ class Preferences:
     @model.setter
     def model(self, value: str) -> None:
         self._settings.setValue("model/name", value)
+
+    @property
+    def device(self) -> str:
+        """Where the model runs."""
+        value = self._text("model/device")
+        return value if value in DEVICES else "auto"
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._settings.setValue("model/device", value)
+
+    @property
+    def precision(self) -> str:
+        """In which precision the model runs."""
+        value = self._text("model/precision")
+        return value if value in PRECISIONS else "auto"
+
+    @precision.setter
+    def precision(self, value: str) -> None:
+        self._settings.setValue("model/precision", value)
 
     @property
     def draw(self) -> DrawOptions:
