@@ -43,7 +43,7 @@ def _graph() -> onnx.ModelProto:
         "last": np.array([2], np.int64),
     }
     steps = [
-        helper.make_node("Cast", ["frames"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["crops"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
         helper.make_node("ReduceSum", ["nchw", "channels"], ["light"], keepdims=1),
         helper.make_node("Mul", ["light", "to_unit"], ["unit"]),
@@ -57,7 +57,7 @@ def _graph() -> onnx.ModelProto:
     graph = helper.make_graph(
         steps,
         "tiny-detector",
-        [helper.make_tensor_value_info("frames", TensorProto.UINT8, ["n", *HW, 3])],
+        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["n", *HW, 3])],
         [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["n", BOXES, 5])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )

@@ -105,9 +105,9 @@ class Detector:
         want = [*self.spec.input_hw, 3], [self.spec.boxes, 5]
         shapes = [[list(v.shape)[1:] for v in values] for values in (self._session.get_inputs(), self._session.get_outputs())]
         names = [v.name for v in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if names != ["frames", "boxes"] or shapes != [[want[0]], [want[1]]]:
+        if names != ["crops", "boxes"] or shapes != [[want[0]], [want[1]]]:
             raise EngineError(
-                f"{path}: expected input frames N×{'×'.join(map(str, want[0]))} and output boxes N×{self.spec.boxes}×5, "
+                f"{path}: expected input crops N×{'×'.join(map(str, want[0]))} and output boxes N×{self.spec.boxes}×5, "
                 f"got {names} of {shapes}. Export the detector again."
             )
         import onnxruntime
@@ -126,12 +126,12 @@ class Detector:
         found = found[found[:, 4] >= (self.spec.threshold if threshold is None else threshold)][:limit]
         return frame_boxes(found[:, :4], affine, hw), found[:, 4].copy()
 
-    def infer(self, frames: ImageArray) -> FloatArray:
-        """Boxes (N, M, 5) x, y, width, height in input px and score, best first, of *frames* (N, H, W, 3) uint8 BGR."""
+    def infer(self, crops: ImageArray) -> FloatArray:
+        """Boxes (N, M, 5) x, y, width, height in input px and score, best first, of *crops* (N, H, W, 3) uint8 BGR."""
         if self._session is None:
             raise EngineError(f"{self.spec.name}: the detector is closed.")
         try:
-            return np.asarray(self._session.run(["boxes"], {"frames": frames})[0], np.float32)
+            return np.asarray(self._session.run(["boxes"], {"crops": crops})[0], np.float32)
         except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
             raise EngineError(f"{self.spec.name}: ONNX Runtime failed ({first_line(error)}).") from None
 
