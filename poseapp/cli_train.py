@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
-Annotations = Annotated[Path, typer.Option(help="COCO-format keypoint file.", show_default=False)]
+Annotations = Annotated[Path, typer.Option(help="COCO-format keypoint file, or the .mat of MPII or LSP.", show_default=False)]
 Images = Annotated[Path, typer.Option(help="Folder with its pictures.", show_default=False)]
 EnginesDir = Annotated[Path | None, typer.Option(help="Model store. Default: engines/ beside the package.", show_default=False)]
 
@@ -301,7 +301,7 @@ def evaluate_command(
     engines_dir: EnginesDir = None,
     device: Annotated[str, typer.Option(help="Where to run the model.")] = "auto",
 ) -> None:
-    """Score an exported model on a COCO-format keypoint set, in the engine the app uses."""
+    """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
     from poseapp.core.multiscale import SCALES
     from poseapp.train.evaluate import contact_sheet, write_png
 
@@ -356,19 +356,23 @@ def evaluate_with_progress(
 
 def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = ()) -> None:
     """The figures, the errors by joint and the conventions, as tables."""
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
-    from poseapp.core.metrics import ERRORS
+    from poseapp.core import metrics
     from poseapp.train.evaluate import conventions
+
+    def percent(value: float | None, digits: int = 1) -> str:
+        return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
 
     console = Console()
     f = result.figures
     top = Table(title=f"{engine.spec.name}: {f.people} people with five or more labelled joints")
     for names, values in (
         (("mean OKS", "OKS≥.5", "OKS≥.75", "PCK@.2", "PCKh@.5", "ms"),
-         (f"{f.mean_oks:.4f}", f"{f.oks50:.3f}", f"{f.oks75:.3f}", f"{100 * f.pck_total:.2f}",
-          "–" if f.pckh_total is None else f"{100 * f.pckh_total:.2f}", f"{f.ms_per_person:.1f}")),
+         (f"{f.mean_oks:.4f}", f"{f.oks50:.3f}", f"{f.oks75:.3f}", percent(f.pck_total, 2),
+          percent(f.pckh_total, 2), f"{f.ms_per_person:.1f}")),
         (("AP", "AP50", "AP75", "APM", "APL", "AR"),
          tuple(f"{value:.4f}" for value in (f.ap, f.ap50, f.ap75, result.ap_medium, result.ap_large, f.ar))),
     ):  # fmt: skip
@@ -382,17 +386,18 @@ def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, sc
     console.print(top)
     joints = Table(title="Labelled joints, and what became of them in %")
     short = {"left_right": "l/r", "inversion": "inv."}
-    for name in ("joint", "n", "PCK@.2", *(short.get(kind, kind) for kind in ERRORS)):
+    for name in ("joint", "n", "PCK@.2", "PCKh@.5", *(short.get(kind, kind) for kind in metrics.ERRORS)):
         joints.add_column(name, justify="left" if name == "joint" else "right", no_wrap=True)
-    for (name, value), counts in zip(f.pck_by_joint.items(), result.errors, strict=True):
+    labels = metrics.labelled(np.stack([person.joints for person in result.people])).sum(axis=0)
+    for (name, value), pckh, n, counts in zip(f.pck_by_joint.items(), result.pckh_by_joint, labels, result.errors, strict=True):
         shares = [f"{100 * c / max(1, counts.sum()):.1f}" for c in counts]
-        joints.add_row(name.replace("_", " "), str(counts.sum()), "–" if value is None else f"{100 * value:.1f}", *shares)
+        joints.add_row(name.replace("_", " "), str(n), percent(value), percent(pckh), *shares)
     overall = result.errors.sum(axis=0)
     joints.add_section()
     shares = [f"{100 * c / max(1, overall.sum()):.1f}" for c in overall]
-    joints.add_row("all", str(overall.sum()), f"{100 * f.pck_total:.1f}", *shares)
+    joints.add_row("all", str(labels.sum()), percent(f.pck_total), percent(f.pckh_total), *shares)
     console.print(joints)
-    console.print(conventions(engine, boxes, flip, scales), style="dim", highlight=False)
+    console.print(conventions(engine, result, boxes, flip, scales), style="dim", highlight=False)
 
 
 def export_command(
@@ -436,7 +441,7 @@ def export_command(
         try:
             result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
             print_figures(result, engine, "gt", False)
-            how = conventions(engine, "gt", False)
+            how = conventions(engine, result, "gt", False)
         finally:
             engine.close()
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []

@@ -190,12 +190,13 @@ class AveragePrecision:
     ar: float
 
 
-def average_precision(scenes: Sequence[Scene], skeleton: Skeleton) -> AveragePrecision:
+def average_precision(scenes: Sequence[Scene], sigmas: ArrayLike) -> AveragePrecision:
     """AP, AP50, AP75, APM, APL and AR over *scenes*, as COCO's keypoint evaluation defines them.
 
-    Agrees with pycocotools to rounding; it needs neither pycocotools nor a file.
+    *sigmas* (K,) are those of the joints, all above 0. Agrees with pycocotools to rounding; it needs neither pycocotools
+    nor a file, and takes other joints than COCO's.
     """
-    sigmas = np.asarray(skeleton.sigmas)
+    sigmas = np.asarray(sigmas, np.float64)
     similarity = [_oks_matrix(_best_first(scene), sigmas) for scene in scenes]
     precision, recall = {}, {}
     for size, limits in AREAS.items():

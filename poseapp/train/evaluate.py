@@ -15,7 +15,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,16 @@ from numpy.typing import NDArray
 from poseapp.core import heatmap, metrics, multiscale, transform
 from poseapp.core.errors import DataError
 from poseapp.core.roi import Follower, search_boxes
-from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.engine.base import Engine, Output
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.people import BOX_PADDING, Person, load_json, read_coco, read_image
+from poseapp.train.people import BOX_PADDING, Person, load_json, read_image
+from poseapp.train.sets import LabelledSet
 
 JOINT_SCORE = 0.2  # joints below it say nothing about how good a detection is
 DOUBLE_OKS = 0.9
+NOT_IN_PCKH = ("pelvis", "thorax")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,57 @@ class Box:
     path: Path
     box: NDArray[np.floating]
     score: float = 1.0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model is scored on: the joints of a set, and where the model has them.
+
+    ``skeleton`` is the set's, with COCO's sigmas for the joints that COCO has: OKS is over these alone. ``channels`` (K,)
+    are the model's joints in its order, None for a joint that the model does not find: that one is not asked for.
+    ``model`` names the model's own skeleton.
+    """
+
+    skeleton: Skeleton
+    channels: tuple[int | None, ...]
+    model: str
+
+    @classmethod
+    def of(cls, of_set: Skeleton | None, of_model: Skeleton) -> Scored:
+        """The joints that a set and a model share, by name; None for a set of no known skeleton, seen as the model's."""
+        skeleton = of_set or of_model
+        sigmas = [COCO_17.sigmas[at] if at is not None else 0.0 for at in joints_in(skeleton.keypoints, COCO_17.keypoints)]
+        scored = replace(skeleton, sigmas=tuple(sigmas))
+        return cls(scored, joints_in(skeleton.keypoints, of_model.keypoints), of_model.name)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the model has every joint of the set."""
+        return None not in self.channels
+
+    def predicted(self, joints: FloatArray) -> FloatArray:
+        """A model's joints (K_model, 3) in the order of the set, (K, 3): NaN with score 0 where the model has none."""
+        out = np.full((len(self.channels), 3), np.nan, np.float32)
+        out[:, 2] = 0
+        for k, at in enumerate(self.channels):
+            if at is not None:
+                out[k] = joints[at]
+        return out
+
+    def asked(self, person: Person) -> Person:
+        """*person* without the labels of joints that the model does not find, and with the size of the head."""
+        head_px = person.head_px
+        if math.isnan(head_px):
+            head_px = float(metrics.head_size(person.joints[None], self.skeleton)[0])
+        joints = person.joints.copy()
+        joints[[at is None for at in self.channels]] = (np.nan, np.nan, 0)
+        return replace(person, joints=joints, head_px=head_px)
+
+    def __str__(self) -> str:
+        shared = sum(at is not None for at in self.channels)
+        if self.model == self.skeleton.name:
+            return f"the {shared} joints of {self.model}"
+        return f"the {shared} joints that the model ({self.model}) shares with the set ({self.skeleton.name})"
 
 
 @dataclass(frozen=True)
@@ -79,7 +132,8 @@ class Evaluation:
     """The figures, and what they came from.
 
     ``predicted`` (N, K, 3) x, y in px of the picture and score, for each of ``people``; ``errors`` counts the kinds of
-    ``metrics.ERRORS`` by joint, (K, kinds); ``ap_medium`` and ``ap_large`` are COCO's APM and APL (−1: nobody of that size).
+    ``metrics.ERRORS`` by joint, (K, kinds); ``ap_medium`` and ``ap_large`` are COCO's APM and APL (−1: nobody of that size);
+    ``pckh_by_joint`` (K,) is PCKh@0.5, NaN where nobody could be measured, by boxes about heads where the set has them.
     """
 
     figures: Figures
@@ -88,7 +142,14 @@ class Evaluation:
     people: Sequence[Person]
     predicted: FloatArray
     errors: NDArray[np.int64]
-    skeleton: Skeleton
+    scored: Scored
+    pckh_by_joint: NDArray[np.float64]
+    head_boxes: bool = False
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints of ``predicted`` and of all figures."""
+        return self.scored.skeleton
 
 
 def evaluate(
@@ -102,23 +163,35 @@ def evaluate(
     limit: int = 0,
     on_person: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Score *engine* on the people of a COCO-format keypoint file.
+    """Score *engine* on the people of a COCO-format keypoint file, or of MPII's or LSP's own.
 
-    *boxes*: ``"gt"`` for the annotated boxes; ``"detect"`` to look for one person in each picture as the app does; or the
-    path of a COCO detection file. AP and AR then use these; the other figures always come from the annotated boxes.
+    A model of another skeleton than the set's is scored on the joints that both have. *boxes*: ``"gt"`` for the annotated
+    boxes; ``"detect"`` to look for one person in each picture as the app does; or the path of a COCO detection file. AP
+    and AR then use these; the other figures always come from the annotated boxes.
     *flip* averages the heatmaps with those of the mirrored crop, *scales* with those of larger and smaller crops.
     *limit* stops after so many people (0: all). *on_person* is called with how many are done. Raises DataError on
     wrong annotations, boxes or pictures.
     """
-    skeleton = engine.spec.skeleton
-    people = read_coco(annotations, images, skeleton)[: limit or None]
+    labelled = LabelledSet(annotations, images, "val")
+    scored = Scored.of(labelled.skeleton, engine.spec.skeleton)
+    skeleton = scored.skeleton
+    by_tools = scored.whole and skeleton.name == COCO_17.name
+    if by_tools:
+        require_pycocotools()
+    if boxes not in ("gt", "detect") and labelled.format != "coco":
+        raise DataError(f"{boxes}: boxes of a file need annotations in COCO's format, got {annotations.name}. Use --boxes gt.")
+    read = labelled.read(skeleton, 1)
+    people = [p for p in map(scored.asked, read) if metrics.labelled(p.joints).any()][: limit or None]
+    if not people:
+        raise DataError(f"{annotations}: nobody has a label that can be scored on {scored}. Take another set or model.")
     pictures = {p.image_id: p.path for p in people}
     given = read_boxes(Path(boxes), annotations, images) if boxes not in ("gt", "detect") else []
     total = len(people) + (len(pictures) if boxes == "detect" else len(given))
     predictor = Predictor(engine, flip, scales)
     predicted = np.empty((len(people), skeleton.k, 3), np.float32)
     for n, person in enumerate(people):
-        predicted[n] = predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))
+        joints = predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))
+        predicted[n] = scored.predicted(joints)
         on_person(n + 1, total)
     ms_per_person = predictor.median_ms
     found = [Box(p.image_id, p.path, p.box) for p in people]
@@ -126,19 +199,24 @@ def evaluate(
     if boxes == "detect":
         found, poses = [], []
         for n, (image_id, path) in enumerate(pictures.items()):
-            joints = look_for_a_person(predictor, path)
-            if joints is not None:
+            seen = look_for_a_person(predictor, path)
+            if seen is not None:
                 found.append(Box(image_id, path, transform.whole_box((1, 1))))
-                poses.append(joints)
+                poses.append(scored.predicted(seen))
             on_person(len(people) + n + 1, total)
     elif given:
         found, poses = given, []
         for box in given:
-            poses.append(predictor(box.path, transform.fit_aspect(box.box, engine.spec.input_hw, BOX_PADDING)))
+            joints = predictor(box.path, transform.fit_aspect(box.box, engine.spec.input_hw, BOX_PADDING))
+            poses.append(scored.predicted(joints))
             on_person(len(people) + len(poses), total)
         found, poses = drop_doubles(found, poses, skeleton)
-    coco = coco_summary(annotations, found, poses, skeleton, {p.image_id for p in people} if limit else None)
-    return summarise(people, predicted, coco, skeleton, ms_per_person)
+    if by_tools:
+        coco = coco_summary(annotations, found, poses, {p.image_id for p in people} if limit else None)
+    else:
+        coco = shared_summary(people, found, poses, scored)
+    head_boxes = any(math.isfinite(p.head_px) for p in read)
+    return summarise(people, predicted, coco, scored, ms_per_person, head_boxes)
 
 
 class Predictor:
@@ -242,8 +320,8 @@ def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Sk
     kept: dict[int, list[int]] = defaultdict(list)
     for i in sorted(range(len(boxes)), key=lambda i: -pose_score(boxes[i].score, poses[i])):
         others = kept[boxes[i].image_id]
-        as_truth = np.column_stack([poses[i][:, :2], np.full(skeleton.k, 2)])
-        area = float(np.prod(np.ptp(poses[i][:, :2], axis=0)))
+        as_truth = np.column_stack([poses[i][:, :2], np.where(np.isnan(poses[i][:, 0]), 0, 2)])
+        area = float(np.prod(np.nanmax(poses[i][:, :2], axis=0) - np.nanmin(poses[i][:, :2], axis=0)))
         similarity = [float(metrics.oks(poses[j][:, :2], as_truth, area, skeleton.sigmas)) for j in others]
         if max(similarity, default=0.0) <= DOUBLE_OKS:
             others.append(i)
@@ -251,17 +329,19 @@ def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Sk
     return [boxes[i] for i in order], [poses[i] for i in order]
 
 
-def coco_summary(
-    annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Skeleton, image_ids: set[int] | None
-) -> list[float]:
-    """AP, AP50, AP75, APM, APL, AR by pycocotools; NaN for skeletons that are not COCO's 17 joints."""
-    if skeleton.name != COCO_17.name:
-        return [float("nan")] * 6
+def require_pycocotools() -> None:
+    """Raise DataError, with what to install, where pycocotools is missing."""
     try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
+        import pycocotools.cocoeval  # noqa: F401
     except ModuleNotFoundError:
         raise DataError('evaluation: pycocotools is not installed. Install it with: pip install "poseapp[train]"') from None
+
+
+def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatArray], image_ids: set[int] | None) -> list[float]:
+    """AP, AP50, AP75, APM, APL, AR of COCO's 17 joints by pycocotools, in all pictures or those of *image_ids*."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     results: list[dict[str, Any]] = [
         {
             "image_id": box.image_id,
@@ -284,17 +364,55 @@ def coco_summary(
     return [float(value) for value in evaluation.stats[:6]]
 
 
+def shared_summary(people: Sequence[Person], boxes: Sequence[Box], poses: Sequence[FloatArray], scored: Scored) -> list[float]:
+    """AP, AP50, AP75, APM, APL, AR over the joints that set, model and COCO share, in the pictures of *people*.
+
+    By the rules of COCO's evaluation, which itself takes all 17 joints or none; people are those given, without crowds.
+    """
+    sigmas = np.asarray(scored.skeleton.sigmas)
+    joints = np.array([at is not None for at in scored.channels]) & (sigmas > 0)
+    of_picture: dict[int, tuple[list[Person], list[int]]] = {p.image_id: ([], []) for p in people}
+    for person in people:
+        of_picture[person.image_id][0].append(person)
+    for i, box in enumerate(boxes):
+        if box.image_id in of_picture:
+            of_picture[box.image_id][1].append(i)
+    scenes = [
+        metrics.Scene(
+            predicted=np.array([poses[i][joints, :2] for i in found], np.float64).reshape(-1, joints.sum(), 2),
+            score=np.array([pose_score(boxes[i].score, poses[i][joints]) for i in found]),
+            truth=np.stack([p.joints[joints] for p in here]).astype(np.float64),
+            area=np.array([p.area for p in here]),
+            boxes=np.stack([p.box for p in here]).astype(np.float64),
+        )
+        for here, found in of_picture.values()
+    ]
+    result = metrics.average_precision(scenes, sigmas[joints])
+    return list(asdict(result).values())
+
+
 def summarise(
-    people: Sequence[Person], predicted: FloatArray, coco: Sequence[float], skeleton: Skeleton, ms_per_person: float
+    people: Sequence[Person],
+    predicted: FloatArray,
+    coco: Sequence[float],
+    scored: Scored,
+    ms_per_person: float,
+    head_boxes: bool = False,
 ) -> Evaluation:
-    """All figures for *predicted* (N, K, 3) against *people*; *coco* as ``coco_summary`` gives it."""
+    """All figures for *predicted* (N, K, 3) against *people*; *coco* as ``coco_summary`` gives it.
+
+    *head_boxes*: the set says how large heads are. PCKh leaves out pelvis and thorax, as MPII's own evaluation does.
+    """
+    skeleton = scored.skeleton
     truth = np.stack([p.joints for p in people]).astype(np.float64)
     area = np.array([p.area for p in people])
     xy = predicted[..., :2].astype(np.float64)
     enough = metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS
     similarity = metrics.oks(xy, truth, area, skeleton.sigmas)[enough]
     pck = metrics.pck(xy, truth, metrics.torso_size(truth, skeleton), 0.2)
-    pckh = metrics.pck(xy, truth, metrics.head_size(truth, skeleton), 0.5)
+    pckh = metrics.pck(xy, truth, [p.head_px for p in people], 0.5)
+    counted = np.where([name in NOT_IN_PCKH for name in skeleton.keypoints], 0, pckh.joints)
+    pckh_total = float(np.nansum(pckh.by_joint * counted) / counted.sum()) if counted.sum() else None
     by_picture: dict[int, list[int]] = defaultdict(list)
     for n, person in enumerate(people):
         by_picture[person.image_id].append(n)
@@ -315,23 +433,28 @@ def summarise(
             name: float(value) if np.isfinite(value) else None
             for name, value in zip(skeleton.keypoints, pck.by_joint, strict=True)
         },
-        pckh_total=pckh.total if np.isfinite(pckh.total) else None,
+        pckh_total=pckh_total,
         ms_per_person=ms_per_person,
         people=int(enough.sum()),
     )
-    return Evaluation(figures, ap_medium, ap_large, people, predicted, errors, skeleton)
+    return Evaluation(figures, ap_medium, ap_large, people, predicted, errors, scored, pckh.by_joint, head_boxes)
 
 
-def conventions(engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = ()) -> str:
+def conventions(engine: Engine, result: Evaluation, boxes: str, flip: bool, scales: Sequence[float] = ()) -> str:
     """One line that says how the figures were made."""
     spec = engine.spec
     looked = "one person a picture, found as the app does," if boxes == "detect" else f"boxes of {Path(boxes).name}"
     where = "annotated boxes" if boxes == "gt" else f"{looked} for AP and AR, annotated boxes for the rest"
     height, width = spec.input_hw
-    head = "neck to head top" if "head_top" in spec.skeleton.keypoints else "1.5 × the widest labelled face distance"
+    if result.head_boxes:
+        head = "0.6 × the head box's diagonal, without pelvis and thorax"
+    else:
+        head = "neck to head top" if "head_top" in result.skeleton.keypoints else "1.5 × the widest labelled face distance"
+    whole = result.scored.whole and result.skeleton.name == COCO_17.name
+    joints = "" if whole else f"{result.scored}; OKS and AP over those of them that COCO has, without crowds; "
     tests = f"{'flip test' if flip else 'no flip test'}{f', mean of {len(scales)} scales' if scales else ''}"
     return (
-        f"{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {tests}; "
+        f"{joints}{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {tests}; "
         f"decode {spec.decode}, mapping {spec.mapping}; PCK@0.2 of left shoulder to right hip; PCKh@0.5 of {head}; "
         f"{engine.backend}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import tempfile
@@ -170,21 +171,17 @@ def _figures(result: Evaluation, commands: Commands) -> str:
     shares = (f.oks50, f.oks75, f.pck_total, f.pckh_total)
     values = [
         f"{f.mean_oks:.3f}",
-        *("–" if share is None else f"{100 * share:.1f} %" for share in shares),
+        *map(_percent, shares),
         *(f"{value:.3f}" for value in (f.ap, f.ap50, f.ap75, f.ar)),
         f"{f.ms_per_person:.1f}",
     ]
     heads = ["mean OKS", "OKS ≥ 0.5", "OKS ≥ 0.75", "PCK@0.2", "PCKh@0.5", "AP", "AP50", "AP75", "AR", "ms a person"]
     kinds = [kind.replace("_", "/") for kind in metrics.ERRORS]
     joints = [
-        [
-            name.replace("_", " "),
-            "–" if f.pck_by_joint[name] is None else f"{100 * (f.pck_by_joint[name] or 0):.1f} %",
-            *_shares(counts),
-        ]
-        for name, counts in zip(result.skeleton.keypoints, result.errors, strict=True)
+        [name.replace("_", " "), _percent(f.pck_by_joint[name]), _percent(pckh), *_shares(counts)]
+        for name, pckh, counts in zip(result.skeleton.keypoints, result.pckh_by_joint.tolist(), result.errors, strict=True)
     ]
-    joints.append(["**all**", f"{100 * f.pck_total:.1f} %", *_shares(result.errors.sum(axis=0))])
+    joints.append(["**all**", _percent(f.pck_total), _percent(f.pckh_total), *_shares(result.errors.sum(axis=0))])
     return f"""Over {f.people} people with five or more labelled joints; {commands.conventions}. Measured on the exported graph by
 
 ```
@@ -195,7 +192,11 @@ def _figures(result: Evaluation, commands: Commands) -> str:
 
 What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
-{_table(["joint", "PCK@0.2", *kinds], joints)}"""
+{_table(["joint", "PCK@0.2", "PCKh@0.5", *kinds], joints)}"""
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _shares(counts: NDArray[np.int64]) -> list[str]:

@@ -66,7 +66,7 @@ def in_coco(scenes: list[Scene]) -> Any:
 def test_average_precision_agrees_with_pycocotools(seed: int) -> None:
     scenes = random_scenes(seed)
     evaluation = in_coco(scenes)
-    ours = metrics.average_precision(scenes, COCO_17)
+    ours = metrics.average_precision(scenes, COCO_17.sigmas)
     stats = evaluation.stats
     got = [ours.ap, ours.ap50, ours.ap75, ours.ap_medium, ours.ap_large, ours.ar]
     assert got == pytest.approx([*stats[:5], stats[5]], abs=1e-9)
@@ -92,7 +92,7 @@ def test_oks_agrees_with_pycocotools() -> None:
 def test_no_people_of_a_size_is_minus_one() -> None:
     truth = np.dstack([np.random.default_rng(0).uniform(0, 300, (1, 17, 2)), np.full((1, 17, 1), 2.0)])
     scene = Scene(truth[..., :2], np.ones(1), truth, np.array([200.0**2]), np.array([[0.0, 0, 300, 300]]))
-    result = metrics.average_precision([scene], COCO_17)
+    result = metrics.average_precision([scene], COCO_17.sigmas)
     assert [result.ap, result.ap_large, result.ap_medium, result.ar] == pytest.approx([1.0, 1.0, -1.0, 1.0], abs=1e-9)
 
 
