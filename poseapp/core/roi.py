@@ -62,7 +62,6 @@ class Follower:
         self._followed: Box | None = None
         self._misses = 0
         self._tries = 0
-        self.identity = 0  # of the person followed now or last; a new number each time one is found
 
     @property
     def following(self) -> bool:
@@ -88,8 +87,6 @@ class Follower:
             if self._misses >= rule.misses:
                 self._followed = None
             return False
-        if not self.following:
-            self.identity += 1
         self._misses = 0
         self._followed = next_region(self._skeleton, xy, score, frame_hw, self._input_hw, self._followed, rule)
         return True
@@ -100,13 +97,13 @@ class Follower:
 
     def inherit(self, other: Follower) -> None:
         """Go on where *other* was, after a change of model."""
-        self._followed, self.identity = other._followed, other.identity
+        self._followed = other._followed
 
 
 def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
     """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
     strength = float(np.sort(score)[-rule.joints :].mean())
-    return strength >= (rule.keep if known else rule.find) and np.count_nonzero(score >= rule.trusted) >= 3
+    return strength >= (rule.keep if known else rule.find) and int(np.count_nonzero(score >= rule.trusted)) >= 3
 
 
 def next_region(

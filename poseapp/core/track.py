@@ -112,6 +112,11 @@ class Tracker:
         self._last = Poses.none(self._skeleton)
         self._t = -np.inf
 
+    @property
+    def seen_last(self) -> Poses:
+        """The people of the last frame."""
+        return self._last
+
     def inherit(self, other: Tracker) -> None:
         """Go on with the people whom *other* knows, where the joints are the same ones, and with its numbers at least."""
         self.next_id = max(self.next_id, other.next_id)

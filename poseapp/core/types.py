@@ -75,6 +75,22 @@ class Poses:
     def __len__(self) -> int:
         return len(self.xy)
 
+    def pick(self, which: NDArray[np.bool_]) -> Poses:
+        """Those that are *which* (N,)."""
+        return Poses(self.xy[which], self.score[which], self.person_score[which], self.ids[which], self.skeleton)
+
+    def plus(self, other: Poses) -> Poses:
+        """These people and then those of *other*, which has the same skeleton."""
+        if len(other) == 0:
+            return self
+        return Poses(
+            np.concatenate([self.xy, other.xy]),
+            np.concatenate([self.score, other.score]),
+            np.concatenate([self.person_score, other.person_score]),
+            np.concatenate([self.ids, other.ids]),
+            self.skeleton,
+        )
+
     @classmethod
     def none(cls, skeleton: Skeleton) -> Poses:
         """Nobody."""

@@ -9,18 +9,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, Protocol
 
-from poseapp.core.errors import EngineError, RecordError
-from poseapp.core.types import Frame, Result
+from poseapp.core.errors import EngineError, ModelError, RecordError
+from poseapp.core.smooth import Smoother, SmoothRule
+from poseapp.core.types import Frame, People, Result
 from poseapp.engine.base import Backend, Engine, Progress
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.estimator import Estimator
+from poseapp.live.estimator import Estimator, PersonFinder, Point
+from poseapp.live.people import TopDown
 from poseapp.live.record import Recorder, Recording, RecordOptions
 from poseapp.live.slot import Slot
 from poseapp.live.source import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
+from poseapp.live.ways import BUDGET_MS, make_estimator, open_detector, suited_model
 from poseapp.live.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -42,11 +46,12 @@ class Load(Protocol):
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user wants to run: a model, on a device, in a precision."""
+    """What the user wants to run: a model, on a device, in a precision, and a way of looking for people."""
 
     folder: Path
     device: str = "auto"
     precision: str = "auto"
+    people: People = "one"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ class Status:
 
     ``message`` is one line for the user, or ""; ``asked`` and ``granted`` are picture modes; ``loading`` is the model
     being loaded, ``build`` how far that is, and ``model_error`` why the last change of model failed; ``wish`` is what was
-    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else.
+    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else;
+    ``way`` is how people are looked for, and ``note`` one line about why model or way are not the ones wished for.
     """
 
     state: State
@@ -77,6 +83,8 @@ class Status:
     model_error: str
     wish: Wish
     backend: Backend | None
+    way: People
+    note: str
     people: int
     stats: Snapshot
     recording: Recording | None
@@ -89,9 +97,12 @@ class _Inference:
     worker: Worker
     inbox: Slot[Frame]
     folder: Path
+    people: People  # the way asked for; the estimator changes to it between two frames
     engine: Engine | None = None
+    detector: PersonFinder | None = None
     estimator: Estimator | None = None
-    searched_from: int = 0  # the follower knows nothing older than this frame
+    smoother: Smoother | None = None
+    searched_from: int = 0  # the estimator knows nothing older than this frame
 
 
 class Session:
@@ -107,7 +118,8 @@ class Session:
     dropped rather than queued; otherwise (a file without a window) each one is worked on, as fast as possible. *model*
     is a folder of the model store. Every method may be called from any thread; all return at once, but for stop, wait
     and, while it makes its folder, start_recording. *load* makes an engine; *builds_first* says of a folder, device and
-    precision whether that takes long, because the engine is compiled first.
+    precision whether that takes long, because the engine is compiled first; *open_detector* loads the person detector of a
+    model store, or gives None. *people* is the way of looking for them, *smoothing* steadies their joints.
 
     In real time the CPU then serves meanwhile, and it takes over, too, from a device that fails in mid-stream.
     """
@@ -119,12 +131,17 @@ class Session:
         *,
         device: str = "auto",
         precision: str = "auto",
+        people: People = "one",
+        smoothing: SmoothRule | None = None,
         realtime: bool = True,
         load: Load = load_engine,
         builds_first: Callable[[Path, str, str], bool] = builds_first,
+        open_detector: Callable[[Path], PersonFinder | None] = open_detector,
     ) -> None:
         self.heatmaps = False
-        self._realtime, self._load, self._builds_first = realtime, load, builds_first
+        self.budget_ms = BUDGET_MS  # of the poses of all people in a frame, top-down
+        self._smoothing = smoothing
+        self._realtime, self._load, self._builds_first, self._open_detector = realtime, load, builds_first, open_detector
         self._lock = threading.RLock()
         self._engine_came = threading.Condition(self._lock)  # or will not come any more
         self._started = self._stopped = False
@@ -142,7 +159,7 @@ class Session:
         self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
         self._search_from = 0  # from this frame on the picture is another one
         # The model
-        self._wish = Wish(model, device, precision)
+        self._wish = Wish(model, device, precision, people)
         self._inference: _Inference | None = None  # the one that gets the frames
         self._newest: _Inference  # the last one asked for
         self._loaders: list[_Inference] = []  # those that load, run or finish
@@ -151,6 +168,8 @@ class Session:
         self._build: Build | None = None
         self._fallback = ""  # why what runs is not what was wished for, where its engine does not know
         self._engine_error = ""  # why there is no engine
+        self._note = ""  # why model or way are not the ones wished for
+        self._clicks: list[Point | None] = []  # on people to lock; None lets go
         self._capture_drops = 0  # of inboxes that are gone
         # The recording
         self._recorder: Recorder | None = None  # the last one
@@ -187,8 +206,36 @@ class Session:
                 return
             if self._build is not None:
                 self._newest.worker.request_stop()
-            self._wish = Wish(folder, device or self._wish.device, precision or self._wish.precision)
+            self._wish = Wish(folder, device or self._wish.device, precision or self._wish.precision, self._wish.people)
             self._start_loader(self._wish)
+
+    def set_people(self, people: People) -> None:
+        """Look for *people* that way from now on: between two frames, where the model can, else with one that can.
+
+        When that fails, all goes on as it was and ``status().model_error`` says why.
+        """
+        with self._lock:
+            if self._stopped:
+                return
+            self._wish = replace(self._wish, people=people)
+            self._model_error = ""
+            if not self._started:
+                return
+            if people != "bottom-up" and self._loaders and all(one.folder == self._wish.folder for one in self._loaders):
+                self._note = ""
+                for one in self._loaders:
+                    one.people = people
+            else:
+                self._start_loader(self._wish)
+
+    def set_smoothing(self, rule: SmoothRule | None) -> None:
+        """Steady the joints by *rule* from the next frame on; None gives them as they are found."""
+        self._smoothing = rule
+
+    def lock_person(self, xy: Point | None) -> None:
+        """Hold on to the person at *xy*, frame px; None, and the same person once more, lets go."""
+        with self._lock:
+            self._clicks.append(xy)
 
     def cancel_build(self) -> None:
         """Give up the engine that is being compiled; what runs goes on, and its backend says why it is that one."""
@@ -304,6 +351,8 @@ class Session:
                 self._model_error,
                 self._wish,
                 self._backend(engine) if engine is not None else None,
+                self._inference.people if self._inference is not None else self._wish.people,
+                self._note,
                 self._people,
                 self._stats.snapshot(drops),
                 recording,
@@ -418,7 +467,7 @@ class Session:
             lambda stop: self._load_and_infer(inference, wish, request, has_stand_in, stop),
             lambda error: self._inference_failed(inference, request, error),
         )
-        self._newest = inference = _Inference(worker, Slot(lossless=not self._realtime), wish.folder)
+        self._newest = inference = _Inference(worker, Slot(lossless=not self._realtime), wish.folder, wish.people)
         self._loaders.append(inference)
         worker.start()
 
@@ -429,17 +478,64 @@ class Session:
                     self._build = Build(text, done)
             return not stop.is_set()
 
+        note = self._suit(me, wish)
+        wish = replace(wish, folder=me.folder, people=me.people)
         if not has_stand_in and self._stands_in(wish, request):
-            wish = Wish(wish.folder, "cpu")
+            wish = Wish(wish.folder, "cpu", people=wish.people)
         me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=tell)
         try:
-            me.estimator = Estimator(me.engine, thorough=not self._realtime)
+            note = self._set_up(me) or note
+            assert me.estimator is not None
             if self._take_over(me, me.estimator, request, stop):
+                self._note = note
                 self._infer(me, stop)
         finally:
+            if me.detector is not None:
+                me.detector.close()
             me.engine.close()
             with self._lock:
                 self._loaders.remove(me)
+
+    def _suit(self, me: _Inference, wish: Wish) -> str:
+        """Find the model for the way wished for; returns a line where it is not the model wished for.
+
+        Where there is none and nothing runs yet, that is one person with the model wished for.
+        """
+        try:
+            me.folder, note = suited_model(wish.folder, me.people)
+        except ModelError as error:
+            return self._one_instead(me, error)
+        return note
+
+    def _set_up(self, me: _Inference) -> str:
+        """Make the estimator, and the detector where one helps; returns a line where something is missing."""
+        note = ""
+        if me.people != "bottom-up":
+            try:
+                me.detector = self._open_detector(me.folder.parent)
+            except ModelError as error:
+                log.warning("%s", error)
+                note = str(error)
+        try:
+            me.estimator = self._make_estimator(me)
+        except ModelError as error:
+            note = self._one_instead(me, error)
+            me.estimator = self._make_estimator(me)
+        return note
+
+    def _one_instead(self, me: _Inference, error: ModelError) -> str:
+        """Look for one person, for want of what *error* says; raises *error* where another way runs that can go on."""
+        with self._lock:
+            running = self._inference
+            self._wish = replace(self._wish, people="one" if running is None else running.people)
+        if running is not None:
+            raise error
+        me.people = "one"
+        return str(error)
+
+    def _make_estimator(self, me: _Inference) -> Estimator:
+        assert me.engine is not None
+        return make_estimator(me.people, me.engine, me.detector, self.budget_ms, thorough=not self._realtime)
 
     def _stands_in(self, wish: Wish, request: int) -> bool:
         """Whether this thread is to run the CPU engine; the wish is then on its way on a thread of its own."""
@@ -473,7 +569,7 @@ class Session:
             previous.worker.join(10.0)
             me.searched_from = previous.searched_from
             if previous.estimator is not None:
-                estimator.follower.inherit(previous.estimator.follower)
+                estimator.inherit(previous.estimator)
         if self._recorder is not None:
             self._note_model(self._recorder)
         return True
@@ -485,11 +581,11 @@ class Session:
         assert me.estimator is not None
         with suppress(EngineError):  # a device that is gone may not even let go
             me.engine.close()
-        engine = self._load(me.folder, "cpu", precision="auto", progress=None)
-        estimator = Estimator(engine, thorough=not self._realtime)
-        estimator.follower.inherit(me.estimator.follower)
+        me.engine, failed = self._load(me.folder, "cpu", precision="auto", progress=None), me.estimator
+        estimator = self._make_estimator(me)
+        estimator.inherit(failed)
         with self._lock:
-            me.engine, me.estimator = engine, estimator
+            me.estimator = estimator
             self._stats.restart()
             serving = me is self._inference
             if serving:
@@ -518,11 +614,14 @@ class Session:
                     return
                 continue
             assert me.estimator is not None
+            if me.people != me.estimator.people:
+                self._change_way(me, me.estimator)
+            self._instruct(me.estimator)
             if me.searched_from < self._search_from <= frame.index:
                 me.searched_from = self._search_from
-                me.estimator.follower.forget()
+                me.estimator.forget()
             wait_ms = max(0.0, time.monotonic() - frame.t) * 1e3 if self._realtime else 0.0
-            result = self._estimate(me, me.estimator, frame, wait_ms)
+            result = self._steadied(me, self._estimate(me, me.estimator, frame, wait_ms))
             self._stats.tick("inference")
             self._stats.add_all(result.stage_ms)
             self._people = len(result.poses)
@@ -532,6 +631,39 @@ class Session:
             self._results.put(result)
             with self._lock:
                 self._worked(frame.index)
+
+    def _change_way(self, me: _Inference, before: Estimator) -> None:
+        """Go on with the same engine and another estimator."""
+        try:
+            me.estimator = self._make_estimator(me)
+            me.estimator.inherit(before)
+        except ModelError as error:
+            with self._lock:
+                me.people, self._model_error = before.people, str(error)
+                self._wish = replace(self._wish, people=before.people)
+
+    def _instruct(self, estimator: Estimator) -> None:
+        """Pass on what the user has changed since the last frame."""
+        with self._lock:
+            clicks, self._clicks = self._clicks, []
+        for xy in clicks:
+            estimator.lock(xy)
+        if isinstance(estimator, TopDown):
+            estimator.budget_ms = self.budget_ms
+
+    def _steadied(self, me: _Inference, result: Result) -> Result:
+        """*result* with smoothed poses, where they are wanted."""
+        rule, skeleton = self._smoothing, result.poses.skeleton
+        if rule is None:
+            me.smoother = None
+            return result
+        if me.smoother is None:
+            me.smoother = Smoother(skeleton, rule)
+        me.smoother.rule = rule
+        started = time.perf_counter()
+        smoothed = me.smoother.update(result.poses, result.frame.t)
+        decode_ms = result.stage_ms.get("decode", 0.0) + (time.perf_counter() - started) * 1e3
+        return replace(result, smoothed=smoothed, stage_ms=MappingProxyType({**result.stage_ms, "decode": decode_ms}))
 
     def _estimate(self, me: _Inference, estimator: Estimator, frame: Frame, wait_ms: float) -> Result:
         """The poses in *frame*, on the CPU where the device fails at it."""

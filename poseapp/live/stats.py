@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 
-STAGES = ("wait", "crop", "inference", "decode", "draw", "encode", "total")
+STAGES = ("wait", "detect", "crop", "inference", "decode", "draw", "encode", "total")
 RATES = ("capture", "inference", "display", "recording")
 WINDOW_S = 3.0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from poseapp.core.roi import FOLLOW, Follower, body_extent, search_boxes
+from poseapp.core.roi import FOLLOW, Follower, body_extent, detected_region, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -79,18 +79,6 @@ def test_one_good_frame_forgives_the_misses_before() -> None:
         f.update(STANDING, scores(0.01), HW)
         f.update(STANDING, scores(0.9), HW)
     assert f.following
-    assert f.identity == 1
-
-
-def test_each_person_found_gets_a_new_number() -> None:
-    f = follower()
-    f.update(STANDING, scores(0.9), HW)
-    f.update(STANDING, scores(0.9), HW)
-    assert f.identity == 1
-    for _ in range(FOLLOW.misses):
-        f.update(STANDING, scores(0.0), HW)
-    f.update(STANDING, scores(0.9), HW)
-    assert f.identity == 2
 
 
 def test_a_few_sure_joints_are_no_person() -> None:
@@ -183,9 +171,6 @@ def test_a_change_of_model_goes_on_where_the_other_was() -> None:
     new.inherit(old)
     assert new.following
     np.testing.assert_array_equal(new.box(HW), old.box(HW))
-    assert new.identity == 1
-    new.update(STANDING, scores(0.9), HW)
-    assert new.identity == 1
 
 
 def test_another_picture_is_searched_from_the_start() -> None:
@@ -194,6 +179,25 @@ def test_another_picture_is_searched_from_the_start() -> None:
     f.forget()
     assert not f.following
     np.testing.assert_array_equal(f.box(HW), search_boxes(HW, INPUT_HW)[0])
+
+
+def test_detected_regions_are_tried_first_and_the_search_goes_on_after_them() -> None:
+    f = follower()
+    seen = np.array([100.0, 50.0, 60.0, 80.0], np.float32)
+    tried = []
+    for _ in range(3):
+        tried.append(f.box(HW, [seen]))
+        f.update(STANDING, scores(0.0), HW)
+    np.testing.assert_array_equal(tried, [seen, *search_boxes(HW, INPUT_HW)[:2]])
+    f.update(STANDING, scores(0.9), HW)
+    assert f.box(HW, [seen]).tolist() != seen.tolist()  # somebody is followed
+
+
+def test_a_detected_region_holds_the_box_with_a_margin() -> None:
+    region = detected_region(np.array([100.0, 50.0, 30.0, 80.0], np.float32), INPUT_HW)
+    assert region[3] == pytest.approx(1.25 * 80)
+    assert region[2] / region[3] == pytest.approx(INPUT_HW[1] / INPUT_HW[0])
+    np.testing.assert_allclose(region[:2] + region[2:] / 2, [115.0, 90.0])
 
 
 def trusting(*joints: str) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Estimator: what the network says in a crop is put back into the frame to a fraction of a pixel."""
+"""OnePerson: what the network says in a crop is put back into the frame to a fraction of a pixel."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from poseapp.core.heatmap import Mapping
 from poseapp.core.roi import search_boxes
 from poseapp.core.transform import apply
 from poseapp.core.types import Frame, Result
-from poseapp.live.estimator import Estimator
+from poseapp.live.estimator import OnePerson
 
 
 def follow(source: MarkerSource, engine: MarkerEngine, heatmaps: bool = False) -> list[tuple[float, Result]]:
-    estimator = Estimator(engine)
+    estimator = OnePerson(engine)
     source.open()
     results: list[tuple[float, Result]] = []
     while (item := source.read()) is not None:
@@ -56,7 +56,7 @@ def test_the_only_picture_is_searched_everywhere(x: float) -> None:
     wide = np.zeros((*hw, 3), np.uint8)
     left = int(hw[1] * x) - 100
     wide[:, left : left + 200] = MarkerSource((360, 200), still=True).picture(0.0)
-    result = Estimator(MarkerEngine(), thorough=True).estimate(Frame(wide, 0, 0.0))
+    result = OnePerson(MarkerEngine(), thorough=True).estimate(Frame(wide, 0, 0.0))
     assert len(result.poses) == 1
     want = MarkerSource((360, 200), still=True).truth(0.0) + np.array([left, 0])
     np.testing.assert_allclose(result.poses.xy[0], want, atol=0.5)
@@ -67,13 +67,13 @@ def test_a_live_frame_is_searched_once_and_an_offline_one_in_each_region_once() 
     black = Frame(np.zeros((360, 1200, 3), np.uint8), 0, 0.0)
     for thorough, times in ((False, 1), (True, len(search_boxes(black.hw, SPEC.input_hw)))):
         engine = MarkerEngine()
-        estimator = Estimator(engine, thorough)
+        estimator = OnePerson(engine, thorough=thorough)
         assert len(estimator.estimate(black).poses) == 0
         assert engine.frames == times
 
 
 def test_every_stage_is_timed() -> None:
-    result = Estimator(MarkerEngine(delay_s=0.02)).estimate(Frame(MarkerSource().picture(0), 0, 0.0), wait_ms=7.0)
+    result = OnePerson(MarkerEngine(delay_s=0.02)).estimate(Frame(MarkerSource().picture(0), 0, 0.0), wait_ms=7.0)
     assert set(result.stage_ms) == {"wait", "crop", "inference", "decode"}
     assert result.stage_ms["wait"] == 7.0
     assert result.stage_ms["inference"] >= 20.0
@@ -82,7 +82,7 @@ def test_every_stage_is_timed() -> None:
 
 
 def test_nobody_is_no_pose() -> None:
-    result = Estimator(MarkerEngine()).estimate(Frame(np.zeros((360, 640, 3), np.uint8), 0, 0.0))
+    result = OnePerson(MarkerEngine()).estimate(Frame(np.zeros((360, 640, 3), np.uint8), 0, 0.0))
     assert len(result.poses) == 0
     assert result.boxes is not None
 
@@ -109,7 +109,7 @@ def test_heatmaps_are_a_copy_that_outlives_the_next_frame() -> None:
             self.buffer += 1
             return replace(output, heatmaps=self.buffer)
 
-    estimator = Estimator(Reusing())
+    estimator = OnePerson(Reusing())
     frame = Frame(MarkerSource().picture(0), 0, 0.0)
     first = estimator.estimate(frame, heatmaps=True)
     estimator.estimate(frame, heatmaps=True)
@@ -119,6 +119,6 @@ def test_heatmaps_are_a_copy_that_outlives_the_next_frame() -> None:
 def test_the_frame_is_handed_on_and_not_touched() -> None:
     picture = MarkerSource().picture(0.3)
     frame = Frame(picture.copy(), 3, 1.5)
-    result = Estimator(MarkerEngine()).estimate(frame)
+    result = OnePerson(MarkerEngine()).estimate(frame)
     assert result.frame is frame
     np.testing.assert_array_equal(frame.image, picture)

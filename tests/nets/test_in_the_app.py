@@ -13,7 +13,7 @@ from test_deploy_parity import NETS, deploy_for
 
 from poseapp.core.types import Frame
 from poseapp.engine.load import list_models, load_engine
-from poseapp.live.estimator import Estimator
+from poseapp.live.estimator import OnePerson
 from poseapp.nets.deploy import write_model
 from poseapp.nets.openpose import OpenPose
 
@@ -28,7 +28,7 @@ def test_each_family_runs_from_the_store(name: str, repo_root: Path, tmp_path: P
     assert image is not None
     engine = load_engine(stored.folder)
     try:
-        result = Estimator(engine).estimate(Frame(np.ascontiguousarray(image, dtype=np.uint8), 0, 0.0), heatmaps=True)
+        result = OnePerson(engine).estimate(Frame(np.ascontiguousarray(image, dtype=np.uint8), 0, 0.0), heatmaps=True)
     finally:
         engine.close()
     assert result.poses.skeleton is spec.skeleton

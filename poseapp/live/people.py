@@ -1,0 +1,286 @@
+"""Several people: top-down (a detector, then the pose of each) and bottom-up (all joints at once, then who owns which)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from poseapp.core import paf
+from poseapp.core.errors import ModelError
+from poseapp.core.nms import pose_nms
+from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_region
+from poseapp.core.spec import ModelSpec
+from poseapp.core.track import Tracker
+from poseapp.core.transform import apply, whole_box
+from poseapp.core.types import FloatArray, Frame, People, Poses, Result
+from poseapp.engine.base import Engine
+from poseapp.live.estimator import Clock, Estimator, Eye, PersonFinder, Point, Seen, locked_after, unknown_ids
+
+LARGEST_BATCH = 16  # crops at once: beyond it no device gains anything, and memory grows
+
+
+@dataclass(frozen=True)
+class TopDownRule:
+    """How top-down works.
+
+    The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
+    person's box by more than ``covered`` (intersection over union) is that person.
+    """
+
+    detect_every: int = 10
+    covered: float = 0.3
+
+
+TOP_DOWN = TopDownRule()
+
+
+@dataclass
+class _Followed:
+    """Where to look for a known person: ``region`` for the network, ``body`` as tight a box as a detector's."""
+
+    region: Box
+    body: Box
+    misses: int = 0
+    waiting: int = 0  # frames in which there was no time for them
+
+
+class TopDown:
+    """Finds people with a detector, and the pose of each in a crop; between detections the crops follow the poses.
+
+    In a frame no more people are looked at than fit into *budget_ms*, but one at least; the others are carried along,
+    and come first in the next frame. *thorough* detects in every frame and takes the time that everybody needs, for
+    files that are worked through.
+    """
+
+    people: People = "top-down"
+
+    def __init__(
+        self,
+        engine: Engine,
+        detector: PersonFinder,
+        rule: TopDownRule = TOP_DOWN,
+        budget_ms: float = math.inf,
+        thorough: bool = False,
+    ) -> None:
+        self._eye, self._detector = Eye(engine), detector
+        self._rule, self._thorough, self.budget_ms = rule, thorough, budget_ms
+        self.tracker = Tracker(self.spec.skeleton)
+        self.locked: int | None = None
+        self._followed: dict[int, _Followed] = {}
+        self._since_detection = 0
+        self._detect_now = True
+        self._ms_each = 0.0  # one person's share of a batch, as measured; 0: not yet
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._eye.spec
+
+    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
+        """Everybody that is seen, and those carried along; see Estimator."""
+        clock = Clock(wait_ms)
+        regions = self._regions(frame, clock)
+        seen = self._look(frame, [box for _, box in regions], heatmaps, clock)
+        looked = regions[: len(seen.xy)]
+        self._count_misses(looked)
+        poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t)
+        self._follow(poses, frame.hw)
+        carried = self._carried([identity for identity, _ in regions[len(looked) :]], poses, frame)
+        self._give_up()
+        clock.lap("decode")
+        return Result(
+            frame,
+            poses.plus(carried),
+            clock.times(),
+            np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
+            seen.heatmaps,
+            self.spec.name,
+            people=self.people,
+            locked=self.locked,
+            carried=frozenset(carried.ids.tolist()),
+        )
+
+    def forget(self) -> None:
+        """See Estimator."""
+        self.tracker.forget()
+        self.locked = None
+        self._followed, self._detect_now = {}, True
+
+    def lock(self, xy: Point | None) -> None:
+        """See Estimator."""
+        self.locked = locked_after(self.tracker, self.locked, xy)
+
+    def inherit(self, other: Estimator) -> None:
+        """See Estimator."""
+        self.tracker.inherit(other.tracker)
+        self.locked = other.locked
+        if isinstance(other, TopDown):
+            self._followed, self._ms_each = other._followed, 0.0
+
+    def _regions(self, frame: Frame, clock: Clock) -> list[tuple[int | None, Box]]:
+        """Where to look, the most urgent first, and for whom; None for somebody new."""
+        known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
+        regions: list[tuple[int | None, Box]] = [(identity, person.region) for identity, person in known]
+        self._since_detection += 1
+        missing = self.locked is not None and self.locked not in self._followed
+        due = self._thorough or self._since_detection >= self._rule.detect_every
+        if due or missing or self._detect_now or not self._followed:
+            self._since_detection, self._detect_now = 0, False
+            boxes, _ = self._detector.find(frame.image)
+            bodies = [person.body for person in self._followed.values()]
+            new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
+            first = 1 if regions and regions[0][0] == self.locked else 0
+            regions[first:first] = [(None, detected_region(box, self.spec.input_hw)) for box in new]
+            clock.lap("detect")
+        return regions
+
+    def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
+        """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
+        k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
+        parts = [Seen(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
+        while done < len(boxes):
+            n = self._affordable(spent_ms)
+            if n == 0 and done > 0:
+                break
+            batch = boxes[done : done + max(n, 1)]
+            before = clock.ms.get("crop", 0.0) + clock.ms.get("inference", 0.0)
+            parts.append(self._eye.look(frame.image, batch, heatmaps, clock))
+            took_ms = clock.ms["crop"] + clock.ms["inference"] - before
+            self._ms_each += (0.2 if self._ms_each else 1.0) * (took_ms / len(batch) - self._ms_each)
+            spent_ms, done = spent_ms + took_ms, done + len(batch)
+        return Seen(
+            np.concatenate([part.xy for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            tuple(maps for part in parts for maps in part.heatmaps),
+        )
+
+    def _affordable(self, spent_ms: float) -> int:
+        """How many more people there is time for in this frame, at most one batch of them."""
+        if self._thorough or math.isinf(self.budget_ms):
+            return LARGEST_BATCH
+        if not self._ms_each:
+            return 1  # to learn what one costs
+        return min(LARGEST_BATCH, max(0, int((self.budget_ms - spent_ms) / self._ms_each)))
+
+    def _people(self, seen: Seen, who: Sequence[int | None]) -> Poses:
+        """The people in what was *seen*: each once."""
+        person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
+        score = seen.score[person]
+        poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
+        return pose_nms(poses)
+
+    def _count_misses(self, looked: Sequence[tuple[int | None, Box]]) -> None:
+        """Take everybody for missed who was looked for; who was found has it taken back by ``_follow``."""
+        for identity, _ in looked:
+            if identity is not None:
+                self._followed[identity].misses += 1
+
+    def _follow(self, poses: Poses, frame_hw: tuple[int, int]) -> None:
+        """From now on look for the people of *poses* where they are."""
+        for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
+            before = self._followed[identity].region if identity in self._followed else None
+            region = next_region(poses.skeleton, xy, score, frame_hw, self.spec.input_hw, before)
+            self._followed[identity] = _Followed(region, body_box(xy, score))
+
+    def _carried(self, skipped: Sequence[int | None], found: Poses, frame: Frame) -> Poses:
+        """Those *skipped* for want of time, where they are expected, unless they were *found* as somebody new."""
+        there = set(found.ids.tolist())
+        waiting = {identity for identity in skipped if identity is not None and identity not in there}
+        if not waiting:
+            return Poses.none(self.spec.skeleton)
+        expected = self.tracker.predict(frame.t)
+        carried = expected.pick(np.isin(expected.ids, list(waiting)))
+        for xy, score, identity in zip(carried.xy, carried.score, carried.ids.tolist(), strict=True):
+            person = self._followed[identity]
+            person.waiting += 1
+            if is_person(score, known=True):
+                person.region = next_region(carried.skeleton, xy, score, frame.hw, self.spec.input_hw, person.region)
+                person.body = body_box(xy, score)
+        return carried
+
+    def _give_up(self) -> None:
+        """Look no longer for those who have been missed too often; a detection may find them again."""
+        lost = [identity for identity, person in self._followed.items() if person.misses >= FOLLOW.misses]
+        for identity in lost:
+            del self._followed[identity]
+        self._detect_now = bool(lost)
+
+
+class BottomUp:
+    """Finds the joints of everybody in the whole frame at once, and joins them along the part affinity fields."""
+
+    people: People = "bottom-up"
+
+    def __init__(self, engine: Engine) -> None:
+        self._eye = Eye(engine)
+        self.tracker = Tracker(self.spec.skeleton)
+        self.locked: int | None = None
+        output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
+        if output.fields is None:
+            raise ModelError(
+                f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
+                "Export it again with this version, or look for people top-down."
+            )
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._eye.spec
+
+    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
+        """Everybody; the cost does not depend on how many they are. See Estimator."""
+        clock = Clock(wait_ms)
+        box = whole_box(frame.hw)
+        seen = self._eye.look(frame.image, [box], True, clock)
+        (maps,) = seen.heatmaps
+        assert maps.fields is not None, "asked for when the model was loaded"
+        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
+        xy = apply(maps.to_frame, joints[..., :2])
+        score = np.ascontiguousarray(joints[..., 2])
+        person = score.mean(axis=1).astype(np.float32)
+        poses = self.tracker.update(Poses(xy, score, person, unknown_ids(len(xy)), self.spec.skeleton), frame.t)
+        clock.lap("decode")
+        return Result(
+            frame,
+            poses,
+            clock.times(),
+            box[None],
+            seen.heatmaps if heatmaps else (),
+            self.spec.name,
+            people=self.people,
+            locked=self.locked,
+        )
+
+    def forget(self) -> None:
+        """See Estimator."""
+        self.tracker.forget()
+        self.locked = None
+
+    def lock(self, xy: Point | None) -> None:
+        """See Estimator."""
+        self.locked = locked_after(self.tracker, self.locked, xy)
+
+    def inherit(self, other: Estimator) -> None:
+        """See Estimator."""
+        self.tracker.inherit(other.tracker)
+        self.locked = other.locked
+
+
+def body_box(xy: FloatArray, score: FloatArray) -> Box:
+    """The box (4,) around the trusted joints of *xy* (K, 2), as much larger as a body is than its joints."""
+    joints = xy[score >= FOLLOW.trusted]
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    rim = 0.08 * (high - low).max()
+    return np.concatenate([low - rim, high - low + 2 * rim]).astype(np.float32)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes (4,) x, y, width, height."""
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
+    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / (aw * ah + bw * bh - w * h))
