@@ -1,0 +1,641 @@
+"""TensorRT plans: what one is built for, building one, keeping it, and never using one on faith.
+
+A plan is the network compiled for one GPU and one version of everything below it. It lies beside the model (in the
+user's cache where that cannot be written) with a JSON of the same name that says what it was made for: ``PlanKey``. A
+plan is used when its key is the wanted one, its file is the one that was written, and TensorRT takes it; otherwise it
+is built again, and the reason is said in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib
+import json
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, get_args
+
+import platformdirs
+
+from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.spec import ModelSpec
+from poseapp.engine.base import Progress
+from poseapp.engine.cuda import Gpu, find_gpu
+
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+MAX_BATCH = 8
+INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'
+_PARSED = 0.05  # share of a build that is reading the ONNX file
+_MAKE_VARIANT = {"fp16": "Export or import the model again with --fp16.", "int8": "Make one with poseapp models quantise."}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """A range of batches a plan is good for, and the one it is tuned for."""
+
+    smallest: int
+    tuned: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class PlanKey:
+    """All that a plan depends on. ``runtime`` is TensorRT's flavour and full version, ``compute`` such as "8.6"."""
+
+    onnx_sha256: str
+    runtime: str
+    gpu: str
+    compute: str
+    driver: str
+    precision: str
+    input_hw: tuple[int, int]
+    profiles: tuple[Shapes, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as TensorRT read it from the ONNX file; -1 is the batch."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class PlanInfo:
+    """The JSON beside a plan. ``difference_px`` from ONNX Runtime on the stored crops, None until a GPU has run it;
+    ``rejected`` why the plan was thrown away, or "".
+    """
+
+    key: PlanKey
+    plan_sha256: str
+    plan_bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    built_s: float
+    difference_px: float | None = None
+    rejected: str = ""
+
+    def to_json(self) -> str:
+        """Readable JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> PlanInfo:
+        """The reverse; ValueError, TypeError or KeyError when it is anything else."""
+        content = json.loads(text)
+        key = content.pop("key")
+        profiles = tuple(Shapes(**one) for one in key.pop("profiles"))
+        height, width = key.pop("input_hw")
+        flags = tuple(key.pop("flags"))
+        inputs, outputs = (
+            tuple(Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in content.pop(name))
+            for name in ("inputs", "outputs")
+        )
+        plan_key = PlanKey(input_hw=(height, width), profiles=profiles, flags=flags, **key)
+        return cls(plan_key, inputs=inputs, outputs=outputs, **content)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan to run: its file, what it was made for, and why it was built just now ("" when it was there)."""
+
+    path: Path
+    info: PlanInfo
+    content: bytes
+    built_because: str
+
+
+# --- TensorRT -------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def tensorrt() -> Any:
+    """The module tensorrt, else tensorrt_rtx, which has the same interface; None where neither can be imported."""
+    for name in ("tensorrt", "tensorrt_rtx"):
+        try:
+            return importlib.import_module(name)
+        except (ImportError, OSError):  # OSError: the wheel is there, a library it needs is not
+            continue
+    return None
+
+
+def runtime_name(trt: Any) -> str:
+    """Flavour and full version, such as "TensorRT-RTX 1.7.1.116"."""
+    flavour = "TensorRT-RTX" if trt.__name__.startswith("tensorrt_rtx") else "TensorRT"
+    return f"{flavour} {trt.__version__}"
+
+
+def make_logger(trt: Any) -> Any:
+    """A logger for TensorRT that keeps its errors in ``errors`` and hands the rest to logging."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]  # the module is known at run time only
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= trt.ILogger.ERROR:
+                self.errors.append(message)
+            log.debug("TensorRT: %s", message)
+
+    return Logger()
+
+
+def profiles_for(batch: int) -> tuple[Shapes, ...]:
+    """One person is the common case and has a profile of its own, tuned for it."""
+    return (Shapes(1, 1, 1),) if batch == 1 else (Shapes(1, 1, 1), Shapes(1, batch, batch))
+
+
+def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gpu: Gpu) -> PlanKey:
+    """The key of the plan that is wanted. Raises ModelError when there is no such model, EngineError without TensorRT."""
+    trt = tensorrt()
+    if trt is None:
+        raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
+    if not 1 <= batch <= MAX_BATCH:
+        raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {batch}.")
+    return PlanKey(
+        onnx_sha256=_hash(onnx_path(folder, spec, precision), spec, precision),
+        runtime=runtime_name(trt),
+        gpu=gpu.name,
+        compute=f"{gpu.compute[0]}.{gpu.compute[1]}",
+        driver=gpu.driver,
+        precision=precision,
+        input_hw=spec.input_hw,
+        profiles=profiles_for(batch),
+        flags=("strongly typed", "no TF32"),
+    )
+
+
+def onnx_path(folder: Path, spec: ModelSpec, precision: Precision) -> Path:
+    """The model's file in *precision*; EngineError when it has none."""
+    if precision not in PRECISIONS:
+        raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}.")
+    if precision == "fp32":
+        return folder / "model.onnx"
+    path = folder / f"model.{precision}.onnx"
+    if precision not in spec.variants or not path.is_file():
+        raise EngineError(f"{spec.name}: it has no {path.name}. {_MAKE_VARIANT[precision]}")
+    return path
+
+
+def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, PlanInfo]:
+    """Compile the file *onnx* for *key*; blocks for seconds (TensorRT for RTX) to minutes.
+
+    TensorRT for RTX needs no GPU for it. Raises EngineError when TensorRT cannot do it, and when *progress* says so.
+    """
+    begun = time.monotonic()
+    trt, who = tensorrt(), f"{onnx.parent.name} {key.precision.upper()}"
+    logger = make_logger(trt)
+    builder = trt.Builder(logger)
+    _reported(progress, who, 0.0)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(onnx.read_bytes()):
+        why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or logger.errors)
+        raise EngineError(f"{who}: {key.runtime} cannot read {onnx.name} ({why}). Export it with this version of the app.")
+    inputs = tuple(_tensor(network.get_input(i)) for i in range(network.num_inputs))
+    outputs = tuple(_tensor(network.get_output(i)) for i in range(network.num_outputs))
+    shape = (-1, *key.input_hw, 3)
+    if [(t.name, t.shape, t.dtype) for t in inputs] != [("crops", shape, "uint8")]:
+        raise EngineError(f"{who}: expected one input crops {shape} uint8, got {inputs}. Export it with this version of the app.")
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
+    if hasattr(config, "set_compute_capability"):  # TensorRT for RTX; the other builds for the GPU that is there
+        name = f"SM{key.compute.replace('.', '')}"
+        known = getattr(trt.ComputeCapability, name, None)
+        if known is None:
+            raise EngineError(
+                f"{who}: {key.runtime} does not serve the {key.gpu} (compute capability {key.compute}). "
+                'Install the full TensorRT for it: pip install "poseapp[tensorrt]".'
+            )
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(known, 0)
+    for shapes in key.profiles:
+        profile = builder.create_optimization_profile()
+        profile.set_shape("crops", *((n, *shape[1:]) for n in (shapes.smallest, shapes.tuned, shapes.largest)))
+        if config.add_optimization_profile(profile) < 0:
+            raise EngineError(f"{who}: {key.runtime} refuses batches {shapes} ({_one_line(logger.errors)}).")
+    monitor = _make_monitor(trt, lambda share: progress(f"building {who}", _PARSED + (1 - _PARSED) * share))
+    config.progress_monitor = monitor
+    serialised = builder.build_serialized_network(network, config)
+    if monitor.error is not None:
+        raise monitor.error
+    if monitor.cancelled:
+        raise EngineError(f"{who}: building cancelled.")
+    if serialised is None:
+        raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(logger.errors)}).")
+    content = bytes(serialised)
+    info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
+    return content, info
+
+
+class BuildShare:
+    """How far a build is, from TensorRT's nested phases: each is divided by its steps, and a step by its phases."""
+
+    def __init__(self) -> None:
+        self._phases: dict[str, tuple[str | None, int, int]] = {}
+        self._best = 0.0
+        self._lock = threading.Lock()  # TensorRT may call from several threads
+
+    def start(self, phase: str, parent: str | None, steps: int) -> None:
+        """*phase* begins within *parent*."""
+        with self._lock:
+            self._phases[phase] = (parent, max(1, steps), 0)
+
+    def step(self, phase: str, step: int) -> float:
+        """Step number *step* (from 0) of *phase* is done; returns the share of the whole, which never goes back."""
+        with self._lock:
+            if phase in self._phases:
+                parent, steps, _ = self._phases[phase]
+                self._phases[phase] = (parent, steps, min(steps, step + 1))
+                roots = [name for name, (above, _, _) in self._phases.items() if above is None]
+                self._best = max([self._best, *(self._share(name) for name in roots[:1])])
+            return self._best
+
+    def finish(self, phase: str) -> None:
+        """*phase* ends."""
+        with self._lock:
+            parent, steps, _ = self._phases.get(phase, (None, 1, 0))
+            if parent is None:  # the whole is done
+                self._phases[phase] = (None, steps, steps)
+            else:
+                self._phases.pop(phase, None)
+
+    def _share(self, phase: str) -> float:
+        _, steps, done = self._phases[phase]
+        inner = max((self._share(name) for name, (above, _, _) in self._phases.items() if above == phase), default=0.0)
+        return min(1.0, (done + inner) / steps)
+
+
+def _make_monitor(trt: Any, go_on: Callable[[float], bool]) -> Any:
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the module is known at run time only
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.share, self.cancelled = BuildShare(), False
+            self.error: BaseException | None = None
+
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            self.share.start(phase_name, parent_phase, num_steps)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            try:  # an exception must not go through TensorRT
+                self.cancelled = self.cancelled or not go_on(self.share.step(phase_name, step))
+            except BaseException as error:
+                self.cancelled, self.error = True, error
+            return not self.cancelled
+
+        def phase_finish(self, phase_name: str) -> None:
+            self.share.finish(phase_name)
+
+    return Monitor()
+
+
+def _tensor(tensor: Any) -> Tensor:
+    return Tensor(str(tensor.name), tuple(int(n) for n in tensor.shape), str(tensor.dtype).rpartition(".")[2].lower())
+
+
+def _reported(progress: Progress, who: str, share: float) -> None:
+    if not progress(f"building {who}", share):
+        raise EngineError(f"{who}: building cancelled.")
+
+
+def _one_line(messages: Sequence[str]) -> str:
+    text = " ".join(str(messages[0]).split()) if messages else "no reason given"
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+# --- the files ------------------------------------------------------------------------------------------------
+
+
+def default_cache_dir() -> Path:
+    """Where plans go when the model's folder cannot be written."""
+    return Path(platformdirs.user_cache_dir("poseapp")) / "plans"
+
+
+def plan_path(folder: Path, key: PlanKey, cache_dir: Path | None = None) -> Path:
+    """Where the plan for *key* lies: one file for each GPU model, flavour, precision and largest batch."""
+    card = re.sub(r"[^a-z0-9]+", "-", key.gpu.lower()).strip("-")
+    flavour = "rtx" if key.runtime.startswith("TensorRT-RTX") else "trt"
+    return plans_dir(folder, cache_dir) / f"{card}.{flavour}.{key.precision}.b{key.profiles[-1].largest}.plan"
+
+
+def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
+    """*folder* where it can be written, else one of its own in *cache_dir* (default: the user's)."""
+    if _writable(folder):
+        return folder
+    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
+    return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
+
+
+def info_path(plan: Path) -> Path:
+    """The JSON beside *plan*."""
+    return plan.with_name(f"{plan.name}.json")
+
+
+def stale_because(path: Path, key: PlanKey) -> str:
+    """Why the plan at *path* cannot serve *key*, in one line; "" when it can."""
+    try:
+        text = info_path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return f"{info_path(path).name} is missing" if path.exists() else "there is none yet"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{info_path(path).name} cannot be read ({error})"
+    try:
+        info = PlanInfo.from_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"{info_path(path).name} is damaged"
+    changed = _changed(info.key, key)
+    if changed:
+        return changed
+    if info.rejected:
+        return info.rejected
+    try:
+        size = path.stat().st_size
+        if size != info.plan_bytes:
+            return f"it is truncated (expected {info.plan_bytes} bytes, got {size})"
+        found = _sha256(path)
+    except FileNotFoundError:
+        return "the file is gone"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return "" if found == info.plan_sha256 else f"it is damaged (expected SHA-256 {info.plan_sha256[:8]}…, got {found[:8]}…)"
+
+
+_CHANGED = {
+    "onnx_sha256": "the model changed",
+    "runtime": "TensorRT changed",
+    "gpu": "the GPU changed",
+    "compute": "the compute capability changed",
+    "driver": "the driver changed",
+    "precision": "the precision changed",
+    "input_hw": "the input size changed",
+    "profiles": "the shape profile changed",
+    "flags": "the builder flags changed",
+}
+
+
+def _changed(was: PlanKey, wanted: PlanKey) -> str:
+    for field, text in _CHANGED.items():
+        before, now = getattr(was, field), getattr(wanted, field)
+        if before != now:
+            return f"{text} from {_short(before)} to {_short(now)}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_short(v) for v in value) or "none"
+    if isinstance(value, Shapes):
+        return f"{value.smallest}–{value.largest} tuned for {value.tuned}"
+    text = str(value)
+    return f"{text[:8]}…" if len(text) == 64 else text
+
+
+def is_fresh(folder: Path, spec: ModelSpec, precision: Precision, batch: int = MAX_BATCH) -> bool:
+    """Whether a plan for this machine's GPU is there, so that loading takes a moment. False where none can be built."""
+    gpu = find_gpu()
+    if isinstance(gpu, str) or tensorrt() is None:
+        return False
+    key = make_key(folder, spec, precision, batch, gpu)
+    return not stale_because(plan_path(folder, key), key)
+
+
+def ensure_plan(
+    folder: Path,
+    spec: ModelSpec,
+    precision: Precision,
+    batch: int,
+    gpu: Gpu,
+    *,
+    progress: Progress,
+    accepts: Callable[[bytes], bool],
+    rebuild: bool = False,
+    cache_dir: Path | None = None,
+) -> Plan:
+    """The plan for *gpu*: the one that is there when it is good, else a new one, written under its name at once.
+
+    *accepts* tries to deserialise; a plan it refuses is built again. *rebuild* builds in any case. One process builds
+    at a time, and others wait for it and take what it made. Raises EngineError when it cannot be built or written, when
+    *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
+    """
+    key = make_key(folder, spec, precision, batch, gpu)
+    path = plan_path(folder, key, cache_dir)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _only_one(path.parent, f"{spec.name} {precision.upper()}", progress):
+            reason = "asked for" if rebuild else stale_because(path, key)
+            if not reason:
+                content = path.read_bytes()
+                if accepts(content):
+                    return Plan(path, read_info(path), content, "")
+                reason = f"{key.runtime} refuses it"
+            elif not rebuild and (rejected := _rejected(path, key)):
+                raise EngineError(f"{rejected} Build it again with: poseapp models build {spec.name} --precision {precision}")
+            log.info("%s: building the plan: %s", path.name, reason)
+            heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
+            content, info = build_plan(onnx_path(folder, spec, precision), key, heard)
+            if not accepts(content):
+                raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
+            _replace(path, content)
+            _replace(info_path(path), info.to_json().encode())
+            return Plan(path, info, content, reason)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise EngineError(f"{path}: the plan cannot be written or read ({why}). Free some space, or mend the folder.") from None
+
+
+def read_info(path: Path) -> PlanInfo:
+    """The JSON beside the plan at *path*."""
+    return PlanInfo.from_json(info_path(path).read_text(encoding="utf-8"))
+
+
+def record_verified(plan: Plan, difference_px: float) -> None:
+    """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
+    _replace(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
+
+
+def reject(plan: Plan, reason: str) -> None:
+    """Throw the plan away, and keep why."""
+    plan.path.unlink(missing_ok=True)
+    _replace(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
+
+
+def _rejected(path: Path, key: PlanKey) -> str:
+    """Why a plan for exactly *key* was thrown away; "" when none was."""
+    try:
+        info = read_info(path)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ""
+    return info.rejected if info.key == key else ""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A file that was removed, its size, and why."""
+
+    path: Path
+    nbytes: int
+    because: str
+
+
+def prune(
+    folders: Sequence[tuple[Path, ModelSpec | None]], gpu: Gpu | None, everything: bool = False, cache_dir: Path | None = None
+) -> list[Pruned]:
+    """Remove plans of these model folders, and of the cache, that nothing can use any more.
+
+    Old are plans of a model that changed, of another TensorRT, GPU or driver than *gpu* and what is installed (None: they
+    cannot be told and stay), plans without their JSON, and leftovers of builds that were killed. *everything* removes all.
+    """
+    cache = cache_dir or default_cache_dir()
+    trt = tensorrt()
+    runtime = runtime_name(trt) if trt is not None else None
+    removed: list[Pruned] = []
+    known = {plans_dir(folder, cache): (folder, spec) for folder, spec in folders}
+    known.update({folder: (folder, spec) for folder, spec in folders})
+    for place in sorted({*known, *(p for p in cache.glob("*") if p.is_dir())}):
+        folder, spec = known.get(place, (None, None))
+        for path in sorted({*place.glob("*.plan"), *place.glob("*.plan.json"), *place.glob("*.plan*.tmp")}):
+            plan = path if path.suffix == ".plan" else path.with_name(path.name.partition(".plan")[0] + ".plan")
+            because = "all were to go" if everything else _old_because(path, plan, folder, spec, gpu, runtime)
+            if because:
+                with contextlib.suppress(OSError):
+                    nbytes = path.stat().st_size
+                    path.unlink()
+                    removed.append(Pruned(path, nbytes, because))
+    return removed
+
+
+def _old_because(
+    path: Path, plan: Path, folder: Path | None, spec: ModelSpec | None, gpu: Gpu | None, runtime: str | None
+) -> str:
+    if path.suffix == ".tmp":
+        try:
+            old = time.time() - path.stat().st_mtime > 3600  # younger than an hour: it may be in the making
+        except OSError:
+            return ""
+        return "left over from a build that did not end" if old else ""
+    try:
+        info = read_info(plan)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return "nothing says what it was made for"
+    if not plan.exists() and not info.rejected:
+        return "its plan is gone"
+    if folder is None:
+        return "its model is gone"
+    hashes = {spec.weights_sha256, *spec.variants.values()} if spec is not None else {info.key.onnx_sha256}
+    if info.key.onnx_sha256 not in hashes:
+        return "its model changed"
+    if runtime is not None and info.key.runtime != runtime:
+        return f"made by {info.key.runtime}, {runtime} is installed"
+    if gpu is not None and (info.key.gpu, info.key.driver) != (gpu.name, gpu.driver):
+        return f"made for {info.key.gpu} with driver {info.key.driver}"
+    return ""
+
+
+def _hash(path: Path, spec: ModelSpec, precision: Precision) -> str:
+    want = spec.weights_sha256 if precision == "fp32" else spec.variants[precision]
+    try:
+        found = _sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
+    if found != want:
+        raise ModelError(
+            f"{path}: expected SHA-256 {want[:12]}…, got {found[:12]}…. "
+            "The file is damaged or belongs to another model.json: export or fetch the model again."
+        )
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _digest(file)
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file can be made in *folder*: asked by making one, as permissions do not tell of read-only disks."""
+    try:
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    except OSError:
+        return False
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write *path* through a file beside it, so that no one ever sees half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path, who: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock of *folder*, which the system gives back when a process dies; waiting can be cancelled."""
+    with (folder / ".plans.lock").open("a+b") as file:
+        while not _lock(file):
+            if not progress(f"{who}: another process is building", 0.0):
+                raise EngineError(f"{who}: building cancelled.")
+            time.sleep(0.1)
+        try:
+            yield
+        finally:
+            _unlock(file)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> bool:
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(file: IO[bytes]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_UN)
