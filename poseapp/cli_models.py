@@ -15,7 +15,8 @@ from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.load import StoredModel, check_hash, default_engines_dir, list_models
+from poseapp.engine.files import check_hash
+from poseapp.engine.load import StoredModel, default_engines_dir, list_models
 from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'

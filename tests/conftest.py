@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import getpass
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
+# Timings and compiled engines of tests stay out of the user's cache. It is kept between runs, as a cache is.
+os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"poseapp-tests-{getpass.getuser()}")
 
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 10.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,14 @@ import numpy as np
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.base import Engine, Progress
-from poseapp.engine.ort import OrtEngine
+from poseapp.core.types import ImageArray
+from poseapp.engine import choice, devices
+from poseapp.engine.base import Backend, Engine, Output, Progress
+from poseapp.engine.files import model_file
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
+_GPUS: tuple[str, ...] = ()
 
 
 def default_engines_dir() -> Path:
@@ -75,26 +78,141 @@ def load_engine(
 ) -> Engine:
     """The model in *folder*, loaded and warmed up.
 
-    Raises ModelError when model.json or model.onnx is missing, wrong or not the file that
-    model.json speaks of, EngineError when the backend cannot run it.
+    *device* "auto" takes TensorRT, else CUDA, else the CPU; "cpu" the fastest CPU backend and precision. *progress* hears
+    of what takes long, and may cancel it. Without it nothing is tried out: on a CPU that was not timed yet, ONNX Runtime
+    serves in FP32, at once. What is asked for and cannot run is replaced by the CPU, and ``backend.fallback`` says why.
+
+    Raises ModelError when model.json or model.onnx is missing, wrong or not the file that model.json speaks of,
+    EngineError when no backend can run it or *progress* cancelled it.
     """
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: expected one of {', '.join(DEVICES)}.")
+    if precision not in PRECISIONS:
+        raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}.")
     spec = ModelSpec.read(folder / "model.json")
-    path = folder / "model.onnx"
-    check_hash(path, spec)
-    engine = OrtEngine(path, spec, threads)
-    try:
-        warm_up(engine, path)
-    except EngineError:
-        engine.close()
-        raise
-    return engine
+    model_file(folder, spec)
+    hearing = _Hearing(progress)
+    reason = ""
+    for name in _GPUS if device == "auto" else tuple(g for g in _GPUS if g == device):
+        missing = devices.unavailable(name)
+        if missing:
+            reason = reason or (missing if device == name else "")
+            continue
+        try:
+            return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
+        except ModelError as error:
+            if hearing.cancelled:
+                raise
+            reason = reason or str(error)
+    runtimes: tuple[choice.Runtime, ...] = ("openvino",) if device == "openvino" else choice.RUNTIMES
+    if device == "openvino" and (missing := devices.unavailable("openvino")):
+        reason, runtimes = missing, ("onnxruntime",)
+    engine, why = _open_cpu(folder, spec, threads, precision, runtimes, hearing if progress else None)
+    reason = reason or why
+    return Instead(_warm(engine, folder), reason) if reason else _warm(engine, folder)
 
 
 def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
-    """Whether loading the model in *folder* on *device* would compile it first, which takes seconds to minutes."""
+    """Whether loading the model in *folder* on *device* takes seconds, because it is compiled or timed first.
+
+    ``load_engine(folder, "cpu")`` without a progress callback never does. May import large libraries, as
+    ``devices.unavailable`` does.
+    """
+    try:
+        spec = ModelSpec.read(folder / "model.json")
+    except ModelError:
+        return False  # loading says what is wrong
+    for name in _GPUS:
+        if device in ("auto", name) and not devices.unavailable(name):
+            return _gpu_builds_first(name, folder, spec, precision)
+    if device == "openvino":
+        return not devices.unavailable("openvino")
+    among = choice.options(spec, precision)
+    timings = choice.read(spec, 0, among)
+    if len(among) < 2:
+        return False
+    best = choice.fastest(among, timings) if timings is not None else None
+    return best is None or best.runtime == "openvino"
+
+
+class Instead:
+    """An engine that runs in the place of what was asked for; its backend says why."""
+
+    def __init__(self, engine: Engine, reason: str) -> None:
+        self._engine, self._reason = engine, reason
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._engine.spec
+
+    @property
+    def backend(self) -> Backend:
+        """What really runs, and why it is not something else."""
+        return dataclasses.replace(self._engine.backend, fallback=self._reason)
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        """See Engine."""
+        return self._engine.infer(crops, heatmaps)
+
+    def close(self) -> None:
+        """See Engine."""
+        self._engine.close()
+
+
+class _Hearing:
+    """A progress callback that remembers whether it said stop."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress, self.cancelled = progress, False
+
+    def __call__(self, text: str, done: float) -> bool:
+        if self._progress is not None and not self._progress(text, done):
+            self.cancelled = True
+        return not self.cancelled
+
+
+def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress: Progress | None) -> Engine:
+    raise EngineError(f"{spec.name}: {name} is not there yet. Choose the CPU.")
+
+
+def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
     return False
+
+
+def _open_cpu(
+    folder: Path, spec: ModelSpec, threads: int, precision: str, runtimes: tuple[choice.Runtime, ...], progress: Progress | None
+) -> tuple[Engine, str]:
+    """The CPU engine to run *spec* on, and why it is not what was asked for, or ""."""
+    among, reason = choice.options(spec, precision, runtimes), ""
+    if not among:
+        among = choice.options(spec, "fp32", runtimes)
+        reason = (
+            f"{spec.name} has no INT8 file. Make one with: poseapp models quantise {spec.name} --images DIR"
+            if precision == "int8"
+            else "FP16 gains nothing on a CPU, so this is FP32. Choose fp32 or int8."
+        )
+    timings = choice.read(spec, threads, among)
+    if timings is None and len(among) > 1 and progress is not None:
+        timings = choice.measure(folder, spec, among, threads, progress)
+    at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
+    best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
+    plain = choice.Option("onnxruntime", "fp32")
+    try:
+        return choice.open_option(folder, spec, best, threads), reason
+    except ModelError as error:
+        if best == plain:
+            raise
+        return choice.open_option(folder, spec, plain, threads), str(error)
+
+
+def _warm(engine: Engine, folder: Path) -> Engine:
+    try:
+        warm_up(engine, folder / "model.onnx")
+    except ModelError:
+        engine.close()
+        raise
+    return engine
 
 
 def warm_up(engine: Engine, path: Path) -> None:
@@ -110,18 +228,4 @@ def warm_up(engine: Engine, path: Path) -> None:
         raise EngineError(
             f"{path}: expected keypoints and heatmaps of {want[0]} and {want[1]}, got {got[0]} and {got[1]}. "
             "model.json does not belong to it: export the model again."
-        )
-
-
-def check_hash(path: Path, spec: ModelSpec) -> None:
-    """Raise ModelError unless the file at *path* is the one that *spec* was written for."""
-    try:
-        with path.open("rb") as file:
-            found = hashlib.sha256(file.read()).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
-    if found != spec.weights_sha256:
-        raise ModelError(
-            f"{path}: expected SHA-256 {spec.weights_sha256[:12]}…, got {found[:12]}…. "
-            "The file is damaged or belongs to another model.json: export or fetch the model again."
         )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from poseapp.core.errors import ModelError
-from poseapp.core.types import ImageArray
+from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Engine
 
 SHEET = Path(__file__).resolve().parents[2] / "assets" / "verify-crops.jpg"  # made by make_crops.py beside it
@@ -42,8 +42,16 @@ def difference_px(engine: Engine, reference: Engine, crops: ImageArray) -> float
     Joints that *reference* scores below 0.2 are left out: where nothing is seen, the highest place is chance. If it
     scores none as high, the better half counts. Infinite when *engine* gives anything that is not a number.
     """
-    ours = np.concatenate([engine.infer(crops[i : i + 1]).keypoints.copy() for i in range(len(crops))])
-    trusted = np.concatenate([reference.infer(crops[i : i + 1]).keypoints.copy() for i in range(len(crops))])
+    return distance_px(answers(engine, crops), answers(reference, crops))
+
+
+def answers(engine: Engine, crops: ImageArray) -> FloatArray:
+    """The keypoints (N, K, 3) of *engine* in *crops*, asked one crop at a time."""
+    return np.concatenate([engine.infer(crops[i : i + 1]).keypoints.copy() for i in range(len(crops))])
+
+
+def distance_px(ours: FloatArray, trusted: FloatArray) -> float:
+    """``difference_px`` of two engines' answers."""
     if not np.isfinite(ours).all():
         return float("inf")
     score = trusted[..., 2]

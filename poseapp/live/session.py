@@ -480,9 +480,11 @@ class Session:
 
         note = self._suit(me, wish)
         wish = replace(wish, folder=me.folder, people=me.people)
-        if not has_stand_in and self._stands_in(wish, request):
+        stands_in = not has_stand_in and self._stands_in(wish, request)
+        if stands_in:
             wish = Wish(wish.folder, "cpu", people=wish.people)
-        me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=tell)
+        # A stand-in must be there at once: with nobody told, the CPU's backends are not tried out.
+        me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=None if stands_in else tell)
         try:
             note = self._set_up(me) or note
             assert me.estimator is not None

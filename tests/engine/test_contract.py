@@ -12,32 +12,62 @@ import tiny_model
 from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import decode, input_from_cells
 from poseapp.core.roi import search_boxes
+from poseapp.core.spec import ModelSpec
 from poseapp.core.transform import apply, crop, crop_affine
 from poseapp.core.types import ImageArray
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
+from poseapp.engine.ort import OrtEngine
+from poseapp.engine.verify import difference_px, sample_crops
 from poseapp.live.source import read_picture
 
 Open = Callable[[Path], Engine]
 
 
 def onnx_runtime_cpu(folder: Path) -> Engine:
-    return load_engine(folder, "cpu", threads=1)
+    return load_engine(folder, "cpu", threads=1, precision="fp32")
 
 
-ENGINES: list[Open] = [onnx_runtime_cpu]
+def onnx_runtime_int8(folder: Path) -> Engine:
+    return load_engine(folder, "cpu", threads=1, precision="int8")
+
+
+def openvino(folder: Path) -> Engine:
+    return load_engine(folder, "openvino", threads=1, precision="fp32")
+
+
+def openvino_int8(folder: Path) -> Engine:
+    return load_engine(folder, "openvino", threads=1, precision="int8")
+
+
+# What opens it, and what its backend then says. The tiny model has no INT8 file.
+ENGINES: list[tuple[Open, str, str]] = [
+    (onnx_runtime_cpu, "ONNX Runtime 1.", "FP32"),
+    (onnx_runtime_int8, "ONNX Runtime 1.", "INT8"),
+    (openvino, "OpenVINO 20", "FP32"),
+    (openvino_int8, "OpenVINO 20", "INT8"),
+]
 MODELS = ("tiny", "hourglass-s")
+Case = tuple[Open, Path, str, str]
 
 
-@pytest.fixture(params=MODELS)
-def folder(request: pytest.FixtureRequest, repo_root: Path, tmp_path: Path) -> Path:
-    name = str(request.param)
-    return tiny_model.write_model(tmp_path / "tiny") if name == "tiny" else repo_root / "engines" / name
+@pytest.fixture(
+    scope="module",
+    params=[(model, *engine) for model in MODELS for engine in ENGINES if model != "tiny" or engine[2] == "FP32"],
+    ids=lambda p: f"{p[0]}-{p[1].__name__}",
+)
+def case(request: pytest.FixtureRequest, repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """What opens an engine, the model's folder, and the runtime and precision that it must be."""
+    name, open_, runtime, precision = request.param
+    folder = tiny_model.write_model(tmp_path_factory.mktemp("tiny")) if name == "tiny" else repo_root / "engines" / name
+    if precision == "INT8" and "int8" not in ModelSpec.read(folder / "model.json").variants:
+        pytest.skip(f"{name} has no INT8 file")
+    return open_, folder, runtime, precision
 
 
-@pytest.fixture(params=ENGINES, ids=lambda open_: open_.__name__)
-def engine(request: pytest.FixtureRequest, folder: Path) -> Iterator[Engine]:
-    opened: Engine = request.param(folder)
+@pytest.fixture(scope="module")
+def engine(case: Case) -> Iterator[Engine]:
+    opened = case[0](case[1])
     yield opened
     opened.close()
 
@@ -99,13 +129,22 @@ def test_keypoints_are_what_the_spec_says_the_heatmaps_decode_to(engine: Engine,
     np.testing.assert_allclose(output.keypoints[..., 2], cells[..., 2], atol=1e-5)
 
 
-def test_it_says_what_really_runs(engine: Engine) -> None:
+def test_it_says_what_really_runs(engine: Engine, case: Case) -> None:
+    _, _, runtime, precision = case
     backend = engine.backend
-    assert backend.runtime.startswith("ONNX Runtime 1.")
+    assert backend.runtime.startswith(runtime)
     assert backend.device == "CPU"
-    assert backend.precision == "FP32"
+    assert backend.precision == precision
     assert backend.fallback == ""
-    assert str(backend) == f"{backend.runtime} · CPU · FP32"
+    assert str(backend) == f"{backend.runtime} · CPU · {precision}"
+
+
+def test_it_computes_what_onnx_runtime_does(engine: Engine, case: Case) -> None:
+    spec, folder, precision = engine.spec, case[1], case[3]
+    reference = OrtEngine(folder / "model.onnx", spec, 1)
+    difference = difference_px(engine, reference, sample_crops(spec.input_hw))
+    reference.close()
+    assert difference <= (1.5 if precision == "INT8" else 0.01)
 
 
 @pytest.mark.parametrize("wrong", ["float", "no batch", "another size", "four channels", "empty"])
@@ -123,7 +162,8 @@ def test_crops_of_another_kind_are_refused(engine: Engine, wrong: str) -> None:
         engine.infer(bad)
 
 
-def test_closed_twice_and_then_of_no_use(engine: Engine) -> None:
+def test_closed_twice_and_then_of_no_use(case: Case) -> None:
+    engine = case[0](case[1])
     engine.close()
     engine.close()
     with pytest.raises(EngineError, match=rf"^{engine.spec.name}: the engine is closed"):

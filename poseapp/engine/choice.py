@@ -1,0 +1,199 @@
+"""Which CPU backend and precision runs a model fastest on this machine: timed once, checked, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import platformdirs
+
+from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.spec import ModelSpec
+from poseapp.engine import openvino
+from poseapp.engine.base import Engine, Progress
+from poseapp.engine.files import model_file
+from poseapp.engine.ort import OrtEngine, available_cores
+from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
+
+Runtime = Literal["onnxruntime", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
+_NAMES: dict[Runtime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+_PRECISIONS = ("fp32", "int8")
+
+SECONDS_EACH = 0.5
+# A later option of the list must be faster than an earlier one by this much: timings vary, and FP32 is exact.
+_WORTH_IT = 1.05
+
+
+@dataclass(frozen=True)
+class Option:
+    """A way to run a model on the CPU."""
+
+    runtime: Runtime
+    precision: str
+
+    def __str__(self) -> str:
+        return f"{_NAMES[self.runtime]} {self.precision.upper()}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What was measured of an option: ``ms`` a crop (median) and ``px``, the mean difference to ONNX Runtime FP32.
+
+    Both are infinite where it cannot run.
+    """
+
+    runtime: Runtime
+    precision: str
+    ms: float
+    px: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether it runs, and computes what the model does."""
+        return math.isfinite(self.ms) and self.px <= TOLERANCE_PX[self.precision.upper()]
+
+    @property
+    def option(self) -> Option:
+        """The option that was measured."""
+        return Option(self.runtime, self.precision)
+
+
+def options(spec: ModelSpec, precision: str = "auto", runtimes: Sequence[Runtime] = RUNTIMES) -> tuple[Option, ...]:
+    """The ways to run *spec* with what is installed, the plainest first; none where *precision* is not to be had."""
+    installed = [r for r in runtimes if r == "onnxruntime" or not openvino.unavailable()]
+    precisions = [p for p in _PRECISIONS if precision in ("auto", p) and (p == "fp32" or p in spec.variants)]
+    return tuple(Option(runtime, p) for p in precisions for runtime in installed)
+
+
+def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0) -> Engine:
+    """The model in *folder* in an engine; raises ModelError and EngineError as engines do."""
+    path = model_file(folder, spec, option.precision)
+    if option.runtime == "openvino":
+        return openvino.OpenVinoEngine(path, spec, threads)
+    return OrtEngine(path, spec, threads)
+
+
+def fastest(among: Sequence[Option], timings: Sequence[Timing]) -> Option | None:
+    """The fastest of *among* that is usable; None when none is, or none was timed."""
+    best: Timing | None = None
+    for timing in sorted((t for t in timings if t.option in among), key=lambda t: among.index(t.option)):
+        if timing.usable and (best is None or timing.ms * _WORTH_IT < best.ms):
+            best = timing
+    return best.option if best is not None else None
+
+
+def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int, progress: Progress) -> tuple[Timing, ...]:
+    """Time *among* side by side, half a second each, compare them with ONNX Runtime FP32, and keep the result.
+
+    An option that cannot be loaded is no error: the others run. Raises EngineError when *progress* says to stop.
+    """
+
+    def tell(text: str, done: float) -> None:
+        if not progress(text, done):
+            raise EngineError(f"{spec.name}: the timing of CPU backends was cancelled.")
+
+    crops = sample_crops(spec.input_hw)
+    engines: dict[Option, Engine] = {}
+    with ExitStack() as stack:
+        for i, option in enumerate(among):
+            tell(f"Loading {option}", 0.4 * i / len(among))
+            with suppress(ModelError):
+                engine = open_option(folder, spec, option, threads)
+                stack.callback(engine.close)
+                for _ in range(2):
+                    engine.infer(crops[:1])
+                engines[option] = engine
+        took: dict[Option, list[float]] = {option: [] for option in engines}
+        end, start = time.perf_counter() + SECONDS_EACH * len(engines), time.perf_counter()
+        # In turns, so that whatever else the machine does meanwhile slows them all.
+        while engines and (time.perf_counter() < end or len(took[next(iter(engines))]) < 3):
+            share = min(1.0, (time.perf_counter() - start) / max(1e-9, end - start))
+            tell("Timing " + ", ".join(map(str, engines)), 0.4 + 0.4 * share)
+            for option, engine in engines.items():
+                begun = time.perf_counter()
+                engine.infer(crops[:1])
+                took[option].append(time.perf_counter() - begun)
+        plain = Option("onnxruntime", "fp32")
+        reference = engines.get(plain) or stack.enter_context(closing(open_option(folder, spec, plain, threads)))
+        trusted = answers(reference, crops)
+        timings = []
+        for i, (option, engine) in enumerate(engines.items()):
+            tell(f"Comparing {option} with {plain}", 0.8 + 0.2 * i / len(engines))
+            px = 0.0 if option == plain else distance_px(answers(engine, crops), trusted)
+            timings.append(Timing(option.runtime, option.precision, float(np.median(took[option])) * 1e3, px))
+    cannot = [Timing(o.runtime, o.precision, float("inf"), float("inf")) for o in among if o not in engines]
+    result = (*timings, *cannot)
+    _write(spec, threads, among, result)
+    tell("", 1.0)
+    return result
+
+
+def read(spec: ModelSpec, threads: int, among: Sequence[Option]) -> tuple[Timing, ...] | None:
+    """What ``measure`` found out earlier about all of *among*; None when that is not known for this machine."""
+    key = _key(spec, threads)
+    try:
+        content = json.loads(_path(spec, key).read_text(encoding="utf-8"))
+        if content["key"] != key:
+            return None
+        timings = tuple(Timing(t["runtime"], t["precision"], float(t["ms"]), float(t["px"])) for t in content["timings"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # not there, or damaged: it is measured again
+    return timings if set(among) <= {t.option for t in timings} else None
+
+
+def _write(spec: ModelSpec, threads: int, among: Sequence[Option], timings: Sequence[Timing]) -> None:
+    """Keep *timings*, with those of other options that are known; a cache that cannot be written is no error."""
+    known = read(spec, threads, ()) or ()
+    kept = [t for t in known if t.option not in among]
+    key = _key(spec, threads)
+    path = _path(spec, key)
+    content = {"key": key, "timings": [asdict(t) for t in (*kept, *timings)]}
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file, indent=2)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
+    """All that a timing depends on."""
+    return {
+        "model": spec.weights_sha256,
+        "int8": spec.variants.get("int8", ""),
+        "onnxruntime": importlib.metadata.version("onnxruntime"),
+        "openvino": "" if openvino.unavailable() else importlib.metadata.version("openvino"),
+        "cpu": cpu_name(),
+        "threads": threads or available_cores(),
+    }
+
+
+def _path(spec: ModelSpec, key: dict[str, str | int]) -> Path:
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return Path(platformdirs.user_cache_dir("poseapp")) / "choice" / f"{spec.name}-{digest[:16]}.json"
+
+
+def cpu_name() -> str:
+    """The processor's name as the system tells it."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, StopIteration):
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
