@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader
 from poseapp.train.data import Batch, PoseDataset
 from poseapp.train.people import Person
 from poseapp.train.recipes import Recipe
+from poseapp.train.resident import Resident
 from poseapp.train.shards import ShardDataset, Shards
 from poseapp.train.targets import Target
 
-Data = Sequence[Person] | Shards
+Data = Sequence[Person] | Shards | Resident
 
 
 class Order:
@@ -54,6 +55,8 @@ def steps_of(
     if isinstance(data, Shards):
         stream = ShardDataset(data, recipe, target, position, rank, world)
         batches = DataLoader(stream, batch_size=None, **loader_options(workers))
+    elif isinstance(data, Resident):
+        batches = data.batches(Order(len(data), recipe, position, steps_per_epoch, rank, world), target, position.start, rank)
     else:
         dataset = PoseDataset(data, recipe.skeleton, target, recipe.augment, recipe.seed)
         order: Any = Order(len(data), recipe, position, steps_per_epoch, rank, world)
