@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,20 @@ from poseapp.core.types import FloatArray, Heatmaps, ImageArray, Poses, Result
 LEFT = (255, 190, 60)
 RIGHT = (40, 140, 255)
 MIDDLE = (245, 245, 245)
+# Of people told apart: Okabe & Ito's colours (2008), which stay apart for every common kind of colour blindness, in
+# an order in which neighbours differ most, and light grey in the place of their black.
+IDENTITIES = (
+    (233, 180, 86),  # sky blue
+    (0, 159, 230),  # orange
+    (115, 158, 0),  # bluish green
+    (167, 121, 204),  # reddish purple
+    (66, 228, 240),  # yellow
+    (178, 114, 0),  # blue
+    (0, 94, 213),  # vermilion
+    (225, 225, 225),
+)
 _OUTLINE = (24, 24, 24)
+_Colour = tuple[int, int, int]
 _SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 _FACE = ("nose", "eye", "ear")
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
@@ -32,6 +46,7 @@ class DrawOptions:
     threshold: float = 0.3
     labels: bool = False
     heatmaps: bool = False
+    fields: bool = False
     mirror: bool = False
     skeleton: bool = True
 
@@ -41,9 +56,15 @@ def joint_colour(skeleton: Skeleton, k: int) -> tuple[int, int, int]:
     return _SIDES[skeleton.side(k)]
 
 
+def identity_colour(identity: int) -> tuple[int, int, int]:
+    """BGR colour of a person told apart, the same wherever they are drawn."""
+    return IDENTITIES[(identity - 1) % len(IDENTITIES)]
+
+
 def annotate(result: Result, options: DrawOptions, out: ImageArray | None = None) -> ImageArray:
     """The frame with its poses on it, (H, W, 3) uint8 BGR, in *out* where that has the frame's size, else in a new array.
 
+    One person is drawn in the colours of the sides of the body, several in those of their identities, with its number.
     Who draws every frame hands in the last array again: the first touch of new memory costs as much as the drawing.
     """
     frame = result.frame.image
@@ -52,27 +73,52 @@ def annotate(result: Result, options: DrawOptions, out: ImageArray | None = None
         cv2.flip(frame, 1, dst=image)
     else:
         np.copyto(image, frame)
-    if options.heatmaps:
-        for maps in result.heatmaps:
-            image = draw_heatmaps(image, maps, options.mirror)
+    for maps in result.heatmaps:
+        if options.heatmaps:
+            draw_heatmaps(image, maps, options.mirror)
+        if options.fields:
+            draw_fields(image, maps, options.mirror)
+    if options.fields and any(maps.fields is not None for maps in result.heatmaps):
+        _draw_wheel(image)
     if options.skeleton:
-        draw_poses(image, result.poses, options)
+        several = result.people != "one"
+        draw_poses(image, result.shown, options, identities=several, locked=result.locked, faint=result.carried)
     return image
 
 
-def draw_poses(image: ImageArray, poses: Poses, options: DrawOptions) -> None:
-    """Draw limbs, joints and labels into *image*. A joint's marker grows with its score."""
+def draw_poses(
+    image: ImageArray,
+    poses: Poses,
+    options: DrawOptions,
+    *,
+    identities: bool = False,
+    locked: int | None = None,
+    faint: Collection[int] = (),
+) -> None:
+    """Draw limbs, joints and labels into *image*. A joint's marker grows with its score.
+
+    *identities* draws people in their colours and with their numbers; the one *locked* gets corners around, and those
+    *faint* are drawn as thin lines.
+    """
     h, w = image.shape[:2]
-    for xy, score in zip(poses.xy, poses.score, strict=True):
+    for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
         visible = (score >= options.threshold) & np.isfinite(xy).all(axis=1)
         # Far outside the picture cv2 would overflow its 16.16 integers.
         visible &= (np.abs(np.nan_to_num(xy)) < 8 * max(h, w)).all(axis=1)
         unit = _pen(xy[visible], max(h, w))
+        colour = identity_colour(identity) if identities else None
         points = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
-        _draw_limbs(image, poses.skeleton, points, score, visible, unit)
-        _draw_joints(image, poses.skeleton, points, score, visible, unit)
+        if identity in faint:
+            _draw_limbs(image, poses.skeleton, points, score * 0, visible, unit, colour)
+            continue
+        _draw_limbs(image, poses.skeleton, points, score, visible, unit, colour)
+        _draw_joints(image, poses.skeleton, points, score, visible, unit, colour)
+        if identity == locked and visible.any():
+            _draw_corners(image, xy[visible], colour or MIDDLE)
+        if colour is not None and visible.any():
+            _draw_number(image, xy[visible], identity, colour)
         if options.labels:
             _draw_labels(image, poses.skeleton, xy, score, visible, unit)
 
@@ -93,9 +139,16 @@ def _limb_colours(skeleton: Skeleton) -> tuple[tuple[int, int, int], ...]:
 
 
 def _draw_limbs(
-    image: ImageArray, skeleton: Skeleton, points: NDArray[Any], score: FloatArray, visible: NDArray[Any], unit: float
+    image: ImageArray,
+    skeleton: Skeleton,
+    points: NDArray[Any],
+    score: FloatArray,
+    visible: NDArray[Any],
+    unit: float,
+    one: _Colour | None,
 ) -> None:
-    for (a, b), colour in zip(skeleton.limbs, _limb_colours(skeleton), strict=True):
+    colours = _limb_colours(skeleton) if one is None else (one,) * len(skeleton.limbs)
+    for (a, b), colour in zip(skeleton.limbs, colours, strict=True):
         if visible[a] and visible[b]:
             width = max(2, round(unit * (1.0 + 2.5 * float(min(score[a], score[b])))))
             cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_8, _SUB)
@@ -103,7 +156,13 @@ def _draw_limbs(
 
 
 def _draw_joints(
-    image: ImageArray, skeleton: Skeleton, points: NDArray[Any], score: FloatArray, visible: NDArray[Any], unit: float
+    image: ImageArray,
+    skeleton: Skeleton,
+    points: NDArray[Any],
+    score: FloatArray,
+    visible: NDArray[Any],
+    unit: float,
+    one: _Colour | None,
 ) -> None:
     for k in np.flatnonzero(visible):
         radius = unit * (1.5 + 4.0 * float(score[k]))
@@ -111,7 +170,38 @@ def _draw_joints(
             radius *= 0.55  # eyes, ears and nose lie close together
         centre = points[k].tolist()
         cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
-        cv2.circle(image, centre, round(radius * (1 << _SUB)), joint_colour(skeleton, int(k)), -1, cv2.LINE_AA, _SUB)
+        colour = joint_colour(skeleton, int(k)) if one is None else one
+        cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)
+
+
+def _draw_corners(image: ImageArray, xy: FloatArray, colour: _Colour) -> None:
+    """Four corners around the joints *xy* (J, 2) of the person that the user holds on to."""
+    h, w = image.shape[:2]
+    unit = max(h, w) / 640
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    rim = 12 * unit + 0.08 * float((high - low).max())
+    (x0, y0), (x1, y1) = (low - rim).tolist(), (high + rim).tolist()
+    arm = min(26 * unit, (x1 - x0) / 3, (y1 - y0) / 3)
+    for line, width in ((_OUTLINE, 4.0), (colour, 2.0)):
+        for x, y, dx, dy in ((x0, y0, arm, arm), (x1, y0, -arm, arm), (x0, y1, arm, -arm), (x1, y1, -arm, -arm)):
+            corner = np.rint(np.array([[x + dx, y], [x, y], [x, y + dy]]) * (1 << _SUB)).astype(np.int32)
+            cv2.polylines(image, [corner], False, line, max(1, round(width * unit)), cv2.LINE_AA, _SUB)
+
+
+def _draw_number(image: ImageArray, xy: FloatArray, identity: int, colour: _Colour) -> None:
+    """The identity as a number on a disc of its colour, over the highest joint of *xy* (J, 2)."""
+    unit = max(image.shape[:2]) / 640
+    size, text = 0.36 * unit, str(identity)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, size, max(1, round(0.8 * unit)))
+    top = xy[int(np.argmin(xy[:, 1]))]
+    radius = max(8.5 * unit, width / 2 + 4 * unit)
+    x, y = float(top[0]), max(float(top[1]) - 22 * unit, radius + 1)
+    centre = [round(x * (1 << _SUB)), round(y * (1 << _SUB))]
+    cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
+    cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)
+    at = (round(x - width / 2), round(y + height / 2))
+    ink = _OUTLINE if sum(colour) > 330 else (255, 255, 255)
+    cv2.putText(image, text, at, cv2.FONT_HERSHEY_DUPLEX, size, ink, max(1, round(0.8 * unit)), cv2.LINE_AA)
 
 
 def _draw_labels(
@@ -154,3 +244,63 @@ def _heatmap_tables() -> tuple[ImageArray, ImageArray]:
     colours = cv2.applyColorMap(strength, cv2.COLORMAP_TURBO).reshape(256, 1, 3)
     left = np.repeat(255 * (1 - opacity), 3, axis=2)
     return np.rint(colours * opacity).astype(np.uint8), np.rint(left).astype(np.uint8)
+
+
+def draw_fields(image: ImageArray, maps: Heatmaps, mirror: bool = False) -> ImageArray:
+    """Draw the part affinity fields into *image*, the strongest limb at each place: hue says where to, opacity how sure.
+
+    ``_draw_wheel`` shows which hue is which direction. Maps without fields draw nothing. Returns *image*.
+    """
+    if maps.fields is None:
+        return image
+    h, w = image.shape[:2]
+    fields = maps.fields.reshape(-1, 2, *maps.fields.shape[1:])
+    length = np.hypot(fields[:, 0], fields[:, 1])
+    strongest = length.argmax(axis=0)[None]
+    strength = np.take_along_axis(length, strongest, 0)[0]
+    x, y = (np.take_along_axis(fields[:, i], strongest, 0)[0] for i in (0, 1))
+    to_picture: Affine = maps.to_frame
+    if mirror:
+        x = -x
+        to_picture = compose(np.array([[-1.0, 0.0, w - 1.0], [0.0, 1.0, 0.0]]), to_picture)
+    opacity = (np.clip(strength, 0.0, 1.0) * 215).astype(np.uint8)
+    opacity = cv2.warpAffine(opacity, to_picture, (w, h), flags=cv2.INTER_LINEAR)
+    opacity[opacity < 16] = 0
+    left, top, width, height = cv2.boundingRect(opacity)
+    if width == 0:
+        return image
+    colours = cv2.warpAffine(_hues(x, y), to_picture, (w, h), flags=cv2.INTER_NEAREST)
+    there = np.s_[top : top + height, left : left + width]
+    sure = cv2.cvtColor(np.ascontiguousarray(opacity[there]), cv2.COLOR_GRAY2BGR)
+    part = image[there]
+    part[:] = cv2.add(cv2.multiply(part, 255 - sure, scale=1 / 255), cv2.multiply(colours[there], sure, scale=1 / 255))
+    return image
+
+
+def _hues(x: FloatArray, y: FloatArray) -> ImageArray:
+    """Directions *x*, *y* (h, w) as BGR colours (h, w, 3): a full circle of hues."""
+    hue = (np.degrees(np.arctan2(y, x)) % 360 / 2).astype(np.uint8)
+    hsv = np.stack([hue, np.full_like(hue, 200), np.full_like(hue, 255)], axis=-1)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.uint8, copy=False)
+
+
+def _draw_wheel(image: ImageArray) -> None:
+    """Which hue is which direction: a wheel in the lower right corner of *image*."""
+    wheel, inside = _wheel(max(24, round(0.09 * min(image.shape[:2]))))
+    side = len(wheel)
+    margin = side // 5
+    if side + margin > min(image.shape[:2]):
+        return
+    part = image[-side - margin : -margin, -side - margin : -margin]
+    part[inside] = wheel[inside]
+
+
+@lru_cache(maxsize=4)
+def _wheel(radius: int) -> tuple[ImageArray, NDArray[np.bool_]]:
+    """The wheel (2 r + 1, 2 r + 1, 3) and which of its pixels belong to it."""
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32)
+    far = np.hypot(x, y)
+    wheel = _hues(x, y)
+    wheel[far > radius - 1.5] = _OUTLINE
+    wheel[far < 0.35 * radius] = _OUTLINE
+    return wheel, far <= radius

@@ -33,7 +33,7 @@ from av.error import FFmpegError
 import poseapp
 from poseapp.core.errors import RecordError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import Frame, ImageArray, Poses, Result
+from poseapp.core.types import FloatArray, Frame, ImageArray, Result
 from poseapp.engine.base import Backend
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
@@ -133,26 +133,39 @@ def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
     return out
 
 
-def keypoints_line(frame_index: int, t: float, poses: Poses) -> str:
+def keypoints_line(frame_index: int, t: float, result: Result) -> str:
     """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame.
 
-    *frame_index* counts the frames of the source from the first recorded one: a gap is a dropped frame.
+    *frame_index* counts the frames of the source from the first recorded one: a gap is a dropped frame. ``keypoints`` are
+    as found, ``smoothed`` is there while smoothing is on; who has ``carried`` was not looked at in this frame, and is where
+    they are expected. ``locked`` is the identity that the user holds on to.
     """
-    people = [
-        {
-            "id": int(identity),
-            "score": round(float(person), 4),
-            "keypoints": [_joint(p, s) for p, s in zip(xy, score, strict=True)],
-        }
-        for identity, person, xy, score in zip(poses.ids, poses.person_score, poses.xy, poses.score, strict=True)
-    ]
-    return json.dumps({"frame": frame_index, "t": round(t, 4), "people": people}, separators=(",", ":"))
+    line: dict[str, Any] = {"frame": frame_index, "t": round(t, 4)}
+    if result.locked is not None:
+        line["locked"] = result.locked
+    line["people"] = [_person(result, n) for n in range(len(result.poses))]
+    return json.dumps(line, separators=(",", ":"))
 
 
-def _joint(xy: np.ndarray[Any, Any], score: float) -> list[float | None]:
+def _person(result: Result, n: int) -> dict[str, Any]:
+    """Person n of *result*."""
+    poses = result.poses
+    person: dict[str, Any] = {
+        "id": int(poses.ids[n]),
+        "score": round(float(poses.person_score[n]), 4),
+        "keypoints": [[*_place(xy), round(float(score), 4)] for xy, score in zip(poses.xy[n], poses.score[n], strict=True)],
+    }
+    if result.smoothed is not None:
+        person["smoothed"] = [_place(xy) for xy in result.smoothed.xy[n]]
+    if int(poses.ids[n]) in result.carried:
+        person["carried"] = True
+    return person
+
+
+def _place(xy: FloatArray) -> list[float | None]:
     if not np.isfinite(xy).all():
-        return [None, None, round(float(score), 4)]
-    return [round(float(xy[0]), 2), round(float(xy[1]), 2), round(float(score), 4)]
+        return [None, None]
+    return [round(float(xy[0]), 2), round(float(xy[1]), 2)]
 
 
 def free_bytes(folder: Path) -> int:
@@ -311,7 +324,7 @@ class Recorder:
                 if annotated:
                     self._stats.add("draw", (drawn - started) * 1e3)
                     self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
-            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result.poses) + "\n")
+            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result) + "\n")
             self._stats.tick("recording")
             with self._lock:
                 self._frames += 1
@@ -421,7 +434,7 @@ def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
             if not ok:
                 raise RecordError(f"{file}: the picture cannot be encoded.")
             file.write_bytes(content.tobytes())
-        (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result.poses) + "\n", encoding="utf-8")
+        (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result) + "\n", encoding="utf-8")
     except OSError as error:
         raise _cannot_write(folder, error) from None
     return path

@@ -119,7 +119,7 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
 def test_a_missing_joint_is_null() -> None:
     given = result(0, 0.0)
     given.poses.xy[0, 3] = np.nan
-    person = json.loads(keypoints_line(0, 0.0, given.poses))["people"][0]
+    person = json.loads(keypoints_line(0, 0.0, given))["people"][0]
     assert person["keypoints"][3] == [None, None, 0.8]
     assert None not in person["keypoints"][4]
 
