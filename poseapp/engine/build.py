@@ -141,6 +141,26 @@ def runtime_name(trt: Any) -> str:
     return f"{flavour} {trt.__version__}"
 
 
+def unserved_because(gpu: Gpu) -> str:
+    """Why the installed TensorRT cannot serve *gpu*, in one line; "" when it can, or is not installed."""
+    trt = tensorrt()
+    return "" if trt is None else _unserved(trt, gpu.name, f"{gpu.compute[0]}.{gpu.compute[1]}")
+
+
+def _unserved(trt: Any, gpu: str, compute: str) -> str:
+    """TensorRT for RTX lists what it compiles for; the full TensorRT builds for the GPU that is there, or fails then."""
+    if not hasattr(trt, "ComputeCapability") or hasattr(trt.ComputeCapability, _sm(compute)):
+        return ""
+    return (
+        f"{runtime_name(trt)}: it does not serve the {gpu} (compute capability {compute}). "
+        'Install the full TensorRT: pip install "poseapp[tensorrt]".'
+    )
+
+
+def _sm(compute: str) -> str:
+    return f"SM{compute.replace('.', '')}"
+
+
 def make_logger(trt: Any) -> Any:
     """A logger for TensorRT that keeps its errors in ``errors`` and hands the rest to logging."""
 
@@ -217,15 +237,11 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     if hasattr(config, "set_compute_capability"):  # TensorRT for RTX; the other builds for the GPU that is there
-        name = f"SM{key.compute.replace('.', '')}"
-        known = getattr(trt.ComputeCapability, name, None)
-        if known is None:
-            raise EngineError(
-                f"{who}: {key.runtime} does not serve the {key.gpu} (compute capability {key.compute}). "
-                'Install the full TensorRT for it: pip install "poseapp[tensorrt]".'
-            )
+        unserved = _unserved(trt, key.gpu, key.compute)
+        if unserved:
+            raise EngineError(unserved)
         config.num_compute_capabilities = 1
-        config.set_compute_capability(known, 0)
+        config.set_compute_capability(getattr(trt.ComputeCapability, _sm(key.compute)), 0)
     for shapes in key.profiles:
         profile = builder.create_optimization_profile()
         profile.set_shape("crops", *((n, *shape[1:]) for n in (shapes.smallest, shapes.tuned, shapes.largest)))
@@ -452,8 +468,8 @@ def ensure_plan(
             content, info = build_plan(onnx_path(folder, spec, precision), key, heard)
             if not accepts(content):
                 raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
-            _replace(path, content)
-            _replace(info_path(path), info.to_json().encode())
+            write_whole(path, content)
+            write_whole(info_path(path), info.to_json().encode())
             return Plan(path, info, content, reason)
     except OSError as error:
         why = error.strerror or str(error)
@@ -467,13 +483,13 @@ def read_info(path: Path) -> PlanInfo:
 
 def record_verified(plan: Plan, difference_px: float) -> None:
     """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
-    _replace(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
+    write_whole(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
 
 
 def reject(plan: Plan, reason: str) -> None:
     """Throw the plan away, and keep why."""
     plan.path.unlink(missing_ok=True)
-    _replace(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
+    write_whole(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
 
 
 def _rejected(path: Path, key: PlanKey) -> str:
@@ -510,7 +526,9 @@ def prune(
     known.update({folder: (folder, spec) for folder, spec in folders})
     for place in sorted({*known, *(p for p in cache.glob("*") if p.is_dir())}):
         folder, spec = known.get(place, (None, None))
-        for path in sorted({*place.glob("*.plan"), *place.glob("*.plan.json"), *place.glob("*.plan*.tmp")}):
+        for path in sorted(
+            {*place.glob("*.plan"), *place.glob("*.plan.json"), *place.glob("*.plan.jit"), *place.glob("*.plan*.tmp")}
+        ):
             plan = path if path.suffix == ".plan" else path.with_name(path.name.partition(".plan")[0] + ".plan")
             because = "all were to go" if everything else _old_because(path, plan, folder, spec, gpu, runtime)
             if because:
@@ -585,7 +603,7 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def _replace(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write *path* through a file beside it, so that no one ever sees half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:

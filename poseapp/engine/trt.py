@@ -1,0 +1,428 @@
+"""TensorRT: the engine for NVIDIA GPUs. One stream, memory allocated once, captured graphs, two crops in flight."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.errors import EngineError
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray
+from poseapp.engine import build, cuda
+from poseapp.engine.base import Backend, Output, Progress, check_crops
+from poseapp.engine.build import MAX_BATCH, Precision
+from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
+from poseapp.engine.ort import OrtEngine
+from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT = 2  # the GPU works on one while the CPU fills the other
+
+
+def unavailable() -> str:
+    """Why TensorRT cannot run here, in one line with what to do; "" when it can. Nothing is loaded without a driver."""
+    gpu = cuda.find_gpu()
+    if isinstance(gpu, str):
+        return f"TensorRT: {gpu}. It needs an NVIDIA GPU and its driver."
+    if build.tensorrt() is None:
+        return f"TensorRT: not installed. {build.INSTALL}."
+    missing = cuda.unavailable()
+    if missing:
+        return f"TensorRT: {missing}"
+    return build.unserved_because(gpu)
+
+
+class Network(Protocol):
+    """A compiled network on the GPU, with fixed addresses for its input and outputs."""
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, ...]]:
+        """Outputs by name, each with its shape for one crop; all are float32."""
+        ...
+
+    def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
+        """Make ready for batches of *sizes*, reading "crops" and writing the outputs at *addresses*."""
+        ...
+
+    def enqueue(self, size: int, stream: Stream) -> None:
+        """Give *stream* the inference of a batch of *size*; EngineError when it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Free it; never raises."""
+        ...
+
+
+@dataclass(eq=False)
+class _Slot:
+    """What one batch in flight needs: pinned memory, the event behind it, and a graph for each size of batch."""
+
+    crops: ImageArray
+    outputs: dict[str, NDArray[np.float32]]
+    done: Event
+    graphs: dict[int, Graph] = field(default_factory=dict)
+    n: int = 0
+    heatmaps: bool = False
+
+
+class GpuEngine:
+    """Runs a Network: uint8 crops go up, K × 3 numbers a person come down, heatmaps only when asked for.
+
+    All memory is allocated here and nothing afterwards. A batch is filled up to the next of 1, 2, 4, 8 (up to *batch*),
+    for each of which copies and inference are one captured graph; where capturing fails they are given one by one.
+    ``submit`` and ``collect`` keep two batches in flight, so that the next crop is cut while the GPU works. Takes over
+    *device* and *network*, also when it fails. Raises EngineError.
+    """
+
+    def __init__(self, spec: ModelSpec, device: Device, network: Network, backend: Backend, batch: int = MAX_BATCH) -> None:
+        self._spec, self._device, self._network, self._backend = spec, device, network, backend
+        self._batch = batch
+        self._sizes = sorted({n for n in (1, 2, 4, 8) if n < batch} | {batch})
+        self._flying: deque[_Slot] = deque()
+        self._error = ""
+        self._closed = False
+        try:
+            with device:
+                self._allocate()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._spec
+
+    @property
+    def backend(self) -> Backend:
+        """What really runs."""
+        return self._backend
+
+    @property
+    def device(self) -> Device:
+        """The GPU and what was allocated on it, for tests and the benchmark."""
+        return self._device
+
+    @property
+    def captured(self) -> bool:
+        """Whether every batch is one graph."""
+        return all(len(slot.graphs) == len(self._sizes) for slot in self._slots)
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        """Joints of *crops* (N, H, W, 3) uint8 BGR; see Engine. More than a batch go up in parts, two in flight."""
+        check_crops(crops, self._spec)
+        self._check_open()
+        if self._flying:
+            raise EngineError(f"{self._spec.name}: a crop is in flight. Collect it before infer.")
+        parts: list[Output] = []
+        for start in range(0, len(crops), self._batch):
+            if len(self._flying) == IN_FLIGHT:
+                parts.append(self.collect())
+            self.submit(crops[start : start + self._batch], heatmaps)
+        while self._flying:
+            parts.append(self.collect())
+        return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def submit(self, crops: ImageArray, heatmaps: bool = False) -> None:
+        """Start on *crops* (at most a batch) and return; they may be changed at once. At most two are in flight."""
+        check_crops(crops, self._spec)
+        self._check_open()
+        if len(crops) > self._batch:
+            raise EngineError(f"{self._spec.name}: expected at most {self._batch} crops at once, got {len(crops)}.")
+        if len(self._flying) == IN_FLIGHT:
+            raise EngineError(f"{self._spec.name}: {IN_FLIGHT} are in flight. Collect one first.")
+        slot = next(slot for slot in self._slots if slot not in self._flying)
+        n = len(crops)
+        size = next(size for size in self._sizes if size >= n)
+        slot.n, slot.heatmaps = n, heatmaps
+        np.copyto(slot.crops[:n], crops)
+        with self._failing(), self._device:
+            graph = slot.graphs.get(size)
+            if graph is not None:
+                graph.launch()
+            else:
+                self._run(slot, size)
+            if heatmaps:
+                for name, pinned in slot.outputs.items():
+                    if name != "keypoints":
+                        self._device.download(pinned[:n], self._addresses[name], self._stream)
+            slot.done.record()
+        self._flying.append(slot)
+
+    def collect(self) -> Output:
+        """Wait for the batch that was submitted first; its arrays are the caller's."""
+        self._check_open()
+        if not self._flying:
+            raise EngineError(f"{self._spec.name}: nothing is in flight. Submit crops first.")
+        slot = self._flying.popleft()
+        with self._failing(), self._device:
+            slot.done.wait()
+        # Copies: pinned memory is written again two batches on, and is gone when the engine is closed.
+        maps = {name: pinned[: slot.n].copy() for name, pinned in slot.outputs.items() if slot.heatmaps or name == "keypoints"}
+        return Output(maps["keypoints"], maps.get("heatmaps"), maps.get("fields"))
+
+    def close(self) -> None:
+        """Free everything; never raises, safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._slots: list[_Slot] = []
+        self._flying.clear()
+        with contextlib.suppress(EngineError), self._device:
+            if hasattr(self, "_stream"):
+                with contextlib.suppress(EngineError):
+                    self._stream.wait()
+            self._network.close()
+        self._device.close()
+
+    def _allocate(self) -> None:
+        device, batch, hw = self._device, self._batch, self._spec.input_hw
+        self._stream = device.stream()
+        shapes = self._network.outputs
+        self._addresses = {name: device.buffer(4 * batch * int(np.prod(shape))) for name, shape in shapes.items()}
+        self._addresses["crops"] = device.buffer(batch * hw[0] * hw[1] * 3)
+        self._slots = [
+            _Slot(
+                device.pinned((batch, *hw, 3), np.uint8),
+                {name: device.pinned((batch, *shape), np.float32) for name, shape in shapes.items()},
+                device.event(self._stream),
+            )
+            for _ in range(IN_FLIGHT)
+        ]
+        for slot in self._slots:
+            slot.crops[:] = 0
+        self._network.prepare(self._sizes, self._addresses, self._stream)
+        for size in self._sizes:
+            self._run(self._slots[0], size)  # what TensorRT puts off until the first run must not be captured
+            self._stream.wait()
+        try:
+            for slot in self._slots:
+                for size in self._sizes:
+                    slot.graphs[size] = device.capture(self._stream, functools.partial(self._run, slot, size))
+        except EngineError as error:
+            log.warning("%s: no graph can be captured, batches are given one call at a time: %s", self._spec.name, error)
+            for slot in self._slots:
+                slot.graphs.clear()
+
+    def _run(self, slot: _Slot, size: int) -> None:
+        self._device.upload(self._addresses["crops"], slot.crops[:size], self._stream)
+        self._network.enqueue(size, self._stream)
+        self._device.download(slot.outputs["keypoints"][:size], self._addresses["keypoints"], self._stream)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError(f"{self._spec.name}: the engine is closed.")
+        if self._error:
+            raise EngineError(self._error)
+
+    @contextlib.contextmanager
+    def _failing(self) -> Any:
+        """A failure of the GPU ends this engine: what comes after a lost device or a full memory cannot be trusted."""
+        try:
+            yield
+        except EngineError as error:
+            self._flying.clear()
+            self._error = (
+                f"{self._spec.name}: the GPU failed ({str(error).rstrip('.')}). Go on with the CPU, or load the model again."
+            )
+            raise EngineError(self._error) from None
+
+
+class TrtEngine(GpuEngine):
+    """A model of the store through TensorRT, from its plan; the plan is built first where there is none that is good.
+
+    Building tells *progress* and takes seconds (TensorRT for RTX) to minutes; a new plan is compared with ONNX Runtime
+    on the stored crops, and rejected, with the figures, when it differs by more than ``verify.TOLERANCE_PX``.
+    ``built_because`` says why the plan was built, "" when it was there. *layer* picks PyCUDA or cuda-python, *rebuild*
+    builds in any case. Raises EngineError where TensorRT cannot run (``unavailable``) and when anything here fails.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: ModelSpec,
+        precision: Precision = "fp16",
+        batch: int = MAX_BATCH,
+        progress: Progress | None = None,
+        *,
+        layer: Layer | None = None,
+        rebuild: bool = False,
+    ) -> None:
+        reason = unavailable()
+        if reason:
+            raise EngineError(reason)
+        gpu = cuda.find_gpu()
+        assert isinstance(gpu, cuda.Gpu), "unavailable() says so"
+        heard = progress or (lambda _text, _share: True)
+        device = cuda.open_device(layer)
+        network = TrtNetwork(spec.name)
+        try:
+            with device:
+                plan = build.ensure_plan(
+                    folder, spec, precision, batch, gpu, progress=heard, accepts=network.load, rebuild=rebuild
+                )
+                network.use(plan)
+        except BaseException:
+            network.close()
+            device.close()
+            raise
+        self.built_because, self.plan = plan.built_because, plan
+        super().__init__(spec, device, network, Backend(plan.info.key.runtime, gpu.name, precision.upper()), batch)
+        self.difference_px = plan.info.difference_px
+        if self.difference_px is None:
+            try:
+                self.difference_px = self._verify(folder, plan, heard)
+            except BaseException:
+                self.close()
+                raise
+        heard(f"{spec.name} {precision.upper()} is ready", 1.0)
+
+    def _verify(self, folder: Path, plan: build.Plan, progress: Progress) -> float:
+        precision = self.backend.precision
+        if not progress(f"checking {self.spec.name} {precision} against ONNX Runtime", 1.0):
+            raise EngineError(f"{self.spec.name} {precision}: building cancelled.")
+        crops = sample_crops(self.spec.input_hw)
+        reference = OrtEngine(folder / "model.onnx", self.spec)
+        try:
+            difference = difference_px(self, reference, crops)
+        finally:
+            reference.close()
+        reason = rejected_because(self.spec.name, precision, difference, len(crops))
+        if reason:
+            build.reject(plan, reason)
+            raise EngineError(reason)
+        build.record_verified(plan, difference)
+        return difference
+
+
+def rejected_because(name: str, precision: str, difference_px: float, crops: int) -> str:
+    """Why a plan that is *difference_px* off must not run, with the figures; "" when it may."""
+    limit = TOLERANCE_PX[precision]
+    if difference_px <= limit:  # a difference that is no number is not
+        return ""
+    return (
+        f"{name} {precision}: rejected: its joints are {difference_px:.2f} px from ONNX Runtime's (mean over {crops} crops), "
+        f"the limit is {limit} px. Use another precision, or the CPU."
+    )
+
+
+class TrtNetwork:
+    """A deserialised plan: one execution context for each size of batch, as a captured graph wants its context untouched."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._trt = build.tensorrt()
+        self._logger = build.make_logger(self._trt)
+        self._runtime: Any = self._trt.Runtime(self._logger)
+        self._engine: Any = None
+        self._contexts: dict[int, Any] = {}
+        self._jit_cache: Any = None  # of TensorRT for RTX
+        self._jit_path: Path | None = None
+        self._jit_known = False
+
+    def load(self, content: bytes) -> bool:
+        """Deserialise a plan; False when TensorRT refuses it (it returns None and does not raise)."""
+        self._logger.errors.clear()
+        self._engine = self._runtime.deserialize_cuda_engine(content)
+        if self._engine is None and any("memory" in error.lower() for error in self._logger.errors):
+            raise EngineError(f"{self._name}: the GPU's memory is full ({self._why()}). Close what else uses it.")
+        return self._engine is not None
+
+    def use(self, plan: build.Plan) -> None:
+        """Check what was loaded against the plan's description; what is compiled at run time is kept beside the plan."""
+        trt, engine = self._trt, self._engine
+        self._profiles = plan.info.key.profiles
+        self._hw = plan.info.key.input_hw
+        self._jit_path = plan.path.with_name(f"{plan.path.name}.jit")
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        want = {t.name for t in (*plan.info.inputs, *plan.info.outputs)}
+        if set(names) != want or engine.num_optimization_profiles != len(self._profiles):
+            raise EngineError(f"{self._name}: expected a plan with {sorted(want)}, got {sorted(names)}. Build it again.")
+        self._outputs = {}
+        for name in names:
+            if name == "crops":
+                continue
+            if engine.get_tensor_dtype(name) != trt.float32:
+                raise EngineError(
+                    f"{self._name}: {name}: expected float32, got {engine.get_tensor_dtype(name)}. Export it again."
+                )
+            self._outputs[name] = tuple(int(n) for n in engine.get_tensor_shape(name))[1:]
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, ...]]:
+        """Outputs by name, each with its shape for one crop."""
+        return self._outputs
+
+    def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
+        """See Network."""
+        for size in sizes:
+            context = self._make_context()
+            profile = next(i for i, p in enumerate(self._profiles) if p.smallest <= size <= p.largest)
+            ok = context is not None and context.set_optimization_profile_async(profile, stream.handle)
+            stream.wait()
+            ok = ok and context.set_input_shape("crops", (size, *self._hw, 3))
+            ok = ok and all(context.set_tensor_address(name, address) for name, address in addresses.items())
+            if not ok:
+                raise EngineError(f"{self._name}: TensorRT cannot run a batch of {size} ({self._why()}).")
+            self._contexts[size] = context
+
+    def enqueue(self, size: int, stream: Stream) -> None:
+        """See Network."""
+        if not self._contexts[size].execute_async_v3(stream.handle):
+            raise EngineError(f"{self._name}: TensorRT failed ({self._why()}).")
+
+    def close(self) -> None:
+        """Free contexts, engine and runtime in this order, and keep what was compiled at run time."""
+        if self._contexts:
+            self._save_jit()
+        self._contexts.clear()
+        self._jit_cache = self._engine = self._runtime = None
+        gc.collect()  # TensorRT frees with the last reference, and the GPU must still be there then
+
+    def _make_context(self) -> Any:
+        """TensorRT for RTX compiles kernels at run time: for our fixed shapes at once, and from its cache of the last run."""
+        engine, trt = self._engine, self._trt
+        if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
+            return engine.create_execution_context()
+        config = engine.create_runtime_config()
+        config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        if self._jit_cache is None:
+            self._jit_cache = config.create_runtime_cache()
+            with contextlib.suppress(OSError):  # none yet
+                if self._jit_path is not None:  # what another version or GPU left is refused here
+                    self._jit_known = self._jit_cache.deserialize(self._jit_path.read_bytes())
+        config.set_runtime_cache(self._jit_cache)
+        return engine.create_execution_context(config)
+
+    def _save_jit(self) -> None:
+        if self._jit_cache is None or self._jit_path is None or self._jit_known:
+            return
+        with contextlib.suppress(OSError):  # it only saves time
+            serialised = self._jit_cache.serialize()
+            if serialised is not None:
+                build.write_whole(self._jit_path, bytes(serialised))
+
+    def _why(self) -> str:
+        return " ".join(self._logger.errors[-1].split())[:200] if self._logger.errors else "no reason given"
+
+
+def _joined(parts: Sequence[Output]) -> Output:
+    def together(arrays: list[Any]) -> Any:
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    return Output(
+        np.concatenate([part.keypoints for part in parts]),
+        together([part.heatmaps for part in parts]),
+        together([part.fields for part in parts]),
+    )
