@@ -99,8 +99,8 @@ def test_joints_move_with_the_pixels(tmp_path: Path) -> None:
             edge = max(light[0].max(), light[-1].max(), light[:, 0].max(), light[:, -1].max())
             if light.max() < 100 or edge > 3:
                 continue  # outside, or cut by the edge
-            (k,) = np.flatnonzero(weight)
-            heat = maps_of_one[k].astype(np.float64)
+            (joint,) = np.flatnonzero(weight)
+            heat = maps_of_one[joint].astype(np.float64)
             if max(heat[0].max(), heat[-1].max(), heat[:, 0].max(), heat[:, -1].max()) > 0:
                 continue
             ys, xs = np.mgrid[: light.shape[0], : light.shape[1]]
@@ -178,7 +178,7 @@ def test_affines_of_many_boxes_are_those_of_each() -> None:
         assert np.allclose(affine, crop_affine(box, (256, 192), degrees, bool(mirrored)), atol=1e-9)
 
 
-def only(**changes: float) -> Augment:
+def only(**changes: Any) -> Augment:
     return dataclasses.replace(PLAIN, **changes)
 
 
