@@ -16,15 +16,18 @@ from poseapp.core.heatmap import Mapping as CellMapping
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
 from poseapp.core.spec import Family
 from poseapp.nets.cpm import ConvolutionalPoseMachine
+from poseapp.nets.detector import PersonDetector
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
 from poseapp.train.augment import PLAIN, Augment
+from poseapp.train.pictures import Scenes
 
 Optimiser = Literal["adamw", "adam", "rmsprop"]
-Schedule = Literal["cosine", "step"]
+Schedule = Literal["cosine", "step", "constant"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Supervision = Literal["everywhere", "final", "stagewise", "stagewise-joint"]
+Learns = Literal["person", "scene", "boxes"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Recipe:
 
     Data and targets: ``phases`` run one after the other, the last at the size that is deployed. ``sigma_px`` is the targets'
     spread at the deployed heatmap size; in smaller phases it shrinks with the map, so that a target covers the same
-    part of the body. ``min_joints`` labelled joints make a person worth training on.
+    part of the body. ``min_joints`` labelled joints make a person worth training on. ``learns`` says what there is to learn
+    (train/task.py): the "person" in a crop, everybody in a "scene", or their "boxes"; ``scenes`` how the latter two are made.
 
     Loss: ``far_joint_weights`` counts elbows, knees, wrists and ankles more; ``hardest`` > 0 takes that many hardest
     joints of each sample; ``background`` and ``fields`` add the maps of CPM and OpenPose. ``supervision`` is one of the
@@ -50,7 +54,8 @@ class Recipe:
     of the loss when there is a teacher.
 
     Steps: a step takes ``batch`` × ``accumulate`` people on each process. ``schedule`` after ``warmup_steps`` is half a cosine
-    to zero, or times ``lr_drop_factor`` at each of ``lr_drops`` (shares of the training). ``clip_norm`` 0 does not clip.
+    to zero, times ``lr_drop_factor`` at each of ``lr_drops`` (shares of the training), or constant. ``clip_norm`` 0 does not
+    clip.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Recipe:
     decode: Decode = "dark"
     mapping: CellMapping = "udp"
     augment: Augment = field(default_factory=Augment)
+    learns: Learns = "person"
+    scenes: Scenes = field(default_factory=Scenes)
     min_joints: int = 5
     far_joint_weights: bool = False
     hardest: int = 0
@@ -118,7 +125,7 @@ T = typing.TypeVar("T", Recipe, Augment)
 def _changed(holder: T, name: str, text: str, key: str) -> T:
     hints = typing.get_type_hints(type(holder))
     simple = [n for n, hint in hints.items() if hint in (int, float, bool) or typing.get_origin(hint) is Literal]
-    simple = [n for n in simple if n != "family"]
+    simple = [n for n in simple if n not in ("family", "learns")]
     if name not in simple:
         raise DataError(f"recipe: there is no {key} to change. There are: {', '.join(simple)}.")
     hint = hints[name]
@@ -146,6 +153,7 @@ def _parsed(text: str, hint: Any) -> Any:
 NEWELL = "Newell, Yang & Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016"
 SUN = "Sun, Xiao, Liu & Wang: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019"
 WEI = "Wei, Ramakrishna, Kanade & Sheikh: Convolutional Pose Machines, CVPR 2016"
+ZHOU = "Zhou, Wang & Krähenbühl: Objects as Points, 2019"
 CAO = "Cao, Simon, Wei & Sheikh: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017"
 
 # Geometry alone, as the papers vary their pictures.
@@ -249,6 +257,23 @@ RECIPES: dict[str, Recipe] = {
             sigma_px=1.0,
             background=True,
             fields=True,
+        ),
+        Recipe(
+            name="person-detector",
+            family="hourglass",
+            net=PersonDetector,
+            # Most steps on small pieces of what the deployed network sees: a step there costs a quarter.
+            phases=(Phase((160, 160), 0.75), Phase((320, 320), 0.25)),
+            paper=ZHOU,
+            stride=8,
+            mapping="centre",
+            augment=dataclasses.replace(PLAIN, colour_p=0.5, blur_p=0.1, noise_p=0.1, jpeg_p=0.1, dark_p=0.05),
+            learns="boxes",
+            epochs=10,
+            batch=32,
+            lr=2e-3,
+            warmup_steps=200,
+            clip_norm=10,
         ),
         _hourglass(2),
         _hourglass(8),

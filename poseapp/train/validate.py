@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from torch import Tensor, distributed, nn
 from torch.utils.data import DataLoader, Dataset
 
 from poseapp.core import metrics, transform
-from poseapp.core.types import FloatArray, ImageArray
+from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import HeatmapDecoder, Normalise
+from poseapp.render import DrawOptions, draw_poses
 from poseapp.train.loader import loader_options
 from poseapp.train.people import BOX_PADDING, Person, read_image
 from poseapp.train.recipes import Recipe
@@ -35,6 +38,16 @@ class Validation:
     crops: ImageArray
     keypoints: FloatArray
     heatmaps: FloatArray
+    skeleton: Skeleton = COCO_17
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """By name; the first is the one that best.pt goes by."""
+        return {"mean_oks": self.mean_oks, "pck": self.pck}
+
+    def pictures(self) -> dict[str, ImageArray]:
+        """The first few people with their poses, and with the maximum over their heatmaps, (H, W, 3) uint8 BGR."""
+        return {"predictions": _overlays(self), "heatmaps": _heat(self)} if len(self.crops) else {}
 
 
 class _Crops(Dataset[tuple[Tensor, Tensor]]):
@@ -92,4 +105,26 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
         shown = [np.zeros((0, *recipe.input_hw, 3), np.uint8), np.zeros((0, recipe.skeleton.k, 3)), np.zeros((0, 0, 0, 0))]
     pck_total = hits / max(1.0, joints_total)
     mean_oks = oks_sum / people_counted if people_counted else pck_total
-    return Validation(mean_oks, pck_total, *shown)
+    crops, joints, maps = shown
+    return Validation(mean_oks, pck_total, crops, joints, maps, recipe.skeleton)
+
+
+def _overlays(result: Validation) -> ImageArray:
+    """The first few people side by side with their predicted poses, uint8 BGR."""
+    pictures = []
+    for crop, joints in zip(result.crops, result.keypoints.astype(np.float32), strict=True):
+        picture = crop.copy()
+        pose = Poses(joints[None, :, :2], joints[None, :, 2], np.ones(1, np.float32), np.zeros(1, np.int64), result.skeleton)
+        draw_poses(picture, pose, DrawOptions(threshold=0.1))
+        pictures.append(picture)
+    return np.hstack(pictures).astype(np.uint8, copy=False)
+
+
+def _heat(result: Validation) -> ImageArray:
+    """The same people with the maximum over their heatmaps in colours, uint8 BGR."""
+    pictures = []
+    for crop, maps in zip(result.crops, result.heatmaps, strict=True):
+        strength = cv2.resize(np.clip(maps.max(axis=0), 0, 1), (crop.shape[1], crop.shape[0]))
+        coloured = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+        pictures.append(cv2.addWeighted(crop, 0.5, coloured, 0.5, 0))
+    return np.hstack(pictures).astype(np.uint8, copy=False)

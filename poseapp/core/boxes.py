@@ -1,0 +1,99 @@
+"""How good found boxes are: intersection over union, matching to the truth, average precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.types import FloatArray
+
+IOUS = tuple(float(x) for x in np.arange(0.5, 0.96, 0.05).round(2))
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in one picture, and what is there: boxes (N, 4), scores (N,), ``truth`` (M, 4) and ``crowds`` (C, 4).
+
+    Boxes are x, y, width, height. A box in a crowd, of which nobody counted the people, is neither right nor wrong.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    truth: FloatArray
+    crowds: FloatArray
+
+
+def overlap(boxes: FloatArray, others: FloatArray, crowd: bool = False) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of *boxes* (N, 4) and *others* (M, 4); with *crowd* over the area of *boxes* alone."""
+    a, b = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    both = np.clip(high - low, 0, None).prod(axis=-1)
+    area, other = a[..., 2:].prod(axis=-1), b[..., 2:].prod(axis=-1)
+    whole = np.broadcast_to(area, both.shape) if crowd else area + other - both
+    shares: NDArray[np.float64] = np.divide(both, whole, out=np.zeros_like(both), where=whole > 0)
+    return shares
+
+
+def match(found: Found, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """For each box (N,), best score first: whether it is somebody's, and whether it counts at all.
+
+    The best box takes the person whom it meets best of those who are left, as COCO's evaluation does. The order is that of
+    the scores, equal ones as they come.
+    """
+    order = np.argsort(-found.scores, kind="stable")
+    boxes = found.boxes[order]
+    meets = overlap(boxes, found.truth)
+    right = np.zeros(len(boxes), bool)
+    for n in range(len(boxes)):
+        if meets.shape[1] and meets[n].max() >= iou:
+            right[n] = True
+            meets[:, int(meets[n].argmax())] = -1.0
+    crowded = overlap(boxes, found.crowds, crowd=True).max(axis=1, initial=0.0) >= iou
+    return right, right | ~crowded
+
+
+def average_precision(pictures: Sequence[Found], iou: float = 0.5) -> float:
+    """Mean precision over 101 recalls (Lin et al., ECCV 2014, released evaluation code); NaN without any truth."""
+    people = sum(len(p.truth) for p in pictures)
+    if people == 0:
+        return float("nan")
+    matched = [match(p, iou) for p in pictures]
+    scores = np.concatenate([np.sort(p.scores)[::-1] for p in pictures])
+    right, counts = (np.concatenate([m[i] for m in matched]) for i in (0, 1))
+    order = np.argsort(-scores, kind="stable")
+    right, counts = right[order], counts[order]
+    right = right[counts]
+    hits = right.cumsum()
+    recall, precision = hits / people, hits / np.arange(1, len(hits) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-12, side="left")
+    return float(np.append(best, 0.0)[np.minimum(at, len(best))].mean())
+
+
+@dataclass(frozen=True)
+class Working:
+    """A detector at one threshold: shares of people found and of boxes that are people, and the threshold itself."""
+
+    recall: float
+    precision: float
+    threshold: float
+
+
+def at_threshold(pictures: Sequence[Found], threshold: float, iou: float = 0.5) -> Working:
+    """Recall and precision when only boxes from *threshold* on count; precision 1 when there are none."""
+    hits = boxes = 0
+    for p in pictures:
+        kept = p.scores >= threshold
+        right, counts = match(Found(p.boxes[kept], p.scores[kept], p.truth, p.crowds), iou)
+        hits, boxes = hits + int(right.sum()), boxes + int(counts.sum())
+    people = sum(len(p.truth) for p in pictures)
+    return Working(hits / people if people else float("nan"), hits / boxes if boxes else 1.0, threshold)
+
+
+def best_threshold(pictures: Sequence[Found], iou: float = 0.5) -> Working:
+    """The threshold, of 0.05 to 0.95, at which the harmonic mean of recall and precision is highest."""
+    tried = [at_threshold(pictures, threshold, iou) for threshold in np.arange(0.05, 0.951, 0.025).round(3).tolist()]
+    return max(tried, key=lambda w: 2 * w.recall * w.precision / max(w.recall + w.precision, 1e-9))
