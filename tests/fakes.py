@@ -178,11 +178,13 @@ class MarkerEngine:
 class Loader:
     """Makes a MarkerEngine for any folder; remembers those it made. A name in *errors* cannot be loaded.
 
-    A name in *gates*, or that of the device, is loaded only once its event is set. The device "gpu" runs on a "Fake GPU",
-    every other one on the CPU; where there is a *build* its engines are built first, until that event is set, with
+    A name in *gates*, or that of the device, is loaded only once its event is set. The devices "gpu" and "tensorrt" run on
+    a "Fake GPU", every other one on the CPU; where there is a *build* its engines are built first, until that event is set, with
     progress, which may cancel.
     A name in *fails_after*, or that of the device, gives the frames that an engine can do.
     """
+
+    GPUS = ("gpu", "tensorrt")
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.delay_s = delay_s
@@ -205,13 +207,13 @@ class Loader:
             assert progress is not None
             self._build(folder.name, progress)
         fails_after = self.fails_after.get(folder.name, self.fails_after.get(device))
-        on = "Fake GPU" if device == "gpu" else "CPU"
+        on = "Fake GPU" if device in self.GPUS else "CPU"
         engine = MarkerEngine(replace(SPEC, name=folder.name), self.delay_s, fails_after, device=on)
         self.engines.append(engine)
         return engine
 
     def builds_first(self, folder: Path, device: str, precision: str) -> bool:
-        return device == "gpu" and self.build is not None and not self.build.is_set()
+        return device in self.GPUS and self.build is not None and not self.build.is_set()
 
     def _build(self, name: str, progress: Progress) -> None:
         assert self.build is not None

@@ -474,13 +474,13 @@ class Session:
     def _load_and_infer(self, me: _Inference, wish: Wish, request: int, has_stand_in: bool, stop: threading.Event) -> None:
         def tell(text: str, done: float) -> bool:
             with self._lock:
-                if request == self._model_requests and not stop.is_set():
+                if text and request == self._model_requests and not stop.is_set():
                     self._build = Build(text, done)
             return not stop.is_set()
 
-        note = self._suit(me, wish)
+        note, wished = self._suit(me, wish), wish
         wish = replace(wish, folder=me.folder, people=me.people)
-        stands_in = not has_stand_in and self._stands_in(wish, request)
+        stands_in = not has_stand_in and self._stands_in(wish, wished, request)
         if stands_in:
             wish = Wish(wish.folder, "cpu", people=wish.people)
         # A stand-in must be there at once: with nobody told, the CPU's backends are not tried out.
@@ -539,15 +539,15 @@ class Session:
         assert me.engine is not None
         return make_estimator(me.people, me.engine, me.detector, self.budget_ms, thorough=not self._realtime)
 
-    def _stands_in(self, wish: Wish, request: int) -> bool:
-        """Whether this thread is to run the CPU engine; the wish is then on its way on a thread of its own."""
+    def _stands_in(self, wish: Wish, wished: Wish, request: int) -> bool:
+        """Whether this thread is to run the CPU engine for *wish*; what was *wished* is then on its way on another thread."""
         if not self._realtime or not self._builds_first(wish.folder, wish.device, wish.precision):
             return False
         with self._lock:
             if self._inference is not None and self._inference.folder == wish.folder:
                 return False  # the model runs already, somewhere else: that serves
             if request == self._model_requests and not self._stopped:
-                self._start_loader(wish, has_stand_in=True)
+                self._start_loader(wished, has_stand_in=True)
             return True
 
     def _take_over(self, me: _Inference, estimator: Estimator, request: int, stop: threading.Event) -> bool:

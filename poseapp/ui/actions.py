@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from poseapp.engine.load import StoredModel
-from poseapp.ui.theme import THEME_NAMES
 
 Handler = Callable[..., object]
 
@@ -22,7 +21,7 @@ class Actions:
         self._model_group: list[QAction] = []
         self.menus = {name: window.menuBar().addMenu(f"&{name}") for name in ("File", "Record", "View", "Model", "Help")}
         self.by_name: dict[str, QAction] = {}
-        self.theme_group = QActionGroup(window)
+        self._choices: dict[str, tuple[QMenu, QActionGroup]] = {}
 
     def add(
         self, menu: str, name: str, text: str, handler: Handler, keys: str | tuple[str, ...] = (), checkable: bool = False
@@ -48,23 +47,32 @@ class Actions:
         action.setChecked(on)
         action.blockSignals(blocked)
 
-    def add_themes(self, chosen: str, handler: Callable[[str], None]) -> None:
-        """The theme menu."""
-        menu = QMenu("Theme", self._window)
-        for name in THEME_NAMES:
-            action = QAction({"system": "Like the system", "dark": "Dark", "light": "Light"}[name], self._window)
+    def add_choice(self, menu: str, title: str, names: Mapping[str, str], chosen: str, handler: Callable[[str], None]) -> None:
+        """A menu called *title* in *menu*, of which one entry is chosen; *names* are key → text."""
+        choice, group = QMenu(title, self._window), QActionGroup(self._window)
+        choice.setToolTipsVisible(True)
+        for key, text in names.items():
+            action = QAction(text, self._window)
             action.setCheckable(True)
-            action.setChecked(name == chosen)
-            action.setData(name)
-            action.triggered.connect(lambda _checked=False, name=name: handler(name))
-            self.theme_group.addAction(action)
-            menu.addAction(action)
-        self.menus["View"].addMenu(menu)
+            action.setData(key)
+            action.triggered.connect(lambda _checked=False, key=key: handler(key))
+            group.addAction(action)
+            choice.addAction(action)
+        self._choices[title] = choice, group
+        self.check_choice(title, chosen)
+        self.menus[menu].addMenu(choice)
 
-    def check_theme(self, chosen: str) -> None:
-        """Mark *chosen* in the theme menu."""
-        for action in self.theme_group.actions():
+    def check_choice(self, title: str, chosen: str) -> None:
+        """Mark *chosen* in the menu called *title*."""
+        for action in self._choices[title][1].actions():
             action.setChecked(action.data() == chosen)
+
+    def disable_choices(self, title: str, why_not: Mapping[str, str]) -> None:
+        """Grey out the entries of the menu called *title* that *why_not* gives a reason for, which is their tooltip."""
+        for action in self._choices[title][1].actions():
+            reason = why_not.get(action.data(), "")
+            action.setEnabled(not reason)
+            action.setToolTip(reason or action.text())
 
     def set_models(self, models: list[StoredModel], handler: Callable[[Path], None]) -> None:
         """The model menu, with Ctrl+1 … Ctrl+9."""
@@ -88,6 +96,9 @@ class Actions:
             self._window.addAction(action)
         if not models:
             menu.addAction("No model found").setEnabled(False)
+        menu.addSeparator()
+        for title in ("Device", "Precision"):
+            menu.addMenu(self._choices[title][0])
 
     def check_model(self, name: str) -> None:
         """Mark the model that runs."""

@@ -52,14 +52,21 @@ class BenchmarkRun(QObject):
         self.running = False
         self.seconds = BENCH_SECONDS  # for each scenario
 
-    def start(self, folder: Path, device: str) -> None:
-        """Measure the model in *folder*."""
+    def start(self, folder: Path, device: str, precision: str) -> None:
+        """Measure the model in *folder* on *device*."""
         self._cancelled.clear()
         self.running = True
         cancelled, seconds = self._cancelled, self.seconds
 
         def work() -> BenchmarkReport:
-            return run_benchmark(folder, device=device, seconds=seconds, progress=self._tell, cancelled=cancelled.is_set)
+            return run_benchmark(
+                folder,
+                device=device,
+                precision=precision,
+                seconds=seconds,
+                progress=self._tell,
+                cancelled=cancelled.is_set,
+            )
 
         self._jobs.run("benchmark", work, self._done, self._error)
 
@@ -110,8 +117,10 @@ class BenchmarkPanel(QDockWidget):
         bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         row = QHBoxLayout(bar)
         row.setContentsMargins(12, 6, 8, 2)
+        self.backend = Elided("", "muted")
+        self.backend.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._tabs)
-        row.addStretch(1)
+        row.addWidget(self.backend, 1)
         row.addWidget(self._close)
         self.setTitleBarWidget(bar)
         self._live = QScrollArea()
@@ -140,7 +149,12 @@ class BenchmarkPanel(QDockWidget):
         self._tabs.setCurrentIndex(0 if name == "live" else 1)
 
     def show_status(self, status: Status) -> None:
-        """Add the figures of *status* to the plots."""
+        """Add the figures of *status* to the plots; another model or backend starts them anew."""
+        runs = f"{status.model} · {status.backend}" if status.backend is not None else ""
+        if runs != self.backend.full_text():
+            self.backend.set_text(runs)
+            if self.plots is not None:
+                self.plots.restart()
         if self.plots is not None:
             self.plots.add(status.stats)
 

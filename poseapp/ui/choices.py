@@ -54,6 +54,23 @@ class Choice:
         return choice
 
 
+# Where and how a network can run: the key of the command line, and the name in the window.
+DEVICE_NAMES = {
+    "auto": "Auto device",
+    "cpu": "CPU",
+    "openvino": "OpenVINO",
+    "cuda": "CUDA",
+    "tensorrt": "TensorRT",
+}
+PRECISION_NAMES = {"auto": "Auto precision", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
+DEVICE_TIPS = {
+    "auto": "The fastest of what is here",
+    "cpu": "The processor, with the runtime that is fastest there",
+    "openvino": "The processor, with Intel's OpenVINO",
+    "cuda": "An NVIDIA GPU, with PyTorch",
+    "tensorrt": "An NVIDIA GPU, with an engine that is built for it once",
+}
+
 SYNTHETIC = Choice("synthetic", label="Synthetic figure")
 DEMO = Choice("demo", label="Demo clip")
 

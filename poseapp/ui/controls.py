@@ -15,7 +15,7 @@ from poseapp.live.session import Status
 from poseapp.live.source import DEFAULT_MODE, Camera, Mode
 from poseapp.render import DrawOptions
 from poseapp.ui import icons
-from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
+from poseapp.ui.choices import DEMO, DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, SYNTHETIC, Choice, find_camera
 from poseapp.ui.joints import JointList
 from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import Badge, ComboBox, Elided, icon_button, label, paint_icon, rule, toggle
@@ -241,6 +241,8 @@ class ModelControls(QWidget):
     """Which network runs, and on what."""
 
     chosen = Signal(object)  # Path of the folder
+    device_chosen = Signal(str)
+    precision_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,15 +253,33 @@ class ModelControls(QWidget):
         self.box.setAccessibleName("Model")
         self.box.setToolTip("The network; changing it does not stop the camera (Ctrl+1 … Ctrl+9)")
         self.box.activated.connect(self._activated)
+        self.device_box, self.precision_box = ComboBox(), ComboBox()
+        self._missing: dict[str, str] = {}  # device → why it cannot be used
+        for box, tip, signal in (
+            (self.device_box, "Where the network runs", self.device_chosen),
+            (self.precision_box, "In which precision the network runs", self.precision_chosen),
+        ):
+            box.setToolTip(tip)
+            box.setAccessibleName(tip)
+            box.setProperty("role", "compact")
+            box.setMinimumContentsLength(1)
+            box.activated.connect(lambda row, box=box, signal=signal: signal.emit(box.itemData(row, _ROLE)))
+        how = QHBoxLayout()
+        how.setSpacing(4)
+        how.addWidget(self.device_box, 1)
+        how.addWidget(self.precision_box, 1)
         self.detail = Elided("", "muted")
-        self.badge = Badge()
+        self.badge = Badge()  # says what is not as expected; what runs stands in the header
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(label("MODEL", "section"))
         layout.addWidget(self.box)
         layout.addWidget(self.detail)
+        layout.addLayout(how)
         layout.addWidget(self.badge)
+        self._fill_devices()
+        self._fill_precisions()
 
     @property
     def current(self) -> str:
@@ -290,15 +310,36 @@ class ModelControls(QWidget):
             self.badge.show_text(
                 f"Loading {status.loading}…", f"{status.model} runs until it is ready." if status.model else "", "info"
             )
-        elif status.backend is not None:
-            fallback = status.backend.fallback
-            self.badge.show_text(str(status.backend), fallback, "warning" if fallback else "success")
-        else:
+        elif status.backend is None:
             self.badge.show_text("No model runs", "", "danger" if status.model_error else "muted")
+        elif status.backend.fallback:
+            self.badge.show_text(f"Runs on {status.backend.device} instead", status.backend.fallback, "warning")
+        serves = status.backend is not None and not status.backend.fallback
+        self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
+        _select(self.device_box, status.wish.device)
+        _select(self.precision_box, status.wish.precision)
+
+    def set_devices(self, missing: dict[str, str]) -> None:
+        """Offer the devices that can be used; the others' tooltips say what they lack."""
+        self._missing = missing
+        self._fill_devices()
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self.badge.set_theme(theme)
+
+    def _fill_devices(self) -> None:
+        entries = {key: (name, self._missing.get(key, ""), DEVICE_TIPS[key]) for key, name in DEVICE_NAMES.items()}
+        _fill(self.device_box, entries)
+
+    def _fill_precisions(self) -> None:
+        spec = next((m.spec for m in self._models if m.name == self._current), None)
+        lacking = spec is not None and "int8" not in spec.variants
+        why = f"{self._current} has no INT8 variant. Make one with: poseapp models quantise {self._current} --images DIR"
+        _fill(
+            self.precision_box,
+            {key: (name, why if key == "int8" and lacking else "", name) for key, name in PRECISION_NAMES.items()},
+        )
 
     def _folder_name(self, spec_name: str) -> str:
         if any(m.name == spec_name for m in self._models):
@@ -309,6 +350,7 @@ class ModelControls(QWidget):
         index = next((i for i, m in enumerate(self._models) if m.name == self._current), -1)
         with QSignalBlocker(self.box):
             self.box.setCurrentIndex(index)
+        self._fill_precisions()
         self.detail.set_text(summary(self._models[index]) if index >= 0 else "")
         self.detail.setVisible(index >= 0)
 
@@ -316,6 +358,28 @@ class ModelControls(QWidget):
         folder: Path = self.box.itemData(row, _ROLE)
         self._show_current()
         self.chosen.emit(folder)
+
+
+def _fill(box: ComboBox, entries: dict[str, tuple[str, str, str]]) -> None:
+    """Put (name, why it cannot be chosen or "", tooltip) by key into *box*; the chosen one stays."""
+    chosen = box.currentData(_ROLE)
+    model = QStandardItemModel(box)
+    for key, (name, why_not, tip) in entries.items():
+        item = QStandardItem(name)
+        item.setData(key, _ROLE)
+        item.setEnabled(not why_not)
+        item.setToolTip(why_not or tip)
+        model.appendRow(item)
+    with QSignalBlocker(box):
+        box.setModel(model)
+        box.setCurrentIndex(max(0, list(entries).index(chosen) if chosen in entries else 0))
+
+
+def _select(box: ComboBox, key: str) -> None:
+    """Show *key* in *box*, unless the user is choosing just now."""
+    if box.currentData(_ROLE) != key and not box.view().isVisible():
+        with QSignalBlocker(box):
+            box.setCurrentIndex(box.findData(key, _ROLE))
 
 
 def summary(model: StoredModel) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.live.session import Status
 from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import Elided, icon_button, label, paint_icon
+from poseapp.ui.widgets import Chip, Elided, icon_button, label, paint_icon
 
 _STATE = {
     "idle": ("muted", "Idle"),
@@ -20,9 +20,11 @@ _STATE = {
     "stopped": ("muted", "Stopped"),
 }
 
+ROOM_BESIDE_BACKEND = 600  # px for the source's name, the figures and the buttons
+
 
 class Header(QWidget):
-    """Source and its mode on the left; rate, latency and people on the right."""
+    """Source and its mode on the left; what the network runs on, rate, latency and people on the right."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,6 +39,7 @@ class Header(QWidget):
         names.setSpacing(0)
         names.addWidget(self.source)
         names.addWidget(self.detail)
+        self.backend = Chip()
         self.rate, self.latency, self.people = Figure("fps"), Figure("ms"), Figure("people")
         self.rate.setToolTip("Poses on the screen per second")
         self.latency.setToolTip("From capture to the screen: the median of the last seconds")
@@ -52,6 +55,8 @@ class Header(QWidget):
         row.setSpacing(10)
         row.addWidget(self._dot)
         row.addLayout(names, 1)
+        row.addWidget(self.backend)
+        row.addSpacing(4)
         for figure in (self.rate, self.latency, self.people):
             row.addWidget(figure)
         row.addSpacing(4)
@@ -66,6 +71,7 @@ class Header(QWidget):
         self._dot.set_colour(getattr(self._theme, level), word)
         mode = str(status.granted) if status.granted is not None else ""
         self.detail.set_text(mode if status.state == "running" and mode else " · ".join(part for part in (word, mode) if part))
+        self._show_backend(status)
         stats = status.stats
         running = status.state == "running"
         self.rate.set_value(f"{stats.fps.get('display', 0.0):.1f}" if running else "–")
@@ -74,6 +80,28 @@ class Header(QWidget):
         if not running:
             self.people.set_value("–", "people")
 
+    def _show_backend(self, status: Status) -> None:
+        backend = status.backend
+        if backend is None:
+            self.backend.show_text("", "", "muted", "")
+            return
+        tip = f"{status.model} runs in {backend.runtime} on {backend.device}, {backend.precision}."
+        self.backend.show_text(
+            str(backend),
+            f"{backend.device.removeprefix('NVIDIA ').removeprefix('GeForce ')} · {backend.precision}",
+            "warning" if backend.fallback else "success",
+            f"{backend.fallback}\n{tip}" if backend.fallback else tip,
+        )
+        self._fit_backend()
+
+    def _fit_backend(self) -> None:
+        self.backend.set_compact(self.width() < self.backend.whole_width + ROOM_BESIDE_BACKEND)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The badge gives way to the name of the source."""
+        super().resizeEvent(event)
+        self._fit_backend()
+
     def show_people(self, n: int) -> None:
         """How many people are in the picture on the screen."""
         self.people.set_value(str(n), "person" if n == 1 else "people")
@@ -81,6 +109,7 @@ class Header(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self._theme = theme
+        self.backend.set_theme(theme)
         for name, button in self.buttons.items():
             paint_icon(button, name, theme.text)
         if self._status is not None:

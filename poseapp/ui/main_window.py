@@ -20,14 +20,15 @@ from poseapp.ui.actions import Actions
 from poseapp.ui.banner import Banner
 from poseapp.ui.benchmark_panel import BenchmarkPanel, BenchmarkRun
 from poseapp.ui.bridge import Bridge, Jobs
-from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, Kind
+from poseapp.ui.build_line import BuildLine
+from poseapp.ui.choices import DEMO, DEVICE_NAMES, PRECISION_NAMES, SYNTHETIC, Choice, Kind
 from poseapp.ui.controls import Controls
 from poseapp.ui.header import Header
 from poseapp.ui.help_sheet import AboutBox, HelpSheet
 from poseapp.ui.player import Player
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.record_bar import RecordBar, clock
-from poseapp.ui.theme import THEME_NAMES, Theme, ThemeName, Themes
+from poseapp.ui.theme import THEME_NAMES, THEME_TITLES, Theme, ThemeName, Themes
 from poseapp.ui.video_view import VideoView
 
 THRESHOLD_STEP = 0.05
@@ -57,6 +58,7 @@ class MainWindow(QMainWindow):
         self.player = Player(self.bridge, self.jobs, preferences, engines_dir, device, precision)
         self.benchmark = BenchmarkRun(self.jobs, self)
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
+        self.build_line = BuildLine()
         self.controls, self.panel = Controls(), BenchmarkPanel()
         self._closing = self._closed = self._full_screen = False
         self._seen = False  # the present source has given a picture
@@ -83,7 +85,7 @@ class MainWindow(QMainWindow):
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        for part in (self.header, self.banner):
+        for part in (self.header, self.build_line, self.banner):
             layout.addWidget(part)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.record_bar)
@@ -130,8 +132,10 @@ class MainWindow(QMainWindow):
         a.add("View", "sidebar", "Controls", self.show_sidebar, "C", checkable=True)
         a.add("View", "fullscreen", "Full screen", self.set_full_screen, ("F", "F11"), checkable=True)
         a.separator("View")
-        a.add_themes(self.preferences.theme, self.use_theme)
+        a.add_choice("View", "Theme", THEME_TITLES, self.preferences.theme, self.use_theme)
         a.add("View", "next_theme", "Next theme", self._next_theme, "Ctrl+T")
+        a.add_choice("Model", "Device", DEVICE_NAMES, self.player.device, self.player.choose_device)
+        a.add_choice("Model", "Precision", PRECISION_NAMES, self.player.precision, self.player.choose_precision)
         a.add("Help", "help", "Keyboard shortcuts", self.show_help, ("F1", "?"))
         a.add("Help", "run_benchmark", "Run benchmark", self.run_benchmark)
         a.separator("Help")
@@ -158,6 +162,10 @@ class MainWindow(QMainWindow):
         controls.source.refresh_asked.connect(player.refresh_cameras)
         controls.source.mode_chosen.connect(player.set_mode)
         controls.model.chosen.connect(player.choose_model)
+        controls.model.device_chosen.connect(player.choose_device)
+        controls.model.precision_chosen.connect(player.choose_precision)
+        player.devices_known.connect(self._show_devices)
+        self.build_line.cancel_asked.connect(bridge.cancel_build)
         controls.view.changed.connect(self._draw_changed)
         bar.record_asked.connect(lambda _on: self.toggle_recording())
         bar.snapshot_asked.connect(self.snapshot)
@@ -208,7 +216,11 @@ class MainWindow(QMainWindow):
             return
         self.header.show_status(status)
         self.controls.show_status(status)
+        if not self._full_screen:
+            self.build_line.show_status(status)
         self.actions_.check_model(self.controls.model.current)
+        self.actions_.check_choice("Device", status.wish.device)
+        self.actions_.check_choice("Precision", status.wish.precision)
         self.record_bar.show_recording(status.recording)
         if self.panel.isVisible():
             self.panel.show_status(status)
@@ -220,7 +232,8 @@ class MainWindow(QMainWindow):
         self.banner.say(
             "source", status.message, "error" if status.state == "failed" else "warning", f"{status.state} {status.source}"
         )
-        self.banner.say("model", status.model_error if status.state != "failed" else "")
+        instead = status.backend is not None and status.backend.fallback == status.model_error
+        self.banner.say("model", status.model_error if status.state != "failed" else "", "warning" if instead else "error")
         self.banner.say("recording", recording.error if recording is not None else "")
 
     def _show_choice(self, choice: Choice) -> None:
@@ -234,6 +247,10 @@ class MainWindow(QMainWindow):
     def _show_models(self, models: list[StoredModel]) -> None:
         self.controls.model.set_models(models)
         self.actions_.set_models(models, self.player.choose_model)
+
+    def _show_devices(self, missing: dict[str, str]) -> None:
+        self.controls.model.set_devices(missing)
+        self.actions_.disable_choices("Device", missing)
 
     def _offer_camera(self, camera: Camera) -> None:
         choice = Choice.camera(camera)
@@ -319,6 +336,7 @@ class MainWindow(QMainWindow):
         self._full_screen = on
         for part in (self.menuBar(), self.header, self.record_bar):
             part.setVisible(not on)
+        self.build_line.setVisible(False)  # the next status brings it back
         self.sidebar.setVisible(not on and self.actions_.by_name["sidebar"].isChecked())
         self.panel.setVisible(not on and self.preferences.panel_open)
         full = Qt.WindowState.WindowFullScreen
@@ -329,7 +347,7 @@ class MainWindow(QMainWindow):
         theme: ThemeName = "dark" if name == "dark" else "light" if name == "light" else "system"
         self.preferences.theme = theme
         self.themes.use(theme)
-        self.actions_.check_theme(theme)
+        self.actions_.check_choice("Theme", theme)
 
     def show_help(self) -> None:
         """The sheet of shortcuts."""
@@ -358,7 +376,7 @@ class MainWindow(QMainWindow):
         self.panel.show_progress(0.0, "Preparing…")
         self.benchmark.running = True
         self.view.set_state(stage.BENCHMARK)
-        self.player.suspend(lambda: self.benchmark.start(folder, self.player.device))
+        self.player.suspend(lambda: self.benchmark.start(folder, self.player.device, self.player.precision))
 
     # -- inside ------------------------------------------------------------------------------------------------
 

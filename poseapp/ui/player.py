@@ -65,6 +65,7 @@ class Player(QObject):
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
         self._stopped = False
+        self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
 
@@ -211,7 +212,7 @@ class Player(QObject):
 
     def _start(self) -> None:
         if self._source is not None and self._folder is not None and not self._stopped:
-            self._bridge.start(Session(self._source, self._folder, device=self._device, precision=self._precision))
+            self._bridge.start(self.make_session(self._source, self._folder, device=self._device, precision=self._precision))
 
     def _make(self, choice: Choice) -> Source | None:
         if choice.kind == "given":

@@ -91,6 +91,10 @@ class LivePlots(QWidget):
             self._drawn = now
             self._draw(now)
 
+    def restart(self) -> None:
+        """Forget what is drawn: what comes now is of something else."""
+        self._history.clear()
+
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self._theme = theme

@@ -30,6 +30,7 @@ def stage_state(status: Status, seen: bool) -> StageState | None:
         if status.granted is not None and not status.model:
             if status.model_error and not status.loading:
                 return StageState("The model cannot be loaded", status.model_error, actions=(("again", "Try again"),))
-            return StageState(f"Loading {status.loading}…" if status.loading else "Starting…", "", busy=True)
+            text = f"{status.build.text} · {status.build.done:.0%}" if status.build is not None else ""
+            return StageState(f"Loading {status.loading}…" if status.loading else "Starting…", text, busy=True)
         return StageState(f"Opening {status.source}…", "", busy=True)
     return None

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QStyleFactory
 
 ThemeName = Literal["system", "dark", "light"]
 THEME_NAMES: tuple[str, ...] = get_args(ThemeName)
+THEME_TITLES = {"system": "Like the system", "dark": "Dark", "light": "Light"}
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ QLabel[role="number"] {{ font-size: 13pt; font-weight: 600; }}
 QLabel[role="warning"] {{ color: {t.warning}; }}
 QLabel[role="danger"] {{ color: {t.danger}; }}
 
-QWidget#sidebar, QWidget#header, QWidget#recordBar, QWidget#panel {{ background: {t.surface}; }}
+QWidget#sidebar, QWidget#header, QWidget#buildLine, QWidget#recordBar, QWidget#panel {{ background: {t.surface}; }}
 QWidget#header {{ border-bottom: 1px solid {t.border}; }}
 QWidget#recordBar {{ border-top: 1px solid {t.border}; }}
 QScrollArea, QScrollArea > QWidget > QWidget#sidebarBody {{ background: {t.surface}; border: 0; }}
@@ -229,6 +230,10 @@ QPushButton[role="primary"]:disabled {{ background: {t.raised}; color: {disabled
 QPushButton[role="record"] {{ font-weight: 600; padding: 8px 16px 8px 12px; border-radius: 18px; min-height: 18px; }}
 QPushButton[role="record"]:hover {{ border-color: {t.danger}; }}
 QPushButton[role="record"]:checked {{ background: {danger_soft}; color: {t.text}; border-color: {t.danger}; }}
+
+QPushButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 4px 10px; font-weight: 600; }}
+QPushButton[role="flat"]:hover {{ background: {t.hover}; }}
+QPushButton[role="flat"]:focus {{ border-color: {t.accent}; }}
 
 QPushButton[role="toggle"] {{ padding: 6px 8px; }}
 QPushButton[role="toggle"]:checked {{ background: {accent_soft}; border-color: {t.accent}; font-weight: 600; }}
@@ -289,6 +294,9 @@ QTabBar::tab:selected {{ background: {t.raised}; color: {t.text}; }}
 
 QProgressBar {{ background: {t.track}; border: 0; border-radius: 3px; min-height: 6px; max-height: 6px; text-align: center; }}
 QProgressBar::chunk {{ background: {t.accent}; border-radius: 3px; }}
+
+QProgressBar[role="edge"] {{ border-radius: 0; min-height: 3px; max-height: 3px; }}
+QProgressBar[role="edge"]::chunk {{ border-radius: 0; }}
 
 QTableWidget, QPlainTextEdit {{
     background: {t.window if t.dark else t.raised}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px;

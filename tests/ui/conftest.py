@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes import Loader
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from poseapp.live.session import Session
 from poseapp.live.source import Source, VideoSource
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -69,14 +72,21 @@ def themes(qapp: QApplication) -> Themes:
 def open_window(
     qtbot: QtBot, store: Path, themes: Themes, make_preferences: Callable[[], Preferences], demo_clip: Path
 ) -> Iterator[OpenWindow]:
-    """Opens windows, on the demo clip unless told otherwise, and closes them at the end."""
+    """Opens windows, on the demo clip unless told otherwise, and closes them at the end; *load* makes stand-in engines."""
     windows: list[MainWindow] = []
 
     def open_one(
-        source: Source | None = None, model: str | None = "first", remembered: bool = False, engines_dir: Path = store
+        source: Source | None = None,
+        model: str | None = "first",
+        remembered: bool = False,
+        engines_dir: Path = store,
+        device: str | None = "cpu",
+        load: Loader | None = None,
     ) -> MainWindow:
-        window = MainWindow(make_preferences(), themes, engines_dir, "cpu")
+        window = MainWindow(make_preferences(), themes, engines_dir, device)
         windows.append(window)
+        if load is not None:
+            window.player.make_session = functools.partial(Session, load=load, builds_first=load.builds_first)
         window.resize(1024, 640)
         window.show()
         window.begin(None if remembered else source or VideoSource(demo_clip, loop=True), model)

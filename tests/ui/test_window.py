@@ -65,7 +65,7 @@ def test_changing_the_model_does_not_stop_the_camera(qtbot: QtBot, window: MainW
     assert status(window).state == "running"
     qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "second", timeout=WAIT_MS)
     assert window.preferences.model == "second"
-    qtbot.waitUntil(lambda: window.controls.model.badge.title.full_text().startswith("ONNX Runtime"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.header.backend.text.endswith("· CPU · FP32"), timeout=WAIT_MS)
 
 
 def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window: MainWindow) -> None:

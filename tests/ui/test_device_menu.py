@@ -1,0 +1,162 @@
+"""Where the network runs, as the window says it: the choice, building, and what happens when a device fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import SPEC, Loader, MarkerSource
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox
+from pytestqt.qtbot import QtBot
+
+from poseapp.core.errors import EngineError
+from poseapp.engine.load import StoredModel
+from poseapp.ui.main_window import MainWindow
+from poseapp.ui.preferences import Preferences
+
+WAIT_MS = 30_000
+OpenWindow = Callable[..., MainWindow]
+
+
+def choose(box: QComboBox, key: str) -> None:
+    box.activated.emit(box.findData(key, Qt.ItemDataRole.UserRole))
+
+
+def shown(box: QComboBox) -> str:
+    return str(box.currentData(Qt.ItemDataRole.UserRole))
+
+
+@pytest.fixture
+def load() -> Loader:
+    """Builds for TensorRT until ``build`` is set."""
+    load = Loader()
+    load.build = threading.Event()
+    return load
+
+
+@pytest.fixture
+def building(qtbot: QtBot, open_window: OpenWindow, load: Loader) -> MainWindow:
+    """A window in which the CPU serves while an engine is built."""
+    window = open_window(MarkerSource(), device="tensorrt", load=load)
+    qtbot.waitUntil(lambda: window.build_line.isVisible(), timeout=WAIT_MS)
+    return window
+
+
+def test_building_is_shown_while_the_cpu_serves_and_goes_when_the_gpu_runs(
+    qtbot: QtBot, building: MainWindow, load: Loader
+) -> None:
+    line = building.build_line
+    assert line.text.full_text() == "Building first … Fake 1 serves meanwhile"
+    qtbot.waitUntil(lambda: line.share.text() == "90%" and line.progress.value() == 900, timeout=WAIT_MS)
+    assert building.header.backend.text == "Fake 1 · CPU · FP32"
+    assert building.header.backend.level == "success"
+    qtbot.waitUntil(lambda: building.view.result is not None and building.view.state is None, timeout=WAIT_MS)
+    assert load.build is not None
+    load.build.set()
+    qtbot.waitUntil(lambda: building.header.backend.text == "Fake 1 · Fake GPU · FP32", timeout=WAIT_MS)
+    assert not line.isVisible()
+    assert not building.controls.model.badge.isVisible()
+    assert "Fake GPU" in building.header.backend.toolTip()
+
+
+def test_cancel_keeps_the_cpu_and_says_why_on_the_badge(qtbot: QtBot, building: MainWindow) -> None:
+    QTest.mouseClick(building.build_line.cancel, Qt.MouseButton.LeftButton)
+    assert not building.build_line.isVisible()
+    header, badge = building.header.backend, building.controls.model.badge
+    qtbot.waitUntil(lambda: header.level == "warning" and header.text.endswith("CPU · FP32"), timeout=WAIT_MS)
+    assert header.toolTip().startswith("The build was cancelled. Choose the device again to start it anew.")
+    assert badge.isVisible()
+    assert badge.title.full_text() == "Runs on CPU instead"
+    assert building.banner.text == "", "the user knows: it was his click"
+    choose(building.controls.model.device_box, "tensorrt")
+    qtbot.waitUntil(lambda: building.build_line.isVisible(), timeout=WAIT_MS)
+
+
+def test_a_build_that_fails_is_said_once_and_the_picture_goes_on(qtbot: QtBot, building: MainWindow, load: Loader) -> None:
+    load.build_error = EngineError("first: the engine differs by 3.1 px from ONNX Runtime. It was thrown away.")
+    assert load.build is not None
+    load.build.set()
+    qtbot.waitUntil(lambda: building.banner.text == str(load.build_error), timeout=WAIT_MS)
+    assert building.banner.frame.property("level") == "warning"
+    assert str(load.build_error) in building.header.backend.toolTip()
+    before = building.view.result
+    qtbot.waitUntil(lambda: building.view.result is not before, timeout=WAIT_MS)
+    building.banner.dismiss()
+    building.bridge.poll()
+    assert building.banner.text == ""
+
+
+def test_a_device_that_is_lost_shows_on_the_badge(qtbot: QtBot, open_window: OpenWindow) -> None:
+    load = Loader()
+    load.fails_after["tensorrt"] = 20
+    window = open_window(MarkerSource(), device="tensorrt", load=load)
+    qtbot.waitUntil(lambda: window.header.backend.level == "warning", timeout=WAIT_MS)
+    assert window.header.backend.text == "Fake 1 · CPU · FP32"
+    assert window.header.backend.toolTip().startswith("first: the device is gone.")
+    assert window.controls.model.device_box.currentData(Qt.ItemDataRole.UserRole) == "tensorrt"
+    before = window.view.result
+    qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
+
+
+def test_device_and_precision_are_chosen_and_remembered(
+    qtbot: QtBot, open_window: OpenWindow, make_preferences: Callable[[], Preferences]
+) -> None:
+    load = Loader()
+    window = open_window(MarkerSource(), load=load)
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+    assert make_preferences().device == "auto", "the command line's device is for this once"
+    model = window.controls.model
+    choose(model.device_box, "tensorrt")
+    qtbot.waitUntil(lambda: window.header.backend.text == "Fake 1 · Fake GPU · FP32", timeout=WAIT_MS)
+    choose(model.precision_box, "fp16")
+    qtbot.waitUntil(lambda: load.precisions[-1] == "fp16", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: (shown(model.device_box), shown(model.precision_box)) == ("tensorrt", "fp16"), timeout=WAIT_MS)
+    ticked = {action.text() for action in window.findChildren(QAction) if action.isChecked()}
+    assert {"TensorRT", "FP16"} <= ticked
+    window.preferences.save()
+    assert (make_preferences().device, make_preferences().precision) == ("tensorrt", "fp16")
+    later = open_window(MarkerSource(), device=None, load=load)
+    assert (later.player.device, later.player.precision) == ("tensorrt", "fp16")
+
+
+def test_what_is_not_installed_is_greyed_and_its_tooltip_says_what_to_install(window: MainWindow) -> None:
+    why = 'TensorRT is not installed. Install it with: pip install "poseapp[tensorrt-rtx]"'
+    window.player.devices_known.emit({"auto": "", "cpu": "", "openvino": "", "cuda": "No NVIDIA driver.", "tensorrt": why})
+    box = window.controls.model.device_box
+    enabled = {}
+    for row in range(box.count()):
+        index = box.model().index(row, 0)
+        enabled[index.data(Qt.ItemDataRole.UserRole)] = bool(index.flags() & Qt.ItemFlag.ItemIsEnabled)
+    assert enabled == {"auto": True, "cpu": True, "openvino": True, "cuda": False, "tensorrt": False}
+    assert box.model().index(4, 0).data(Qt.ItemDataRole.ToolTipRole) == why
+    assert box.currentData(Qt.ItemDataRole.UserRole) == "cpu"
+
+
+def test_int8_is_greyed_for_a_model_without_it(qtbot: QtBot, window: MainWindow) -> None:
+    model = window.controls.model
+    qtbot.waitUntil(lambda: model.current == "first", timeout=WAIT_MS)
+    for variants in (dict[str, str](), {"int8": "0" * 64}):
+        window.player.models_changed.emit([StoredModel("first", Path("first"), replace(SPEC, name="first", variants=variants))])
+        index = model.precision_box.model().index(3, 0)
+        assert bool(index.flags() & Qt.ItemFlag.ItemIsEnabled) == bool(variants)
+        assert ("poseapp models quantise first" in index.data(Qt.ItemDataRole.ToolTipRole)) == (not variants)
+
+
+def test_the_panel_starts_anew_with_another_backend(qtbot: QtBot, open_window: OpenWindow) -> None:
+    window = open_window(MarkerSource(), load=Loader())
+    window.show_panel(True)
+    qtbot.waitUntil(lambda: window.panel.backend.full_text() == "first · Fake 1 · CPU · FP32", timeout=WAIT_MS)
+    plots = window.panel.plots
+    assert plots is not None
+    qtbot.waitUntil(lambda: plots.samples >= 4, timeout=WAIT_MS)
+    restarted: list[int] = []
+    window.bridge.status_changed.connect(lambda _status: restarted.append(plots.samples))
+    choose(window.controls.model.device_box, "tensorrt")
+    qtbot.waitUntil(lambda: window.panel.backend.full_text() == "first · Fake 1 · Fake GPU · FP32", timeout=WAIT_MS)
+    assert 1 in restarted
