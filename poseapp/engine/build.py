@@ -28,17 +28,17 @@ from typing import IO, Any, Literal, get_args
 
 import platformdirs
 
-from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.cuda import Gpu, find_gpu
+from poseapp.engine.files import model_file
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MAX_BATCH = 8
 INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'
 _PARSED = 0.05  # share of a build that is reading the ONNX file
-_MAKE_VARIANT = {"fp16": "Export or import the model again with --fp16.", "int8": "Make one with poseapp models quantise."}
 
 log = logging.getLogger(__name__)
 
@@ -187,10 +187,13 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
     trt = tensorrt()
     if trt is None:
         raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
+    if precision not in PRECISIONS:
+        raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}.")
     if not 1 <= batch <= MAX_BATCH:
         raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {batch}.")
+    model_file(folder, spec, precision)  # is there, and is what the spec says
     return PlanKey(
-        onnx_sha256=_hash(onnx_path(folder, spec, precision), spec, precision),
+        onnx_sha256=spec.weights_sha256 if precision == "fp32" else spec.variants[precision],
         runtime=runtime_name(trt),
         gpu=gpu.name,
         compute=f"{gpu.compute[0]}.{gpu.compute[1]}",
@@ -200,18 +203,6 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
         profiles=profiles_for(batch),
         flags=("strongly typed", "no TF32"),
     )
-
-
-def onnx_path(folder: Path, spec: ModelSpec, precision: Precision) -> Path:
-    """The model's file in *precision*; EngineError when it has none."""
-    if precision not in PRECISIONS:
-        raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    if precision == "fp32":
-        return folder / "model.onnx"
-    path = folder / f"model.{precision}.onnx"
-    if precision not in spec.variants or not path.is_file():
-        raise EngineError(f"{spec.name}: it has no {path.name}. {_MAKE_VARIANT[precision]}")
-    return path
 
 
 def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, PlanInfo]:
@@ -465,7 +456,7 @@ def ensure_plan(
                 raise EngineError(f"{rejected} Build it again with: poseapp models build {spec.name} --precision {precision}")
             log.info("%s: building the plan: %s", path.name, reason)
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
-            content, info = build_plan(onnx_path(folder, spec, precision), key, heard)
+            content, info = build_plan(model_file(folder, spec, precision), key, heard)
             if not accepts(content):
                 raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
             write_whole(path, content)
@@ -564,20 +555,6 @@ def _old_because(
     if gpu is not None and (info.key.gpu, info.key.driver) != (gpu.name, gpu.driver):
         return f"made for {info.key.gpu} with driver {info.key.driver}"
     return ""
-
-
-def _hash(path: Path, spec: ModelSpec, precision: Precision) -> str:
-    want = spec.weights_sha256 if precision == "fp32" else spec.variants[precision]
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
-    if found != want:
-        raise ModelError(
-            f"{path}: expected SHA-256 {want[:12]}…, got {found[:12]}…. "
-            "The file is damaged or belongs to another model.json: export or fetch the model again."
-        )
-    return found
 
 
 def _sha256(path: Path) -> str:
