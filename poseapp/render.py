@@ -286,7 +286,7 @@ def _hues(x: FloatArray, y: FloatArray) -> ImageArray:
 
 def _draw_wheel(image: ImageArray) -> None:
     """Which hue is which direction: a wheel in the lower right corner of *image*."""
-    wheel, inside = _wheel(max(24, round(0.09 * min(image.shape[:2]))))
+    wheel, inside = _wheel(max(24, round(0.065 * min(image.shape[:2]))))
     side = len(wheel)
     margin = side // 5
     if side + margin > min(image.shape[:2]):

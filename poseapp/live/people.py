@@ -70,6 +70,7 @@ class TopDown:
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         self._followed: dict[int, _Followed] = {}
+        self._new: list[Box] = []  # regions of somebody new that there was no time for yet
         self._since_detection = 0
         self._detect_now = True
         self._ms_each = 0.0  # one person's share of a batch, as measured; 0: not yet
@@ -85,6 +86,7 @@ class TopDown:
         regions = self._regions(frame, clock)
         seen = self._look(frame, [box for _, box in regions], heatmaps, clock)
         looked = regions[: len(seen.xy)]
+        self._new = [box for identity, box in regions[len(looked) :] if identity is None]
         self._count_misses(looked)
         poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t)
         self._follow(poses, frame.hw)
@@ -107,7 +109,7 @@ class TopDown:
         """See Estimator."""
         self.tracker.forget()
         self.locked = None
-        self._followed, self._detect_now = {}, True
+        self._followed, self._new, self._detect_now = {}, [], True
 
     def lock(self, xy: Point | None) -> None:
         """See Estimator."""
@@ -132,10 +134,10 @@ class TopDown:
             boxes, _ = self._detector.find(frame.image)
             bodies = [person.body for person in self._followed.values()]
             new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
-            first = 1 if regions and regions[0][0] == self.locked else 0
-            regions[first:first] = [(None, detected_region(box, self.spec.input_hw)) for box in new]
+            self._new = [detected_region(box, self.spec.input_hw) for box in new]
             clock.lap("detect")
-        return regions
+        first = 1 if self.locked in self._followed else 0
+        return [*regions[:first], *((None, box) for box in self._new), *regions[first:]]
 
     def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
         """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
