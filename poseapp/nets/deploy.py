@@ -69,18 +69,28 @@ class Normalise(nn.Module):
 
 
 class HeatmapDecoder(nn.Module):
-    """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*."""
+    """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*.
+
+    A score is the height of the peak times *score_scale*, which a model's calibration finds (train/card_pictures.py).
+    """
 
     scale: Tensor
     origin: Tensor
     kernel: Tensor
 
     def __init__(
-        self, input_hw: tuple[int, int], heatmap_hw: tuple[int, int], decode: Decode, mapping: Mapping, sigma_px: float
+        self,
+        input_hw: tuple[int, int],
+        heatmap_hw: tuple[int, int],
+        decode: Decode,
+        mapping: Mapping,
+        sigma_px: float,
+        score_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.hw = heatmap_hw
         self.rule = decode
+        self.score_scale = score_scale
         scale = input_px_per_cell(input_hw, heatmap_hw, mapping)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         origin = input_px_at_origin(input_hw, heatmap_hw, mapping)
@@ -102,6 +112,8 @@ class HeatmapDecoder(nn.Module):
             xy = xy + self._quarter_offset(flat, x, y)
         elif self.rule == "dark":
             xy = xy + self._dark_offset(heatmaps, x, y)
+        if self.score_scale != 1:
+            score = score * self.score_scale
         return torch.cat([xy * self.scale + self.origin, score.clamp(0, 1).unsqueeze(2)], dim=2)  # (N, K, 3)
 
     def _quarter_offset(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
