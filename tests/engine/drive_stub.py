@@ -1,0 +1,88 @@
+"""Run by test_cuda.py in a process of its own, where the driver library is the stub: everything a Device can do, once."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from typing import Any, cast
+
+import numpy as np
+
+from poseapp.core.errors import EngineError
+from poseapp.engine.cuda import Device, Layer, find_gpu, installed_layers, open_device, unavailable
+
+
+def main(layer: str) -> dict[str, Any]:
+    """What came of each step, by name."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    driver.stub_held.restype = ctypes.c_char_p
+    told: dict[str, Any] = {"gpu": str(find_gpu()), "unavailable": unavailable(), "layers": list(installed_layers())}
+    if unavailable():
+        return told
+    device = open_device(cast("Layer", layer))
+    told["layer"] = device.layer
+    with device:
+        told.update(_work(device, driver))
+    device.close()
+    device.close()
+    told["held"] = driver.stub_held().decode()
+    return told
+
+
+def _work(device: Device, driver: ctypes.CDLL) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    stream = device.stream()
+    event = device.event(stream)
+    up, down = device.pinned((2, 3), np.uint8), device.pinned((2, 3), np.uint8)
+    maps = device.pinned((4,), np.float32)
+    maps[:] = 0.5
+    address = device.buffer(6)
+    up[:], down[:] = [[1, 2, 3], [4, 5, 6]], 0
+    device.upload(address, up, stream)
+    device.download(down, address, stream)
+    event.record()
+    event.wait()
+    stream.wait()
+    told["copied"] = down.tolist()
+    told["floats"] = maps.tolist()
+
+    def there_and_back() -> None:
+        device.upload(address, up[:1], stream)
+        device.download(down[:1], address, stream)
+
+    up[:], down[:] = 9, 0
+    graph = device.capture(stream, there_and_back)
+    told["captured"] = down.tolist()
+    graph.launch()
+    stream.wait()
+    told["replayed"] = down.tolist()
+    up[0] = 8
+    graph.launch()
+    told["replayed again"] = down[0].tolist()
+
+    def fails() -> None:
+        device.upload(address, up, stream)
+        raise EngineError("TensorRT failed.")
+
+    told["failed capture"] = _error(lambda: device.capture(stream, fails))
+    stream.wait()  # it is no longer being captured
+    driver.stub_fail_after(0)
+    told["failed launch"] = _error(graph.launch)
+    driver.stub_fail_after(-1)
+    told["out of memory"] = _error(lambda: device.buffer(2**31))
+    told["memory"] = device.free_memory()
+    told["allocations"] = device.allocations
+    return told
+
+
+def _error(action: Any) -> str:
+    try:
+        action()
+    except EngineError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1])))

@@ -1,0 +1,76 @@
+"""CUDA through PyCUDA and cuda-python: really called, on a stub of the driver's library; tests/gpu has a real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poseapp.core.errors import EngineError
+from poseapp.engine.cuda import LAYERS, find_gpu, installed_layers, open_device, unavailable
+
+HERE = Path(__file__).parent
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+
+no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")
+
+
+@pytest.fixture(scope="session")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the stub as libcuda.so.1."""
+    if COMPILER is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs Linux and a C compiler for the stub of the driver")
+    folder = tmp_path_factory.mktemp("driver")
+    command = [COMPILER, "-shared", "-fPIC", "-o", str(folder / "libcuda.so.1"), str(HERE / "stub_driver.c"), "-ldl"]
+    subprocess.run(command, check=True, timeout=60)
+    return folder
+
+
+def drive(stub: Path, layer: str, **more: str) -> dict[str, Any]:
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(stub), **more}
+    command = [sys.executable, str(HERE / "drive_stub.py"), layer]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_everything_a_device_does(layer: str, stub: Path) -> None:
+    if layer not in installed_layers():
+        pytest.skip(f"{layer} is not installed")
+    told = drive(stub, layer)
+    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0')"
+    assert told["unavailable"] == ""
+    assert told["layer"].lower().startswith(f"{layer} ")
+    assert told["copied"] == [[1, 2, 3], [4, 5, 6]]
+    assert told["floats"] == [0.5] * 4
+    assert told["captured"] == [[0, 0, 0], [0, 0, 0]], "capturing runs nothing"
+    assert told["replayed"] == [[9, 9, 9], [0, 0, 0]]
+    assert told["replayed again"] == [8, 8, 8]
+    assert told["failed capture"] == "EngineError: TensorRT failed."
+    assert told["failed launch"] == "CudaError: CUDA: cuGraphLaunch: CUDA_ERROR_LAUNCH_FAILED."
+    assert told["out of memory"].startswith("CudaError: CUDA: ")
+    assert "OUT_OF_MEMORY" in told["out of memory"].upper().replace(" ", "_")
+    assert told["memory"] == [2**29, 2**30]
+    assert told["allocations"] == 4
+    assert told["held"] == "0 0 0 0 0 0 0 0", "depth, contexts, buffers, pinned, streams, events, graphs, executables"
+
+
+def test_a_driver_without_a_gpu_says_so(stub: Path) -> None:
+    told = drive(stub, "cuda-python", STUB_NO_GPU="1")
+    assert told["gpu"] == "the NVIDIA driver finds no GPU"
+    assert told["unavailable"] == "the NVIDIA driver finds no GPU."
+
+
+@no_gpu_here
+def test_without_a_driver_nothing_is_opened() -> None:
+    assert unavailable() in ("no NVIDIA driver on this machine.", "the NVIDIA driver finds no GPU.")
+    with pytest.raises(EngineError, match=r"^CUDA: (no NVIDIA driver on this machine|the NVIDIA driver finds no GPU)\.$"):
+        open_device()
