@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import shlex
@@ -9,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,11 +19,13 @@ from poseapp.core.errors import DataError, ModelError
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine
     from poseapp.train.evaluate import Evaluation
-    from poseapp.train.loader import Data
-    from poseapp.train.people import Person
     from poseapp.train.recipes import Recipe
+    from poseapp.train.task import Items
 
 NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
+
+# What a card's figures are measured with: what every computer has, and the network as it was trained.
+FIGURES_FROM = ("--device", "cpu", "--precision", "fp32")
 
 Annotations = Annotated[Path, typer.Option(help="COCO-format keypoint file, or the .mat of MPII or LSP.", show_default=False)]
 Images = Annotated[Path, typer.Option(help="Folder with its pictures.", show_default=False)]
@@ -66,6 +69,9 @@ def train_command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     workers: Annotated[int, typer.Option(help="Loading processes; -1: as the cores allow.", min=-1)] = -1,
     max_minutes: Annotated[float, typer.Option(help="Stop, saved, after so long; 0: no limit.", min=0)] = 0,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
 ) -> None:
@@ -98,7 +104,35 @@ def train_command(
             from poseapp.engine.ort import available_cores
 
             workers = max(1, min(8, available_cores() // world - 1))
-        run_training(chosen, people, validation, folder, place, workers, rank, max_minutes, changes, resume, start_from, teacher)
+        command = command_line(recipe, data, val, set_ or [], start_from, teacher)
+        how = How(place, workers, rank, max_minutes, compile_, resume, start_from, teacher, command)
+        run_training(chosen, people, validation, folder, how, changes)
+
+
+def command_line(
+    recipe: str, data: list[str], val: str, changes: list[str], start_from: Path | None, teacher: Path | None
+) -> str:
+    """The line that starts this training anew, for the model card."""
+    given = [("--data", part) for part in data] + [("--set", part) for part in changes]
+    given += [
+        (name, str(value)) for name, value in (("--val", val), ("--start-from", start_from), ("--teacher", teacher)) if value
+    ]
+    return shlex.join(["poseapp", "train", recipe, *(word for pair in given for word in pair)])
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """The part of the train command's options that is no change of the recipe; ``rank`` is this process' number."""
+
+    device: str
+    workers: int
+    rank: int
+    max_minutes: float
+    compiled: bool
+    resume: bool
+    start_from: Path | None
+    teacher: Path | None
+    command: str
 
 
 @contextmanager
@@ -123,19 +157,21 @@ def process_group(device: str) -> Iterator[tuple[str, int, int]]:
         distributed.destroy_process_group()
 
 
-def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Data, list[Person]]:
-    """The people to train on, mixed from all sets, and those to validate on (none where there is no val part)."""
+def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequence[Any]]:
+    """What to train on, mixed from all sets, and what to validate on (nothing where there is no val part): people or pictures."""
     from poseapp.train.sets import find_set
     from poseapp.train.shards import Shards
+    from poseapp.train.task import task_of
 
     sets = [find_set(where, "train") for where in data]
-    people: Data
+    people: Items
+    task = task_of(recipe)
     if any(s.shards for s in sets):
         if len(sets) > 1:
             raise DataError("training: tar shards come as one set. Put all tars behind one annotation file.")
         people = Shards.open(sets[0].shards, recipe.skeleton, recipe.min_joints, sets[0].annotations)
     else:
-        people = [person for s in sets for person in s.read(recipe.skeleton, recipe.min_joints)]
+        people = [item for s in sets for item in task.read(s, recipe.min_joints)]
     if not val and not Path(data[0]).is_dir():
         return people, []
     try:
@@ -144,22 +180,11 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Data, list[Per
         if val:
             raise
         return people, []  # it has none; one that is there and cannot be read is an error
-    return people, part.read(recipe.skeleton, 1)
+    return people, task.read(part, 1)
 
 
 def run_training(
-    recipe: Recipe,
-    people: Data,
-    validation: list[Person],
-    folder: Path,
-    device: str,
-    workers: int,
-    rank: int,
-    max_minutes: float,
-    changes: dict[str, str],
-    resume: bool,
-    start_from: Path | None,
-    teacher: Path | None,
+    recipe: Recipe, people: Items, validation: Sequence[Any], folder: Path, how: How, changes: dict[str, str]
 ) -> None:
     """Train under a progress bar, with curves and TensorBoard's files in *folder*."""
     import torch
@@ -170,24 +195,27 @@ def run_training(
     from poseapp.train.distil import load_teacher
     from poseapp.train.loop import Options, train
     from poseapp.train.monitor import Monitor
+    from poseapp.train.task import task_of
 
-    console = Console(stderr=True, quiet=rank > 0)
+    console = Console(stderr=True, quiet=how.rank > 0)
     console.print(
-        f"{recipe.name}: {len(people):,} people to train on, {len(validation):,} to validate on; {device}, run in {folder}"
+        f"{recipe.name}: {len(people):,} {task_of(recipe).items} to train on, {len(validation):,} to validate on; "
+        f"{how.device}, run in {folder}"
     )
-    learnt = load_teacher(teacher, recipe, torch.device(device)) if teacher else None
-    begun = int(checkpoint.read(folder / "last.pt")["step"]) if resume else 0
+    learnt = load_teacher(how.teacher, recipe, torch.device(how.device)) if how.teacher else None
+    begun = int(checkpoint.read(folder / "last.pt")["step"]) if how.resume else 0
     with stop_signals() as stop:
         steps = train(
             recipe,
             people,
             folder,
-            Options(device, workers, max_minutes=max_minutes or math.inf, stop=stop),
+            Options(how.device, how.workers, max_minutes=how.max_minutes or math.inf, stop=stop, compiled=how.compiled),
             validation=validation,
             teacher=learnt,
-            start_from=start_from,
-            resume=resume,
+            start_from=how.start_from,
+            resume=how.resume,
             overrides=changes,
+            command=how.command,
         )
         columns = (
             BarColumn(),
@@ -195,7 +223,7 @@ def run_training(
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        monitor = Monitor(folder, recipe.skeleton, begun) if rank == 0 else None
+        monitor = Monitor(folder, task_of(recipe).figures, begun) if how.rank == 0 else None
         done = total = begun
         try:
             with Progress(*columns, console=console, speed_estimate_period=300) as bar, closing(steps):
@@ -210,12 +238,13 @@ def run_training(
                         monitor.add(at)
                     if at.validation is not None:
                         console.print(
-                            f"step {done:,}: mean OKS {at.validation.mean_oks:.4f}, PCK@0.2 {100 * at.validation.pck:.2f}"
+                            f"step {done:,}: " + ", ".join(f"{k} {v:.4f}" for k, v in at.validation.figures.items()),
+                            highlight=False,
                         )
         finally:
             if monitor is not None:
                 monitor.close()
-    if rank > 0:
+    if how.rank > 0:
         return
     if done < total:
         console.print(f"Stopped at step {done:,} of {total:,}; saved. Go on with --resume.")
@@ -300,12 +329,13 @@ def evaluate_command(
     limit: Annotated[int, typer.Option(help="Stop after so many people; 0: all.", min=0)] = 0,
     engines_dir: EnginesDir = None,
     device: Annotated[str, typer.Option(help="Where to run the model.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8.")] = "auto",
 ) -> None:
     """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
     from poseapp.core.multiscale import SCALES
     from poseapp.train.evaluate import contact_sheet, write_png
 
-    engine = open_model(model, engines_dir, device)
+    engine = open_model(model, engines_dir, device, precision)
     try:
         scales = SCALES if multi_scale else ()
         result = evaluate_with_progress(engine, annotations, images, boxes, flip, scales, limit)
@@ -323,7 +353,7 @@ def evaluate_command(
             raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
 
 
-def open_model(model: str, engines_dir: Path | None, device: str) -> Engine:
+def open_model(model: str, engines_dir: Path | None, device: str, precision: str = "auto") -> Engine:
     """The engine for a name in the store, or for a path to an ONNX file (or its folder)."""
     from poseapp.engine.load import default_engines_dir, find_model, load_engine
 
@@ -331,8 +361,8 @@ def open_model(model: str, engines_dir: Path | None, device: str) -> Engine:
     if path.suffix == ".onnx":
         if path.name != "model.onnx":
             raise ModelError(f"{path}: expected a file called model.onnx with its model.json beside it. Export it again.")
-        return load_engine(path.parent, device)
-    return load_engine(find_model(engines_dir or default_engines_dir(), model).folder, device)
+        return load_engine(path.parent, device, precision=precision)
+    return load_engine(find_model(engines_dir or default_engines_dir(), model).folder, device, precision=precision)
 
 
 def evaluate_with_progress(
@@ -418,7 +448,8 @@ def export_command(
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
-    from poseapp.engine.load import default_engines_dir, load_engine
+    from poseapp.engine.load import default_engines_dir
+    from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.evaluate import conventions
     from poseapp.train.export import About, Commands, export, write_card
@@ -434,38 +465,27 @@ def export_command(
         raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
-    spec = export(checkpoint, folder, sections, fp16)
-    result, how = None, ""
-    if annotations is not None and images is not None:
-        engine = load_engine(folder)
-        try:
-            result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
-            print_figures(result, engine, "gt", False)
-            how = conventions(engine, result, "gt", False)
-        finally:
-            engine.close()
+    store = ["--engines-dir", str(engines_dir)] if engines_dir else []
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    changes = [f"--set {key}={value}" for key, value in state.get("overrides", {}).items()]
-    half = ["--fp16"] if fp16 else []
-    train_line = train_line or " ".join(["poseapp train", recipe, "--data PATH", *changes])
+    train_line = train_line or str(state.get("command", "")) or f"poseapp train {recipe}"
+    again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *(["--fp16"] if fp16 else []), *store]
     commands = Commands(
         train=train_line,
-        export=shlex.join(
-            [
-                "poseapp",
-                "export",
-                str(checkpoint),
-                "--name",
-                folder.name,
-                "--replace",
-                *measured,
-                *half,
-                "--trained-by",
-                train_line,
-            ]
-        ),
-        evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured]),
-        conventions=how,
+        export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
+        evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
-    write_card(folder, spec, checkpoint, sections, result, commands)
+    with in_place_of(folder) as made:
+        if about is not None:
+            (made / "about.md").write_bytes(about.read_bytes())
+        spec = export(checkpoint, made, sections, fp16)
+        result = None
+        if annotations is not None and images is not None:
+            engine = open_model(str(made / "model.onnx"), None, *FIGURES_FROM[1::2])
+            try:
+                result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
+                print_figures(result, engine, "gt", False)
+                commands = dataclasses.replace(commands, conventions=conventions(engine, result, "gt", False))
+            finally:
+                engine.close()
+        write_card(made, spec, checkpoint, sections, result, commands)
     typer.echo(f"Exported to {folder}")

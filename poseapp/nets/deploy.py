@@ -12,6 +12,8 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -275,19 +277,14 @@ def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
 def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:
     """Write *deploy* as a model of the store: model.onnx, model.json, README.md, and model.fp16.onnx if asked for.
 
-    *spec* comes with any hash; the one written, and returned, has the hash of model.onnx. All is made in a
-    folder beside *folder* and moved there at the end, so that the store never shows half a model.
+    *spec* comes with any hash; the one written, and returned, has the hash of model.onnx. The store never shows half a
+    model.
     Raises ModelError when the folder cannot be written, is there already and *replace* is not set, or when the
     written graph does not compute what the network does.
     """
     if folder.exists() and not replace:
         raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
-    except OSError as error:
-        raise ModelError(f"{folder.parent}: cannot be written ({error.strerror}). Give another with --engines-dir.") from None
-    try:
+    with in_place_of(folder) as made:
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:
@@ -295,17 +292,41 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
             spec = dataclasses.replace(spec, variants={"fp16": half})
         (made / "model.json").write_text(spec.to_json(), encoding="utf-8")
         (made / "README.md").write_text(card, encoding="utf-8")
-        made.chmod(0o755)  # mkdtemp gives the owner alone access
+    return spec
+
+
+@contextmanager
+def in_place_of(folder: Path) -> Iterator[Path]:
+    """A folder to make a model in; when the block ends well it takes the place of *folder*, else *folder* stays as it was.
+
+    What people wrote about the model, about.md, comes along. Raises ModelError when the store cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A folder deeper than models lie, so that nobody who lists the store meets half a model.
+        place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
+    except OSError as error:
+        raise ModelError(f"{folder.parent}: cannot be written ({error.strerror}). Give another with --engines-dir.") from None
+    made, old = place / folder.name, place / "old"
+    try:
+        made.mkdir()
+        if (folder / "about.md").is_file():
+            shutil.copy(folder / "about.md", made)
+        yield made
         if folder.exists():
-            shutil.rmtree(folder)
-        made.rename(folder)
+            folder.rename(old)
+        try:
+            made.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
     except OSError as error:
         raise ModelError(
             f"{folder}: cannot be written ({error.strerror}). Free some space, or use another --engines-dir."
         ) from None
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return spec
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:

@@ -29,6 +29,7 @@ class Training:
     step: int = 0
     best: float = -1.0  # mean OKS of best.pt
     overrides: Mapping[str, str] = field(default_factory=dict)  # what the command line changed in the recipe
+    command: str = ""  # the command line itself, for the model card
 
 
 def save(path: Path, training: Training) -> None:
@@ -39,6 +40,7 @@ def save(path: Path, training: Training) -> None:
     state = {
         "recipe": training.recipe.name,
         "overrides": dict(training.overrides),
+        "command": training.command,
         "step": training.step,
         "steps": training.steps,
         "best": training.best,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,17 +57,15 @@ class About:
 
 
 def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> ModelSpec:
-    """Write the averaged weights of *checkpoint* to *folder* as model.onnx, with its model.json; returns the spec.
+    """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
-    *fp16* writes model.fp16.onnx beside it; without, one that is there goes, since its weights would be older.
-    The figures are still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not
-    one, or of an unknown recipe.
+    *fp16* writes model.fp16.onnx beside it. The figures are still empty: ``write_card`` fills them in. Raises
+    CheckpointError on a checkpoint that is not one, or of an unknown recipe.
     """
     recipe, net, _ = averaged_network(checkpoint)
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
     sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
-    (folder / "model.fp16.onnx").unlink(missing_ok=True)
     variants = {}
     if fp16:
         variants["fp16"] = write_half(folder / "model.onnx", folder / "model.fp16.onnx")
@@ -89,7 +85,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> 
         metrics={},
         variants=variants,
     )
-    write_text(folder / "model.json", spec.to_json())
+    (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
 
 
@@ -102,8 +98,9 @@ def write_card(
         numbers = dataclasses.asdict(result.figures)
         kept = {key: value for key, value in numbers.items() if isinstance(value, (int, float)) and np.isfinite(value)}
         spec = dataclasses.replace(spec, metrics={key: round(float(value), 5) for key, value in kept.items()})
-        write_text(folder / "model.json", spec.to_json())
-    write_text(folder / "README.md", card(spec, recipe, state["step"], state["steps"], about, result, commands))
+        (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
+    text = card(spec, recipe, state["step"], state["steps"], about, result, commands)
+    (folder / "README.md").write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -211,15 +208,3 @@ def first_line(text: str) -> str:
     """The first sentence or line of *text*, without Markdown's marks: what fits into model.json."""
     line = text.strip().splitlines()[0]
     return re.sub(r"[*`_]|^[-#] *", "", line).strip()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write *text* beside *path*, then rename, so that no reader meets half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
+import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,12 +25,9 @@ from poseapp.train.checkpoint import Training
 from poseapp.train.data import Batch
 from poseapp.train.distil import Teacher
 from poseapp.train.ema import Ema
-from poseapp.train.loader import Data, steps_of
-from poseapp.train.losses import distil, summed_weight, supervise
-from poseapp.train.people import Person
+from poseapp.train.losses import distil
 from poseapp.train.recipes import Phase, Recipe, Supervision
-from poseapp.train.targets import target_of
-from poseapp.train.validate import Validation, validate
+from poseapp.train.task import Items, Score, task_of
 
 _AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -43,19 +42,22 @@ class Progress:
     loss: float
     lr: float
     images_per_s: float
-    validation: Validation | None = None
+    validation: Score | None = None
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a training runs, as opposed to what it is: nothing here changes its numbers.
+    """How a training runs, as opposed to what it is: nothing here changes its numbers, but for rounding with *compiled*.
 
-    *stop* is asked between steps. A validation is made every *validate_every* epochs and at the end.
+    *stop* is asked between steps. A validation is made every *validate_every* epochs and at the end. last.pt is written
+    every *save_every_s*, less often when writing would take more than a fiftieth of the time. *compiled* has torch compile
+    the network: each input size takes a minute first, then a step is quicker.
     """
 
     device: str = "cpu"
     workers: int = 1
-    save_every_s: float = 300.0
+    save_every_s: float = 60.0
+    compiled: bool = False
     validate_every: float = 1.0
     max_minutes: float = math.inf
     stop: Callable[[], bool] = lambda: False
@@ -63,22 +65,23 @@ class Options:
 
 def train(
     recipe: Recipe,
-    data: Data,
+    data: Items,
     folder: Path,
     options: Options = Options(),
     *,
-    validation: Sequence[Person] = (),
+    validation: Sequence[Any] = (),
     teacher: Teacher | None = None,
     start_from: Path | None = None,
     resume: bool = False,
     overrides: dict[str, str] | None = None,
+    command: str = "",
 ) -> Generator[Progress, None, None]:
     """Train *recipe* on *data*, yielding progress every step; checkpoints go to *folder*: last.pt, and best.pt by mean OKS.
 
     With *resume* the run goes on from last.pt: same step, same data order, same numbers as a run without the break.
     Stopping, closing the iterator and running out of time save first. *start_from* begins with another run's weights.
-    *overrides* is what was changed in the recipe, kept for the model card. In a process group that torchrun has made, each
-    process takes its share of every step and the first one writes.
+    *overrides* is what was changed in the recipe, and *command* the command line, kept for the model card. In a process
+    group that torchrun has made, each process takes its share of every step and the first one writes.
 
     Raises CheckpointError on a checkpoint that does not fit or cannot be written, DataError on data that make no batch
     or a loss that is not a number: last.pt is then the one from before, and bad-batch.pt (one a process) holds the batch.
@@ -92,6 +95,7 @@ def train(
     if first:
         folder.mkdir(parents=True, exist_ok=True)
 
+    task = task_of(recipe)
     people_per_step = recipe.batch * recipe.accumulate * world
     steps_per_epoch = len(data) // people_per_step
     if steps_per_epoch == 0:
@@ -108,29 +112,30 @@ def train(
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     normalise = Normalise().to(device)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-    training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps, overrides=overrides or {})
+    training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps)
+    training.overrides, training.command = overrides or {}, command
     if start_from is not None:
         checkpoint.start_from(start_from, training)
     if resume:
         checkpoint.restore(folder / "last.pt", training)
-    runner = net
+    runner = compiled(net, device) if options.compiled else net
     if world > 1:
-        runner = DistributedDataParallel(net, find_unused_parameters=recipe.supervision != "everywhere")
+        runner = DistributedDataParallel(runner, find_unused_parameters=recipe.supervision != "everywhere")
 
     def save(name: str) -> None:
         if first:
             checkpoint.save(folder / name, training)
 
     started = saved = tick = time.monotonic()
+    writing_s = 0.0
     healthy = True
     net.train()
     try:
         for phase, begin, end in phases(recipe, steps):
             if training.step >= end:
                 continue
-            target = target_of(recipe, phase.input_hw)
             position = range(max(begin, training.step), end)
-            for batches in steps_of(data, recipe, target, position, steps_per_epoch, rank, world, options.workers):
+            for batches in task.steps(data, phase.input_hw, position, steps_per_epoch, rank, world, options.workers):
                 lr = learning_rate(recipe, training.step, steps)
                 for group in training.optimiser.param_groups:
                     group["lr"] = lr
@@ -151,15 +156,17 @@ def train(
                 now = time.monotonic()
                 result = None
                 if validation and (training.step % validate_every == 0 or training.step == steps):
-                    result = validate(training.ema.net, recipe, validation, device, options.workers)
-                    if result.mean_oks > training.best:
-                        training.best = result.mean_oks
+                    result = task.validate(training.ema.net, validation, device, options.workers)
+                    best = next(iter(result.figures.values()))
+                    if best > training.best:
+                        training.best = best
                         save("best.pt")
                 yield Progress(training.step, steps, phase.input_hw, loss, lr, people_per_step / (now - tick), result)
                 tick = time.monotonic()
-                if tick - saved > options.save_every_s:
+                if tick - saved > max(options.save_every_s, 50 * writing_s):
                     save("last.pt")
-                    saved = tick
+                    saved = time.monotonic()
+                    writing_s = saved - tick
                 if stop:
                     return
     finally:
@@ -181,10 +188,11 @@ def train_step(
     Raises FloatingPointError, before anything is changed, when the loss or its gradient is not a number.
     """
     recipe, net, optimiser, scaler = training.recipe, training.net, training.optimiser, training.scaler
+    task = task_of(recipe)
     device = next(net.parameters()).device
     _, world = process_rank()
     batches = [(c.to(device), t.to(device), w.to(device)) for c, t, w in batches]
-    total = torch.stack([summed_weight(weight, recipe.hardest) for _, _, weight in batches]).sum()
+    total = torch.stack([task.total(target, weight) for _, target, weight in batches]).sum()
     if world > 1:
         distributed.all_reduce(total)
         total /= world  # gradients are averaged over processes, not added up
@@ -202,7 +210,7 @@ def train_step(
                 stages = [stages]
             chosen = supervised(recipe.supervision, len(stages), training.step / training.steps)
             stages = [stages[s] for s in chosen]
-            part = supervise(stages, target, weight, total, recipe.hardest)
+            part = task.loss(stages, target, weight, total)
             if teacher is not None:
                 soft = teacher(crops, (target.shape[2], target.shape[3]))
                 soft_loss = distil([s[:, : soft.shape[1]] for s in stages], soft) / len(batches)
@@ -228,10 +236,20 @@ def train_step(
     return mean_loss, any_stop
 
 
+def compiled(net: nn.Module, device: torch.device) -> nn.Module:
+    """*net* as torch compiles it, one program for each input size; DataError where there is no compiler to do it."""
+    compilers = (os.environ.get("CXX") or "g++", "clang++", "cl")
+    if device.type == "cpu" and not any(map(shutil.which, compilers)):
+        raise DataError("training: --compile needs a C++ compiler such as g++, found none. Install one, or leave --compile out.")
+    return cast(nn.Module, torch.compile(net, dynamic=False))
+
+
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to zero, or a drop at each of the recipe's shares."""
+    """Linear warm-up, then half a cosine down to zero, a drop at each of the recipe's shares, or no change."""
     if step < recipe.warmup_steps:
         return recipe.lr * (step + 1) / recipe.warmup_steps
+    if recipe.schedule == "constant":
+        return recipe.lr
     if recipe.schedule == "step":
         return recipe.lr * recipe.lr_drop_factor ** sum(step >= round(share * steps) for share in recipe.lr_drops)
     done = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.core.skeleton import Skeleton
-from poseapp.core.types import ImageArray, Poses
-from poseapp.render import DrawOptions, draw_poses
+from poseapp.core.types import ImageArray
 from poseapp.train.loop import Progress
-from poseapp.train.validate import Validation
+from poseapp.train.task import Score
 
-COLUMNS = ("step", "loss", "lr", "images_per_s", "mean_oks", "pck")
+COLUMNS = ("step", "loss", "lr", "images_per_s")  # then the figures of the recipe's validation
+_COLOURS = {"blue": (200, 90, 20), "orange": (20, 120, 240)}
 
 
 class Monitor:
@@ -28,13 +28,13 @@ class Monitor:
     A resumed run goes on in the same files; rows after its first step are from before the break and are dropped.
     """
 
-    def __init__(self, folder: Path, skeleton: Skeleton, resumed_at: int = 0, every: int = 50) -> None:
-        self.folder, self.skeleton, self.every = folder, skeleton, every
+    def __init__(self, folder: Path, figures: Sequence[str], resumed_at: int = 0, every: int = 50) -> None:
+        self.folder, self.figures, self.every = folder, tuple(figures), every
         self._losses: list[float] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._rows = [row for row in read_rows(folder / "progress.csv") if row["step"] <= resumed_at] if resumed_at else []
         self._file = (folder / "progress.csv").open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, COLUMNS)
+        self._csv = csv.DictWriter(self._file, [*COLUMNS, *self.figures])
         self._csv.writeheader()
         for row in self._rows:
             self._csv.writerow({key: "" if math.isnan(value) else value for key, value in row.items()})
@@ -51,8 +51,7 @@ class Monitor:
             "loss": sum(self._losses) / len(self._losses),
             "lr": progress.lr,
             "images_per_s": progress.images_per_s,
-            "mean_oks": "" if result is None else result.mean_oks,
-            "pck": "" if result is None else result.pck,
+            **{name: "" if result is None else result.figures[name] for name in self.figures},
         }
         self._losses.clear()
         try:
@@ -64,14 +63,13 @@ class Monitor:
                 f"{self.folder}: cannot be written ({error.strerror}). Free some disk space, then --resume."
             ) from None
 
-    def _show(self, row: dict[str, Any], result: Validation | None) -> None:
+    def _show(self, row: dict[str, Any], result: Score | None) -> None:
         if self._board is not None:
-            for name in COLUMNS[1:]:
+            for name in [*COLUMNS[1:], *self.figures]:
                 if row[name] != "":
                     self._board.add_scalar(name, row[name], row["step"])
-            if result is not None and len(result.crops):
-                self._board.add_image("predictions", overlays(result, self.skeleton)[:, :, ::-1], row["step"], dataformats="HWC")
-                self._board.add_image("heatmaps", heat(result)[:, :, ::-1], row["step"], dataformats="HWC")
+            for name, picture in ({} if result is None else result.pictures()).items():
+                self._board.add_image(name, picture[:, :, ::-1], row["step"], dataformats="HWC")
 
     def close(self) -> None:
         """Close the files and draw curves.png. A full disk costs these, but not the error that ended the training."""
@@ -100,34 +98,16 @@ def read_rows(path: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [{name: float(row[name] or "nan") for name in COLUMNS} for row in csv.DictReader(file)]
-    except (KeyError, ValueError, OSError) as error:
+            rows = [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]
+            if rows and not set(COLUMNS) <= rows[0].keys():
+                raise ValueError(f"columns {', '.join(rows[0])}")
+            return rows
+    except (TypeError, AttributeError, ValueError, OSError) as error:
         raise DataError(f"{path}: not a progress file ({error}). Move it away.") from None
 
 
-def overlays(result: Validation, skeleton: Skeleton) -> ImageArray:
-    """The first few people side by side with their predicted poses, uint8 BGR."""
-    pictures = []
-    for crop, joints in zip(result.crops, result.keypoints.astype(np.float32), strict=True):
-        picture = crop.copy()
-        pose = Poses(joints[None, :, :2], joints[None, :, 2], np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
-        draw_poses(picture, pose, DrawOptions(threshold=0.1))
-        pictures.append(picture)
-    return np.hstack(pictures).astype(np.uint8, copy=False)
-
-
-def heat(result: Validation) -> ImageArray:
-    """The same people with the maximum over their heatmaps in colours, uint8 BGR."""
-    pictures = []
-    for crop, maps in zip(result.crops, result.heatmaps, strict=True):
-        strength = cv2.resize(np.clip(maps.max(axis=0), 0, 1), (crop.shape[1], crop.shape[0]))
-        coloured = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
-        pictures.append(cv2.addWeighted(crop, 0.5, coloured, 0.5, 0))
-    return np.hstack(pictures).astype(np.uint8, copy=False)
-
-
 def curves(rows: list[dict[str, float]], hw: tuple[int, int] = (720, 960)) -> ImageArray:
-    """Loss above (logarithmic), mean OKS and PCK below, against the step; uint8 BGR."""
+    """Loss above (logarithmic), the validation's figures below, against the step; uint8 BGR."""
     h, w = hw
     image = np.full((h, w, 3), 255, np.uint8)
     steps = np.array([row["step"] for row in rows])
@@ -137,8 +117,10 @@ def curves(rows: list[dict[str, float]], hw: tuple[int, int] = (720, 960)) -> Im
     _axes(image, top, "loss", [(f"{10 ** (low + (high - low) * i / 4):.2g}", i / 4) for i in range(5)], steps)
     _curve(image, top, steps, (loss - low) / max(high - low, 1e-9), (200, 90, 20))
     bottom = (70, h // 2 + 20, w - 90, h // 2 - 70)
-    _axes(image, bottom, "mean OKS (blue), PCK@0.2 (orange)", [(f"{i / 4:g}", i / 4) for i in range(5)], steps)
-    for name, colour in (("mean_oks", (200, 90, 20)), ("pck", (20, 120, 240))):
+    figures = [name for name in rows[0] if name not in COLUMNS][: len(_COLOURS)]
+    title = ", ".join(f"{name} ({colour})" for name, colour in zip(figures, _COLOURS, strict=False))
+    _axes(image, bottom, title, [(f"{i / 4:g}", i / 4) for i in range(5)], steps)
+    for name, colour in zip(figures, _COLOURS.values(), strict=False):
         values = np.array([row[name] for row in rows])
         known = np.isfinite(values)
         _curve(image, bottom, steps[known], values[known], colour, steps)

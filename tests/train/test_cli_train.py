@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from poseapp import cli_train
 from poseapp.core.errors import DataError
 from poseapp.train import bench, checkpoint
-from poseapp.train.monitor import curves, heat, overlays, read_rows
+from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
 from poseapp.train.validate import Validation
 
@@ -46,7 +46,7 @@ def test_one_line_trains_and_another_goes_on(small: str, tmp_path: Path) -> None
     second = CliRunner().invoke(app, [*line, "--resume"])
     assert second.exit_code == 0, second.output
     assert "8 people to train on, 8 to validate on" in second.output
-    assert "mean OKS" in second.output
+    assert "mean_oks" in second.output
     assert "Done. Export it with: poseapp export" in second.output
     rows = read_rows(run / "progress.csv")
     assert [row["step"] for row in rows if np.isfinite(row["mean_oks"])] == [4, 8, 12]
@@ -128,10 +128,9 @@ def test_pictures_for_the_board() -> None:
     maps = np.zeros((2, 17, 16, 12), np.float32)
     maps[1, 3, 8, 6] = 1
     result = Validation(0.5, 0.5, crops, keypoints, maps)
-    from poseapp.core.skeleton import COCO_17
-
-    assert overlays(result, COCO_17)[18:23, 18:23].max() > 100
-    hot = heat(result)
+    pictures = result.pictures()
+    assert pictures["predictions"][18:23, 18:23].max() > 100
+    hot = pictures["heatmaps"]
     assert hot.shape == (64, 96, 3)
     assert not np.array_equal(hot[:, :48], hot[:, 48:])
     rows = [{"step": s, "loss": 1 / s, "lr": 1e-3, "images_per_s": 9.0, "mean_oks": 0.1, "pck": float("nan")} for s in (1, 2, 3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import torch
 from drawn import Small, draw_set, tiny_recipe
 from torch import distributed
+from torch._inductor import config as inductor
 from torch.multiprocessing.spawn import spawn
 
 from poseapp.cli_train import stop_signals
@@ -60,6 +62,30 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(optimiser: str, f
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert checkpoint.read(tmp_path / "whole" / "best.pt")["best"] == checkpoint.read(tmp_path / "parts" / "best.pt")["best"]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and there is none")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's compiler uses it
+@pytest.mark.timeout(300)
+def test_a_compiled_network_trains_as_the_plain_one_to_rounding(figures: list[Person], tmp_path: Path) -> None:
+    recipe = small_recipe(epochs=1)
+    plain = run(recipe, figures, tmp_path / "plain")
+    with inductor.patch(compile_threads=1):  # no processes of the compiler's own, which would stay
+        compiled = list(train(recipe, figures, tmp_path / "compiled", dataclasses.replace(HERE, compiled=True)))
+    assert [p.loss for p in compiled] == pytest.approx([p.loss for p in plain], rel=1e-4)
+    one, other = weights(tmp_path / "plain"), weights(tmp_path / "compiled")
+    assert one.keys() == other.keys()  # either run can go on from the other's checkpoint
+    assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
+
+
+def test_a_trunk_grows_and_is_finished_by_another_schedule(figures: list[Person], tmp_path: Path) -> None:
+    trunk = small_recipe(schedule="constant", epochs=1000)
+    first = run(trunk, figures, tmp_path / "trunk", steps=3)
+    more = run(trunk, figures, tmp_path / "trunk", steps=5, resume=True)
+    assert [p.step for p in first + more] == list(range(1, 9))
+    assert first[-1].lr < more[-1].lr == trunk.lr
+    end = run(small_recipe(epochs=1), figures, tmp_path / "end", start_from=tmp_path / "trunk" / "last.pt")
+    assert end[0].loss < 0.9 * first[0].loss
 
 
 def test_loading_processes_change_nothing(figures: list[Person], tmp_path: Path) -> None:
@@ -182,6 +208,8 @@ def test_schedules() -> None:
     assert learning_rate(cosine, 9, 110) == learning_rate(cosine, 10, 110) == 1.0
     assert learning_rate(cosine, 60, 110) == pytest.approx(0.5)
     assert learning_rate(cosine, 110, 110) == pytest.approx(0.0)
+    trunk = small_recipe(lr=1.0, warmup_steps=10, schedule="constant")
+    assert [learning_rate(trunk, step, 110) for step in (0, 9, 10, 109)] == pytest.approx([0.1, 1, 1, 1])
     hrnet = RECIPES["hrnet-w32-256x192"]
     epochs = [learning_rate(hrnet, epoch * 100, 21000) for epoch in (0, 169, 170, 199, 200, 209)]
     assert epochs == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
