@@ -1,22 +1,37 @@
-"""The command models: list the store and the catalogue, import a checkpoint, fetch published weights."""
+"""The command models: list the store and the catalogue, import, fetch, compile for a GPU, prune what was compiled."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
-from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
+from poseapp.engine.base import Progress as BuildProgress
+from poseapp.engine.build import MAX_BATCH, PRECISIONS, default_precision, prune
+from poseapp.engine.cuda import find_gpu
 from poseapp.engine.files import check_hash
-from poseapp.engine.load import StoredModel, default_engines_dir, list_models
+from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
 from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
@@ -27,7 +42,7 @@ Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a model of t
 
 T = TypeVar("T", bound=str)
 
-models_app = typer.Typer(help="List, import and fetch models.", pretty_exceptions_enable=False)
+models_app = typer.Typer(help="List, import, fetch and compile models.", pretty_exceptions_enable=False)
 
 
 @models_app.callback(invoke_without_command=True)
@@ -133,6 +148,78 @@ def fetch_command(
         cache = Path(platformdirs.user_cache_dir("poseapp")) / "weights"
         spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
     _tell(console, spec, engines_dir)
+
+
+@models_app.command("build")
+def build_command(
+    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    precision: Annotated[
+        str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="fp16 where the model has it")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="The most people at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
+    engines_dir: EnginesDir = default_engines_dir(),
+) -> None:
+    """Compile a model for this machine's NVIDIA GPU with TensorRT, and check the result. Ctrl-C cancels."""
+    from poseapp.engine import trt
+
+    model = find_model(engines_dir, name)
+    assert model.spec is not None, "find_model gives usable ones"
+    reason = trt.unavailable()
+    if reason:
+        raise EngineError(reason)
+    chosen = _choice("--precision", precision, PRECISIONS) or default_precision(model.spec)
+    console = Console(stderr=True, highlight=False)
+    with building(console) as progress:
+        engine = trt.TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)
+    plan, difference = engine.plan, engine.difference_px
+    engine.close()
+    console.print(
+        f"{plan.path}: {plan.info.plan_bytes / 1e6:.1f} MB, built in {plan.info.built_s:.1f} s by {plan.info.key.runtime} for "
+        f"the {plan.info.key.gpu}; its joints are {difference:.3f} px from ONNX Runtime's."
+    )
+
+
+@models_app.command("prune")
+def prune_command(
+    everything: Annotated[bool, typer.Option("--all", help="Remove every plan, good ones too.")] = False,
+    engines_dir: EnginesDir = default_engines_dir(),
+) -> None:
+    """Remove compiled plans that nothing can use any more: of changed models, other GPUs, drivers or TensorRT versions."""
+    gpu = find_gpu()
+    folders = [(model.folder, model.spec) for model in list_models(engines_dir)]
+    removed = prune(folders, None if isinstance(gpu, str) else gpu, everything)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for one in removed:
+        console.print(f"{one.path}: {one.because}")
+    console.print(f"{len(removed)} files removed, {sum(one.nbytes for one in removed) / 1e6:.1f} MB.")
+
+
+@contextlib.contextmanager
+def building(console: Console) -> Iterator[BuildProgress]:
+    """A bar for what takes long, as a progress callback; Ctrl-C makes it ask for an end.
+
+    TensorRT calls back from its own code, and an exception must not go through that.
+    """
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=1.0)
+
+            def progress(text: str, share: float) -> bool:
+                bar.update(task, completed=share, description=text)
+                return not stopped
+
+            try:
+                yield progress
+            except EngineError as error:
+                if not stopped:
+                    raise
+                console.print(str(error))
+                raise typer.Abort from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def require_torch() -> None:
