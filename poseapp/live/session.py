@@ -421,7 +421,7 @@ class Session:
         self._stats.tick("capture")
         while True:
             with self._lock:
-                if not self._realtime:
+                if not self._realtime or not self._source.live:  # a clip begins when there is somebody to look at it
                     self._engine_came.wait_for(lambda: stop.is_set() or self._inference is not None or self._engine_error)
                 if stop.is_set():
                     return

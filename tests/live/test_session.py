@@ -120,7 +120,7 @@ def test_starting_lasts_until_the_model_is_there() -> None:
     load = Loader()
     load.gates["a"] = threading.Event()
     with running(MarkerSource(), load) as session:
-        status = seen(session, lambda s: s.stats.fps["capture"] > 0)
+        status = seen(session, lambda s: s.granted is not None)
         assert (status.state, status.loading, status.model, status.backend) == ("starting", "a", "", None)
         load.gates["a"].set()
         wait_until(in_state(session, "running"))
@@ -786,7 +786,7 @@ def test_stopping_while_a_model_is_loading_does_not_wait_for_it() -> None:
     load.gates["a"] = threading.Event()
     try:
         with running(MarkerSource(), load) as session:
-            seen(session, lambda s: s.stats.fps["capture"] > 0)
+            seen(session, lambda s: s.granted is not None)
             begun = time.monotonic()
             session.stop()
             assert time.monotonic() - begun < 3.0
