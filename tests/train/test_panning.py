@@ -14,14 +14,14 @@ from tiny_model import write_model
 from poseapp import cli_follow
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
-from poseapp.core.types import Poses
+from poseapp.core.types import FloatArray, Poses
 from poseapp.engine.load import load_engine
 from poseapp.train import panning
 from poseapp.train.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
 from poseapp.train.people import Person
 
 
-def shown(xy: np.ndarray, score: float = 0.9) -> Poses:  # type: ignore[type-arg]
+def shown(xy: FloatArray, score: float = 0.9) -> Poses:
     one = np.ones(1, np.float32)
     return Poses(xy.astype(np.float32)[None], np.full((1, 17), score, np.float32), one, np.zeros(1, np.int64), COCO_17)
 
