@@ -138,54 +138,89 @@ def connect(
     Each pair of candidates is scored by the mean of the field along the line between them (Sec. 2.3, Eq. 11);
     then, limb by limb, the best pairs are taken that share no joint (Sec. 2.4).
     """
-    candidates = [np.nonzero(peaks.joint == k)[0] for k in range(int(max(max(limb) for limb in limbs)) + 1)]
-    first = np.concatenate([candidates[a].repeat(len(candidates[b])) for a, b in limbs])
-    second = np.concatenate([candidates[b][None].repeat(len(candidates[a]), axis=0).ravel() for a, b in limbs])
-    limb = np.repeat(np.arange(len(limbs)), [len(candidates[a]) * len(candidates[b]) for a, b in limbs])
+    first, second, limb = _all_pairs(peaks.joint, limbs)
+    # So many samples may fail in a good limb; where one more does, it is out: most pairs are of two people.
+    places = np.linspace(0, 1, how.samples, dtype=np.float32)
+    few = places[np.linspace(0, how.samples - 1, int(how.samples * (1 - how.agreeing) + 1e-6) + 3).round().astype(np.intp)[1:-1]]
+    possible = _near_a_field(peaks.xy[first], peaks.xy[second], limb, fields, few, how.field)
+    first, second, limb = first[possible], second[possible], limb[possible]
     along = peaks.xy[second] - peaks.xy[first]
     length = np.linalg.norm(along, axis=1)
-    unit = along / np.maximum(length, 1e-6)[:, None]
-    by_limb = fields.reshape(-1, 2, *fields.shape[1:])
 
     def read(pairs: IntArray, places: FloatArray) -> FloatArray:
         """The field along the limb at *places* (S,) of 0..1 between the ends, (C, S)."""
-        points = peaks.xy[first[pairs], None] + along[pairs, None] * places[:, None]
-        values: FloatArray = (_sample(by_limb, limb[pairs, None], points) * unit[pairs, None]).sum(axis=2)
+        x, y = (peaks.xy[first[pairs], None, i] + along[pairs, None, i] * places for i in (0, 1))
+        unit = along[pairs] / length[pairs, None]
+        of_x, of_y = _sample(fields[0::2], limb[pairs], x, y), _sample(fields[1::2], limb[pairs], x, y)
+        values: FloatArray = of_x * unit[:, :1] + of_y * unit[:, 1:]
         return values
 
-    # Most pairs are of two people. So many samples may fail in a good one; where one more does, it is out.
-    places = np.linspace(0, 1, how.samples, dtype=np.float32)
-    few = places[np.linspace(0, how.samples - 1, int(how.samples * (1 - how.agreeing) + 1e-6) + 3).round().astype(np.intp)[1:-1]]
     pairs = np.nonzero(length > 1e-6)[0]
     pairs = pairs[(read(pairs, few) > how.field).any(axis=1)]
-    along_field = read(pairs, places)  # (C, S)
-    score = along_field.mean(axis=1) + np.minimum(how.longest * height / length[pairs] - 1, 0)
-    good = ((along_field > how.field).mean(axis=1) >= how.agreeing) & (score > 0)
-    score, pairs = score[good], pairs[good]
-    first, second, limb = first[pairs], second[pairs], limb[pairs]
-    order = np.argsort(-score, kind="stable")
-    taken: set[tuple[int, int, int]] = set()
+    along_field = read(pairs, places)
+    first, second, limb, length = first[pairs], second[pairs], limb[pairs], length[pairs]
+    score = along_field.mean(axis=1) + np.minimum(how.longest * height / length - 1, 0)
+    good = np.nonzero(((along_field > how.field).mean(axis=1) >= how.agreeing) & (score > 0))[0]
+    order = good[np.argsort(-score[good], kind="stable")]
+    # One number for a peak as the end of a limb: who has it once is taken.
+    n = len(peaks.joint)
+    ends = zip((limb[order] * n + first[order]).tolist(), (limb[order] * n + second[order]).tolist(), strict=True)
+    free_first, free_second = bytearray(b"\1" * (n * len(limbs))), bytearray(b"\1" * (n * len(limbs)))
     chosen = []
-    for i in order.tolist():
-        a, b = (int(limb[i]), 0, int(first[i])), (int(limb[i]), 1, int(second[i]))
-        if a not in taken and b not in taken:
-            taken |= {a, b}
+    for i, (a, b) in enumerate(ends):
+        if free_first[a] and free_second[b]:
+            free_first[a] = free_second[b] = 0
             chosen.append(i)
-    kept = np.asarray(sorted(chosen), np.intp)
+    kept = np.sort(order[chosen]) if chosen else order[:0]
     return np.stack([first[kept], second[kept]], axis=1), score[kept].astype(np.float32), limb[kept]
 
 
-def _sample(fields: FloatArray, limb: IntArray, points: FloatArray) -> FloatArray:
-    """Values (..., 2) of *fields* (L, 2, h, w) at *points* (..., 2), between the four pixels around each."""
-    h, w = fields.shape[2:]
-    x, y = np.clip(points[..., 0], 0, w - 1), np.clip(points[..., 1], 0, h - 1)
+def _all_pairs(joint: IntArray, limbs: tuple[tuple[int, int], ...]) -> tuple[IntArray, IntArray, IntArray]:
+    """Every pair of peaks that could be a limb: its first and second peak, and which limb, each (C,). *joint* is in order."""
+    ends = np.asarray(limbs, np.intp)
+    start = np.searchsorted(joint, np.arange(ends.max() + 2))
+    count = np.diff(start)
+    many, each = count[ends[:, 0]], count[ends[:, 1]]
+    limb = np.repeat(np.arange(len(limbs)), many * each)
+    place = np.arange(len(limb)) - np.repeat(np.cumsum(many * each) - many * each, many * each)
+    row = place // np.maximum(each, 1)[limb]
+    return start[ends[:, 0]][limb] + row, start[ends[:, 1]][limb] + place - row * each[limb], limb
+
+
+def _near_a_field(
+    start: FloatArray, end: FloatArray, limb: IntArray, fields: FloatArray, places: FloatArray, threshold: float
+) -> NDArray[np.bool_]:
+    """Which pairs (C,) have, at one of *places* (S,) along them, a field longer than *threshold* in the pixels around.
+
+    The field between four pixels is nowhere longer than the longest of theirs, and whether that is long enough is found out
+    for all places at once: a look-up for each pair is all that is left.
+    """
+    h, w = fields.shape[1:]
+    # A little below the threshold, since the sum of the four is rounded.
+    strong = np.square(fields[0::2]) + np.square(fields[1::2]) > (0.999 * threshold) ** 2
+    strong[:, :-1] |= strong[:, 1:]
+    strong[:, :, :-1] |= strong[:, :, 1:]
+    flat, base, along = strong.reshape(-1), limb * (h * w), end - start
+    possible = np.zeros(len(start), bool)
+    for place in places:
+        column = np.clip(start[:, 0] + along[:, 0] * place, 0, w - 2).astype(np.intp)
+        row = np.clip(start[:, 1] + along[:, 1] * place, 0, h - 2).astype(np.intp)
+        possible |= flat.take(base + row * w + column)
+    return possible
+
+
+def _sample(maps: FloatArray, which: IntArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Values (C, S) of the map *which* (C,) of *maps* (L, h, w) at *x*, *y* (C, S), between the four pixels around each."""
+    h, w = maps.shape[1:]
+    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
     column, row = np.minimum(x.astype(np.intp), w - 2), np.minimum(y.astype(np.intp), h - 2)
-    right, down = (x - column)[..., None], (y - row)[..., None]
-    flat = fields.transpose(0, 2, 3, 1).reshape(-1, 2)  # the x and y of a pixel side by side
-    at = (limb * h + row) * w + column
-    above = flat[at] * (1 - right) + flat[at + 1] * right
-    below = flat[at + w] * (1 - right) + flat[at + w + 1] * right
-    values: FloatArray = above * (1 - down) + below * down
+    right, down = (x - column).astype(np.float32), (y - row).astype(np.float32)
+    flat = np.ascontiguousarray(maps).reshape(-1)
+    at = which[:, None] * (h * w) + row * w + column
+    above, below = flat.take(at), flat.take(at + w)
+    above += (flat.take(at + 1) - above) * right
+    below += (flat.take(at + w + 1) - below) * right
+    values: FloatArray = above + (below - above) * down
     return values
 
 
@@ -196,40 +231,46 @@ def _assemble(
 
     The release goes limb by limb in a fixed order; by score, a wrong limb comes late and finds its place taken.
     """
-    owner: dict[int, int] = {}  # peak → person
-    members: dict[int, dict[int, int]] = {}  # person → joint → peak
-    limb_scores: dict[int, list[float]] = {}
-    for i in np.argsort(-scores, kind="stable").tolist():
-        a, b = int(pairs[i, 0]), int(pairs[i, 1])
-        pa, pb = owner.get(a), owner.get(b)
-        if pa is None and pb is None:
-            pa = len(limb_scores)
-            members[pa], limb_scores[pa] = {}, []
-        elif pa is None or pb is None:
-            pa = pb if pa is None else pa
-            assert pa is not None
-        elif pa != pb:
-            if members[pa].keys() & members[pb].keys():
-                continue  # two people touch here
-            members[pa] |= members[pb]
-            limb_scores[pa] += limb_scores[pb]
-            owner.update(dict.fromkeys(members.pop(pb).values(), pa))
-            limb_scores[pb] = []
-        if any(members[pa].get(int(peaks.joint[p]), p) != p for p in (a, b)):
-            continue  # this person has that joint elsewhere
-        for p in (a, b):
+    owner = [-1] * len(peaks.joint)  # of each peak, the person
+    bit = [1 << k for k in peaks.joint.tolist()]
+    members: list[list[int]] = []  # of each person, the peaks; none when merged into another
+    has: list[int] = []  # of each person, the joints, as bits
+    limb_score: list[float] = []
+    order = np.argsort(-scores, kind="stable")
+    for (a, b), score in zip(pairs[order].tolist(), scores[order].tolist(), strict=True):
+        pa, pb = owner[a], owner[b]
+        if pa < 0 and pb < 0:
+            owner[a] = owner[b] = len(members)
+            members.append([a, b])
+            has.append(bit[a] | bit[b])
+            limb_score.append(score)
+            continue
+        if pa != pb and (has[pa] if pa >= 0 else bit[a]) & (has[pb] if pb >= 0 else bit[b]):
+            continue  # two people touch here, or this person has that joint elsewhere
+        if pa < 0 or pb < 0:
+            pa, p = (pb, a) if pa < 0 else (pa, b)
             owner[p] = pa
-            members[pa][int(peaks.joint[p])] = p
-        limb_scores[pa].append(float(scores[i]))
-    joints = np.full((len(members), k, 3), np.nan, np.float32)
+            members[pa].append(p)
+            has[pa] |= bit[p]
+        elif pa != pb:
+            for p in members[pb]:
+                owner[p] = pa
+            members[pa] += members[pb]
+            has[pa] |= has[pb]
+            limb_score[pa] += limb_score[pb]
+            members[pb] = []
+        limb_score[pa] += score
+    people = [n for n, found in enumerate(members) if found]
+    count = np.array([len(members[n]) for n in people], np.intp)
+    at = np.array([p for n in people for p in members[n]], np.intp)
+    row = np.repeat(np.arange(len(people)), count)
+    joints = np.full((len(people), k, 3), np.nan, np.float32)
     joints[..., 2] = 0
-    person = np.zeros(len(members), np.float32)
-    for n, (key, found) in enumerate(members.items()):
-        at = np.asarray(list(found.values()), np.intp)
-        joints[n, list(found), :2] = peaks.xy[at]
-        joints[n, list(found), 2] = np.minimum(peaks.score[at], 1.0)
-        # The sum of both over the number of joints, as released.
-        person[n] = (float(peaks.score[at].sum()) + sum(limb_scores[key])) / len(found)
-    enough = (np.isfinite(joints[..., 0]).sum(axis=1) >= how.min_joints) & (person >= how.min_score)
+    joints[row, peaks.joint[at], :2] = peaks.xy[at]
+    joints[row, peaks.joint[at], 2] = np.minimum(peaks.score[at], 1.0)
+    # The sum of both over the number of joints, as released.
+    person = np.bincount(row, peaks.score[at], len(people)) + np.array([limb_score[n] for n in people])
+    person = (person / np.maximum(count, 1)).astype(np.float32)
+    enough = (count >= how.min_joints) & (person >= how.min_score)
     order = np.argsort(-person[enough], kind="stable")
     return joints[enough][order], person[enough][order]

@@ -19,6 +19,7 @@ from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, Poses
 
 Array = NDArray[np.float64]
+Points = NDArray[np.complex128]
 Bools = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 Assign = Callable[[Array], tuple[IntArray, IntArray]]
@@ -38,13 +39,17 @@ class TrackRule:
     """
 
     trusted: float = 0.2
-    acceleration: float = 3.0
+    acceleration: float = 1.0
     noise: float = 0.03
     sway: float = 0.7
     swing: float = 0.25
+    run: float = 2.0
+    slack: float = 0.05
     gate: float = 3.5
+    newcomer: float = 10.0
     reach: float = 4.0
     min_oks: float = 0.1
+    brief_s: float = 0.2
     memory_s: float = 2.0
 
 
@@ -62,7 +67,8 @@ class Tracker:
     def __init__(self, skeleton: Skeleton, rule: TrackRule = TRACK, alone: bool = False) -> None:
         self._skeleton, self._rule = skeleton, rule
         self.next_id = 1
-        self._sigmas = np.array([_COCO_SIGMAS.get(name, _OTHER_SIGMA) for name in skeleton.keypoints])
+        # What COCO allows each joint: OKS falls by exp(−d² / (2 · area · (2σ)²)).
+        self._variances = np.array([(2 * _COCO_SIGMAS.get(name, _OTHER_SIGMA)) ** 2 for name in skeleton.keypoints])
         # The middle of the body is told by the trunk: arms and legs swing.
         trunk = [name.endswith(("shoulder", "hip")) or name in ("neck", "thorax", "pelvis") for name in skeleton.keypoints]
         self._weights = np.where(trunk, 4.0, 1.0)
@@ -77,19 +83,18 @@ class Tracker:
             self.forget()
         self._t = t
         tracks = self._tracks
-        tracks.keep(t - tracks.seen <= self._rule.memory_s)
-        seen = self._counted(poses)
-        xy = np.where(seen[..., None], poses.xy, 0.0).astype(np.float64)
-        size = _sizes(xy, seen)
-        who = self._match(xy, seen, size, t)
+        tracks.keep(t - tracks.seen <= np.clip(tracks.seen - tracks.born, self._rule.brief_s, self._rule.memory_s))
+        counted = self._counted(poses)
+        z, seen, size = _points(poses.xy, counted), counted.astype(np.float64), _sizes(poses.xy, counted)
+        who = self._match(z, seen, size, t)
         ids = np.where(who >= 0, tracks.ids[who] if len(tracks) else 0, 0)
         found = np.nonzero(who >= 0)[0]
-        self._follow(who[found], xy[found], seen[found], poses.score[found], size[found], t)
+        self._follow(who[found], z[found], seen[found], poses.score[found], size[found], t)
         tracks.person_score[who[found]] = poses.person_score[found]
         new = np.nonzero(who < 0)[0]
         ids[new] = np.arange(self.next_id, self.next_id + len(new))
         self.next_id += len(new)
-        self._begin(ids[new], xy[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
+        self._begin(ids[new], z[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
         self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
         return self._last
 
@@ -100,11 +105,12 @@ class Tracker:
         """
         tracks = self._tracks
         keep = t - tracks.seen <= unseen_s
-        ahead = np.maximum(t - tracks.seen, 0.0)[:, None]
-        xy = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape
-        joints = np.where(tracks.known[..., None], xy, np.nan).astype(np.float32)
-        score = np.where(tracks.known, tracks.score, 0.0).astype(np.float32)
-        return Poses(joints[keep], score[keep], tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
+        ahead = np.maximum(t - tracks.seen, 0.0)
+        z = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape
+        z = np.where(tracks.known > 0, z, complex(np.nan, np.nan))[keep]
+        xy = z[..., None].view(np.float64).astype(np.float32)
+        score = (tracks.score * tracks.known)[keep].astype(np.float32)
+        return Poses(xy, score, tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
 
     def forget(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
@@ -131,14 +137,14 @@ class Tracker:
         poses = self._last
         if len(poses) == 0:
             return None
-        seen = self._counted(poses)
-        places = np.where(seen[..., None], poses.xy, np.nan).astype(np.float64)
+        counted = self._counted(poses)
+        places = np.where(counted[..., None], poses.xy, np.nan).astype(np.float64)
         limbs = np.asarray(self._skeleton.limbs, np.intp).reshape(-1, 2)
         joints = np.stack([places, places], axis=2)  # a joint is a limb without a length
         ends = np.concatenate([places[:, limbs], joints], axis=1)  # (N, L + K, 2 ends, 2)
         distance = _from_segments(np.asarray(xy, np.float64), ends[:, :, 0], ends[:, :, 1])
         nearest = np.where(np.isfinite(distance), distance, np.inf).min(axis=1)
-        nearest /= _sizes(np.nan_to_num(places), seen)
+        nearest /= _sizes(poses.xy, counted)
         best = int(nearest.argmin())
         return int(poses.ids[best]) if nearest[best] <= margin else None
 
@@ -149,116 +155,123 @@ class Tracker:
         few = trusted.sum(axis=1, keepdims=True) < 3
         return np.where(few, present, trusted)
 
-    def _match(self, xy: Array, seen: Bools, size: Array, t: float) -> IntArray:
-        """For each pose (N,) the row of its track, or −1."""
+    def _match(self, z: Points, seen: Array, size: Array, t: float) -> IntArray:
+        """For each pose (N,) the row of its track, or −1. *z* (N, K) is 0 where not *seen*."""
         rule, tracks = self._rule, self._tracks
-        out = np.full(len(xy), -1, np.intp)
-        if len(xy) == 0 or len(tracks) == 0:
+        out = np.full(len(z), -1, np.intp)
+        if len(z) == 0 or len(tracks) == 0:
             return out
         ahead = t - tracks.seen  # (M,)
-        middle = tracks.middle + tracks.velocity * ahead[:, None]
+        expected = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape  # (M, K)
         variance = tracks.variance_at(ahead, rule)  # of the middle, in sizes² (M,)
-        area = tracks.size**2
-        both = tracks.known[:, None] & seen[None]  # (M, N, K)
-        gap = xy[None] - (middle[:, None] + tracks.shape)[:, None]  # (M, N, K, 2)
-        weight = both * self._weights
-        total = weight.sum(axis=2)
-        moved = np.einsum("mnk,mnkc->mnc", weight, gap) / np.maximum(total, 1e-9)[..., None]
-        swing = np.minimum(rule.sway * ahead, rule.swing)
-        joint = np.square(2 * self._sigmas) + np.square(swing)[:, None]  # (M, K) sizes²
-        spread = joint + variance[:, None]
+        swing2 = np.square(np.minimum(rule.sway * ahead, rule.swing))
         # As in OKS, with the scale of the larger of the two: a person half hidden is small.
-        scale = np.maximum(area[:, None], np.square(size)[None])
-        e = np.square(gap).sum(axis=3) / (2 * spread[:, None] * scale[..., None])
-        similarity = (np.exp(-e) * both).sum(axis=2) / np.maximum(both.sum(axis=2), 1)
-        far2 = np.square(moved).sum(axis=2) / scale
-        limit = np.minimum(rule.gate**2 * (variance + np.square(swing) + rule.noise**2), rule.reach**2)
-        possible = (far2 <= np.maximum(limit, 0.15**2)[:, None]) & (similarity >= rule.min_oks) & (total > 0)
-        # A wide search is worth less than a sure one: the density of a Gaussian falls with its width.
-        sureness = np.sqrt(np.square(2 * self._sigmas).mean() / spread.mean(axis=1))
-        value = np.where(possible, similarity * sureness[:, None], 0.0)
+        area = np.square(np.maximum(tracks.size[:, None], size))  # (M, N)
+        # How far the middle would have moved, by the joints in common; products of matrices over all pairs.
+        weight = tracks.known * self._weights
+        total = weight @ seen.T
+        moved = (weight @ (z * seen).T - (weight * expected) @ seen.T) / np.maximum(total, 1e-9)  # (M, N) px
+        moved2 = (np.square(moved.real) + np.square(moved.imag)) / area
+        place2 = variance + rule.slack**2
+        limit = np.minimum(rule.gate**2 * place2, rule.reach**2)
+        # The similarity of those near enough alone, P pairs: most people are far from each other. It is one of bodies
+        # laid on each other: where somebody can be grows with time, but not what they look like.
+        m, n = np.nonzero((moved2 <= limit[:, None]) & (total > 0))
+        gap = z[n] - expected[m] - moved[m, n, None]  # (P, K)
+        both = tracks.known[m] * seen[n]
+        spread = self._variances + swing2[:, None]  # (M, K)
+        e = (np.square(gap.real) + np.square(gap.imag)) / (-2 * area[m, n, None] * spread[m])
+        similarity = (np.exp(e) * both).sum(axis=1) / both.sum(axis=1)
+        # The logarithm of how much likelier the pair is than a new person is: the density of a Gaussian falls with its width,
+        # so who is searched for far and wide does not take what is near another's place.
+        likelihood = np.log(np.maximum(similarity, 1e-9)) - moved2[m, n] / (2 * place2[m]) - np.log(place2[m] / rule.slack**2)
+        value = np.zeros(total.shape)
+        value[m, n] = np.where(similarity >= rule.min_oks, np.maximum(likelihood + rule.newcomer, 0.0), 0.0)
         rows, columns = self._assign(-value)
-        good = possible[rows, columns]
+        good = value[rows, columns] > 0
         out[columns[good]] = rows[good]
         return out
 
-    def _follow(self, rows: IntArray, xy: Array, seen: Bools, score: FloatArray, size: Array, t: float) -> None:
+    def _follow(self, rows: IntArray, z: Points, seen: Array, score: FloatArray, size: Array, t: float) -> None:
         """Take what was measured of the tracks *rows* into their filters."""
         rule, tracks = self._rule, self._tracks
         if len(rows) == 0:
             return
         ahead = t - tracks.seen[rows]
-        middle = tracks.middle[rows] + tracks.velocity[rows] * ahead[:, None]
-        weight = (tracks.known[rows] & seen) * self._weights
-        gap = xy - (middle[:, None] + tracks.shape[rows])
-        moved = np.einsum("nk,nkc->nc", weight, gap) / np.maximum(weight.sum(axis=1), 1e-9)[:, None]
+        known, shape = tracks.known[rows], tracks.shape[rows]
+        middle = tracks.middle[rows] + tracks.velocity[rows] * ahead
+        weight = known * seen * self._weights
+        moved = (weight * (z - middle[:, None] - shape)).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
         place, speed = tracks.correct(rows, ahead, rule)
-        tracks.middle[rows] = middle + place[:, None] * moved
-        tracks.velocity[rows] += speed[:, None] * moved
+        tracks.middle[rows] = middle + place * moved
+        tracks.velocity[rows] += speed * moved
         # The shape is measured against the measured middle, so that it does not lag with the filtered one.
-        shape = xy - (middle + moved)[:, None]
-        tracks.shape[rows] = np.where(seen[..., None], shape, tracks.shape[rows])
-        tracks.score[rows] = np.where(seen, score, tracks.score[rows])
-        tracks.known[rows] |= seen
+        there = seen > 0
+        tracks.shape[rows] = np.where(there, z - (middle + moved)[:, None], shape)
+        tracks.score[rows] = np.where(there, score, tracks.score[rows])
+        tracks.known[rows] = np.maximum(known, seen)
         tracks.seen[rows] = t
         # Half hidden, a person looks small: sizes fall slowly and rise at once.
-        tracks.size[rows] = np.maximum(size, tracks.size[rows] + 0.1 * (size - tracks.size[rows]))
+        tracks.size[rows] = np.maximum(size, 0.9 * tracks.size[rows] + 0.1 * size)
 
     def _begin(
-        self, ids: NDArray[np.int64], xy: Array, seen: Bools, score: FloatArray, person: FloatArray, size: Array, t: float
+        self, ids: NDArray[np.int64], z: Points, seen: Array, score: FloatArray, person: FloatArray, size: Array, t: float
     ) -> None:
         """Tracks of people that nobody was predicted for."""
         if len(ids) == 0:
             return
         weight = seen * self._weights
-        middle = np.einsum("nk,nkc->nc", weight, xy) / np.maximum(weight.sum(axis=1), 1e-9)[:, None]
+        middle = (weight * z).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
         n = len(ids)
         self._tracks.add(
             _Tracks(
                 ids=ids.astype(np.int64),
                 middle=middle,
-                velocity=np.zeros((n, 2)),
-                covariance=np.tile([self._rule.noise**2, 0.0, 4.0], (n, 1)),  # anybody may come at a run: 2 sizes/s
-                shape=np.where(seen[..., None], xy - middle[:, None], 0.0),
+                velocity=np.zeros(n, np.complex128),
+                covariance=np.tile([self._rule.noise**2, 0.0, self._rule.run**2], (n, 1)),
+                shape=np.where(seen > 0, z - middle[:, None], 0.0),
                 known=seen.copy(),
                 score=score.astype(np.float64),
                 person_score=person.astype(np.float64),
                 size=size.copy(),
                 seen=np.full(n, t),
+                born=np.full(n, t),
             )
         )
 
 
 @dataclass
 class _Tracks:
-    """Everybody known, one row each.
+    """Everybody known, one row each. Points are x + iy.
 
-    ``middle`` (M, 2) px and ``velocity`` (M, 2) px/s with ``covariance`` (M, 3): of place, of place with speed, of speed,
-    the same on both axes, in sizes² and s. ``shape`` (M, K, 2) px from the middle, as last seen, where ``known``.
+    ``middle`` (M,) px and ``velocity`` (M,) px/s with ``covariance`` (M, 3): of place, of place with speed, of speed, the
+    same on both axes, in sizes² and s. ``shape`` (M, K) px from the middle, as last seen, where ``known`` is 1.
     """
 
     ids: NDArray[np.int64]
-    middle: Array
-    velocity: Array
+    middle: Points
+    velocity: Points
     covariance: Array
-    shape: Array
-    known: Bools
+    shape: Points
+    known: Array
     score: Array
     person_score: Array
     size: Array
     seen: Array
+    born: Array
 
     @classmethod
     def none(cls, k: int) -> _Tracks:
         """Nobody."""
         return cls(
             np.empty(0, np.int64),
-            np.empty((0, 2)),
-            np.empty((0, 2)),
+            np.empty(0, np.complex128),
+            np.empty(0, np.complex128),
             np.empty((0, 3)),
-            np.empty((0, k, 2)),
-            np.empty((0, k), bool),
+            np.empty((0, k), np.complex128),
             np.empty((0, k)),
+            np.empty((0, k)),
+            np.empty(0),
             np.empty(0),
             np.empty(0),
             np.empty(0),
@@ -301,16 +314,19 @@ class _Tracks:
         return gain, gain_speed
 
 
-def _sizes(xy: Array, seen: Bools) -> Array:
-    """Sizes (N,) in px: the root of the area of the box around the joints *seen*; at least 8 px.
+def _points(xy: FloatArray, counted: Bools) -> Points:
+    """Points x + iy (N, K) of *xy* (N, K, 2); 0 where a joint is not *counted*. One number a joint halves the calls."""
+    z: Points = np.where(counted, xy.astype(np.float64).view(np.complex128)[..., 0], 0.0)
+    return z
 
-    A box that is narrow for its length, as around somebody seen from the side, counts as four times as long as wide.
+
+def _sizes(xy: FloatArray, counted: Bools) -> Array:
+    """Sizes (N,) in px: the root of the area of the box around the joints *counted* (N, K); at least 8 px.
+
+    A box that is narrow for its length, as around somebody seen from the side, counts as a fourth as wide as long.
     """
-    if len(xy) == 0:
-        return np.zeros(0)
-    low = np.where(seen[..., None], xy, np.inf).min(axis=1)
-    high = np.where(seen[..., None], xy, -np.inf).max(axis=1)
-    extent = np.where(seen.any(axis=1, keepdims=True), high - low, 0.0)
+    places = np.where(counted[..., None], xy.astype(np.float64), np.nan)
+    extent = np.nan_to_num(np.fmax.reduce(places, axis=1) - np.fmin.reduce(places, axis=1))
     longest = extent.max(axis=1)
     shortest = np.maximum(extent.min(axis=1), longest / 4)
     size: Array = np.maximum(np.sqrt(longest * shortest), 8.0)
