@@ -191,11 +191,11 @@ def _draw_corners(image: ImageArray, xy: FloatArray, colour: _Colour) -> None:
 def _draw_number(image: ImageArray, xy: FloatArray, identity: int, colour: _Colour) -> None:
     """The identity as a number on a disc of its colour, over the highest joint of *xy* (J, 2)."""
     unit = max(image.shape[:2]) / 640
-    size, text = 0.36 * unit, str(identity)
+    size, text = 0.32 * unit, str(identity)
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, size, max(1, round(0.8 * unit)))
     top = xy[int(np.argmin(xy[:, 1]))]
-    radius = max(8.5 * unit, width / 2 + 4 * unit)
-    x, y = float(top[0]), max(float(top[1]) - 22 * unit, radius + 1)
+    radius = max(7.5 * unit, width / 2 + 3 * unit)
+    x, y = float(top[0]), max(float(top[1]) - 20 * unit, radius + 1)
     centre = [round(x * (1 << _SUB)), round(y * (1 << _SUB))]
     cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
     cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from poseapp.core.errors import ModelError
@@ -15,6 +16,15 @@ from poseapp.live.people import BottomUp, TopDown
 
 BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
 STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How people are looked for, as the user sets it: the way, the strength of the smoothing (0: off), and the budget."""
+
+    people: People = "one"
+    smoothing: float = STRENGTH
+    budget_ms: float = BUDGET_MS
 
 
 def suited_model(asked: Path, people: People) -> tuple[Path, str]:

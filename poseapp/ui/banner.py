@@ -97,8 +97,12 @@ class Banner(QWidget):
 
     def dismiss(self) -> None:
         """Hide what is shown, until there is something new to say about its topic."""
-        if self._shown:
-            self._dismissed[self._shown] = self._notices.pop(self._shown).episode
+        self.dismiss_topic(self._shown)
+
+    def dismiss_topic(self, topic: str) -> None:
+        """Hide what is said about *topic*, until there is something new to say about it."""
+        if topic in self._notices:
+            self._dismissed[topic] = self._notices.pop(topic).episode
             self._refresh()
 
     def set_theme(self, theme: Theme) -> None:

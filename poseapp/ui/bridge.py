@@ -15,6 +15,7 @@ from poseapp.core.types import Result
 from poseapp.live.record import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
 from poseapp.live.source import Source
+from poseapp.live.ways import Looking, smooth_rule
 from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
@@ -128,6 +129,21 @@ class Bridge(QObject):
         if self._session is not None:
             self._session.set_model(folder, device, precision)
             self.poll()
+
+    def set_looking(self, looking: Looking) -> None:
+        """Change how people are looked for."""
+        if self._session is None:
+            return
+        self._session.budget_ms = looking.budget_ms
+        self._session.set_smoothing(smooth_rule(looking.smoothing))
+        if looking.people != self._session.status().wish.people:
+            self._session.set_people(looking.people)
+        self.poll()
+
+    def lock_person(self, xy: tuple[float, float] | None) -> None:
+        """Hold on to the person at *xy*, frame px, or let go."""
+        if self._session is not None:
+            self._session.lock_person(xy)
 
     def cancel_build(self) -> None:
         """Give up the engine that is being compiled."""

@@ -17,6 +17,7 @@ from poseapp.render import DrawOptions
 from poseapp.ui import icons
 from poseapp.ui.choices import DEMO, DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, SYNTHETIC, Choice, find_camera
 from poseapp.ui.joints import JointList
+from poseapp.ui.people_controls import PeopleControls
 from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import Badge, ComboBox, Elided, icon_button, label, paint_icon, rule, toggle
 
@@ -418,6 +419,7 @@ class ViewControls(QWidget):
         self.value.setMinimumWidth(34)
         self.mirror = toggle("Mirror", "Flip the preview; recordings and data stay as the camera sees them (M)")
         self.heatmaps = toggle("Heatmap", "Show where the network sees joints (H)")
+        self.fields = toggle("Fields", "")
         self.labels = toggle("Names", "Write name and confidence beside each joint (L)")
         name = label("Threshold")
         name.setToolTip(tip)
@@ -430,11 +432,11 @@ class ViewControls(QWidget):
         layout.addWidget(label("VIEW", "section"))
         layout.addLayout(head)
         layout.addWidget(self.threshold)
-        buttons = QHBoxLayout()
+        buttons = QGridLayout()
         buttons.setSpacing(6)
         layout.addLayout(buttons)
-        for button in (self.mirror, self.heatmaps, self.labels):
-            buttons.addWidget(button, 1)
+        for i, button in enumerate((self.mirror, self.labels, self.heatmaps, self.fields)):
+            buttons.addWidget(button, i // 2, i % 2)
             button.toggled.connect(self._collect)
         self.threshold.valueChanged.connect(self._collect)
         self.set_options(self._options)
@@ -446,15 +448,25 @@ class ViewControls(QWidget):
 
     def set_options(self, options: DrawOptions) -> None:
         """Show *options*, without telling that they changed."""
-        widgets = (self.threshold, self.mirror, self.heatmaps, self.labels)
-        blockers = [QSignalBlocker(widget) for widget in widgets]
+        buttons = (self.mirror, self.heatmaps, self.fields, self.labels)
+        blockers = [QSignalBlocker(widget) for widget in (self.threshold, *buttons)]
         self.threshold.setValue(round(options.threshold * 100))
-        for button, on in ((self.mirror, options.mirror), (self.heatmaps, options.heatmaps), (self.labels, options.labels)):
+        for button, on in zip(buttons, (options.mirror, options.heatmaps, options.fields, options.labels), strict=True):
             button.setChecked(on)
         for blocker in blockers:
             blocker.unblock()
         self._options = options
         self.value.setText(f"{options.threshold:.2f}")
+
+    def show_status(self, status: Status) -> None:
+        """Only bottom-up has fields to show."""
+        there = status.way == "bottom-up"
+        self.fields.setEnabled(there)
+        self.fields.setToolTip(
+            "Show the part affinity fields that join joints to people; the hue says where to (A)"
+            if there
+            else "The part affinity fields that join joints to people: choose Bottom-up to see them"
+        )
 
     def step_threshold(self, step: float) -> None:
         """Raise or lower the threshold."""
@@ -466,6 +478,7 @@ class ViewControls(QWidget):
             threshold=self.threshold.value() / 100,
             mirror=self.mirror.isChecked(),
             heatmaps=self.heatmaps.isChecked(),
+            fields=self.fields.isChecked(),
             labels=self.labels.isChecked(),
         )
         self.value.setText(f"{self._options.threshold:.2f}")
@@ -480,7 +493,7 @@ class Controls(QWidget):
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFixedWidth(WIDTH)
-        self.source, self.model, self.view = SourceControls(), ModelControls(), ViewControls()
+        self.source, self.model, self.people, self.view = SourceControls(), ModelControls(), PeopleControls(), ViewControls()
         self.joints = JointList()
         self._person = label("", "muted")
         self._person.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -489,7 +502,7 @@ class Controls(QWidget):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 12, 16, 4)
         layout.setSpacing(10)
-        for section in (self.source, self.model, self.view):
+        for section in (self.source, self.model, self.people, self.view):
             layout.addWidget(section)
             layout.addWidget(rule())
         head = QHBoxLayout()
@@ -513,14 +526,17 @@ class Controls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Show what *status* says."""
-        self.source.show_status(status)
-        self.model.show_status(status)
+        for section in (self.source, self.model, self.people, self.view):
+            section.show_status(status)
 
     def show_result(self, result: Result) -> None:
         """Show the joints of *result*."""
-        self.joints.show_poses(result.poses)
-        people = len(result.poses)
-        text = "nobody in sight" if people == 0 else f"score {100 * float(result.poses.person_score.max()):.0f}"
+        shown = self.joints.show_result(result)
+        text = "nobody in sight"
+        if shown is not None:
+            text = f"score {100 * float(result.poses.person_score[shown]):.0f}"
+            if result.people != "one":
+                text = f"person {result.poses.ids[shown]} · {text}"
         if self._person.text() != text:
             self._person.setText(text)
 
@@ -531,5 +547,5 @@ class Controls(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
-        for part in (self.source, self.model, self.joints):
+        for part in (self.source, self.model, self.people, self.joints):
             part.set_theme(theme)

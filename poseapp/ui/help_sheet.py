@@ -24,10 +24,10 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "View",
         (
             ("M", "Mirror the preview"),
-            ("H", "Heatmap"),
+            ("H  ·  A", "Heatmap, affinity fields"),
             ("L", "Joint names"),
             ("[  ]", "Lower or raise the threshold"),
-            ("F  ·  F11  ·  Esc", "Full screen, and back"),
+            ("F  ·  F11", "Full screen, and back"),
         ),
     ),
     (
@@ -46,6 +46,8 @@ SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("B", "Benchmark panel"),
             ("C", "Controls"),
             ("Ctrl+1 … 9", "Choose the model"),
+            ("P", "One person, top-down, bottom-up"),
+            ("Click  ·  Esc", "Lock a person, let go"),
             ("Ctrl+T", "Next theme"),
             ("F1  ·  ?", "This sheet"),
             ("Ctrl+Q", "Quit"),

@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor, QFont, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.types import FloatArray, Poses
+from poseapp.core.types import FloatArray, Result
 from poseapp.ui.theme import DARK, Theme
 
 ROWS_PX = (20, 27)  # height of a line: least, and where there is room
@@ -36,6 +36,7 @@ class JointList(QWidget):
         self._skeleton = COCO_17  # until the first pose says otherwise
         self._rows = rows(COCO_17)
         self._score: FloatArray | None = None
+        self._identity: int | None = None  # of the person shown
         self._threshold = 0.3
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._fit()
@@ -47,13 +48,18 @@ class JointList(QWidget):
         """The confidences shown (K,), or None while nobody is seen."""
         return self._score
 
-    def show_poses(self, poses: Poses) -> None:
-        """Show the person with the highest score."""
+    def show_result(self, result: Result) -> int | None:
+        """Show the locked person, else the one shown before, else the one with the highest score; returns the row in poses."""
+        poses, ids = result.poses, result.poses.ids.tolist()
+        known = next((identity for identity in (result.locked, self._identity) if identity in ids), None)
+        row = None if not ids else ids.index(known) if known is not None else int(np.argmax(poses.person_score))
+        self._identity = ids[row] if row is not None else None
         if poses.skeleton is not self._skeleton:
             self._skeleton, self._rows = poses.skeleton, rows(poses.skeleton)
             self._fit()
-        self._score = poses.score[int(np.argmax(poses.person_score))] if len(poses) else None
+        self._score = poses.score[row] if row is not None else None
         self.update()
+        return row
 
     def set_threshold(self, threshold: float) -> None:
         """Joints below *threshold* are shown pale."""

@@ -25,6 +25,7 @@ from poseapp.ui.choices import DEMO, DEVICE_NAMES, PRECISION_NAMES, SYNTHETIC, C
 from poseapp.ui.controls import Controls
 from poseapp.ui.header import Header
 from poseapp.ui.help_sheet import AboutBox, HelpSheet
+from poseapp.ui.people_controls import WAY_NAMES
 from poseapp.ui.player import Player
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.record_bar import RecordBar, clock
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.controls, self.panel = Controls(), BenchmarkPanel()
         self._closing = self._closed = self._full_screen = False
         self._seen = False  # the present source has given a picture
+        self._note = ""  # what the session last remarked on model and way
         self._compose()
         self.actions_ = Actions(self)
         self._make_actions()
@@ -122,6 +124,7 @@ class MainWindow(QMainWindow):
         a.add("Record", "open_recordings", "Open recordings", lambda: self.open_folder(self.preferences.folder), "Ctrl+E")
         a.add("View", "mirror", "Mirror", lambda on: self._set_draw(mirror=on), "M", checkable=True)
         a.add("View", "heatmaps", "Heatmap", lambda on: self._set_draw(heatmaps=on), "H", checkable=True)
+        a.add("View", "fields", "Affinity fields", lambda on: self._set_draw(fields=on), "A", checkable=True)
         a.add("View", "labels", "Joint names", lambda on: self._set_draw(labels=on), "L", checkable=True)
         a.add("View", "lower", "Lower threshold", lambda: self.controls.view.step_threshold(-THRESHOLD_STEP), "[")
         a.add("View", "raise", "Raise threshold", lambda: self.controls.view.step_threshold(THRESHOLD_STEP), "]")
@@ -134,6 +137,8 @@ class MainWindow(QMainWindow):
         a.separator("View")
         a.add_choice("View", "Theme", THEME_TITLES, self.preferences.theme, self.use_theme)
         a.add("View", "next_theme", "Next theme", self._next_theme, "Ctrl+T")
+        a.add_choice("Model", "People", WAY_NAMES, self.player.looking.people, self.controls.people.choose)
+        a.add("Model", "next_way", "Next way to look for people", self.controls.people.next_way, "P")
         a.add_choice("Model", "Device", DEVICE_NAMES, self.player.device, self.player.choose_device)
         a.add_choice("Model", "Precision", PRECISION_NAMES, self.player.precision, self.player.choose_precision)
         a.add("Help", "help", "Keyboard shortcuts", self.show_help, ("F1", "?"))
@@ -167,6 +172,8 @@ class MainWindow(QMainWindow):
         player.devices_known.connect(self._show_devices)
         self.build_line.cancel_asked.connect(bridge.cancel_build)
         controls.view.changed.connect(self._draw_changed)
+        controls.people.changed.connect(player.set_looking)
+        self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
         bar.record_asked.connect(lambda _on: self.toggle_recording())
         bar.snapshot_asked.connect(self.snapshot)
         bar.folder_asked.connect(self.choose_folder)
@@ -196,6 +203,7 @@ class MainWindow(QMainWindow):
         self.panel.setVisible(p.panel_open)
         self.controls.source.set_mode(p.mode)
         self.controls.set_options(p.draw)
+        self.controls.people.show_looking(self.player.looking)
         self._draw_changed(p.draw)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
@@ -219,6 +227,8 @@ class MainWindow(QMainWindow):
         if not self._full_screen:
             self.build_line.show_status(status)
         self.actions_.check_model(self.controls.model.current)
+        self.actions_.check_choice("People", status.wish.people)
+        self.actions_.by_name["fields"].setEnabled(status.way == "bottom-up")
         self.actions_.check_choice("Device", status.wish.device)
         self.actions_.check_choice("Precision", status.wish.precision)
         self.record_bar.show_recording(status.recording)
@@ -234,6 +244,10 @@ class MainWindow(QMainWindow):
         )
         instead = status.backend is not None and status.backend.fallback == status.model_error
         self.banner.say("model", status.model_error if status.state != "failed" else "", "warning" if instead else "error")
+        if status.note != self._note:
+            self._note = status.note
+            self.banner.say("way", status.note, "info")
+            QTimer.singleShot(NOTICE_MS, self, lambda: self.banner.dismiss_topic("way"))
         self.banner.say("recording", recording.error if recording is not None else "")
 
     def _show_choice(self, choice: Choice) -> None:
@@ -286,7 +300,7 @@ class MainWindow(QMainWindow):
             return
         self.record_bar.show_recording(status.recording)
         # Only the preview is mirrored, and a heatmap would hide the person in the file.
-        draw = replace(self.view.options, mirror=False, heatmaps=False)
+        draw = replace(self.view.options, mirror=False, heatmaps=False, fields=False)
         self.banner.take_back("record")
         self.bridge.start_recording(RecordOptions(self.preferences.folder, self.record_bar.clean.isChecked(), draw))
 
@@ -388,9 +402,9 @@ class MainWindow(QMainWindow):
     def _draw_changed(self, options: DrawOptions) -> None:
         self.preferences.draw = options
         self.view.set_options(options)
-        self.bridge.set_heatmaps(options.heatmaps)
-        for name, on in (("mirror", options.mirror), ("heatmaps", options.heatmaps), ("labels", options.labels)):
-            self.actions_.check(name, on)
+        self.bridge.set_heatmaps(options.heatmaps or options.fields)
+        for name in ("mirror", "heatmaps", "fields", "labels"):
+            self.actions_.check(name, getattr(options, name))
 
     def _snapshot_saved(self, path: Path) -> None:
         text = f"Snapshot saved: {path.name}"
@@ -442,9 +456,11 @@ class MainWindow(QMainWindow):
     # -- Qt ----------------------------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space pauses, Esc leaves full screen."""
+        """Space pauses; Esc lets go of a locked person, and leaves full screen after that."""
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self.actions_.by_name["pause"].toggle()
+        elif event.key() == Qt.Key.Key_Escape and self.view.locked is not None:
+            self.bridge.lock_person(None)
         elif event.key() == Qt.Key.Key_Escape and self._full_screen:
             self.actions_.by_name["fullscreen"].setChecked(False)
         else:

@@ -13,6 +13,7 @@ from poseapp.engine.devices import unavailable
 from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
 from poseapp.live.session import Session
 from poseapp.live.source import Camera, CameraSource, Mode, Source, list_cameras
+from poseapp.live.ways import Looking, smooth_rule
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, first_choice, make_source, unique_labels
 from poseapp.ui.preferences import Preferences
@@ -65,6 +66,7 @@ class Player(QObject):
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
         self._stopped = False
+        self._looking = preferences.looking
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
@@ -120,6 +122,16 @@ class Player(QObject):
         """Run the model in *precision* and remember it."""
         self._precision = self._preferences.precision = precision
         self._load()
+
+    @property
+    def looking(self) -> Looking:
+        """How people are looked for."""
+        return self._looking
+
+    def set_looking(self, looking: Looking) -> None:
+        """Look for people that way, and remember it."""
+        self._looking = self._preferences.looking = looking
+        self._bridge.set_looking(looking)
 
     def again(self) -> None:
         """Try once more what did not work, or play what has ended."""
@@ -212,7 +224,16 @@ class Player(QObject):
 
     def _start(self) -> None:
         if self._source is not None and self._folder is not None and not self._stopped:
-            self._bridge.start(self.make_session(self._source, self._folder, device=self._device, precision=self._precision))
+            session = self.make_session(
+                self._source,
+                self._folder,
+                device=self._device,
+                precision=self._precision,
+                people=self._looking.people,
+                smoothing=smooth_rule(self._looking.smoothing),
+            )
+            session.budget_ms = self._looking.budget_ms
+            self._bridge.start(session)
 
     def _make(self, choice: Choice) -> Source | None:
         if choice.kind == "given":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import cast
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
+from poseapp.core.types import PEOPLE
 from poseapp.engine.load import DEVICES, PRECISIONS
 from poseapp.live.source import DEFAULT_MODE, Mode
+from poseapp.live.ways import Looking
 from poseapp.render import DrawOptions
 from poseapp.ui.choices import Choice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
@@ -117,6 +120,23 @@ class Preferences:
         self._settings.setValue("model/precision", value)
 
     @property
+    def looking(self) -> Looking:
+        """How people are looked for."""
+        people, default = self._text("people/way"), Looking()
+        smoothing, budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")
+        return Looking(
+            people if people in PEOPLE else default.people,
+            default.smoothing if smoothing is None else min(max(smoothing, 0.0), 1.0),
+            default.budget_ms if budget_ms is None or budget_ms <= 0 else budget_ms,
+        )
+
+    @looking.setter
+    def looking(self, value: Looking) -> None:
+        self._settings.setValue("people/way", value.people)
+        self._settings.setValue("people/smoothing", str(value.smoothing))
+        self._settings.setValue("people/budget_ms", str(value.budget_ms))
+
+    @property
     def draw(self) -> DrawOptions:
         """How poses are shown."""
         try:
@@ -127,6 +147,7 @@ class Preferences:
             threshold=min(max(threshold, 0.0), 1.0) if threshold == threshold else DrawOptions().threshold,
             labels=self._flag("view/labels"),
             heatmaps=self._flag("view/heatmaps"),
+            fields=self._flag("view/fields"),
             mirror=self._flag("view/mirror"),
         )
 
@@ -135,6 +156,7 @@ class Preferences:
         self._settings.setValue("view/threshold", f"{value.threshold:.2f}")
         self._settings.setValue("view/labels", value.labels)
         self._settings.setValue("view/heatmaps", value.heatmaps)
+        self._settings.setValue("view/fields", value.fields)
         self._settings.setValue("view/mirror", value.mirror)
 
     @property
@@ -171,6 +193,13 @@ class Preferences:
     def _text(self, key: str) -> str:
         value = self._settings.value(key, "")
         return value if isinstance(value, str) else ""
+
+    def _number(self, key: str) -> float | None:
+        try:
+            value = float(self._text(key))
+        except ValueError:
+            return None
+        return None if math.isnan(value) else value
 
     def _flag(self, key: str) -> bool:
         # An INI file gives "true", the registry and plists give a bool.

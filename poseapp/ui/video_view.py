@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.core.types import ImageArray, Result
-from poseapp.render import DrawOptions, annotate
+from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
 from poseapp.ui.theme import DARK, Theme
 from poseapp.ui.widgets import label
 
@@ -42,6 +42,7 @@ class VideoView(QWidget):
     painted = Signal(object, float)
     action = Signal(str)  # a button of the card, by its key
     double_clicked = Signal()
+    clicked = Signal(float, float)  # x, y in frame px
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +50,7 @@ class VideoView(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Video")
+        self.setMouseTracking(True)
         self._theme = DARK
         self._options = DrawOptions()
         self._result: Result | None = None
@@ -83,6 +85,11 @@ class VideoView(QWidget):
     def state(self) -> StageState | None:
         """What the card says; None without a card."""
         return self._card.state
+
+    @property
+    def locked(self) -> int | None:
+        """The identity that the user holds on to, as the Result on the screen has it."""
+        return self._result.locked if self._result is not None else None
 
     def picture(self) -> ImageArray | None:
         """The annotated picture as it is on the screen, (h, w, 3) uint8 BGR in device pixels."""
@@ -152,9 +159,21 @@ class VideoView(QWidget):
         self._draw()
         self._place_card()
 
-    def mouseDoubleClickEvent(self, event: object) -> None:
-        """Full screen and back."""
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """A click on somebody locks them, or lets them go."""
+        xy = self._frame_xy(event.position())
+        if event.button() == Qt.MouseButton.LeftButton and xy is not None:
+            self.clicked.emit(*xy)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Full screen and back; what the first of the two clicks did to a person, the second undoes."""
+        self.mousePressEvent(event)
         self.double_clicked.emit()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """A hand over a person: they can be clicked on."""
+        over = self._person_at(event.position())
+        self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the picture and the marks on it; nothing is computed here."""
@@ -181,6 +200,27 @@ class VideoView(QWidget):
         ratio = self.devicePixelRatioF()
         size = self._image.size() / ratio if not self._image.isNull() else QSize(0, 0)
         return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height())
+
+    def _frame_xy(self, at: QPointF) -> tuple[float, float] | None:
+        """The place in the frame, px, under *at* of the widget; None beside the picture."""
+        area = self._picture_rect()
+        if self._result is None or not area.contains(at.toPoint()):
+            return None
+        h, w = self._result.frame.hw
+        x = (at.x() - area.left()) * w / area.width() - 0.5
+        y = (at.y() - area.top()) * h / area.height() - 0.5
+        return (w - 1 - x if self._options.mirror else x), y
+
+    def _person_at(self, at: QPointF) -> bool:
+        xy = self._frame_xy(at)
+        if xy is None or self._result is None:
+            return False
+        poses = self._result.shown
+        for joints, score in zip(poses.xy, poses.score, strict=True):
+            seen = joints[(score >= self._options.threshold) & np.isfinite(joints).all(axis=1)]
+            if len(seen) and (seen.min(axis=0) <= xy).all() and (xy <= seen.max(axis=0)).all():
+                return True
+        return False
 
     def _draw(self) -> None:
         if self._result is None or self.width() < 2 or self.height() < 2:
@@ -220,6 +260,14 @@ class VideoView(QWidget):
             x += self._chip(painter, f"REC  {self._recording}", QPointF(x, area.top() + 12), QColor(self._theme.danger)) + 8
         if self._paused:
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
+        result = self._result
+        if result is not None and result.locked is not None:
+            person = "the person" if result.people == "one" else f"person {result.locked}"
+            there = result.locked in result.poses.ids
+            text = f"Locked on {person} · Esc lets go" if there else f"Waiting for {person} · Esc lets go"
+            b, g, r = identity_colour(result.locked) if result.people != "one" else MIDDLE
+            below = 38 if self._recording or self._paused else 0
+            self._chip(painter, text, QPointF(area.left() + 12, area.top() + 12 + below), QColor(r, g, b))
         if self._note and self._card.state is None:
             self._chip(
                 painter, self._note, QPointF(area.left() + 12, area.bottom() - 42), QColor(self._theme.info), area.width() - 24
