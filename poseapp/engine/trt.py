@@ -245,7 +245,8 @@ class TrtEngine(GpuEngine):
     Building tells *progress* and takes seconds (TensorRT for RTX) to minutes; a new plan is compared with ONNX Runtime
     on the stored crops, and rejected, with the figures, when it differs by more than ``verify.TOLERANCE_PX``.
     ``built_because`` says why the plan was built, "" when it was there. *layer* picks PyCUDA or cuda-python, *rebuild*
-    builds in any case. Raises EngineError where TensorRT cannot run (``unavailable``) and when anything here fails.
+    builds in any case, *checked* False leaves out the comparison. Raises EngineError where TensorRT cannot run
+    (``unavailable``) and when anything here fails.
     """
 
     def __init__(
@@ -258,6 +259,7 @@ class TrtEngine(GpuEngine):
         *,
         layer: Layer | None = None,
         rebuild: bool = False,
+        checked: bool = True,
     ) -> None:
         reason = unavailable()
         if reason:
@@ -280,7 +282,7 @@ class TrtEngine(GpuEngine):
         self.built_because, self.plan = plan.built_because, plan
         super().__init__(spec, device, network, Backend(plan.info.key.runtime, gpu.name, precision.upper()), batch)
         self.difference_px = plan.info.difference_px
-        if self.difference_px is None:
+        if checked and self.difference_px is None:
             try:
                 self.difference_px = self._verify(folder, plan, heard)
             except BaseException:

@@ -345,3 +345,20 @@ def versions() -> dict[str, str]:
         "pyav": av.__version__,
         "numpy": np.__version__,
     }
+
+
+if __name__ == "__main__":
+    # The pipeline's benchmark is `poseapp bench`. Here are tracking and smoothing, which need no model, and the networks
+    # alone, which need PyTorch and a GPU.
+    import sys
+
+    if sys.argv[1:] == ["--tracking"]:
+        from poseapp.live.bench_tracking import report
+
+        print(report())
+    else:
+        import typer
+
+        from poseapp.live.bench_gpu import main
+
+        typer.run(main)
