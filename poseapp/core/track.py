@@ -9,7 +9,7 @@ seen keep their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,16 +77,22 @@ class Tracker:
         self._tracks = _Tracks.none(skeleton.k)
         self._t = -np.inf
 
-    def update(self, poses: Poses, t: float) -> Poses:
-        """The same people, in the same order, with their identities; *t* is the frame's capture time in s."""
+    def update(self, poses: Poses, t: float, skipped: Collection[int] = ()) -> Poses:
+        """The same people, in the same order, with their identities; *t* is the frame's capture time in s.
+
+        The identities *skipped* were not looked for in this frame: nobody takes their place, and they come after the
+        others, where they are expected.
+        """
         if t < self._t:
             self.forget()
-        self._t = t
-        tracks = self._tracks
-        tracks.keep(t - tracks.seen <= np.clip(tracks.seen - tracks.born, self._rule.brief_s, self._rule.memory_s))
+        before, self._t = self._t, t
+        tracks, rule = self._tracks, self._rule
+        known = t - tracks.seen <= np.clip(tracks.seen - tracks.born, rule.brief_s, rule.memory_s)
+        known |= (tracks.seen >= before) & (t - before <= rule.memory_s)  # few frames a second: the last one always counts
+        tracks.keep(known | np.isin(tracks.ids, list(skipped)))
         counted = self._counted(poses)
         z, seen, size = _points(poses.xy, counted), counted.astype(np.float64), _sizes(poses.xy, counted)
-        who = self._match(z, seen, size, t)
+        who = self._match(z, seen, size, t, ~np.isin(tracks.ids, list(skipped)))
         ids = np.where(who >= 0, tracks.ids[who] if len(tracks) else 0, 0)
         found = np.nonzero(who >= 0)[0]
         self._follow(who[found], z[found], seen[found], poses.score[found], size[found], t)
@@ -96,6 +102,9 @@ class Tracker:
         self.next_id += len(new)
         self._begin(ids[new], z[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
         self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
+        if skipped:
+            expected = self.predict(t)
+            self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
         return self._last
 
     def predict(self, t: float, unseen_s: float = np.inf) -> Poses:
@@ -155,8 +164,8 @@ class Tracker:
         few = trusted.sum(axis=1, keepdims=True) < 3
         return np.where(few, present, trusted)
 
-    def _match(self, z: Points, seen: Array, size: Array, t: float) -> IntArray:
-        """For each pose (N,) the row of its track, or −1. *z* (N, K) is 0 where not *seen*."""
+    def _match(self, z: Points, seen: Array, size: Array, t: float, open_: Bools) -> IntArray:
+        """For each pose (N,) the row of its track, one that is *open_* (M,), or −1. *z* (N, K) is 0 where not *seen*."""
         rule, tracks = self._rule, self._tracks
         out = np.full(len(z), -1, np.intp)
         if len(z) == 0 or len(tracks) == 0:
@@ -176,7 +185,7 @@ class Tracker:
         limit = np.minimum(rule.gate**2 * place2, rule.reach**2)
         # The similarity of those near enough alone, P pairs: most people are far from each other. It is one of bodies
         # laid on each other: where somebody can be grows with time, but not what they look like.
-        m, n = np.nonzero((moved2 <= limit[:, None]) & (total > 0))
+        m, n = np.nonzero((moved2 <= limit[:, None]) & (total > 0) & open_[:, None])
         gap = z[n] - expected[m] - moved[m, n, None]  # (P, K)
         both = tracks.known[m] * seen[n]
         spread = self._variances + swing2[:, None]  # (M, K)

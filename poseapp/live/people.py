@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,21 +88,21 @@ class TopDown:
         looked = regions[: len(seen.xy)]
         self._new = [box for identity, box in regions[len(looked) :] if identity is None]
         self._count_misses(looked)
-        poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t)
-        self._follow(poses, frame.hw)
-        carried = self._carried([identity for identity, _ in regions[len(looked) :]], poses, frame)
+        carried = {identity for identity, _ in regions[len(looked) :] if identity is not None}
+        poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t, carried)
+        self._follow(poses, carried, frame.hw)
         self._give_up()
         clock.lap("decode")
         return Result(
             frame,
-            poses.plus(carried),
+            poses,
             clock.times(),
             np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
             seen.heatmaps,
             self.spec.name,
             people=self.people,
             locked=self.locked,
-            carried=frozenset(carried.ids.tolist()),
+            carried=frozenset(carried),
         )
 
     def forget(self) -> None:
@@ -180,28 +180,16 @@ class TopDown:
             if identity is not None:
                 self._followed[identity].misses += 1
 
-    def _follow(self, poses: Poses, frame_hw: tuple[int, int]) -> None:
-        """From now on look for the people of *poses* where they are."""
+    def _follow(self, poses: Poses, carried: Collection[int], frame_hw: tuple[int, int]) -> None:
+        """From now on look for the people of *poses* where they are, or where the *carried* ones are expected."""
         for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
-            before = self._followed[identity].region if identity in self._followed else None
-            region = next_region(poses.skeleton, xy, score, frame_hw, self.spec.input_hw, before)
-            self._followed[identity] = _Followed(region, body_box(xy, score))
-
-    def _carried(self, skipped: Sequence[int | None], found: Poses, frame: Frame) -> Poses:
-        """Those *skipped* for want of time, where they are expected, unless they were *found* as somebody new."""
-        there = set(found.ids.tolist())
-        waiting = {identity for identity in skipped if identity is not None and identity not in there}
-        if not waiting:
-            return Poses.none(self.spec.skeleton)
-        expected = self.tracker.predict(frame.t)
-        carried = expected.pick(np.isin(expected.ids, list(waiting)))
-        for xy, score, identity in zip(carried.xy, carried.score, carried.ids.tolist(), strict=True):
-            person = self._followed[identity]
-            person.waiting += 1
-            if is_person(score, known=True):
-                person.region = next_region(carried.skeleton, xy, score, frame.hw, self.spec.input_hw, person.region)
-                person.body = body_box(xy, score)
-        return carried
+            before = self._followed.get(identity)
+            region = next_region(
+                poses.skeleton, xy, score, frame_hw, self.spec.input_hw, before.region if before is not None else None
+            )
+            waiting = before.waiting + 1 if before is not None and identity in carried else 0
+            misses = before.misses if before is not None and identity in carried else 0
+            self._followed[identity] = _Followed(region, body_box(xy, score), misses, waiting)
 
     def _give_up(self) -> None:
         """Look no longer for those who have been missed too often; a detection may find them again."""
