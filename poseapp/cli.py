@@ -201,7 +201,9 @@ def _run_headless(source_text: str, wish: Wish, out: Path, seconds: float | None
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(source.name, total=None)
             build = bar.add_task("", total=100, visible=False)
-            while not session.wait(0.02):
+            over = False
+            while not over:
+                over = session.wait(0.02)
                 status = session.status()
                 if status.build is not None:
                     bar.update(build, description=status.build.text, completed=round(100 * status.build.done), visible=True)
@@ -217,8 +219,7 @@ def _run_headless(source_text: str, wish: Wish, out: Path, seconds: float | None
                     latencies.append(sum(result.stage_ms.values()))
                     if first_pose_s is None and len(result.poses):
                         first_pose_s = time.time() - psutil.Process().create_time()
-                if seconds is not None and time.monotonic() - begun > seconds:
-                    break
+                over = over or (seconds is not None and time.monotonic() - begun > seconds)
     except KeyboardInterrupt:
         console.print("Interrupted: finishing the recording.")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -273,6 +274,17 @@ def test_a_bug_is_one_line_too(
 # -- bench -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("option", "known"), [("--device", "auto, cpu, openvino, cuda, tensorrt"), ("--precision", "int8")])
+def test_a_device_or_precision_that_does_not_exist_is_said_before_anything_starts(
+    option: str, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "synthetic", "--headless", option, "abacus"]) == 2
+    error = capsys.readouterr().err
+    assert f"'{option}'" in error
+    assert known in error
+    assert "got 'abacus'" in error
+
+
 def test_bench_gives_a_table_and_a_file(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "figures.json"
     assert main(["bench", "--seconds", "1", "--json", str(path), "--engines-dir", str(store)]) == 0
@@ -280,7 +292,7 @@ def test_bench_gives_a_table_and_a_file(store: Path, tmp_path: Path, capsys: pyt
     table = [line for line in out.splitlines() if line.startswith("|")]
     assert len(table) == 5
     assert len({line.count("|") for line in table}) == 1
-    assert out.startswith("tiny on ONNX Runtime ")
+    assert re.match(r"tiny on (ONNX Runtime|OpenVINO) [\d.]+ · CPU · FP32; ", out)
     report = json.loads(path.read_text())
     assert report["model"] == "tiny"
     assert len(report["weights_sha256"]) == 64
