@@ -33,9 +33,12 @@ class TrackRule:
     """How people are followed. Lengths are in body sizes: the root of the area of a person's box.
 
     A joint counts from score ``trusted`` on. ``acceleration`` is the density of the random acceleration (sizes²/s³) that
-    the constant velocity is allowed, and ``noise`` the error of a measured place (sizes). ``sway`` is how fast joints
-    move against the body (sizes/s), up to ``swing`` sizes. A pair is possible up to ``gate`` standard deviations, at most
-    ``reach`` sizes apart, and with a similarity of ``min_oks``; who has not been seen for ``memory_s`` is forgotten.
+    the constant velocity is allowed, and ``noise`` the error of a measured place (sizes); somebody new may come as fast as
+    ``run`` (sizes/s). ``sway`` is how fast joints move against the body (sizes/s), up to ``swing`` sizes.
+
+    A pair is possible up to ``gate`` standard deviations, ``slack`` (sizes) included, at most ``reach`` sizes apart, with a
+    similarity of ``min_oks``, and when it is likelier than a new person: whose likelihood is e to the −``newcomer``.
+    Somebody not seen is remembered for as long as they had been known, for ``brief_s`` at least and ``memory_s`` at most.
     """
 
     trusted: float = 0.2
