@@ -28,7 +28,7 @@ from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress as BuildProgress
-from poseapp.engine.build import MAX_BATCH, PRECISIONS, default_precision, prune
+from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.cuda import find_gpu
 from poseapp.engine.files import check_hash
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
@@ -167,7 +167,7 @@ def build_command(
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)
-    chosen = _choice("--precision", precision, PRECISIONS) or default_precision(model.spec)
+    chosen = precision_for(model.spec, _choice("--precision", precision, PRECISIONS) or "auto")
     console = Console(stderr=True, highlight=False)
     with building(console) as progress:
         engine = trt.TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)

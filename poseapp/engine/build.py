@@ -182,9 +182,17 @@ def profiles_for(batch: int) -> tuple[Shapes, ...]:
     return (Shapes(1, 1, 1),) if batch == 1 else (Shapes(1, 1, 1), Shapes(1, batch, batch))
 
 
-def default_precision(spec: ModelSpec) -> Precision:
-    """FP16 where the model has it: the same joints, and much faster on every GPU that TensorRT serves."""
-    return "fp16" if "fp16" in spec.variants else "fp32"
+def precision_for(spec: ModelSpec, asked: str = "auto") -> Precision:
+    """The precision to build; "auto" is FP16 where the model has it: the same joints, and faster on every GPU.
+
+    EngineError when *asked* is none.
+    """
+    if asked == "auto":
+        return "fp16" if "fp16" in spec.variants else "fp32"
+    for precision in PRECISIONS:
+        if asked == precision:
+            return precision
+    raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {asked!r}.")
 
 
 def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gpu: Gpu) -> PlanKey:
@@ -192,8 +200,6 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
     trt = tensorrt()
     if trt is None:
         raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
-    if precision not in PRECISIONS:
-        raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {precision!r}.")
     if not 1 <= batch <= MAX_BATCH:
         raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {batch}.")
     model_file(folder, spec, precision)  # is there, and is what the spec says

@@ -17,7 +17,7 @@ from poseapp.engine.files import model_file
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
-_GPUS: tuple[str, ...] = ()
+_GPUS: tuple[str, ...] = ("tensorrt",)
 
 
 def default_engines_dir() -> Path:
@@ -173,11 +173,22 @@ class _Hearing:
 
 
 def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress: Progress | None) -> Engine:
-    raise EngineError(f"{spec.name}: {name} is not there yet. Choose the CPU.")
+    if name != "tensorrt":
+        raise EngineError(f"{spec.name}: {name} is not there yet. Choose the CPU.")
+    from poseapp.engine import build, trt
+
+    return trt.TrtEngine(folder, spec, build.precision_for(spec, precision), progress=progress)
 
 
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
-    return False
+    if name != "tensorrt":
+        return False
+    from poseapp.engine import build
+
+    try:
+        return not build.is_fresh(folder, spec, build.precision_for(spec, precision))
+    except ModelError:
+        return False  # loading says what is wrong
 
 
 def _open_cpu(

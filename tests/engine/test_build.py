@@ -363,8 +363,15 @@ def test_a_precision_the_model_does_not_have_says_how_to_make_it(folder: Path, s
         make_key(folder, spec, "fp16", 1, GPU)
     with pytest.raises(ModelError, match=r"^tiny: has no INT8 file\. .*quantise"):
         make_key(folder, spec, "int8", 1, GPU)
+
+
+def test_fp16_is_the_choice_where_the_model_has_it(spec: ModelSpec) -> None:
+    assert build.precision_for(spec) == "fp32"
+    assert build.precision_for(replace(spec, variants={"int8": "0" * 64})) == "fp32"
+    assert build.precision_for(replace(spec, variants={"fp16": "0" * 64})) == "fp16"
+    assert build.precision_for(spec, "int8") == "int8"
     with pytest.raises(EngineError, match=r"^tiny: precision: expected one of fp32, fp16, int8, got 'fp8'"):
-        make_key(folder, spec, "fp8", 1, GPU)  # type: ignore[arg-type]
+        build.precision_for(spec, "fp8")
 
 
 @pytest.mark.parametrize("batch", [0, 9])
