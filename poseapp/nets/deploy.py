@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -245,12 +246,25 @@ def _mirrored_maps(skeleton: Skeleton, joints: int, fields: int) -> tuple[list[i
     return index, sign
 
 
-def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
+class Exportable(Protocol):
+    """A module from ``crops`` (N, H, W, 3) uint8 BGR to tensors with the names *outputs*, each with N in front."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the graph's outputs, in order."""
+        ...
+
+    def eval(self) -> Any:
+        """Ready for use, as nn.Module has it."""
+        ...
+
+
+def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> str:
     """Write *deploy* to *path* as ONNX with a dynamic batch; returns the file's SHA-256.
 
     The file is written beside *path* and renamed, so a half-written model is never seen.
     """
-    deploy = deploy.eval()
+    module = deploy.eval()
     crops = torch.zeros(2, *input_hw, 3, dtype=torch.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -259,7 +273,7 @@ def export_onnx(deploy: Deploy, input_hw: tuple[int, int], path: Path) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                deploy,
+                module,
                 (crops,),
                 name,
                 dynamo=False,

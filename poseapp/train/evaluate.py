@@ -3,7 +3,8 @@
 Conventions, those of the papers: boxes are widened to the input's aspect and padded by 1.25 (Sun et al. 2019,
 Sec. 4.1); with the flip test, the heatmaps of the picture and its mirror image are averaged (Newell et al. 2016,
 Sec. 4.1); a detection's score is its box's score times the mean score of its joints above 0.2, and doubles above
-OKS 0.9 are dropped, when boxes come from a detector (Sun et al. 2019, released evaluation code).
+OKS 0.9 are dropped, when boxes come from a detector (Sun et al. 2019, released evaluation code). A bottom-up network sees
+whole pictures fitted into its input, and the people are put together along its fields (Cao et al. 2017, Sec. 2.3 to 2.5).
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core import heatmap, metrics, multiscale, transform
+from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
 from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.engine.base import Engine, Output
+from poseapp.engine.detect import Detector
 from poseapp.render import DrawOptions, draw_poses
 from poseapp.train.people import BOX_PADDING, Person, load_json, read_image
 from poseapp.train.sets import LabelledSet
 
 JOINT_SCORE = 0.2  # joints below it say nothing about how good a detection is
 DOUBLE_OKS = 0.9
+DETECTED = 30  # boxes a picture that a detector may give, however unsure: AP is over all scores
+LEAST_SURE = 0.05
 NOT_IN_PCKH = ("pelvis", "thorax")
 
 
@@ -161,13 +165,15 @@ def evaluate(
     flip: bool = False,
     scales: Sequence[float] = (),
     limit: int = 0,
+    detector: Detector | None = None,
     on_person: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Score *engine* on the people of a COCO-format keypoint file, or of MPII's or LSP's own.
 
     A model of another skeleton than the set's is scored on the joints that both have. *boxes*: ``"gt"`` for the annotated
-    boxes; ``"detect"`` to look for one person in each picture as the app does; or the path of a COCO detection file. AP
-    and AR then use these; the other figures always come from the annotated boxes.
+    boxes; ``"detect"`` for those that *detector* finds, and without one to look for one person in each picture as the app
+    does then; or the path of a COCO detection file. AP and AR then use these; the other figures always come from the
+    annotated boxes. ``"whole"`` has a bottom-up network find everybody in whole pictures, for all figures.
     *flip* averages the heatmaps with those of the mirrored crop, *scales* with those of larger and smaller crops.
     *limit* stops after so many people (0: all). *on_person* is called with how many are done. Raises DataError on
     wrong annotations, boxes or pictures.
@@ -178,25 +184,43 @@ def evaluate(
     by_tools = scored.whole and skeleton.name == COCO_17.name
     if by_tools:
         require_pycocotools()
-    if boxes not in ("gt", "detect") and labelled.format != "coco":
+    if boxes not in ("gt", "detect", "whole") and labelled.format != "coco":
         raise DataError(f"{boxes}: boxes of a file need annotations in COCO's format, got {annotations.name}. Use --boxes gt.")
     read = labelled.read(skeleton, 1)
     people = [p for p in map(scored.asked, read) if metrics.labelled(p.joints).any()][: limit or None]
     if not people:
         raise DataError(f"{annotations}: nobody has a label that can be scored on {scored}. Take another set or model.")
     pictures = {p.image_id: p.path for p in people}
-    given = read_boxes(Path(boxes), annotations, images) if boxes not in ("gt", "detect") else []
-    total = len(people) + (len(pictures) if boxes == "detect" else len(given))
+    if boxes == "whole":
+        if flip or scales:
+            raise DataError(f"{engine.spec.name}: flip and scales are for crops, got whole pictures. Leave them out.")
+        given = []
+    elif boxes == "detect" and detector is not None:
+        given = detected_boxes(detector, pictures)
+    else:
+        given = [] if boxes in ("gt", "detect") else read_boxes(Path(boxes), annotations, images)
+    searched = boxes == "whole" or (boxes == "detect" and detector is None)
+    total = (0 if boxes == "whole" else len(people)) + (len(pictures) if searched else len(given))
     predictor = Predictor(engine, flip, scales)
-    predicted = np.empty((len(people), skeleton.k, 3), np.float32)
-    for n, person in enumerate(people):
+    predicted = np.full((len(people), skeleton.k, 3), np.nan, np.float32)
+    for n, person in enumerate(people if boxes != "whole" else ()):
         joints = predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))
         predicted[n] = scored.predicted(joints)
         on_person(n + 1, total)
-    ms_per_person = predictor.median_ms
     found = [Box(p.image_id, p.path, p.box) for p in people]
     poses = list(predicted)
-    if boxes == "detect":
+    if boxes == "whole":
+        found, poses = [], []
+        for n, (image_id, path) in enumerate(pictures.items()):
+            everybody = [scored.predicted(joints) for joints in predictor.everybody(path)]
+            here = [m for m, person in enumerate(people) if person.image_id == image_id]
+            for m, joints in zip(here, assigned(everybody, [people[m] for m in here], skeleton), strict=True):
+                predicted[m] = joints
+            found += [Box(image_id, path, transform.whole_box((1, 1)), found_share(joints)) for joints in everybody]
+            poses += everybody
+            on_person(n + 1, total)
+    ms_per_person = predictor.median_ms
+    if boxes == "detect" and detector is None:
         found, poses = [], []
         for n, (image_id, path) in enumerate(pictures.items()):
             seen = look_for_a_person(predictor, path)
@@ -204,7 +228,7 @@ def evaluate(
                 found.append(Box(image_id, path, transform.whole_box((1, 1))))
                 poses.append(scored.predicted(seen))
             on_person(len(people) + n + 1, total)
-    elif given:
+    elif boxes not in ("gt", "whole"):
         found, poses = given, []
         for box in given:
             joints = predictor(box.path, transform.fit_aspect(box.box, engine.spec.input_hw, BOX_PADDING))
@@ -257,6 +281,22 @@ class Predictor:
         self._ms.append(self._in_engine_ms)
         return joints
 
+    def everybody(self, path: Path) -> list[FloatArray]:
+        """Joints (K, 3) of each person in a whole picture, best first, NaN where not found: by a network with fields."""
+        spec = self.engine.spec
+        image = self.image(path)
+        affine = transform.crop_affine(transform.whole_box((image.shape[0], image.shape[1])), spec.input_hw)
+        self._in_engine_ms = 0.0
+        output = self._infer(transform.crop(image, affine, spec.input_hw)[None], heatmaps=True)
+        if output.fields is None or output.heatmaps is None:
+            raise DataError(f"{spec.name}: its graph gives no part affinity fields, which whole pictures need. Use --boxes gt.")
+        self._ms.append(self._in_engine_ms)
+        joints, _ = paf.decode(output.heatmaps[0], output.fields[0], spec.skeleton)
+        to_input = heatmap.input_from_cells(spec.input_hw, spec.heatmap_hw, spec.mapping)
+        to_picture = transform.compose(transform.invert(affine), to_input)
+        joints[..., :2] = transform.apply(to_picture, joints[..., :2].astype(np.float64))
+        return list(joints)
+
     def _infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
         """What the engine makes of *crops*; its time counts for the person at hand."""
         start = time.perf_counter()
@@ -285,6 +325,37 @@ def look_for_a_person(predictor: Predictor, path: Path) -> FloatArray | None:
         if follower.update(joints[:, :2], joints[:, 2], image_hw):
             return predictor(path, follower.box(image_hw))  # a second look, closer
     return None
+
+
+def detected_boxes(detector: Detector, pictures: Mapping[int, Path]) -> list[Box]:
+    """What *detector* finds in *pictures*, the unsure boxes too."""
+    boxes = []
+    for image_id, path in pictures.items():
+        for box, score in zip(*detector.find(read_image(path), DETECTED, LEAST_SURE), strict=True):
+            if box[2] > 1 and box[3] > 1:
+                boxes.append(Box(image_id, path, box, float(score)))
+    return boxes
+
+
+def found_share(joints: FloatArray) -> float:
+    """How many of the joints (K, 3) were found, 0..1: of two poses with equal scores the fuller one is the surer one."""
+    return float(np.isfinite(joints[:, 0]).mean())
+
+
+def assigned(found: Sequence[FloatArray], people: Sequence[Person], skeleton: Skeleton) -> list[FloatArray]:
+    """For each of *people* the pose (K, 3) of *found* that is meant, the most similar pair first; NaN for who was not found."""
+    nobody = np.full((skeleton.k, 3), np.nan, np.float32)
+    nobody[:, 2] = 0
+    out = [nobody] * len(people)
+    similarity = np.zeros((len(people), len(found)))
+    for n, person in enumerate(people):
+        for m, joints in enumerate(found):
+            similarity[n, m] = np.nan_to_num(metrics.oks(joints[:, :2], person.joints, person.area, skeleton.sigmas))
+    while similarity.size and similarity.max() > 0:
+        n, m = divmod(int(similarity.argmax()), similarity.shape[1])
+        out[n] = found[m]
+        similarity[n], similarity[:, m] = 0, 0
+    return out
 
 
 def read_boxes(path: Path, annotations: Path, images: Path) -> list[Box]:
@@ -346,7 +417,8 @@ def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatA
         {
             "image_id": box.image_id,
             "category_id": 1,
-            "keypoints": np.column_stack([joints[:, :2], np.ones(len(joints))]).astype(float).ravel().tolist(),
+            # A joint that was not found lies where none can be, as in the authors' release of OpenPose.
+            "keypoints": np.nan_to_num(np.column_stack([joints[:, :2], np.ones(len(joints))])).astype(float).ravel().tolist(),
             "score": pose_score(box.score, joints),
         }
         for box, joints in zip(boxes, poses, strict=True)
@@ -440,11 +512,17 @@ def summarise(
     return Evaluation(figures, ap_medium, ap_large, people, predicted, errors, scored, pckh.by_joint, head_boxes)
 
 
-def conventions(engine: Engine, result: Evaluation, boxes: str, flip: bool, scales: Sequence[float] = ()) -> str:
+def conventions(
+    engine: Engine, result: Evaluation, boxes: str, flip: bool, scales: Sequence[float] = (), detector: Detector | None = None
+) -> str:
     """One line that says how the figures were made."""
     spec = engine.spec
-    looked = "one person a picture, found as the app does," if boxes == "detect" else f"boxes of {Path(boxes).name}"
+    looked = f"boxes of {Path(boxes).name}"
+    if boxes == "detect":
+        looked = f"boxes of {detector.spec.name}" if detector is not None else "one person a picture, found as the app does,"
     where = "annotated boxes" if boxes == "gt" else f"{looked} for AP and AR, annotated boxes for the rest"
+    if boxes == "whole":
+        where = "whole pictures, bottom-up: who is not found counts with OKS 0 and all joints missed; ms is that of a picture"
     height, width = spec.input_hw
     if result.head_boxes:
         head = "0.6 × the head box's diagonal, without pelvis and thorax"
@@ -453,8 +531,9 @@ def conventions(engine: Engine, result: Evaluation, boxes: str, flip: bool, scal
     whole = result.scored.whole and result.skeleton.name == COCO_17.name
     joints = "" if whole else f"{result.scored}; OKS and AP over those of them that COCO has, without crowds; "
     tests = f"{'flip test' if flip else 'no flip test'}{f', mean of {len(scales)} scales' if scales else ''}"
+    crops = where if boxes == "whole" else f"crops, {where}, padding {BOX_PADDING:g}"
     return (
-        f"{joints}{height}×{width} crops, {where}, padding {BOX_PADDING:g}; {tests}; "
+        f"{joints}{height}×{width} {crops}; {tests}; "
         f"decode {spec.decode}, mapping {spec.mapping}; PCK@0.2 of left shoulder to right hip; PCKh@0.5 of {head}; "
         f"{engine.backend}"
     )
