@@ -104,17 +104,18 @@ def draw_poses(
     for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
-        visible = (score >= options.threshold) & np.isfinite(xy).all(axis=1)
-        # Far outside the picture cv2 would overflow its 16.16 integers.
-        visible &= (np.abs(np.nan_to_num(xy)) < 8 * max(h, w)).all(axis=1)
+        # Neither what is missing (NaN) nor what is far outside the picture: cv2 would overflow its 16.16 integers.
+        visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
         unit = _pen(xy[visible], max(h, w))
         colour = identity_colour(identity) if identities else None
-        points = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
+        places = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
+        weights = np.where(visible, 0.0 if identity in faint else score, -1.0)
+        # Plain lists: indexing an array for each limb takes as long as drawing it.
+        points, weight = places.tolist(), weights.tolist()
+        _draw_limbs(image, poses.skeleton, points, weight, unit, colour)
         if identity in faint:
-            _draw_limbs(image, poses.skeleton, points, score * 0, visible, unit, colour)
             continue
-        _draw_limbs(image, poses.skeleton, points, score, visible, unit, colour)
-        _draw_joints(image, poses.skeleton, points, score, visible, unit, colour)
+        _draw_joints(image, poses.skeleton, points, weight, unit, colour)
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
         if colour is not None and visible.any():
@@ -138,40 +139,34 @@ def _limb_colours(skeleton: Skeleton) -> tuple[tuple[int, int, int], ...]:
     return tuple(_SIDES[side.pop()] if len(side) == 1 else MIDDLE for side in sides)
 
 
+@functools.cache
+def _joint_looks(skeleton: Skeleton) -> tuple[tuple[_Colour, float], ...]:
+    """Each joint's colour and size; eyes, ears and nose lie close together and are smaller."""
+    sizes = [0.55 if name.endswith(_FACE) else 1.0 for name in skeleton.keypoints]
+    return tuple((joint_colour(skeleton, k), size) for k, size in enumerate(sizes))
+
+
 def _draw_limbs(
-    image: ImageArray,
-    skeleton: Skeleton,
-    points: NDArray[Any],
-    score: FloatArray,
-    visible: NDArray[Any],
-    unit: float,
-    one: _Colour | None,
+    image: ImageArray, skeleton: Skeleton, points: list[list[int]], weight: list[float], unit: float, one: _Colour | None
 ) -> None:
-    colours = _limb_colours(skeleton) if one is None else (one,) * len(skeleton.limbs)
-    for (a, b), colour in zip(skeleton.limbs, colours, strict=True):
-        if visible[a] and visible[b]:
-            width = max(2, round(unit * (1.0 + 2.5 * float(min(score[a], score[b])))))
-            cv2.line(image, points[a].tolist(), points[b].tolist(), _OUTLINE, width + 2, cv2.LINE_8, _SUB)
-            cv2.line(image, points[a].tolist(), points[b].tolist(), colour, width, cv2.LINE_AA, _SUB)
+    """*points* are in 1/16 px; *weight* is the score of each joint, below 0 where it is not drawn."""
+    for (a, b), side in zip(skeleton.limbs, _limb_colours(skeleton), strict=True):
+        weaker = min(weight[a], weight[b])
+        if weaker >= 0:
+            width = max(2, round(unit * (1.0 + 2.5 * weaker)))
+            cv2.line(image, points[a], points[b], _OUTLINE, width + 2, cv2.LINE_8, _SUB)
+            cv2.line(image, points[a], points[b], side if one is None else one, width, cv2.LINE_AA, _SUB)
 
 
 def _draw_joints(
-    image: ImageArray,
-    skeleton: Skeleton,
-    points: NDArray[Any],
-    score: FloatArray,
-    visible: NDArray[Any],
-    unit: float,
-    one: _Colour | None,
+    image: ImageArray, skeleton: Skeleton, points: list[list[int]], weight: list[float], unit: float, one: _Colour | None
 ) -> None:
-    for k in np.flatnonzero(visible):
-        radius = unit * (1.5 + 4.0 * float(score[k]))
-        if skeleton.keypoints[k].endswith(_FACE):
-            radius *= 0.55  # eyes, ears and nose lie close together
-        centre = points[k].tolist()
-        cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
-        colour = joint_colour(skeleton, int(k)) if one is None else one
-        cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)
+    """As _draw_limbs."""
+    for centre, score, (side, size) in zip(points, weight, _joint_looks(skeleton), strict=True):
+        if score >= 0:
+            radius = unit * size * (1.5 + 4.0 * score)
+            cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
+            cv2.circle(image, centre, round(radius * (1 << _SUB)), side if one is None else one, -1, cv2.LINE_AA, _SUB)
 
 
 def _draw_corners(image: ImageArray, xy: FloatArray, colour: _Colour) -> None:
