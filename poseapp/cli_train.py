@@ -68,6 +68,10 @@ def train_command(
     teacher: Annotated[Path | None, typer.Option(help="A checkpoint, or a model's folder, whose heatmaps to learn too.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     workers: Annotated[int, typer.Option(help="Loading processes; -1: as the cores allow.", min=-1)] = -1,
+    resident: Annotated[
+        bool, typer.Option("--resident", help="Hold the decoded set in the device's memory and make the samples there: for GPUs.")
+    ] = False,
+    validate_every: Annotated[float, typer.Option(help="Epochs between validations.", min=0.01)] = 1.0,
     max_minutes: Annotated[float, typer.Option(help="Stop, saved, after so long; 0: no limit.", min=0)] = 0,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
@@ -100,12 +104,14 @@ def train_command(
         if (folder / "last.pt").exists() and not resume:
             raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
         people, validation = read_sets(data, val, chosen)
+        if resident:
+            people = hold(people, chosen, place)
         if workers < 0:
             from poseapp.engine.ort import available_cores
 
             workers = max(1, min(8, available_cores() // world - 1))
         command = command_line(recipe, data, val, set_ or [], start_from, teacher)
-        how = How(place, workers, rank, max_minutes, compile_, resume, start_from, teacher, command)
+        how = How(place, workers, rank, max_minutes, validate_every, compile_, resume, start_from, teacher, command)
         run_training(chosen, people, validation, folder, how, changes)
 
 
@@ -128,6 +134,7 @@ class How:
     workers: int
     rank: int
     max_minutes: float
+    validate_every: float
     compiled: bool
     resume: bool
     start_from: Path | None
@@ -183,6 +190,23 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequenc
     return people, task.read(part, 1)
 
 
+def hold(people: Items, recipe: Recipe, device: str) -> Items:
+    """*people* decoded in the memory of *device*, under a progress bar."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from poseapp.train.people import Person
+    from poseapp.train.resident import Resident
+
+    if not isinstance(people, list) or not isinstance(people[0], Person):
+        raise DataError(f"{recipe.name}: --resident holds people from folders of pictures alone. Leave it out.")
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("decoding pictures", total=None)
+        held = Resident(people, recipe, device, lambda done, total: bar.update(task, completed=done, total=total))
+    Console(stderr=True).print(f"{len(held):,} people held on {device}: {held.bytes / 2**30:.2f} GiB")
+    return held
+
+
 def run_training(
     recipe: Recipe, people: Items, validation: Sequence[Any], folder: Path, how: How, changes: dict[str, str]
 ) -> None:
@@ -209,7 +233,14 @@ def run_training(
             recipe,
             people,
             folder,
-            Options(how.device, how.workers, max_minutes=how.max_minutes or math.inf, stop=stop, compiled=how.compiled),
+            Options(
+                how.device,
+                how.workers,
+                validate_every=how.validate_every,
+                compiled=how.compiled,
+                max_minutes=how.max_minutes or math.inf,
+                stop=stop,
+            ),
             validation=validation,
             teacher=learnt,
             start_from=how.start_from,
@@ -320,28 +351,45 @@ def evaluate_command(
     images: Images,
     boxes: Annotated[
         str,
-        typer.Option(help="gt (annotated boxes), detect (find one person a picture, as the app does) or a COCO detection file."),
+        typer.Option(
+            help="gt (annotated boxes), detect (find one person a picture, as the app does), a COCO detection file, or track "
+            "(follow one person through panned pictures, as the app does)."
+        ),
     ] = "gt",
     flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
     multi_scale: Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default=False)] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the 20 worst people here.", show_default=False)] = None,
+    drawn: Annotated[
+        Path | None, typer.Option(help="Write successes and failures as line drawings, without pictures, to this PNG.")
+    ] = None,
+    scores: Annotated[Path | None, typer.Option(help="Write a PNG here: how far scores can be believed.")] = None,
     limit: Annotated[int, typer.Option(help="Stop after so many people; 0: all.", min=0)] = 0,
     engines_dir: EnginesDir = None,
     device: Annotated[str, typer.Option(help="Where to run the model.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8.")] = "auto",
 ) -> None:
     """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
+    from poseapp.cli_follow import evaluate_following
     from poseapp.core.multiscale import SCALES
+    from poseapp.engine.load import default_engines_dir
     from poseapp.train.evaluate import contact_sheet, write_png
 
     engine = open_model(model, engines_dir, device, precision)
+    if boxes == "track":
+        try:
+            evaluate_following(engine, engines_dir or default_engines_dir(), annotations, images, out, limit)
+        finally:
+            engine.close()
+        return
     try:
         scales = SCALES if multi_scale else ()
         result = evaluate_with_progress(engine, annotations, images, boxes, flip, scales, limit)
         print_figures(result, engine, boxes, flip, scales)
     finally:
         engine.close()
+    if drawn is not None or scores is not None:
+        write_card_pictures(result, drawn, scores)
     if sheet is not None:
         write_png(contact_sheet(result), sheet)
         typer.echo(f"The worst people: {sheet}")
@@ -430,6 +478,34 @@ def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, sc
     console.print(conventions(engine, result, boxes, flip, scales), style="dim", highlight=False)
 
 
+def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | None) -> None:
+    """The line drawings and the reliability plot of model cards, to the PNGs that are not None."""
+    from poseapp.train.card_pictures import draw_poses_alone, draw_reliability, reliability
+    from poseapp.train.evaluate import write_png
+
+    if drawn is not None:
+        write_png(draw_poses_alone(result), drawn)
+        typer.echo(f"Poses as line drawings: {drawn}")
+    if scores is not None:
+        found = reliability(result)
+        write_png(draw_reliability(found), scores)
+        typer.echo(f"Scores: calibration error {found.error:.3f}; half are right at {0.5 / found.multiplier:.2f}: {scores}")
+
+
+def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False) -> tuple[Evaluation, str]:
+    """The figures of the model in *folder* as cards have them, and their conventions; *show* prints them."""
+    from poseapp.train.evaluate import conventions
+
+    engine = open_model(str(folder / "model.onnx"), None, *FIGURES_FROM[1::2])
+    try:
+        result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
+        if show:
+            print_figures(result, engine, "gt", False)
+        return result, conventions(engine, result, "gt", False)
+    finally:
+        engine.close()
+
+
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or one of its checkpoints.", show_default=False)],
     name: Annotated[str, typer.Option(help="The model's name in the store. Default: its recipe.", show_default=False)] = "",
@@ -451,7 +527,7 @@ def export_command(
     from poseapp.engine.load import default_engines_dir
     from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
-    from poseapp.train.evaluate import conventions
+    from poseapp.train.card_pictures import reliability
     from poseapp.train.export import About, Commands, export, write_card
 
     if (annotations is None) != (images is None):
@@ -478,14 +554,11 @@ def export_command(
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec = export(checkpoint, made, sections, fp16)
-        result = None
+        result, as_trained = None, None
         if annotations is not None and images is not None:
-            engine = open_model(str(made / "model.onnx"), None, *FIGURES_FROM[1::2])
-            try:
-                result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
-                print_figures(result, engine, "gt", False)
-                commands = dataclasses.replace(commands, conventions=conventions(engine, result, "gt", False))
-            finally:
-                engine.close()
-        write_card(made, spec, checkpoint, sections, result, commands)
+            as_trained = reliability(figures_of(made, annotations, images)[0])
+            spec = export(checkpoint, made, sections, fp16, as_trained.multiplier)
+            result, how = figures_of(made, annotations, images, show=True)
+            commands = dataclasses.replace(commands, conventions=how)
+        write_card(made, spec, checkpoint, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")

@@ -18,8 +18,9 @@ from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise, export_onnx
 from poseapp.nets.half import write_half
+from poseapp.train.card_pictures import WITHIN, Reliability, draw_poses_alone, draw_reliability, reliability
 from poseapp.train.checkpoint import averaged_network
-from poseapp.train.evaluate import Evaluation
+from poseapp.train.evaluate import Evaluation, write_png
 from poseapp.train.recipes import Recipe
 
 
@@ -56,14 +57,14 @@ class About:
         return cls(todo, todo, todo)
 
 
-def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> ModelSpec:
+def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_scale: float = 1.0) -> ModelSpec:
     """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
-    *fp16* writes model.fp16.onnx beside it. The figures are still empty: ``write_card`` fills them in. Raises
+    *fp16* writes model.fp16.onnx beside it; *score_scale* multiplies the scores in the graph. The figures are still empty: ``write_card`` fills them in. Raises
     CheckpointError on a checkpoint that is not one, or of an unknown recipe.
     """
     recipe, net, _ = averaged_network(checkpoint)
-    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px)
+    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_scale)
     sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
     variants = {}
@@ -90,16 +91,31 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False) -> 
 
 
 def write_card(
-    folder: Path, spec: ModelSpec, checkpoint: Path, about: About, result: Evaluation | None, commands: Commands
+    folder: Path,
+    spec: ModelSpec,
+    checkpoint: Path,
+    about: About,
+    result: Evaluation | None,
+    commands: Commands,
+    as_trained: Reliability | None = None,
 ) -> None:
-    """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured."""
+    """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured.
+
+    *as_trained* says how far scores could be believed before they were multiplied.
+    """
     recipe, _, state = averaged_network(checkpoint)
     if result is not None:
         numbers = dataclasses.asdict(result.figures)
         kept = {key: value for key, value in numbers.items() if isinstance(value, (int, float)) and np.isfinite(value)}
         spec = dataclasses.replace(spec, metrics={key: round(float(value), 5) for key, value in kept.items()})
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
-    text = card(spec, recipe, state["step"], state["steps"], about, result, commands)
+    scores = ""
+    if result is not None and as_trained is not None:
+        after = reliability(result)
+        write_png(draw_reliability(as_trained, after), folder / "scores.png")
+        write_png(draw_poses_alone(result), folder / "poses.png")
+        scores = _scores(as_trained, after)
+    text = card(spec, recipe, state["step"], state["steps"], about, result, commands, scores)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -114,9 +130,16 @@ class Commands:
 
 
 def card(
-    spec: ModelSpec, recipe: Recipe, step: int, steps: int, about: About, result: Evaluation | None, commands: Commands
+    spec: ModelSpec,
+    recipe: Recipe,
+    step: int,
+    steps: int,
+    about: About,
+    result: Evaluation | None,
+    commands: Commands,
+    scores: str = "",
 ) -> str:
-    """The text of the model card."""
+    """The text of the model card; *scores* is its section on them."""
     h, w = spec.input_hw
     done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
@@ -152,7 +175,7 @@ def card(
 ## Figures
 
 {figures}
-
+{scores}
 ## Known limits
 
 {about.limits}
@@ -194,6 +217,23 @@ What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
 def _percent(share: float | None) -> str:
     return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _scores(as_trained: Reliability, after: Reliability) -> str:
+    return f"""
+## Scores and poses
+
+![The share of joints within OKS tolerance against the score](scores.png)
+
+The height of a heatmap's peak is multiplied by {as_trained.multiplier:.2f} in the graph, so that of joints with a score of 0.5
+half are within OKS tolerance (similarity at least {WITHIN:g}). Mean distance of score and share: {after.error:.3f}, as trained
+{as_trained.error:.3f}. Measured on the same people as the figures above.
+
+![Successes above, failures below](poses.png)
+
+Successes (above, from the better half of people) and failures (below, from the worst tenth) as drawings without the pictures:
+grey is the truth, blue the left side and orange the right side of what the model says.
+"""
 
 
 def _shares(counts: NDArray[np.int64]) -> list[str]:
