@@ -103,4 +103,5 @@ def target_of(recipe: Recipe, input_hw: tuple[int, int]) -> Target:
         recipe.background,
         tuple(joint_weights(recipe.skeleton).tolist()) if recipe.far_joint_weights else None,
         recipe.skeleton.limbs if recipe.fields else (),
+        recipe.limb_width_px,
     )
