@@ -90,9 +90,10 @@ class Tracker:
             self.forget()
         before, self._t = self._t, t
         tracks, rule = self._tracks, self._rule
-        known = t - tracks.seen <= np.clip(tracks.seen - tracks.born, rule.brief_s, rule.memory_s)
-        known |= (tracks.seen >= before) & (t - before <= rule.memory_s)  # few frames a second: the last one always counts
-        tracks.keep(known | np.isin(tracks.ids, list(skipped)))
+        tracks.noted = np.where(np.isin(tracks.ids, list(skipped)), t, tracks.noted)
+        known = t - tracks.noted <= np.clip(tracks.seen - tracks.born, rule.brief_s, rule.memory_s)
+        known |= (tracks.noted >= before) & (t - before <= rule.memory_s)  # few frames a second: the last one always counts
+        tracks.keep(known)
         counted = self._counted(poses)
         z, seen, size = _points(poses.xy, counted), counted.astype(np.float64), _sizes(poses.xy, counted)
         who = self._match(z, seen, size, t, ~np.isin(tracks.ids, list(skipped)))
@@ -222,7 +223,7 @@ class Tracker:
         tracks.shape[rows] = np.where(there, z - (middle + moved)[:, None], shape)
         tracks.score[rows] = np.where(there, score, tracks.score[rows])
         tracks.known[rows] = np.maximum(known, seen)
-        tracks.seen[rows] = t
+        tracks.seen[rows] = tracks.noted[rows] = t
         # Half hidden, a person looks small: sizes fall slowly and rise at once.
         tracks.size[rows] = np.maximum(size, 0.9 * tracks.size[rows] + 0.1 * size)
 
@@ -247,6 +248,7 @@ class Tracker:
                 person_score=person.astype(np.float64),
                 size=size.copy(),
                 seen=np.full(n, t),
+                noted=np.full(n, t),
                 born=np.full(n, t),
             )
         )
@@ -258,6 +260,7 @@ class _Tracks:
 
     ``middle`` (M,) px and ``velocity`` (M,) px/s with ``covariance`` (M, 3): of place, of place with speed, of speed, the
     same on both axes, in sizes² and s. ``shape`` (M, K) px from the middle, as last seen, where ``known`` is 1.
+    ``seen`` is when (s) they were seen last, ``noted`` when they were seen or skipped, ``born`` when they were seen first.
     """
 
     ids: NDArray[np.int64]
@@ -270,6 +273,7 @@ class _Tracks:
     person_score: Array
     size: Array
     seen: Array
+    noted: Array
     born: Array
 
     @classmethod
@@ -283,6 +287,7 @@ class _Tracks:
             np.empty((0, k), np.complex128),
             np.empty((0, k)),
             np.empty((0, k)),
+            np.empty(0),
             np.empty(0),
             np.empty(0),
             np.empty(0),

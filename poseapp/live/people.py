@@ -51,8 +51,8 @@ class TopDown:
     """Finds people with a detector, and the pose of each in a crop; between detections the crops follow the poses.
 
     In a frame no more people are looked at than fit into *budget_ms*, but one at least; the others are carried along,
-    and come first in the next frame. *thorough* detects in every frame and takes the time that everybody needs, for
-    files that are worked through.
+    and come first in the next frame; a locked person is looked at in every frame. *thorough* detects in every frame and
+    takes the time that everybody needs, for files that are worked through.
     """
 
     people: People = "top-down"
@@ -90,6 +90,7 @@ class TopDown:
         self._count_misses(looked)
         carried = {identity for identity, _ in regions[len(looked) :] if identity is not None}
         poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t, carried)
+        carried &= set(poses.ids.tolist())
         self._follow(poses, carried, frame.hw)
         self._give_up()
         clock.lap("decode")
@@ -142,12 +143,13 @@ class TopDown:
     def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
         """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
         k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
+        least = 2 if self.locked in self._followed else 1  # holding on to one must not stop the turn of the others
         parts = [Seen(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
         while done < len(boxes):
-            n = self._affordable(spent_ms)
-            if n == 0 and done > 0:
+            n = max(self._affordable(spent_ms), least - done)
+            if n <= 0:
                 break
-            batch = boxes[done : done + max(n, 1)]
+            batch = boxes[done : done + n]
             before = clock.ms.get("crop", 0.0) + clock.ms.get("inference", 0.0)
             parts.append(self._eye.look(frame.image, batch, heatmaps, clock))
             took_ms = clock.ms["crop"] + clock.ms["inference"] - before
