@@ -69,7 +69,7 @@ def average_precision(pictures: Sequence[Found], iou: float = 0.5) -> float:
     hits = right.cumsum()
     recall, precision = hits / people, hits / np.arange(1, len(hits) + 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(recall, np.linspace(0, 1, 101) - 1e-12, side="left")
+    at = np.searchsorted(recall, np.linspace(0, 1, 101), side="left")
     return float(np.append(best, 0.0)[np.minimum(at, len(best))].mean())
 
 
