@@ -78,7 +78,9 @@ def invert(affine: Affine) -> Affine:
 
 def compose(outer: Affine, inner: Affine) -> Affine:
     """The (2, 3) affine that applies *inner*, then *outer*."""
-    return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
+    (a, b, x), (c, d, y) = outer.tolist()
+    (e, f, u), (g, h, v) = inner.tolist()
+    return np.array([[a * e + b * g, a * f + b * h, a * u + b * v + x], [c * e + d * g, c * f + d * h, c * u + d * v + y]])
 
 
 def apply(affine: Affine, xy: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -106,10 +108,12 @@ def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], halvin
     """The part of *image* that the crop sees, halved *halvings* times by averaging, and the affine from there."""
     h, w = input_hw
     factor = 2**halvings
-    corners = np.array([[-1.0, -1.0], [w, -1.0], [-1.0, h], [w, h]])
-    seen = apply(invert(affine), corners)
-    x0, y0 = np.clip(np.floor(seen.min(0)).astype(int) - factor, 0, None)
-    x1, y1 = np.minimum(np.ceil(seen.max(0)).astype(int) + 1 + factor, (image.shape[1], image.shape[0]))
+    # Plain floats once more. What the crop sees are the corners of (−1, −1, w, h), mapped back.
+    (a, b, x), (c, d, y) = invert(affine).tolist()
+    left, right = x + min(-a, a * w) + min(-b, b * h), x + max(-a, a * w) + max(-b, b * h)
+    top, bottom = y + min(-c, c * w) + min(-d, d * h), y + max(-c, c * w) + max(-d, d * h)
+    x0, y0 = max(0, math.floor(left) - factor), max(0, math.floor(top) - factor)
+    x1, y1 = min(image.shape[1], math.ceil(right) + 1 + factor), min(image.shape[0], math.ceil(bottom) + 1 + factor)
     cols, rows = (x1 - x0) // factor, (y1 - y0) // factor
     if cols < 1 or rows < 1:
         return image, affine
