@@ -106,9 +106,9 @@ def train(
     validate_every = max(1, round(options.validate_every * steps_per_epoch))
 
     net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.sync_batchnorm and device.type == "cpu":
+        raise DataError("training: sync_batchnorm needs GPUs, got cpu. Leave it out, or train on CUDA devices.")
     if recipe.sync_batchnorm and world > 1:
-        if device.type == "cpu":
-            raise DataError("training: sync_batchnorm needs GPUs, got cpu. Leave it out, or train on CUDA devices.")
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     normalise = Normalise().to(device)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
@@ -156,6 +156,9 @@ def train(
                 now = time.monotonic()
                 result = None
                 if validation and (training.step % validate_every == 0 or training.step == steps):
+                    if world > 1:  # BatchNorm's statistics are each process' own: all score the network that is written
+                        for buffer in training.ema.net.buffers():
+                            distributed.broadcast(buffer, 0)
                     result = task.validate(training.ema.net, validation, device, options.workers)
                     best = next(iter(result.figures.values()))
                     if best > training.best:
