@@ -217,9 +217,10 @@ class _PyCuda(Device):
         self._cuda.Context.pop()
 
     def _release(self) -> None:
+        _quietly(self._context.push)  # on another thread than its own, detach lets go of the current context only
         _quietly(self._context.detach)
         driver = _driver()
-        if driver is not None:  # detach leaves the context it lets go of on the driver's own stack
+        if driver is not None:  # and leaves it on the driver's own stack
             driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
     def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -7,7 +7,7 @@ import functools
 import gc
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -227,7 +227,7 @@ class GpuEngine:
             raise EngineError(self._error)
 
     @contextlib.contextmanager
-    def _failing(self) -> Any:
+    def _failing(self) -> Iterator[None]:
         """A failure of the GPU ends this engine: what comes after a lost device or a full memory cannot be trusted."""
         try:
             yield
