@@ -284,28 +284,33 @@ class TrtEngine(GpuEngine):
         self.difference_px = plan.info.difference_px
         if checked and self.difference_px is None:
             try:
-                self.difference_px = self._verify(folder, plan, heard)
+                self.difference_px = verify(self, folder, plan, heard)
             except BaseException:
                 self.close()
                 raise
         heard(f"{spec.name} {precision.upper()} is ready", 1.0)
 
-    def _verify(self, folder: Path, plan: build.Plan, progress: Progress) -> float:
-        precision = self.backend.precision
-        if not progress(f"checking {self.spec.name} {precision} against ONNX Runtime", 1.0):
-            raise EngineError(f"{self.spec.name} {precision}: building cancelled.")
-        crops = sample_crops(self.spec.input_hw)
-        reference = OrtEngine(folder / "model.onnx", self.spec)
-        try:
-            difference = difference_px(self, reference, crops)
-        finally:
-            reference.close()
-        reason = rejected_because(self.spec.name, precision, difference, len(crops))
-        if reason:
-            build.reject(plan, reason)
-            raise EngineError(reason)
-        build.record_verified(plan, difference)
-        return difference
+
+def verify(engine: GpuEngine, folder: Path, plan: build.Plan, progress: Progress) -> float:
+    """How far *engine*, which runs *plan*, is from ONNX Runtime on the stored crops, in px; it is written beside the plan.
+
+    A plan that is too far is thrown away, and EngineError says by how much.
+    """
+    spec, precision = engine.spec, engine.backend.precision
+    if not progress(f"checking {spec.name} {precision} against ONNX Runtime", 1.0):
+        raise EngineError(f"{spec.name} {precision}: building cancelled.")
+    crops = sample_crops(spec.input_hw)
+    reference = OrtEngine(folder / "model.onnx", spec)
+    try:
+        difference = difference_px(engine, reference, crops)
+    finally:
+        reference.close()
+    reason = rejected_because(spec.name, precision, difference, len(crops))
+    if reason:
+        build.reject(plan, reason)
+        raise EngineError(reason)
+    build.record_verified(plan, difference)
+    return difference
 
 
 def rejected_because(name: str, precision: str, difference_px: float, crops: int) -> str:

@@ -194,6 +194,51 @@ def test_how_far_a_plan_may_be_from_onnx_runtime(precision: str, difference_px: 
         )
 
 
+def a_plan(folder: Path) -> build.Plan:
+    """A file and its description, as if it had been built for the engine of the fake GPU."""
+    key = build.PlanKey("0" * 64, "TensorRT 1.0", "Fake GPU", "8.6", "1.0", "fp32", tiny_model.HW, (), ())
+    path = folder / "fake-gpu.trt.fp32.b8.plan"
+    path.write_bytes(b"a plan")
+    info = build.PlanInfo(key, "0" * 64, 6, (), (), 1.0)
+    build.info_path(path).write_text(info.to_json(), encoding="utf-8")
+    return build.Plan(path, info, b"a plan", "asked for")
+
+
+def test_a_plan_that_computes_what_onnx_runtime_does_is_kept(folder: Path) -> None:
+    engine, _, network = open_fake(folder)
+    plan = a_plan(folder)
+    network.shift_px = 0.25
+    assert trt.verify(engine, folder, plan, lambda _text, _share: True) == pytest.approx(0.25, abs=1e-5)
+    engine.close()
+    assert plan.path.exists()
+    assert build.read_info(plan.path).difference_px == pytest.approx(0.25, abs=1e-5)
+
+
+def test_a_plan_that_computes_something_else_is_thrown_away_with_the_figures(folder: Path) -> None:
+    engine, _, network = open_fake(folder)
+    plan = a_plan(folder)
+    network.shift_px = 0.75
+    reason = (
+        r"^tiny FP32: rejected: its joints are 0\.75 px from ONNX Runtime's \(mean over 32 crops\), the limit is 0\.5 px\. "
+        r"Use another precision, or the CPU\.$"
+    )
+    with pytest.raises(EngineError, match=reason):
+        trt.verify(engine, folder, plan, lambda _text, _share: True)
+    engine.close()
+    assert not plan.path.exists()
+    assert "0.75 px" in build.read_info(plan.path).rejected
+
+
+def test_the_check_can_be_cancelled(folder: Path) -> None:
+    engine, _, _ = open_fake(folder)
+    plan = a_plan(folder)
+    with pytest.raises(EngineError, match=r"^tiny FP32: building cancelled"):
+        trt.verify(engine, folder, plan, lambda _text, _share: False)
+    engine.close()
+    assert plan.path.exists()
+    assert build.read_info(plan.path).difference_px is None
+
+
 # --- without a GPU --------------------------------------------------------------------------------------------
 
 
