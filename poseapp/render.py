@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.skeleton import Skeleton
-from poseapp.core.transform import Affine, compose
+from poseapp.core.transform import Affine, apply, compose
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray, Poses, Result
 
 # BGR. Blue and orange stay apart for every common kind of colour blindness.
@@ -61,19 +61,25 @@ def identity_colour(identity: int) -> tuple[int, int, int]:
     return IDENTITIES[(identity - 1) % len(IDENTITIES)]
 
 
-def annotate(result: Result, options: DrawOptions, out: ImageArray | None = None) -> ImageArray:
-    """The frame with its poses on it, (H, W, 3) uint8 BGR, in *out* where that has the frame's size, else in a new array.
+def annotate(
+    result: Result, options: DrawOptions, out: ImageArray | None = None, hw: tuple[int, int] | None = None
+) -> ImageArray:
+    """The frame with its poses on it, (H, W, 3) uint8 BGR, in *out* where that has the right size, else in a new array.
 
+    With *hw* the frame is scaled to that size first, and then drawn on: lines stay sharp, and less memory is moved.
     One person is drawn in the colours of the sides of the body, several in those of their identities, with its number.
     Who draws every frame hands in the last array again: the first touch of new memory costs as much as the drawing.
     """
-    frame = result.frame.image
-    image = out if out is not None and out.shape == frame.shape else np.empty_like(frame)
-    if options.mirror:
-        cv2.flip(frame, 1, dst=image)
-    else:
-        np.copyto(image, frame)
-    for maps in result.heatmaps:
+    shape = (*(hw or result.frame.hw), 3)
+    image = out if out is not None and out.shape == shape else np.empty(shape, np.uint8)
+    _lay_down(result.frame.image, image, options.mirror)
+    shown, heatmaps = result.shown, result.heatmaps
+    if hw is not None and hw != result.frame.hw:
+        scale = np.array([hw[1] / result.frame.hw[1], hw[0] / result.frame.hw[0]])
+        to_picture = np.column_stack([np.diag(scale), scale / 2 - 0.5])  # integers are centres of pixels
+        shown = replace(shown, xy=apply(to_picture, shown.xy))
+        heatmaps = tuple(replace(maps, to_frame=compose(to_picture, maps.to_frame)) for maps in heatmaps)
+    for maps in heatmaps:
         if options.heatmaps:
             draw_heatmaps(image, maps, options.mirror)
         if options.fields:
@@ -82,8 +88,22 @@ def annotate(result: Result, options: DrawOptions, out: ImageArray | None = None
         _draw_wheel(image)
     if options.skeleton:
         several = result.people != "one"
-        draw_poses(image, result.shown, options, identities=several, locked=result.locked, faint=result.carried)
+        draw_poses(image, shown, options, identities=several, locked=result.locked, faint=result.carried)
     return image
+
+
+def _lay_down(frame: ImageArray, image: ImageArray, mirror: bool) -> None:
+    """Put *frame* into *image*, which may have another size."""
+    h, w = image.shape[:2]
+    if (h, w) != frame.shape[:2]:
+        # Bilinear sampling leaves pixels out below one half, and thin lines then flicker.
+        way = cv2.INTER_AREA if h < frame.shape[0] / 2 else cv2.INTER_LINEAR
+        cv2.resize(frame, (w, h), dst=image, interpolation=way)
+        frame = image
+    if mirror:
+        cv2.flip(frame, 1, dst=image)
+    elif frame is not image:
+        np.copyto(image, frame)
 
 
 def draw_poses(

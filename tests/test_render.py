@@ -144,3 +144,34 @@ def test_drawing_at_720p_is_cheap() -> None:
         annotate(given, DrawOptions())
         times.append(time.perf_counter() - begun)
     assert np.median(times) < 3e-3
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("hw", [(180, 240), (480, 640), (720, 960)])
+def test_a_scaled_picture_has_its_joints_where_the_scaled_frame_has_them(hw: tuple[int, int], mirror: bool) -> None:
+    whole, out = result(), np.empty((*hw, 3), np.uint8)
+    options = DrawOptions(mirror=mirror)
+    picture = annotate(whole, options, out, hw)
+    assert picture is out
+    plain = annotate(whole, replace(options, skeleton=False), None, hw)
+    size = (hw[1], hw[0])
+    expected = cv2.resize(annotate(whole, replace(options, skeleton=False)), size, interpolation=cv2.INTER_LINEAR)
+    assert np.abs(plain.astype(int) - expected).mean() < 0.5
+    scale = hw[0] / HW[0]
+    ankle = (whole.poses.xy[0, 16].astype(float) + 0.5) * scale - 0.5
+    x, y = round(hw[1] - 1 - ankle[0] if mirror else ankle[0]), round(ankle[1])
+    np.testing.assert_array_equal(picture[y, x], RIGHT)
+    assert changed(picture, plain) > 500
+
+
+def test_heatmaps_are_scaled_with_the_picture() -> None:
+    values = np.zeros((17, 24, 24), np.float32)
+    values[3, 10, 12] = 1.0
+    to_frame = np.array([[8.0, 0.0, 40.0], [0.0, 8.0, 60.0]])  # the lit cell lies at 136, 140
+    seen = replace(result(), heatmaps=(Heatmaps(values, to_frame),))
+    hw = (HW[0] // 2, HW[1] // 2)
+    lit = annotate(seen, DrawOptions(heatmaps=True, skeleton=False), None, hw).astype(int)
+    difference = np.abs(lit - annotate(seen, DrawOptions(skeleton=False), None, hw)).sum(axis=2)
+    y, x = np.unravel_index(difference.argmax(), difference.shape)
+    assert abs(x - 67.75) <= 2
+    assert abs(y - 69.75) <= 2

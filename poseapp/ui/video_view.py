@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
@@ -54,8 +53,7 @@ class VideoView(QWidget):
         self._theme = DARK
         self._options = DrawOptions()
         self._result: Result | None = None
-        self._canvas: ImageArray | None = None  # drawn on, frame after frame
-        self._picture: ImageArray | None = None  # annotated, already in device pixels
+        self._picture: ImageArray | None = None  # annotated, in device pixels; drawn on, frame after frame
         self._image = QImage()  # wraps _picture without a copy
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._note = ""
@@ -225,10 +223,10 @@ class VideoView(QWidget):
     def _draw(self) -> None:
         if self._result is None or self.width() < 2 or self.height() < 2:
             return
-        self._canvas = annotate(self._result, self._options, self._canvas)
-        self._picture = fit(self._canvas, self.width() * self.devicePixelRatioF(), self.height() * self.devicePixelRatioF())
-        h, w = self._picture.shape[:2]
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
+        ratio = self.devicePixelRatioF()
+        h, w = fit(self._result.frame.hw, self.width() * ratio, self.height() * ratio)
+        self._picture = annotate(self._result, self._options, self._picture, (h, w))
         self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)
         self._image.setDevicePixelRatio(self.devicePixelRatioF())
 
@@ -298,16 +296,10 @@ _FIGURE = (
 )  # fmt: skip
 
 
-def fit(image: ImageArray, width: float, height: float) -> ImageArray:
-    """*image* (H, W, 3) scaled to the largest size that fits into *width* × *height* px."""
-    h, w = image.shape[:2]
-    scale = min(width / w, height / h)
-    size = (max(1, math.floor(w * scale + 1e-6)), max(1, math.floor(h * scale + 1e-6)))
-    if size == (w, h):
-        return image
-    # Bilinear sampling leaves pixels out below one half, and thin lines then flicker.
-    way = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(image, size, interpolation=way).astype(np.uint8, copy=False))
+def fit(hw: tuple[int, int], width: float, height: float) -> tuple[int, int]:
+    """The largest height and width of the shape *hw* that fit into *width* × *height* px."""
+    scale = min(width / hw[1], height / hw[0])
+    return max(1, math.floor(hw[0] * scale + 1e-6)), max(1, math.floor(hw[1] * scale + 1e-6))
 
 
 class StateCard(QFrame):
