@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -19,20 +20,23 @@ import numpy as np
 import psutil
 
 import poseapp
-from poseapp.core.errors import PoseAppError
+from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import ImageArray
+from poseapp.core.types import ImageArray, People
 from poseapp.engine.base import Backend
 from poseapp.engine.ort import available_cores
+from poseapp.live.crowd import Crowd
 from poseapp.live.record import RecordOptions
 from poseapp.live.session import Session
 from poseapp.live.source import Mode, SyntheticSource, VideoSource
+from poseapp.live.ways import check_way, suited_model
 from poseapp.render import DrawOptions, annotate
 
 HW = (720, 1280)
 CLIP_FRAMES = 24
 WARM_UP_S = 1.5
 FRAME_PERIOD_S = 0.002  # how often the stand-in for the window looks for a new result
+PEOPLE_COUNTS = (1, 2, 5, 10)
 OWN_STAGES = ("wait", "crop", "decode", "draw")  # what the app itself adds to the network's time
 
 
@@ -136,6 +140,7 @@ def run_benchmark(
     *,
     device: str = "auto",
     precision: str = "auto",
+    people: People = "one",
     seconds: float = 5.0,
     clip: Path | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -148,10 +153,12 @@ def run_benchmark(
     fails.
     """
     images = _clip_images(clip)
-    spec = ModelSpec.read(engine_folder / "model.json")
+    check_way(engine_folder, people)
+    spec = ModelSpec.read(suited_model(engine_folder, people)[0] / "model.json")
     measurements, backend = [], None
     for i, scenario in enumerate(SCENARIOS):
-        with _running(engine_folder, device, ClipSource(images, scenario.fps), scenario.record, precision) as session:
+        source = ClipSource(images, scenario.fps)
+        with _running(engine_folder, device, source, scenario.record, precision, people) as session:
 
             def tick(share: float, what: str = "", i: int = i, scenario: Scenario = scenario) -> None:
                 if cancelled is not None and cancelled():
@@ -174,9 +181,16 @@ def run_benchmark(
 
 
 @contextmanager
-def _running(engine_folder: Path, device: str, source: ClipSource, record: bool, precision: str = "auto") -> Iterator[Session]:
+def _running(
+    engine_folder: Path,
+    device: str,
+    source: ClipSource,
+    record: bool,
+    precision: str = "auto",
+    people: People = "one",
+) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
-    session = Session(source, engine_folder, device=device, precision=precision, builds_first=lambda *_: False)
+    session = Session(source, engine_folder, device=device, precision=precision, people=people, builds_first=lambda *_: False)
     with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()
@@ -246,6 +260,108 @@ def _measure(
         people,
     )
     return measurement, status.backend
+
+
+@dataclass(frozen=True)
+class PeopleRow:
+    """What one road costs with *people* people in the picture: p50 of the ms of a frame, and how many were found (median)."""
+
+    way: People
+    people: int
+    model: str
+    fps: float
+    frame_ms: float
+    found: int
+
+
+@dataclass(frozen=True)
+class PeopleTable:
+    """Both roads with 1, 2, 5 and 10 people; ``missing`` says why a road is left out."""
+
+    rows: tuple[PeopleRow, ...]
+    missing: tuple[str, ...]
+    machine: dict[str, str]
+
+    @property
+    def growth(self) -> dict[str, float]:
+        """By road, how much more a frame takes with the most people than with the fewest: 0.15 is 15 %."""
+        out: dict[str, float] = {}
+        for way in dict.fromkeys(row.way for row in self.rows):
+            mine = sorted((row for row in self.rows if row.way == way), key=lambda row: row.people)
+            out[way] = mine[-1].frame_ms / mine[0].frame_ms - 1
+        return out
+
+    def table(self) -> str:
+        """The figures as a Markdown table with the machine above it."""
+        lines = [
+            f"{self.machine['cpu']}, {self.machine['cores']} cores, {self.machine['system']}; composed clip {HW[1]}×{HW[0]}",
+            "",
+            "| way | model | people | fps | ms a frame (p50) | found |",
+            "| --- | --- | ---: | ---: | ---: | ---: |",
+        ]
+        lines += [f"| {r.way} | {r.model} | {r.people} | {r.fps:.1f} | {r.frame_ms:.1f} | {r.found} |" for r in self.rows]
+        lines += ["", *(f"{way}: {100 * more:+.0f} % from 1 to {max(PEOPLE_COUNTS)} people" for way, more in self.growth.items())]
+        return "\n".join([*lines, *self.missing])
+
+
+def run_people(
+    engine_folder: Path,
+    clip: Path,
+    *,
+    device: str = "auto",
+    seconds: float = 5.0,
+    progress: Callable[[float, str], None] | None = None,
+) -> PeopleTable:
+    """Measure both roads with 1, 2, 5 and 10 people, cut out of *clip*, as fast as they go and without a budget.
+
+    A road for which the store lacks something is left out, and the table says so.
+    """
+    crowd = Crowd(clip)
+    rows: list[PeopleRow] = []
+    missing: list[str] = []
+    ways: tuple[People, ...] = ("top-down", "bottom-up")
+    for i, (way, people) in enumerate((way, people) for way in ways for people in PEOPLE_COUNTS):
+        if progress is not None:
+            progress(i / (len(ways) * len(PEOPLE_COUNTS)), f"{way}, {people} people")
+        try:
+            check_way(engine_folder, way)
+        except ModelError as error:
+            missing += [str(error)] if str(error) not in missing else []
+            continue
+        images = [crowd.picture(n, people) for n in range(len(crowd))]
+        rows.append(_measure_people(engine_folder, ClipSource(images, 1000.0), way, people, device, seconds))
+    return PeopleTable(tuple(rows), tuple(missing), machine())
+
+
+def _measure_people(engine_folder: Path, source: ClipSource, way: People, people: int, device: str, seconds: float) -> PeopleRow:
+    session = Session(source, engine_folder, device=device, people=way, builds_first=lambda *_: False)
+    session.budget_ms = math.inf
+    frame_ms: list[float] = []
+    found: list[int] = []
+    started = 0.0
+    model = ""
+    try:
+        session.start()
+        first = 0.0
+        while not started or time.monotonic() - started < seconds:
+            result = session.take()
+            if result is None:
+                status = session.status()
+                if status.state == "failed":
+                    raise PoseAppError(status.message)
+                time.sleep(FRAME_PERIOD_S / 2)
+                continue
+            first = first or time.monotonic()
+            if not started and time.monotonic() - first >= WARM_UP_S:
+                started = time.monotonic()
+            elif started:
+                model = result.model
+                frame_ms.append(sum(ms for stage, ms in result.stage_ms.items() if stage != "wait"))
+                found.append(len(result.poses))
+        elapsed = time.monotonic() - started
+    finally:
+        session.stop()
+    return PeopleRow(way, people, model, len(frame_ms) / elapsed, float(np.median(frame_ms)), int(np.median(found)))
 
 
 @dataclass(frozen=True)
