@@ -96,9 +96,11 @@ def _lay_down(frame: ImageArray, image: ImageArray, mirror: bool) -> None:
     """Put *frame* into *image*, which may have another size."""
     h, w = image.shape[:2]
     if (h, w) != frame.shape[:2]:
-        # Bilinear sampling leaves pixels out below one half, and thin lines then flicker.
-        way = cv2.INTER_AREA if h < frame.shape[0] / 2 else cv2.INTER_LINEAR
-        cv2.resize(frame, (w, h), dst=image, interpolation=way)
+        # Bilinear sampling leaves pixels out below one half, and thin lines then flicker; cv2 averages halves fastest.
+        while h < frame.shape[0] / 2:
+            half = cv2.resize(frame, (frame.shape[1] // 2, frame.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            frame = half.astype(np.uint8, copy=False)
+        cv2.resize(frame, (w, h), dst=image, interpolation=cv2.INTER_LINEAR)
         frame = image
     if mirror:
         cv2.flip(frame, 1, dst=image)

@@ -164,6 +164,15 @@ def test_a_scaled_picture_has_its_joints_where_the_scaled_frame_has_them(hw: tup
     assert changed(picture, plain) > 500
 
 
+@pytest.mark.parametrize("hw", [(90, 120), (45, 60), (240, 320), (111, 148)])
+def test_a_picture_made_much_smaller_is_not_shifted(hw: tuple[int, int]) -> None:
+    ramp = np.broadcast_to((np.arange(320) * 0.75).astype(np.uint8)[None, :, None], (240, 320, 3))
+    seen = replace(result(), frame=Frame(np.ascontiguousarray(ramp), 0, 0.0))
+    row = annotate(seen, DrawOptions(skeleton=False), None, hw)[hw[0] // 2, 1:-1, 0]
+    places = (np.arange(1, hw[1] - 1) + 0.5) * 320 / hw[1] - 0.5
+    assert np.abs(row - (places * 0.75 - 0.5)).max() <= 1.2  # rounded down, and once more at each halving
+
+
 def test_heatmaps_are_scaled_with_the_picture() -> None:
     values = np.zeros((17, 24, 24), np.float32)
     values[3, 10, 12] = 1.0
