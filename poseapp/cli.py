@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import cv2
 import psutil
@@ -19,10 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import poseapp
 from poseapp import cli_models, cli_train
 from poseapp.core.errors import PoseAppError
+from poseapp.core.types import PEOPLE, People
 from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
 
 if TYPE_CHECKING:
     from poseapp.live.session import Wish
+    from poseapp.live.ways import Looking
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -67,6 +69,24 @@ Precision = Annotated[
 DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
 
 
+PeopleWay = Annotated[
+    str | None,
+    typer.Option("--people", callback=_one_of(*PEOPLE), help=f"{', '.join(PEOPLE)}.", show_default="the last one, else one"),
+]
+Smoothing = Annotated[
+    float | None,
+    typer.Option(
+        "--smoothing", min=0.0, max=1.0, help="How much to steady joints; 0: off.", show_default="the last one, else 0.5"
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-ms", min=1.0, help="Top-down: time for the poses of a frame, live.", show_default="the last one, else 100"
+    ),
+]
+
+
 @app.callback(invoke_without_command=True)
 def _main(
     context: typer.Context,
@@ -81,7 +101,7 @@ def _main(
         print(f"poseapp {poseapp.__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        _open(None, model, engines_dir, device, precision, out=None, headless=False, seconds=None)
+        _open(None, model, engines_dir, device, precision, {}, out=None, headless=False, seconds=None)
 
 
 @app.command()
@@ -101,9 +121,14 @@ def run(
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
+    people: PeopleWay = None,
+    smoothing: Smoothing = None,
+    budget_ms: Budget = None,
 ) -> None:
     """Open the window on SOURCE, or work through it without one (--headless)."""
-    _open(source, model, engines_dir, device, precision, out=out, headless=headless, seconds=seconds)
+    looking = {"people": people, "smoothing": smoothing, "budget_ms": budget_ms}
+    given = {key: value for key, value in looking.items() if value is not None}
+    _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds)
 
 
 @app.command()
@@ -112,12 +137,16 @@ def bench(
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Time measured for each line.")] = 5.0,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file too.")] = None,
     soak: Annotated[int, typer.Option("--soak", help="Instead, run and record for so many minutes and watch the memory.")] = 0,
+    people: PeopleWay = None,
+    people_table: Annotated[
+        bool, typer.Option("--people-table", help="Instead, several people, top-down and bottom-up: 1, 2, 5 and 10 of them.")
+    ] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
 ) -> None:
     """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
-    from poseapp.live.bench import run_benchmark, run_soak
+    from poseapp.live.bench import run_benchmark, run_people, run_soak
 
     folder = find_model(engines_dir, model).folder
     clip = DEMO if DEMO.is_file() else None
@@ -129,8 +158,20 @@ def bench(
         return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
+        if people_table:
+            table = run_people(
+                folder,
+                DEMO,
+                device=device or "auto",
+                seconds=seconds,
+                progress=lambda share, what: bar.update(task, completed=share, description=what),
+            )
+            bar.stop()
+            print(table.table())
+            return
         report = run_benchmark(
             folder,
+            people=cast(People, people or "one"),
             device=device or "auto",
             precision=precision or "auto",
             seconds=seconds,
@@ -148,6 +189,7 @@ def _open(
     engines_dir: Path,
     device: str | None,
     precision: str | None,
+    looking: dict[str, Any],
     *,
     out: Path | None,
     headless: bool,
@@ -156,6 +198,7 @@ def _open(
     """The window where there is a screen, the same pipeline without one where there is none."""
     from poseapp.live.session import Wish
     from poseapp.live.source import parse_source
+    from poseapp.live.ways import Looking, check_way
 
     if not headless:
         reason = _no_window_because()
@@ -163,13 +206,15 @@ def _open(
             from poseapp.ui.app import run_app
 
             chosen = parse_source(source_text, loop=True) if source_text is not None else None
-            raise typer.Exit(run_app(chosen, model, engines_dir, device, precision, out))
+            raise typer.Exit(run_app(chosen, model, engines_dir, device, precision, out, looking))
         console.print(f"{reason} Running without a window.")
     if source_text is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source_text = str(DEMO)
-    wish = Wish(find_model(engines_dir, model).folder, device or "auto", precision or "auto")
-    _run_headless(source_text, wish, out or Path("recordings"), seconds)
+    wanted = Looking(**looking)
+    wish = Wish(find_model(engines_dir, model).folder, device or "auto", precision or "auto", wanted.people)
+    check_way(wish.folder, wish.people)
+    _run_headless(source_text, wish, wanted, out or Path("recordings"), seconds)
 
 
 def _no_window_because() -> str:
@@ -183,14 +228,24 @@ def _no_window_because() -> str:
     return ""
 
 
-def _run_headless(source_text: str, wish: Wish, out: Path, seconds: float | None) -> None:
+def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, seconds: float | None) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files."""
     from poseapp.live.record import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.source import parse_source
+    from poseapp.live.ways import smooth_rule
 
     source = parse_source(source_text)
-    session = Session(source, wish.folder, device=wish.device, precision=wish.precision, realtime=source.live)
+    session = Session(
+        source,
+        wish.folder,
+        device=wish.device,
+        precision=wish.precision,
+        people=wish.people,
+        smoothing=smooth_rule(looking.smoothing),
+        realtime=source.live,
+    )
+    session.budget_ms = looking.budget_ms
     begun = time.monotonic()
     latencies: list[float] = []
     first_pose_s: float | None = None

@@ -329,7 +329,7 @@ def run_people(
             missing += [str(error)] if str(error) not in missing else []
             continue
         images = [crowd.picture(n, people) for n in range(len(crowd))]
-        rows.append(_measure_people(engine_folder, ClipSource(images, 1000.0), way, people, device, seconds))
+        rows.append(_measure_people(engine_folder, ClipSource(images, 240.0), way, people, device, seconds))
     return PeopleTable(tuple(rows), tuple(missing), machine())
 
 

@@ -48,6 +48,20 @@ def suited_model(asked: Path, people: People) -> tuple[Path, str]:
     return other, f"{asked.name} cannot look bottom-up: {other.name} runs in its place."
 
 
+def check_way(asked: Path, people: People) -> None:
+    """Raise ModelError when the store of *asked* lacks what looking for *people* that way needs."""
+    suited_model(asked, people)
+    if people == "top-down" and find_detector(asked.parent) is None:
+        raise _no_detector()
+
+
+def _no_detector() -> ModelError:
+    return ModelError(
+        "top-down: expected a person detector in the model store, found none. "
+        "Train and export person-detector, or look for one person."
+    )
+
+
 def _has_fields(model: StoredModel) -> bool:
     return model.spec is not None and model.spec.family == "openpose"
 
@@ -66,10 +80,7 @@ def make_estimator(
         return BottomUp(engine)
     if people == "top-down":
         if detector is None:
-            raise ModelError(
-                "top-down: expected a person detector in the model store, found none. "
-                "Train and export person-detector, or look for one person."
-            )
+            raise _no_detector()
         return TopDown(engine, detector, budget_ms=budget_ms, thorough=thorough)
     return OnePerson(engine, detector, thorough)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
@@ -23,17 +26,20 @@ def run_app(
     device: str | None = None,
     precision: str | None = None,
     folder: Path | None = None,
+    looking: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last.
+    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *looking* are fields of Looking
+    that differ from those chosen last.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
+    preferences.looking = replace(preferences.looking, **(looking or {}))
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:
