@@ -226,7 +226,9 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     logger = make_logger(trt)
     builder = trt.Builder(logger)
     _reported(progress, who, 0.0)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    # Since TensorRT 11 every network is strongly typed, and the flag is to go.
+    typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    network = builder.create_network(0 if typed is None else 1 << int(typed))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(onnx.read_bytes()):
         why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or logger.errors)

@@ -55,6 +55,10 @@ class Network(Protocol):
         """Make ready for batches of *sizes*, reading "crops" and writing the outputs at *addresses*."""
         ...
 
+    def capturable(self, stream: Stream) -> bool:
+        """Whether what enqueue gives *stream* may be captured in a graph."""
+        ...
+
     def enqueue(self, size: int, stream: Stream) -> None:
         """Give *stream* the inference of a batch of *size*; EngineError when it cannot."""
         ...
@@ -206,6 +210,9 @@ class GpuEngine:
         for size in self._sizes:
             self._run(self._slots[0], size)  # what TensorRT puts off until the first run must not be captured
             self._stream.wait()
+        if not self._network.capturable(self._stream):
+            log.info("%s: TensorRT runs this network without our graphs", self._spec.name)
+            return
         try:
             for slot in self._slots:
                 for size in self._sizes:
@@ -337,6 +344,7 @@ class TrtNetwork:
         self._jit_cache: Any = None  # of TensorRT for RTX
         self._jit_path: Path | None = None
         self._jit_known = False
+        self._own_graphs = False
 
     def load(self, content: bytes) -> bool:
         """Deserialise a plan; False when TensorRT refuses it (it returns None and does not raise)."""
@@ -372,17 +380,17 @@ class TrtNetwork:
         return self._outputs
 
     def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
+        """See Network. Where TensorRT for RTX says that a stream cannot be captured, it is left to make graphs of its own."""
+        self._contexts = {size: self._make_context(size, addresses, stream) for size in sizes}
+        if hasattr(self._trt, "CudaGraphStrategy") and not self.capturable(stream):
+            self._own_graphs = True
+            self._contexts.clear()
+            self._contexts = {size: self._make_context(size, addresses, stream) for size in sizes}
+
+    def capturable(self, stream: Stream) -> bool:
         """See Network."""
-        for size in sizes:
-            context = self._make_context()
-            profile = next(i for i, p in enumerate(self._profiles) if p.smallest <= size <= p.largest)
-            ok = context is not None and context.set_optimization_profile_async(profile, stream.handle)
-            stream.wait()
-            ok = ok and context.set_input_shape("crops", (size, *self._hw, 3))
-            ok = ok and all(context.set_tensor_address(name, address) for name, address in addresses.items())
-            if not ok:
-                raise EngineError(f"{self._name}: TensorRT cannot run a batch of {size} ({self._why()}).")
-            self._contexts[size] = context
+        asked = [c.is_stream_capturable(stream.handle) for c in self._contexts.values() if hasattr(c, "is_stream_capturable")]
+        return not self._own_graphs and all(asked)
 
     def enqueue(self, size: int, stream: Stream) -> None:
         """See Network."""
@@ -397,13 +405,26 @@ class TrtNetwork:
         self._jit_cache = self._engine = self._runtime = None
         gc.collect()  # TensorRT frees with the last reference, and the GPU must still be there then
 
-    def _make_context(self) -> Any:
+    def _make_context(self, size: int, addresses: Mapping[str, int], stream: Stream) -> Any:
+        context = self._new_context()
+        profile = next(i for i, p in enumerate(self._profiles) if p.smallest <= size <= p.largest)
+        ok = context is not None and context.set_optimization_profile_async(profile, stream.handle)
+        stream.wait()
+        ok = ok and context.set_input_shape("crops", (size, *self._hw, 3))
+        ok = ok and all(context.set_tensor_address(name, address) for name, address in addresses.items())
+        if not ok:
+            raise EngineError(f"{self._name}: TensorRT cannot run a batch of {size} ({self._why()}).")
+        return context
+
+    def _new_context(self) -> Any:
         """TensorRT for RTX compiles kernels at run time: for our fixed shapes at once, and from its cache of the last run."""
         engine, trt = self._engine, self._trt
         if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
             return engine.create_execution_context()
         config = engine.create_runtime_config()
         config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        if self._own_graphs:
+            config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         if self._jit_cache is None:
             self._jit_cache = config.create_runtime_cache()
             with contextlib.suppress(OSError):  # none yet

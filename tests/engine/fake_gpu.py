@@ -162,7 +162,7 @@ class FakeDevice(Device):
 class FakeNetwork:
     """The graph of a model's folder; ``breaks`` makes the enqueue of a batch fail, ``shift_px`` its joints wrong."""
 
-    def __init__(self, folder: Path, device: FakeDevice) -> None:
+    def __init__(self, folder: Path, device: FakeDevice, own_graphs: bool = False) -> None:
         self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
         self._device = device
         self._shapes = {o.name: tuple(int(n) for n in o.shape[1:]) for o in self._session.get_outputs()}
@@ -170,6 +170,7 @@ class FakeNetwork:
         self.sizes: list[int] = []
         self.breaks = self.closed = False
         self.shift_px = 0.0
+        self.own_graphs = own_graphs
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, ...]]:
@@ -177,6 +178,9 @@ class FakeNetwork:
 
     def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
         self._sizes, self._addresses = list(sizes), dict(addresses)
+
+    def capturable(self, stream: Stream) -> bool:
+        return not self.own_graphs
 
     def enqueue(self, size: int, stream: Stream) -> None:
         assert isinstance(stream, FakeStream)

@@ -53,6 +53,16 @@ def test_any_number_of_crops_gives_what_onnx_runtime_gives(n: int, no_graphs: bo
     assert (device.launches > 0) is not no_graphs
 
 
+def test_a_network_that_makes_its_own_graphs_is_not_captured(folder: Path) -> None:
+    device = FakeDevice()
+    network = FakeNetwork(folder, device, own_graphs=True)
+    engine = GpuEngine(ModelSpec.read(folder / "model.json"), device, network, Backend("TensorRT 1.0", "Fake GPU", "FP32"))
+    assert not engine.captured
+    np.testing.assert_allclose(engine.infer(crops(3)).keypoints, wanted(folder, crops(3)), atol=1e-6)
+    assert device.launches == 0
+    engine.close()
+
+
 def test_a_batch_is_filled_up_to_the_next_size_that_was_captured(folder: Path) -> None:
     engine, _, network = open_fake(folder, batch=6)
     network.sizes.clear()
