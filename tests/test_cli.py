@@ -22,6 +22,7 @@ from fakes import wait_until
 
 import poseapp
 from poseapp.cli import main
+from poseapp.engine.devices import unavailable
 
 FRAMES = 24
 
@@ -272,6 +273,19 @@ def test_a_bug_is_one_line_too(
 
 
 # -- bench -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not unavailable("tensorrt"), reason="TensorRT can run here")
+def test_a_device_that_is_not_here_is_replaced_and_the_summary_says_why(
+    store: Path, tmp_path: Path, sample_picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(sample_picture), "--headless", "--out", str(tmp_path / "out"), "--engines-dir", str(store)]
+    assert main([*command, "--device", "tensorrt"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line)
+    assert lines["model"].endswith("· CPU · FP32")
+    assert lines["instead"] == unavailable("tensorrt")
+    (manifest,) = (tmp_path / "out").glob("*/session.json")
+    assert json.loads(manifest.read_text())["models"][0]["fallback"] == unavailable("tensorrt")
 
 
 @pytest.mark.parametrize(("option", "known"), [("--device", "auto, cpu, openvino, cuda, tensorrt"), ("--precision", "int8")])
