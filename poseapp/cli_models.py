@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
+import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +115,42 @@ def import_command(
             f"{file}: {len(loaded.extra)} names are not part of {arch} and were left out ({', '.join(loaded.extra[:3])} …)"
         )
     _tell(console, spec, engines_dir)
+
+
+@models_app.command("quantise")
+def quantise_command(
+    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    images: Annotated[Path, typer.Option(help="A folder of typical pictures of people.", show_default=False)],
+    annotations: Annotated[
+        list[Path] | None,
+        typer.Option(help="COCO-format keypoints of some of them: INT8 is scored there. May be repeated.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Score on so many people; 0: all.", min=0)] = 0,
+    engines_dir: EnginesDir = default_engines_dir(),
+) -> None:
+    """Make a model's INT8 form, check how much accuracy it keeps, and offer it when that is enough."""
+    if importlib.util.find_spec("onnx") is None:
+        raise ModelError('models quantise needs onnx, which is not installed. Install it with: pip install "poseapp[train]"')
+    from poseapp.train.quantised import quantise_model
+
+    folder = find_model(engines_dir, name).folder
+    scored = annotations or []
+    command = shlex.join(
+        ["poseapp", "models", "quantise", name, "--images", str(images)]
+        + [word for path in scored for word in ("--annotations", str(path))]
+        + (["--limit", str(limit)] if limit else [])
+    )
+    console = Console(stderr=True, highlight=False)
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        report = quantise_model(
+            folder, images, scored, command, limit, lambda text, share: bar.update(task, description=text, completed=share)
+        )
+    q = report.quantised
+    console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
+    console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
+    for loss in report.losses:
+        console.print(f"{loss.annotations}: {loss}")
 
 
 @models_app.command("fetch")

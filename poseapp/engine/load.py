@@ -17,7 +17,7 @@ from poseapp.engine.files import model_file
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
-_GPUS: tuple[str, ...] = ("tensorrt",)
+_GPUS = ("tensorrt", "cuda")
 
 
 def default_engines_dir() -> Path:
@@ -173,16 +173,18 @@ class _Hearing:
 
 
 def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress: Progress | None) -> Engine:
-    if name != "tensorrt":
-        raise EngineError(f"{spec.name}: {name} is not there yet. Choose the CPU.")
+    if name == "cuda":
+        from poseapp.engine.torch_cuda import TorchEngine
+
+        return TorchEngine(folder, spec, precision)
     from poseapp.engine import build, trt
 
     return trt.TrtEngine(folder, spec, build.precision_for(spec, precision), progress=progress)
 
 
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
-    if name != "tensorrt":
-        return False
+    if name == "cuda":
+        return True  # PyTorch takes seconds to start
     from poseapp.engine import build
 
     try:

@@ -1,0 +1,226 @@
+"""From a model of the store to its INT8 form: crops to calibrate on, the best ranges, and the accuracy it keeps. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from poseapp.core import transform
+from poseapp.core.errors import DataError, ModelError
+from poseapp.core.roi import is_person, next_region, search_boxes
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray
+from poseapp.engine import openvino
+from poseapp.engine.base import Engine
+from poseapp.engine.files import model_file
+from poseapp.engine.ort import OrtEngine
+from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
+from poseapp.nets.quantise import RANGES, Calibration, Quantised, quantise
+from poseapp.train.evaluate import Evaluation, evaluate
+from poseapp.train.people import read_image
+from poseapp.train.sets import LabelledSet
+
+CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose between ranges
+MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
+_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_SECTION = "## INT8"
+
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean OKS and PCK@0.2 of FP32 and of INT8 on one labelled set of *people*."""
+
+    annotations: str
+    people: int
+    oks: tuple[float, float]
+    pck: tuple[float, float]
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether INT8 keeps what it must."""
+        return self.oks[0] - self.oks[1] <= MAX_LOSS_OKS and self.pck[0] - self.pck[1] <= MAX_LOSS_PCK
+
+    def __str__(self) -> str:
+        oks, pck = self.oks, self.pck
+        return f"mean OKS {oks[0]:.3f} → {oks[1]:.3f}, PCK@0.2 {100 * pck[0]:.1f} → {100 * pck[1]:.1f} % ({self.people} people)"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a quantised model: ``losses`` on each labelled set, ``px`` the mean difference on the stored crops."""
+
+    quantised: Quantised
+    px: float
+    losses: tuple[Loss, ...]
+    runtime: str
+
+
+def quantise_model(
+    folder: Path,
+    images: Path,
+    annotations: Sequence[Path] = (),
+    command: str = "",
+    limit: int = 0,
+    tell: Tell = lambda text, share: None,
+) -> Report:
+    """Write model.int8.onnx into *folder*, enter it in model.json and in the model card, and say what it loses.
+
+    On each file of *annotations*, with its pictures in *images*, FP32 and INT8 are scored (*limit*: on so many people); the
+    other pictures in *images* give the crops to calibrate on. Raises ModelError, and leaves the model as it was, when INT8
+    loses more than 0.01 mean OKS or 1.0 PCK@0.2 there or moves the joints of the stored crops by more than 1.5 px.
+    """
+    spec = ModelSpec.read(folder / "model.json")
+    source = model_file(folder, spec)
+    reference = OrtEngine(source, spec)
+    handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    os.close(handle)
+    made = Path(name)
+    try:
+        crops = calibration_crops(images, annotations, reference, CALIBRATE + CHOOSE, lambda share: tell("cutting crops", share))
+        quantised = _best(source, made, spec, reference, crops, tell)
+        engine = _engine(made, spec)
+        try:
+            stored = sample_crops(spec.input_hw)
+            px = distance_px(answers(engine, stored), answers(reference, stored))
+            losses = tuple(_loss(path, images, reference, engine, limit, tell) for path in annotations)
+            report = Report(quantised, px, losses, engine.backend.runtime)
+        finally:
+            engine.close()
+        bad = next((loss for loss in losses if not loss.acceptable), None)
+        if bad is not None:
+            raise ModelError(f"{spec.name}: INT8 loses too much: {bad}. Give more, and more typical, pictures with --images.")
+        if px > TOLERANCE_PX["INT8"]:
+            raise ModelError(
+                f"{spec.name}: INT8 moves joints by {px:.1f} px on the stored crops, 1.5 is the most. It is not kept."
+            )
+        made.chmod(0o644)
+        os.replace(made, folder / "model.int8.onnx")
+    finally:
+        reference.close()
+        made.unlink(missing_ok=True)
+    _enter(folder, spec, report, command)
+    return report
+
+
+def calibration_crops(
+    images: Path, scored: Sequence[Path], engine: Engine, count: int, progress: Callable[[float], None] = lambda share: None
+) -> ImageArray:
+    """*count* crops (N, H, W, 3) as the app cuts them, drawn from the pictures in *images* that no file of *scored* names.
+
+    Of each picture the whole, and the part where *engine* finds somebody in it. Fewer crops when there are few pictures;
+    raises DataError when there are none.
+    """
+    spec, random = engine.spec, np.random.default_rng(0)
+    crops: list[ImageArray] = []
+    labelled = {p.path for path in scored for p in LabelledSet(path, images, "val").read(spec.skeleton, 1)}
+    pictures = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES and p not in labelled)
+    if not pictures:
+        raise DataError(f"{images}: no pictures besides those to score on. Give a folder of JPEG or PNG files with --images.")
+    for i in random.permutation(len(pictures)):
+        picture = read_image(pictures[i])
+        hw = (picture.shape[0], picture.shape[1])
+        boxes = search_boxes(hw, spec.input_hw)
+        whole = _crop(picture, boxes[0], spec)
+        joints = engine.infer(whole[None]).keypoints[0].copy()
+        crops.append(whole)
+        if is_person(joints[:, 2], known=True):
+            xy = transform.apply(transform.invert(transform.crop_affine(boxes[0], spec.input_hw)), joints[:, :2])
+            crops.append(_crop(picture, next_region(spec.skeleton, xy.astype(np.float32), joints[:, 2], hw, spec.input_hw), spec))
+        progress(min(1.0, len(crops) / count))
+        if len(crops) >= count:
+            break
+    return np.stack(crops[:count])
+
+
+def _crop(picture: ImageArray, box: np.ndarray, spec: ModelSpec) -> ImageArray:
+    return transform.crop(picture, transform.crop_affine(box, spec.input_hw), spec.input_hw)
+
+
+def _best(source: Path, target: Path, spec: ModelSpec, reference: Engine, crops: ImageArray, tell: Tell) -> Quantised:
+    """Quantise with the ranges that move the joints least on crops that were not used to find them."""
+    held_back = max(1, len(crops) // 4)
+    calibration = Calibration(source, crops[held_back:], lambda share: tell("calibrating", share))
+    trusted = answers(reference, crops[:held_back])
+    moved: dict[str, float] = {}
+    for i, ranges in enumerate(RANGES):
+        tell(f"trying ranges by {ranges}", i / len(RANGES))
+        quantise(source, target, calibration, ranges)
+        engine = _engine(target, spec)
+        moved[ranges] = distance_px(answers(engine, crops[:held_back]), trusted)
+        engine.close()
+    best = min(RANGES, key=lambda ranges: moved[ranges])
+    return quantise(source, target, calibration, best)
+
+
+def _engine(path: Path, spec: ModelSpec) -> Engine:
+    """An engine for an INT8 file: OpenVINO where it is, since ONNX Runtime is slow with such graphs."""
+    return OrtEngine(path, spec) if openvino.unavailable() else openvino.OpenVinoEngine(path, spec)
+
+
+def _loss(annotations: Path, images: Path, reference: Engine, engine: Engine, limit: int, tell: Tell) -> Loss:
+    def score(what: str, of: Engine) -> Evaluation:
+        return evaluate(of, annotations, images, limit=limit, on_person=lambda done, total: tell(f"scoring {what}", done / total))
+
+    before, after = score("FP32", reference).figures, score("INT8", engine).figures
+    return Loss(annotations.name, before.people, (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total))
+
+
+def _enter(folder: Path, spec: ModelSpec, report: Report, command: str) -> None:
+    """Write hash and figures into model.json, and the section INT8 into README.md, in the place of an older one."""
+    metrics = {key: value for key, value in spec.metrics.items() if not key.startswith("int8_")}
+    metrics["int8_px"] = round(report.px, 3)
+    for loss in report.losses:
+        name = Path(loss.annotations).stem
+        metrics |= {f"int8_oks_loss_{name}": round(loss.oks[0] - loss.oks[1], 5)}
+        metrics |= {f"int8_pck_loss_{name}": round(loss.pck[0] - loss.pck[1], 5)}
+    variants = {**spec.variants, "int8": report.quantised.sha256}
+    changed = dataclasses.replace(spec, metrics=metrics, variants=variants)
+    _write(folder / "model.json", changed.to_json())
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8") if card.exists() else f"# {spec.name}\n"
+    text = re.sub(rf"{_SECTION}\n.*?(?=^## |\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
+    at = text.find("## Known limits")
+    at = len(text) if at < 0 else at
+    _write(card, f"{text[:at].rstrip()}\n\n{_section(report, command)}\n{text[at:]}")
+
+
+def _section(report: Report, command: str) -> str:
+    q = report.quantised
+    rows = [
+        f"| {loss.annotations} | {loss.people} | {loss.oks[0]:.3f} | {loss.oks[1]:.3f} | {100 * loss.pck[0]:.1f} % | "
+        f"{100 * loss.pck[1]:.1f} % |"
+        for loss in report.losses
+    ]
+    heads = ["| set | people | mean OKS, FP32 | INT8 | PCK@0.2, FP32 | INT8 |", "| --- | --- | --- | --- | --- | --- |"]
+    table = "\n".join([*heads, *rows]) if rows else "Its accuracy was not measured on labelled pictures."
+    made = f"\n\n```\n{command}\n```" if command else ""
+    return f"""{_SECTION}
+
+`model.int8.onnx` (SHA-256 `{q.sha256}`): {q.convolutions} convolutions in INT8, {q.kept} in FP32; weights with a scale for each
+channel, activations with one each (ranges by {q.ranges}), all symmetric; normalisation, sums and decoding in FP32. On the stored
+crops joints move by {report.px:.2f} px on average.
+
+{table}
+
+Measured in {report.runtime}.{made}
+"""
+
+
+def _write(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
