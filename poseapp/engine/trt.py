@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import logging
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -350,7 +351,7 @@ class TrtNetwork:
         """Deserialise a plan; False when TensorRT refuses it (it returns None and does not raise)."""
         self._logger.errors.clear()
         self._engine = self._runtime.deserialize_cuda_engine(content)
-        if self._engine is None and any("memory" in error.lower() for error in self._logger.errors):
+        if self._engine is None and any(re.search("out.?of.?memory", e, re.IGNORECASE) for e in self._logger.errors):
             raise EngineError(f"{self._name}: the GPU's memory is full ({self._why()}). Close what else uses it.")
         return self._engine is not None
 
