@@ -18,6 +18,7 @@ from poseapp.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine
+    from poseapp.engine.detect import Detector
     from poseapp.train.evaluate import Evaluation
     from poseapp.train.recipes import Recipe
     from poseapp.train.task import Items
@@ -73,6 +74,7 @@ def train_command(
     ] = False,
     validate_every: Annotated[float, typer.Option(help="Epochs between validations.", min=0.01)] = 1.0,
     max_minutes: Annotated[float, typer.Option(help="Stop, saved, after so long; 0: no limit.", min=0)] = 0,
+    save_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.", min=0)] = 60,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
     ] = False,
@@ -111,7 +113,7 @@ def train_command(
 
             workers = max(1, min(8, available_cores() // world - 1))
         command = command_line(recipe, data, val, set_ or [], start_from, teacher)
-        how = How(place, workers, rank, max_minutes, validate_every, compile_, resume, start_from, teacher, command)
+        how = How(place, workers, rank, max_minutes, save_every, validate_every, compile_, resume, start_from, teacher, command)
         run_training(chosen, people, validation, folder, how, changes)
 
 
@@ -134,6 +136,7 @@ class How:
     workers: int
     rank: int
     max_minutes: float
+    save_every_s: float
     validate_every: float
     compiled: bool
     resume: bool
@@ -236,6 +239,7 @@ def run_training(
             Options(
                 how.device,
                 how.workers,
+                save_every_s=how.save_every_s,
                 validate_every=how.validate_every,
                 compiled=how.compiled,
                 max_minutes=how.max_minutes or math.inf,
@@ -352,10 +356,12 @@ def evaluate_command(
     boxes: Annotated[
         str,
         typer.Option(
-            help="gt (annotated boxes), detect (find one person a picture, as the app does), a COCO detection file, or track "
-            "(follow one person through panned pictures, as the app does)."
+            help="gt (annotated boxes), detect (of the store's person detector; without one, one person a picture is looked "
+            "for), whole (everybody in whole pictures, bottom-up), a COCO detection file, or track (follow one person through "
+            "panned pictures, as the app does). Default: gt; whole for openpose.",
+            show_default=False,
         ),
-    ] = "gt",
+    ] = "",
     flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
     multi_scale: Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default=False)] = None,
@@ -370,11 +376,16 @@ def evaluate_command(
     precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8.")] = "auto",
 ) -> None:
     """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
+    from poseapp.cli_detector import evaluate_detector_command, find_detector_folder, stored_detector
     from poseapp.cli_follow import evaluate_following
     from poseapp.core.multiscale import SCALES
     from poseapp.engine.load import default_engines_dir
     from poseapp.train.evaluate import contact_sheet, write_png
 
+    place = find_detector_folder(model, engines_dir)
+    if place is not None:
+        evaluate_detector_command(place, annotations, images, limit, out)
+        return
     engine = open_model(model, engines_dir, device, precision)
     if boxes == "track":
         try:
@@ -382,12 +393,16 @@ def evaluate_command(
         finally:
             engine.close()
         return
+    boxes = boxes or default_boxes(engine)
+    detector = stored_detector(engines_dir) if boxes == "detect" else None
     try:
         scales = SCALES if multi_scale else ()
-        result = evaluate_with_progress(engine, annotations, images, boxes, flip, scales, limit)
-        print_figures(result, engine, boxes, flip, scales)
+        result = evaluate_with_progress(engine, annotations, images, boxes, flip, scales, limit, detector)
+        print_figures(result, engine, boxes, flip, scales, detector)
     finally:
         engine.close()
+        if detector is not None:
+            detector.close()
     if drawn is not None or scores is not None:
         write_card_pictures(result, drawn, scores)
     if sheet is not None:
@@ -399,6 +414,11 @@ def evaluate_command(
             out.write_text(result.figures.to_json(), encoding="utf-8")
         except OSError as error:
             raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
+
+
+def default_boxes(engine: Engine) -> str:
+    """Where to look for people when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
+    return "whole" if engine.spec.family == "openpose" else "gt"
 
 
 def open_model(model: str, engines_dir: Path | None, device: str, precision: str = "auto") -> Engine:
@@ -414,7 +434,14 @@ def open_model(model: str, engines_dir: Path | None, device: str, precision: str
 
 
 def evaluate_with_progress(
-    engine: Engine, annotations: Path, images: Path, boxes: str, flip: bool, scales: Sequence[float], limit: int
+    engine: Engine,
+    annotations: Path,
+    images: Path,
+    boxes: str,
+    flip: bool,
+    scales: Sequence[float],
+    limit: int,
+    detector: Detector | None = None,
 ) -> Evaluation:
     """Evaluate under a progress bar on stderr."""
     from rich.console import Console
@@ -429,12 +456,17 @@ def evaluate_with_progress(
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        return evaluate(engine, annotations, images, boxes=boxes, flip=flip, scales=scales, limit=limit, on_person=advance)
+        return evaluate(
+            engine, annotations, images, boxes=boxes, flip=flip, scales=scales, limit=limit, detector=detector, on_person=advance
+        )
 
 
-def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = ()) -> None:
+def print_figures(
+    result: Evaluation, engine: Engine, boxes: str, flip: bool, scales: Sequence[float] = (), detector: Detector | None = None
+) -> None:
     """The figures, the errors by joint and the conventions, as tables."""
     import numpy as np
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -462,20 +494,20 @@ def print_figures(result: Evaluation, engine: Engine, boxes: str, flip: bool, sc
             top.add_row(*names, style="bold")
         top.add_row(*values)
     console.print(top)
-    joints = Table(title="Labelled joints, and what became of them in %")
+    joints = Table(title="Labelled joints, and what became of them in %", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     short = {"left_right": "l/r", "inversion": "inv."}
     for name in ("joint", "n", "PCK@.2", "PCKh@.5", *(short.get(kind, kind) for kind in metrics.ERRORS)):
         joints.add_column(name, justify="left" if name == "joint" else "right", no_wrap=True)
     labels = metrics.labelled(np.stack([person.joints for person in result.people])).sum(axis=0)
     for (name, value), pckh, n, counts in zip(f.pck_by_joint.items(), result.pckh_by_joint, labels, result.errors, strict=True):
-        shares = [f"{100 * c / max(1, counts.sum()):.1f}" for c in counts]
+        shares = [f"{100 * c / max(1, counts.sum()):.0f}" for c in counts]
         joints.add_row(name.replace("_", " "), str(n), percent(value), percent(pckh), *shares)
     overall = result.errors.sum(axis=0)
     joints.add_section()
-    shares = [f"{100 * c / max(1, overall.sum()):.1f}" for c in overall]
+    shares = [f"{100 * c / max(1, overall.sum()):.0f}" for c in overall]
     joints.add_row("all", str(labels.sum()), percent(f.pck_total), percent(f.pckh_total), *shares)
     console.print(joints)
-    console.print(conventions(engine, result, boxes, flip, scales), style="dim", highlight=False)
+    console.print(conventions(engine, result, boxes, flip, scales, detector), style="dim", highlight=False)
 
 
 def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | None) -> None:
@@ -498,10 +530,11 @@ def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False
 
     engine = open_model(str(folder / "model.onnx"), None, *FIGURES_FROM[1::2])
     try:
-        result = evaluate_with_progress(engine, annotations, images, "gt", False, (), 0)
+        boxes = default_boxes(engine)
+        result = evaluate_with_progress(engine, annotations, images, boxes, False, (), 0)
         if show:
-            print_figures(result, engine, "gt", False)
-        return result, conventions(engine, result, "gt", False)
+            print_figures(result, engine, boxes, False)
+        return result, conventions(engine, result, boxes, False)
     finally:
         engine.close()
 
@@ -524,11 +557,13 @@ def export_command(
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
+    from poseapp.cli_detector import export_detector_command
     from poseapp.engine.load import default_engines_dir
     from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.card_pictures import reliability
     from poseapp.train.export import About, Commands, export, write_card
+    from poseapp.train.recipes import RECIPES
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
@@ -550,6 +585,13 @@ def export_command(
         export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
+    if recipe in RECIPES and RECIPES[recipe].learns == "boxes":
+        commands = dataclasses.replace(
+            commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
+        )
+        export_detector_command(checkpoint, folder, sections, about, annotations, images, commands)
+        typer.echo(f"Exported to {folder}")
+        return
     with in_place_of(folder) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -290,6 +291,29 @@ def test_several_scales_of_a_crop_agree_with_one(trained: Path) -> None:
     done = CliRunner().invoke(app, evaluation_line(trained, "--multi-scale", "--limit", "2"))
     assert done.exit_code == 0, done.output
     assert "mean of 5 scales" in " ".join(done.output.split())
+
+
+def test_a_model_stays_as_it_is_until_its_successor_is_measured(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(epochs=25)
+    monkeypatch.setitem(RECIPES, recipe.name, recipe)
+    shutil.copytree(trained / "engines", tmp_path / "store")
+    folder = tmp_path / "store" / "tiny"
+    (folder / "model.fp16.onnx").write_bytes(b"of older weights")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    line = ["export", str(trained / "run"), "--name", "tiny", "--replace", "--engines-dir", str(tmp_path / "store")]
+    wrong = CliRunner().invoke(app, [*line, "--annotations", str(tmp_path / "none.json"), "--images", str(tmp_path)])
+    assert isinstance(wrong.exception, DataError)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["tiny"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after["about.md"] == before["about.md"] == ABOUT.encode()
+    assert b"Knows eight people." in after["README.md"]
+    assert "model.fp16.onnx" not in after
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["tiny"]
 
 
 def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
