@@ -56,6 +56,7 @@ class BoxDecoder(nn.Module):
     """(N, 5, h, w) maps → (N, M, 5) boxes x, y, width, height in input px and score in 0..1, best first.
 
     A centre is a cell that is the highest of its 3×3 neighbours; the best *boxes* of them are taken (Zhou et al. 2019, Sec. 4).
+    The maps need as many cells.
     """
 
     def __init__(self, boxes: int, stride: int = STRIDE) -> None:
@@ -67,13 +68,14 @@ class BoxDecoder(nn.Module):
         centre = maps[:, :1].sigmoid()  # (N, 1, h, w)
         highest = F.max_pool2d(centre, 3, stride=1, padding=1)
         peaks = (centre * (centre == highest).to(centre.dtype)).reshape(n, h * w)
-        score, best = peaks.topk(min(self.boxes, h * w), dim=1)  # (N, M)
+        score, best = peaks.topk(self.boxes, dim=1)  # (N, M)
         at = best.unsqueeze(1).expand(n, 4, best.shape[1])
         values = maps[:, 1:].reshape(n, 4, h * w).gather(2, at)  # (N, 4, M)
         size = values[:, :2].clamp(max=_LARGEST).exp() * self.stride
         cell = torch.stack([best % w, torch.div(best, w, rounding_mode="floor")], dim=1).to(maps.dtype)  # (N, 2, M)
         middle = (cell + values[:, 2:] + 0.5) * self.stride - 0.5  # a cell is the middle of its input px
-        return torch.cat([middle - size / 2, size, score.unsqueeze(1)], dim=1).transpose(1, 2)  # (N, M, 5)
+        found = torch.cat([middle - size / 2, size, score.unsqueeze(1)], dim=1)  # (N, 5, M)
+        return found.transpose(1, 2).reshape(-1, self.boxes, 5)  # M written out, so that the graph's output has a fixed size
 
 
 class DeployDetector(nn.Module):

@@ -64,8 +64,8 @@ def random_pictures(random: np.random.Generator) -> list[Found]:
         there = np.concatenate([truth, sides], axis=1).astype(np.float32)
         near = there.repeat(2, axis=0) + random.normal(0, 4, (2 * len(there), 4)).astype(np.float32)
         stray = np.concatenate([random.uniform(0, 80, (3, 2)), random.uniform(5, 30, (3, 2))], axis=1).astype(np.float32)
-        found = np.abs(np.concatenate([near, stray]))
-        pictures.append(Found(found, random.permutation(1000)[: len(found)].astype(np.float32) / 1000, there, NONE))
+        found = np.abs(np.concatenate([near, stray])).astype(np.float32)
+        pictures.append(Found(found, (random.permutation(1000)[: len(found)] / 1000).astype(np.float32), there, NONE))
     return pictures
 
 
