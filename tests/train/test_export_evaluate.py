@@ -73,7 +73,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.exit_code == 0, done.output
     last = results[-1]
     assert last is not None
-    (folder / "validated.json").write_text(json.dumps([last.mean_oks, last.pck]))
+    (folder / "validated.json").write_text(json.dumps([last.figures["mean_oks"], last.figures["pck"]]))
     return folder
 
 
