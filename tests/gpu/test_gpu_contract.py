@@ -1,31 +1,32 @@
-"""The contract of every engine, on TensorRT: in each precision the bundled model has, through PyCUDA and cuda-python."""
+"""The contract of every engine, on a GPU: TensorRT through PyCUDA and cuda-python, and PyTorch, in each precision.
+
+Left out are comparisons as sharp as FP32 on a CPU allows; test_gpu_trt.py has those of a GPU.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import tiny_model
+from fp16_copy import with_fp16
 
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import cuda, trt
-from poseapp.engine.build import Precision
-from poseapp.engine.cuda import Layer
-from poseapp.engine.trt import TrtEngine
+from poseapp.engine import cuda, torch_cuda, trt
+from poseapp.engine.build import precision_for
+from poseapp.engine.ort import OrtEngine
+from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine
 else:
     # Collected here as tests of this file's engines.
     from test_contract import (  # noqa: F401
-        test_a_crop_does_not_see_its_neighbours,
         test_closed_twice_and_then_of_no_use,
         test_crops_of_another_kind_are_refused,
         test_heatmaps_come_only_when_asked_for,
-        test_it_computes_what_onnx_runtime_does,
         test_keypoints_are_what_the_spec_says_the_heatmaps_decode_to,
         test_keypoints_do_not_depend_on_asking_for_heatmaps,
         test_shapes_types_and_ranges,
@@ -34,49 +35,61 @@ else:
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(600)]
 
+Case = tuple[Callable[[Path], "Engine"], Path, str, str]
+MODELS = {"tiny": ("fp32",), "hourglass-s": ("fp32", "fp16", "int8")}
+CASES = [
+    *((name, way, precision) for name, each in MODELS.items() for way in cuda.LAYERS for precision in each),
+    *(("hourglass-s", "PyTorch", precision) for precision in ("fp32", "fp16", "bf16")),
+]
 
-@dataclass(frozen=True)
-class Opens:
+
+def opener(way: str, precision: str) -> Callable[[Path], Engine]:
     """Opens a model of a folder."""
 
-    precision: Precision
-    layer: Layer
+    def open_(folder: Path) -> Engine:
+        spec = ModelSpec.read(folder / "model.json")
+        if way == "PyTorch":
+            return torch_cuda.TorchEngine(folder, spec, precision)
+        layer = next(layer for layer in cuda.LAYERS if layer == way)
+        return trt.TrtEngine(folder, spec, precision_for(spec, precision), layer=layer)
 
-    def __call__(self, folder: Path) -> TrtEngine:
-        return TrtEngine(folder, ModelSpec.read(folder / "model.json"), self.precision, layer=self.layer)
-
-
-MODELS: dict[str, tuple[Precision, ...]] = {"tiny": ("fp32",), "hourglass-s": ("fp32", "fp16", "int8")}
-CASES = [(name, precision, layer) for name, precisions in MODELS.items() for precision in precisions for layer in cuda.LAYERS]
+    return open_
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
-def case(
-    request: pytest.FixtureRequest, repo_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Callable[[Path], TrtEngine], Path, str, str]:
+def case(request: pytest.FixtureRequest, repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """What opens an engine, the model's folder, and the runtime and precision that it must be."""
-    reason = trt.unavailable()
+    name, way, precision = request.param
+    reason = torch_cuda.unavailable() if way == "PyTorch" else trt.unavailable()
+    if not reason and way in cuda.LAYERS and way not in cuda.installed_layers():
+        reason = f"{way} is not installed"
+    made = tmp_path_factory.mktemp(name) / name
+    folder = tiny_model.write_model(made) if name == "tiny" else with_fp16(repo_root / "engines" / name, made)
+    stored = {"fp32", *ModelSpec.read(folder / "model.json").variants}
+    if not reason and way != "PyTorch" and precision not in stored:
+        reason = f"{name} has no {precision.upper()} file"
     if reason:
         pytest.skip(reason)
-    name, precision, layer = request.param
-    if layer not in cuda.installed_layers():
-        pytest.skip(f"{layer} is not installed")
-    folder = tiny_model.write_model(tmp_path_factory.mktemp("tiny")) if name == "tiny" else repo_root / "engines" / name
-    if precision != "fp32" and precision not in ModelSpec.read(folder / "model.json").variants:
-        pytest.skip(f"{name} has no {precision.upper()} file")
-    return Opens(precision, layer), folder, "TensorRT", precision.upper()
+    return opener(way, precision), folder, "PyTorch" if way == "PyTorch" else "TensorRT", precision.upper()
 
 
 @pytest.fixture(scope="module")
-def engine(case: tuple[Callable[[Path], TrtEngine], Path, str, str]) -> Iterator[Engine]:
+def engine(case: Case) -> Iterator[Engine]:
     opened = case[0](case[1])
     yield opened
     opened.close()
 
 
-def test_it_says_what_really_runs(engine: Engine, case: tuple[Callable[[Path], TrtEngine], Path, str, str]) -> None:
+def test_it_says_what_really_runs(engine: Engine, case: Case) -> None:
     gpu = cuda.find_gpu()
     assert isinstance(gpu, cuda.Gpu)
     backend = engine.backend
-    assert backend.runtime.startswith("TensorRT")
+    assert backend.runtime.startswith(case[2])
     assert (backend.device, backend.precision, backend.fallback) == (gpu.name, case[3], "")
+
+
+def test_it_computes_what_onnx_runtime_does(engine: Engine, case: Case) -> None:
+    reference = OrtEngine(case[1] / "model.onnx", engine.spec)
+    difference = difference_px(engine, reference, sample_crops(engine.spec.input_hw))
+    reference.close()
+    assert difference <= TOLERANCE_PX[case[3]]

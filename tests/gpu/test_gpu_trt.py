@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_model
+from fp16_copy import with_fp16
 
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
@@ -25,11 +26,11 @@ MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def folder(repo_root: Path) -> Path:
+def folder(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     reason = trt.unavailable()
     if reason:
         pytest.skip(reason)
-    return repo_root / "engines" / "hourglass-s"
+    return with_fp16(repo_root / "engines" / "hourglass-s", tmp_path_factory.mktemp("models") / "hourglass-s")
 
 
 @pytest.fixture(scope="module")
