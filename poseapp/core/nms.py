@@ -20,13 +20,13 @@ class PoseNmsRule:
     dropped. ``sigma1`` softens the scores in K_sim (Eq. 8), which counts joints within ``box`` of the surer pose's box;
     ``sigma2`` softens the distances in H_sim (Eq. 9). Unlike the paper, sums over joints are means, so that one ``eta`` serves
     every skeleton, and distances are in sizes (the root of the area of the surer pose's box), so that one ``sigma2`` serves
-    every resolution. ``python -m poseapp.train.fit_nms`` fits the four to a labelled set.
+    every resolution. ``python -m poseapp.train.fit_nms`` fits the four to a labelled set; these are from hourglass-s.
     """
 
-    sigma1: float = 0.3
-    sigma2: float = 0.01
-    weight: float = 1.0
-    eta: float = 0.5
+    sigma1: float = 0.8
+    sigma2: float = 0.1
+    weight: float = 0.7
+    eta: float = 0.63
     box: float = 0.1
 
 

@@ -151,7 +151,7 @@ def connect(
         """The field along the limb at *places* (S,) of 0..1 between the ends, (C, S)."""
         x, y = (peaks.xy[first[pairs], None, i] + along[pairs, None, i] * places for i in (0, 1))
         unit = along[pairs] / length[pairs, None]
-        of_x, of_y = _sample(fields[0::2], limb[pairs], x, y), _sample(fields[1::2], limb[pairs], x, y)
+        of_x, of_y = _sample(fields, 2 * limb[pairs], x, y), _sample(fields, 2 * limb[pairs] + 1, x, y)
         values: FloatArray = of_x * unit[:, :1] + of_y * unit[:, 1:]
         return values
 
@@ -197,7 +197,9 @@ def _near_a_field(
     """
     h, w = fields.shape[1:]
     # A little below the threshold, since the sum of the four is rounded.
-    strong = np.square(fields[0::2]) + np.square(fields[1::2]) > (0.999 * threshold) ** 2
+    length2 = np.square(fields[0::2])
+    length2 += np.square(fields[1::2])
+    strong = length2 > (0.999 * threshold) ** 2
     strong[:, :-1] |= strong[:, 1:]
     strong[:, :, :-1] |= strong[:, :, 1:]
     flat, base, along = strong.reshape(-1), limb * (h * w), end - start
@@ -215,7 +217,7 @@ def _sample(maps: FloatArray, which: IntArray, x: FloatArray, y: FloatArray) -> 
     x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
     column, row = np.minimum(x.astype(np.intp), w - 2), np.minimum(y.astype(np.intp), h - 2)
     right, down = (x - column).astype(np.float32), (y - row).astype(np.float32)
-    flat = np.ascontiguousarray(maps).reshape(-1)
+    flat = maps.reshape(-1)
     at = which[:, None] * (h * w) + row * w + column
     above, below = flat.take(at), flat.take(at + w)
     above += (flat.take(at + 1) - above) * right

@@ -42,7 +42,7 @@ class Walker:
         x, y = self.place(t)
         before, after = self.place(t - 1e-3)[0], self.place(t + 1e-3)[0]
         speed = (after - before) / 2e-3 / self.height  # heights/s, positive to the right
-        facing = np.clip(speed / 0.15, -1.0, 1.0)  # 0: toward the camera, ±1: seen from the side
+        facing = np.clip(speed / 0.5, -1.0, 1.0)  # 0: toward the camera, ±1: seen from the side; turning takes a while
         stride = np.minimum(1.0, np.abs(speed) / (_STRIDE * _STEP_HZ))  # of a full one; 0: stands still
         # The legs go with the way covered, so that the feet do not slide.
         turn = 2 * np.pi * (self.phase + x / self.height / _STRIDE)

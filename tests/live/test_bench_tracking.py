@@ -19,7 +19,7 @@ def test_sticks_keep_their_lengths_and_movement_is_continuous() -> None:
                 ends = joints[:, [COCO_17.index(f"{side}_{a}"), COCO_17.index(f"{side}_{b}")]]
                 found = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
                 np.testing.assert_allclose(found, length * walker.height, rtol=1e-6)
-        assert np.linalg.norm(np.diff(joints, axis=0), axis=-1).max() < 0.08 * walker.height  # in a hundredth of a second
+        assert np.linalg.norm(np.diff(joints, axis=0), axis=-1).max() < 0.05 * walker.height  # in a hundredth of a second
         np.testing.assert_allclose(walker.joints(1.23), walker.joints(np.array([1.23]))[0])
 
 
