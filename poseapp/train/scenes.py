@@ -37,7 +37,10 @@ class Seen:
 class Encoder(Protocol):
     """Makes training targets of what is in a tile."""
 
-    stride: int
+    @property
+    def stride(self) -> int:
+        """Px of a tile per cell of the targets."""
+        ...
 
     def encode(
         self, people: Sequence[Seen], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]

@@ -20,7 +20,7 @@ from poseapp.train.loader import Data, Order, loader_options, steps_of
 from poseapp.train.losses import summed_weight, supervise
 from poseapp.train.pictures import Picture, read_pictures
 from poseapp.train.recipes import Recipe
-from poseapp.train.scenes import SceneDataset
+from poseapp.train.scenes import Encoder, SceneDataset
 from poseapp.train.sets import LabelledSet
 from poseapp.train.targets import target_of
 from poseapp.train.validate import validate
@@ -140,7 +140,7 @@ class Scene(Task):
         """Mean OKS and recall in whole pictures."""
         return validate_scenes(net, self.recipe, items, device, workers)
 
-    def _scenes(self, items: Sequence[Picture], encoder: Any, input_hw: tuple[int, int]) -> SceneDataset:
+    def _scenes(self, items: Sequence[Picture], encoder: Encoder, input_hw: tuple[int, int]) -> SceneDataset:
         recipe = self.recipe
         return SceneDataset(
             items, recipe.skeleton, encoder, input_hw, recipe.input_hw[0], recipe.scenes, recipe.augment, recipe.seed

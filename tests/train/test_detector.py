@@ -206,7 +206,7 @@ def test_learnt_by_heart_exported_measured_and_found(learnt: Path) -> None:
 
     image = cv2.imread(str(picture.path))
     assert image is not None
-    boxes, scores = detector.find(image)
+    boxes, scores = detector.find(image.astype(np.uint8))
     detector.close()
     assert len(boxes) == 2
     assert scores.min() >= spec.threshold
