@@ -214,6 +214,25 @@ def _hrnet(width: int, input_hw: tuple[int, int]) -> Recipe:
     )
 
 
+def _long(name: str, family: Family, net: Callable[[], nn.Module], paper: str, **changes: Any) -> Recipe:
+    """Our long trainings at 256×192, for a GPU: small pictures first, all the variation, bf16, averaged weights."""
+    recipe = Recipe(
+        name=name,
+        family=family,
+        net=net,
+        phases=(Phase((128, 96), 0.4), Phase((256, 192), 0.6)),
+        paper=paper,
+        far_joint_weights=True,
+        epochs=200,
+        batch=64,
+        lr=2e-3,
+        warmup_steps=500,
+        ema=0.9995,
+        precision="bf16",
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
@@ -230,6 +249,12 @@ RECIPES: dict[str, Recipe] = {
             sigma_px=1.5,
             paper=NEWELL,
         ),
+        # 0.2 M parameters and 0.3 G multiply-adds: for old laptops.
+        _long("hourglass-t", "hourglass", lambda: StackedHourglass(stacks=1, features=64, stem=32), NEWELL, epochs=250, lr=3e-3),
+        # 1.7 M and 1.6 G. What hourglass-s is where there is a GPU to train it; exported with --name hourglass-s.
+        _long("hourglass-s-256x192", "hourglass", lambda: StackedHourglass(stacks=2, features=128, stem=32), NEWELL),
+        # 28.5 M and 7.7 G: the teacher of the others.
+        _long("hrnet-w32", "hrnet", lambda: HRNet(32), SUN, epochs=120, lr=1e-3, weight_decay=0.05),
         Recipe(
             name="hrnet-s",
             family="hrnet",
