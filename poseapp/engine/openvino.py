@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ class OpenVinoEngine:
         reason = unavailable()
         if reason:
             raise EngineError(f"{spec.name}: {reason}")
-        import openvino
-
+        openvino = _import_quietly()
         self._spec = spec
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -100,6 +100,14 @@ class OpenVinoEngine:
                 f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {inputs} and "
                 f"{sorted(outputs)}. Export it with this version of the app."
             )
+
+
+def _import_quietly() -> Any:
+    """The module openvino. Importing it sends a message about that to its makers, unless their package for it is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: an import of it fails
+    import openvino
+
+    return openvino
 
 
 def _length(dimension: Any) -> int | None:

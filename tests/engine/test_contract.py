@@ -18,6 +18,7 @@ from poseapp.core.types import ImageArray
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
 from poseapp.engine.ort import OrtEngine
+from poseapp.engine.torch_cuda import TorchEngine
 from poseapp.engine.verify import difference_px, sample_crops
 from poseapp.live.source import read_picture
 
@@ -40,12 +41,17 @@ def openvino_int8(folder: Path) -> Engine:
     return load_engine(folder, "openvino", threads=1, precision="int8")
 
 
+def torch_on_cpu(folder: Path) -> Engine:
+    return TorchEngine(folder, ModelSpec.read(folder / "model.json"), "fp32", device="cpu")
+
+
 # What opens it, and what its backend then says. The tiny model has no INT8 file.
 ENGINES: list[tuple[Open, str, str]] = [
     (onnx_runtime_cpu, "ONNX Runtime 1.", "FP32"),
     (onnx_runtime_int8, "ONNX Runtime 1.", "INT8"),
     (openvino, "OpenVINO 20", "FP32"),
     (openvino_int8, "OpenVINO 20", "INT8"),
+    (torch_on_cpu, "PyTorch 2.", "FP32"),
 ]
 MODELS = ("tiny", "hourglass-s")
 Case = tuple[Open, Path, str, str]
