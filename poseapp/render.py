@@ -36,6 +36,8 @@ _OUTLINE = (24, 24, 24)
 _Colour = tuple[int, int, int]
 _SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 _FACE = ("nose", "eye", "ear")
+_TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+_ROUND = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
 
 
@@ -135,9 +137,8 @@ def draw_poses(
         # Plain lists: indexing an array for each limb takes as long as drawing it.
         points, weight = places.tolist(), weights.tolist()
         _draw_limbs(image, poses.skeleton, points, weight, unit, colour)
-        if identity in faint:
-            continue
-        _draw_joints(image, poses.skeleton, points, weight, unit, colour)
+        if identity not in faint:
+            _draw_joints(image, poses.skeleton, points, weight, unit, colour)
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
         if colour is not None and visible.any():
@@ -187,8 +188,18 @@ def _draw_joints(
     for centre, score, (side, size) in zip(points, weight, _joint_looks(skeleton), strict=True):
         if score >= 0:
             radius = unit * size * (1.5 + 4.0 * score)
-            cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
-            cv2.circle(image, centre, round(radius * (1 << _SUB)), side if one is None else one, -1, cv2.LINE_AA, _SUB)
+            _disc(image, centre, radius + 1, _OUTLINE)
+            _disc(image, centre, radius, side if one is None else one)
+
+
+def _disc(image: ImageArray, centre: list[int], radius: float, colour: _Colour) -> None:
+    """A filled circle about *centre* (1/16 px), of *radius* px."""
+    if radius >= 3:
+        cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)
+        return
+    # cv2 makes a diamond of so small a circle.
+    rim = np.rint(_ROUND * (radius * (1 << _SUB))).astype(np.int32) + np.array(centre, np.int32)
+    cv2.fillConvexPoly(image, rim, colour, cv2.LINE_AA, _SUB)
 
 
 def _draw_corners(image: ImageArray, xy: FloatArray, colour: _Colour) -> None:

@@ -78,6 +78,17 @@ def test_markers_grow_with_the_score() -> None:
     assert area(0.95) > 1.5 * area(0.6) > 2 * area(0.31)
 
 
+def test_small_markers_are_round() -> None:
+    picture = np.zeros((240, 320, 3), np.uint8)
+    xy = np.full((1, 17, 2), np.nan, np.float32)
+    xy[0, 9] = 100.0  # the left wrist alone
+    score = np.full((1, 17), 0.7, np.float32)
+    draw_poses(picture, Poses(xy, score, score[:, 0], np.array([1]), COCO_17), DrawOptions())
+    inside = np.clip(picture[..., 0].astype(float) - 24, 0, None) / (255 - 24)  # of the dark rim
+    assert inside[100, 102] > 0.9
+    assert min(inside[100 + y, 100 + x] for x in (-2, 2) for y in (-2, 2)) > 0.15, "a diamond does not reach there"
+
+
 def test_mirroring_turns_the_whole_picture_but_not_the_letters() -> None:
     plain, mirrored = annotate(result(), DrawOptions()), annotate(result(), DrawOptions(mirror=True))
     difference = np.abs(cv2.flip(plain, 1).astype(int) - mirrored)
