@@ -6,6 +6,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Ema(nn.Module):
@@ -20,8 +21,10 @@ class Ema(nn.Module):
     def update(self, net: nn.Module, step: int) -> None:
         """Move a little toward *net*; faster in the first steps, whose weights mean little."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - decay)
-            else:
+        pairs = list(zip(self.net.state_dict().values(), net.state_dict().values(), strict=True))
+        moving = [(mine, theirs) for mine, theirs in pairs if mine.is_floating_point()]
+        # All at once: a GPU would wait for the hundreds of small calls.
+        get_ema_multi_avg_fn(decay)([mine for mine, _ in moving], [theirs for _, theirs in moving], 0)
+        for mine, theirs in pairs:
+            if not mine.is_floating_point():
                 mine.copy_(theirs)

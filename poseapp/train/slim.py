@@ -24,9 +24,10 @@ def slim(source: Path, out: Path) -> int:
     state = checkpoint.read(source)
     ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state["ema"].items()}
     kept = {key: state[key] for key in ("recipe", "overrides", "command", "step", "steps", "best") if key in state}
+    nothing: dict[str, torch.Tensor] = {}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({**kept, "net": {}, "ema": ema}, out)
+        torch.save(kept | {"net": nothing, "ema": ema}, out)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"{out}: cannot be written ({str(error).splitlines()[0]}). Give another place.") from None
     return out.stat().st_size
