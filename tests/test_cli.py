@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tiny_model
 from fakes import wait_until
+from tiny_detector import write_detector
 
 import poseapp
 from poseapp.cli import main
@@ -245,6 +246,41 @@ def test_a_bad_model_is_one_line_and_an_exit_status(
     assert out == ""
 
 
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ("top-down", "top-down: expected a person detector in the model store, found none."),
+        ("bottom-up", "bottom-up: expected a model of the openpose family in"),
+    ],
+)
+def test_a_way_that_the_store_cannot_go_is_one_line_and_an_exit_status(
+    people: str, message: str, store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--people", people]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert one_line(err).startswith(f"poseapp: {message}")
+    assert out == ""
+
+
+def test_top_down_without_a_window_writes_smoothed_joints(store: Path, short_clip: Path, tmp_path: Path) -> None:
+    write_detector(store / "person-detector", threshold=0.0)
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path / "out")]
+    arguments += ["--people", "top-down"]
+    assert main([*arguments, "--smoothing", "0.8"]) == 0
+    people = [person for line in lines(the_recording(tmp_path / "out")) for person in line["people"]]
+    assert people, "the detector takes every cell for somebody"
+    assert all(len(person["smoothed"]) == len(person["keypoints"]) for person in people)
+
+
+def test_the_people_table_says_what_is_missing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--people-table", "--engines-dir", str(store), "--seconds", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "| way | model | people | fps | ms a frame (p50) | found |" in out
+    assert "top-down: expected a person detector" in out
+    assert "bottom-up: expected a model of the openpose family" in out
+
+
 def test_a_traceback_comes_with_debug_only(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "text.mp4").write_text("no video " * 100)
     arguments = ["run", str(tmp_path / "text.mp4"), "--headless", "--engines-dir", str(store), "-o", str(tmp_path / "out")]
@@ -361,6 +397,8 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["run", "--nope"], "No such option: --nope"),
         (["frobnicate"], "No such command 'frobnicate'"),
+        (["run", "--people", "three"], "expected one of one, top-down, bottom-up, got 'three'"),
+        (["run", "--smoothing", "1.5"], "Invalid value for '--smoothing'"),
         (["bench", "--seconds", "x"], "Invalid value for '--seconds'"),
         (["run", "synthetic", "extra", "--headless"], "extra"),
     ],
