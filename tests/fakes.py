@@ -244,7 +244,8 @@ class FlakyCamera:
         self._script, self._fps = list(script), fps
         self._left: int | None = None
         self._figure = MarkerSource()
-        self._images = [self._figure.picture(t / 30) for t in range(10)]
+        forth = [self._figure.picture(t / 30) for t in range(10)]
+        self._images = [*forth, *forth[-2:0:-1]]  # to and fro: nobody jumps
         self._count = 0
         self.opens: list[float] = []
         self.opened = self.closes = 0
