@@ -316,18 +316,22 @@ def run_people(
 
     A road for which the store lacks something is left out, and the table says so.
     """
-    crowd = Crowd(clip)
-    rows: list[PeopleRow] = []
+    ways: list[People] = []
     missing: list[str] = []
-    ways: tuple[People, ...] = ("top-down", "bottom-up")
-    for i, (way, people) in enumerate((way, people) for way in ways for people in PEOPLE_COUNTS):
-        if progress is not None:
-            progress(i / (len(ways) * len(PEOPLE_COUNTS)), f"{way}, {people} people")
+    several: tuple[People, ...] = ("top-down", "bottom-up")
+    for way in several:
         try:
             check_way(engine_folder, way)
+            ways.append(way)
         except ModelError as error:
-            missing += [str(error)] if str(error) not in missing else []
-            continue
+            missing.append(str(error))
+    crowd = Crowd(clip) if ways else None
+    rows: list[PeopleRow] = []
+    runs = [(way, people) for way in ways for people in PEOPLE_COUNTS]
+    for i, (way, people) in enumerate(runs):
+        assert crowd is not None
+        if progress is not None:
+            progress(i / len(runs), f"{way}, {people} people")
         images = [crowd.picture(n, people) for n in range(len(crowd))]
         rows.append(_measure_people(engine_folder, ClipSource(images, 240.0), way, people, device, seconds))
     return PeopleTable(tuple(rows), tuple(missing), machine())
