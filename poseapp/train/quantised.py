@@ -22,7 +22,7 @@ from poseapp.engine.base import Engine
 from poseapp.engine.files import model_file
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
-from poseapp.nets.quantise import RANGES, Calibration, Quantised, quantise
+from poseapp.nets.quantise import RANGES, Calibration, Quantised, Range, quantise
 from poseapp.train.evaluate import Evaluation, evaluate
 from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
@@ -70,13 +70,15 @@ def quantise_model(
     annotations: Sequence[Path] = (),
     command: str = "",
     limit: int = 0,
+    ranges: Sequence[Range] = RANGES,
     tell: Tell = lambda text, share: None,
 ) -> Report:
     """Write model.int8.onnx into *folder*, enter it in model.json and in the model card, and say what it loses.
 
     On each file of *annotations*, with its pictures in *images*, FP32 and INT8 are scored (*limit*: on so many people); the
-    other pictures in *images* give the crops to calibrate on. Raises ModelError, and leaves the model as it was, when INT8
-    loses more than 0.01 mean OKS or 1.0 PCK@0.2 there or moves the joints of the stored crops by more than 1.5 px.
+    other pictures in *images* give the crops to calibrate on, and to choose between *ranges*. Raises ModelError, and leaves
+    the model as it was, when INT8 loses more than 0.01 mean OKS or 1.0 PCK@0.2 there or moves the joints of the stored crops
+    by more than 1.5 px.
     """
     spec = ModelSpec.read(folder / "model.json")
     source = model_file(folder, spec)
@@ -86,7 +88,7 @@ def quantise_model(
     made = Path(name)
     try:
         crops = calibration_crops(images, annotations, reference, CALIBRATE + CHOOSE, lambda share: tell("cutting crops", share))
-        quantised = _best(source, made, spec, reference, crops, tell)
+        quantised = _best(source, made, spec, reference, crops, ranges, tell)
         engine = _engine(made, spec)
         try:
             stored = sample_crops(spec.input_hw)
@@ -145,19 +147,23 @@ def _crop(picture: ImageArray, box: np.ndarray, spec: ModelSpec) -> ImageArray:
     return transform.crop(picture, transform.crop_affine(box, spec.input_hw), spec.input_hw)
 
 
-def _best(source: Path, target: Path, spec: ModelSpec, reference: Engine, crops: ImageArray, tell: Tell) -> Quantised:
+def _best(
+    source: Path, target: Path, spec: ModelSpec, reference: Engine, crops: ImageArray, choice: Sequence[Range], tell: Tell
+) -> Quantised:
     """Quantise with the ranges that move the joints least on crops that were not used to find them."""
     held_back = max(1, len(crops) // 4)
     calibration = Calibration(source, crops[held_back:], lambda share: tell("calibrating", share))
+    if len(choice) == 1:
+        return quantise(source, target, calibration, choice[0])
     trusted = answers(reference, crops[:held_back])
     moved: dict[str, float] = {}
-    for i, ranges in enumerate(RANGES):
-        tell(f"trying ranges by {ranges}", i / len(RANGES))
+    for i, ranges in enumerate(choice):
+        tell(f"trying ranges by {ranges}", i / len(choice))
         quantise(source, target, calibration, ranges)
         engine = _engine(target, spec)
         moved[ranges] = distance_px(answers(engine, crops[:held_back]), trusted)
         engine.close()
-    best = min(RANGES, key=lambda ranges: moved[ranges])
+    best = min(choice, key=lambda ranges: moved[ranges])
     return quantise(source, target, calibration, best)
 
 
