@@ -172,6 +172,13 @@ def train(
                     writing_s = saved - tick
                 if stop:
                     return
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        if not options.stop():  # a signal to all processes of the terminal ends the loading ones, too
+            raise DataError(
+                "training: a loading process was ended from outside, perhaps for memory. Use fewer --workers."
+            ) from None
     finally:
         if healthy:
             save("last.pt")

@@ -103,14 +103,16 @@ def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     )
     run = tmp_path / "run"
     line = ["train", "small", "--data", str(tmp_path / "set"), "--out", str(run), "--workers", "1"]
-    process = subprocess.Popen([sys.executable, "-c", code, str(Path(__file__).parent), *line], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(Path(__file__).parent), *line], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         deadline = time.monotonic() + 120
         while not (run / "progress.csv").exists() or len(read_rows(run / "progress.csv")) < 2:
             assert process.poll() is None, process.stderr.read() if process.stderr else ""
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGTERM)  # as a terminal or timeout does: loading processes get it, too
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
