@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 # How long stop waits for the recorder to write what is queued; a file that is not finished plays, too.
 FINISH_LIVE_S = 10.0
 FINISH_OFFLINE_S = 60.0
+STAND_IN_S = 5.0  # how long an engine that takes long to load waits for the one that serves meanwhile
 
 State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
 
@@ -483,6 +484,9 @@ class Session:
         stands_in = not has_stand_in and self._stands_in(wish, wished, request)
         if stands_in:
             wish = Wish(wish.folder, "cpu", people=wish.people)
+        if has_stand_in:  # compiling and timing would only slow the stand-in's start
+            with self._lock:
+                self._engine_came.wait_for(lambda: stop.is_set() or self._inference or self._engine_error, STAND_IN_S)
         # A stand-in must be there at once: with nobody told, the CPU's backends are not tried out.
         me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=None if stands_in else tell)
         try:
