@@ -73,18 +73,18 @@ class Crowd:
 def places(people: int, hw: tuple[int, int]) -> list[tuple[float, float, float, int]]:
     """Where *people* people stand: x of the middle, y of the feet, height (all px), and how many frames they are behind.
 
-    In rows of five at most, the rear ones smaller and first, so that those in front cover them.
+    In rows of five at most, as on steps: the rear ones higher up and a little smaller, so that everybody is seen.
     """
     rows = -(-people // 5)
     out: list[tuple[float, float, float, int]] = []
     for row in range(rows):
         here = people // rows + (1 if row >= rows - people % rows else 0)
         nearness = (row + 1) / rows
-        height = hw[0] * (0.3 + 0.3 * nearness)
+        height = hw[0] * min(0.6, 0.84 / rows) * (0.9 + 0.1 * nearness)
         for i in range(here):
             shift = 0.25 if rows > 1 and row % 2 else 0.0
             x = hw[1] * (i + 0.5 + shift) / (here + (0.25 if rows > 1 else 0.0))
-            out.append((x, hw[0] * (0.55 + 0.4 * nearness), height, 11 * len(out)))
+            out.append((x, hw[0] * (0.04 + 0.92 * nearness), height, 11 * len(out)))
     return out
 
 

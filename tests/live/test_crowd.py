@@ -50,7 +50,7 @@ def test_the_room_has_nobody_in_it(crowd: Crowd) -> None:
     np.testing.assert_allclose(crowd.room[60, 160], 150, atol=6)
 
 
-@pytest.mark.parametrize("people", [1, 2, 5])
+@pytest.mark.parametrize("people", [1, 2, 5, 10])
 def test_there_are_as_many_people_as_asked_for(crowd: Crowd, people: int) -> None:
     image = crowd.picture(3, people)
     spots = (image.astype(int)[..., 0] > image[..., 2].astype(int) + 80).astype(np.uint8)
