@@ -579,6 +579,7 @@ def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
     load.build_error = EngineError("a: TensorRT differs by 3.1 px. The plan was thrown away.")
     with running(MarkerSource(), load, device="gpu") as session:
         wait_until(lambda: device_of(session) == "CPU")
+        seen(session, lambda s: s.build is not None)  # it begins once the CPU serves
         assert load.build is not None
         load.build.set()
         status = seen(session, lambda s: not s.loading)
