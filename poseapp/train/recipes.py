@@ -279,7 +279,7 @@ RECIPES: dict[str, Recipe] = {
             # The stages of two hourglasses in place of VGG's and the 7×7 ones: finer maps at a tenth of the cost, and the
             # trunk may start from one that knows single people. Maps: joints, background, fields.
             net=lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + 2 * len(OPENPOSE_18.limbs), features=96, stem=32),
-            phases=(Phase((160, 160), 0.6), Phase((256, 256), 0.4)),
+            phases=(Phase((160, 160), 0.75), Phase((256, 256), 0.25)),
             paper=CAO,
             skeleton=OPENPOSE_18,
             sigma_px=1.5,
