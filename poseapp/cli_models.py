@@ -139,13 +139,15 @@ def quantise_command(
         ["poseapp", "models", "quantise", name, "--images", str(images)]
         + [word for path in scored for word in ("--annotations", str(path))]
         + (["--limit", str(limit)] if limit else [])
+        + (["--engines-dir", str(engines_dir)] if engines_dir != default_engines_dir() else [])
     )
     console = Console(stderr=True, highlight=False)
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         report = quantise_model(
-            folder, images, scored, command, limit, lambda text, share: bar.update(task, description=text, completed=share)
-        )
+            folder, images, scored, command, limit,
+            tell=lambda text, share: bar.update(task, description=text, completed=share),
+        )  # fmt: skip
     q = report.quantised
     console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
     console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")

@@ -552,6 +552,9 @@ def export_command(
     images: Annotated[Path | None, typer.Option(help="Folder with its pictures.")] = None,
     train_line: Annotated[str, typer.Option("--trained-by", help="The training's command line, for the card.")] = "",
     fp16: Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Write model.int8.onnx too, as `poseapp models quantise` does; needs --images.")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")] = False,
     engines_dir: EnginesDir = None,
 ) -> None:
@@ -567,6 +570,8 @@ def export_command(
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
+    if int8 and images is None:
+        raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
     state = checkpoints.read(checkpoint)
@@ -579,7 +584,8 @@ def export_command(
     store = ["--engines-dir", str(engines_dir)] if engines_dir else []
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
     train_line = train_line or str(state.get("command", "")) or f"poseapp train {recipe}"
-    again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *(["--fp16"] if fp16 else []), *store]
+    further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
+    again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
     commands = Commands(
         train=train_line,
         export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
@@ -604,3 +610,7 @@ def export_command(
             commands = dataclasses.replace(commands, conventions=how)
         write_card(made, spec, checkpoint, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
+    if int8 and annotations is not None and images is not None:
+        from poseapp.cli_models import quantise_command
+
+        quantise_command(folder.name, images, [annotations], 0, folder.parent)

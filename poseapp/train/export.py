@@ -60,12 +60,14 @@ class About:
 def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_scale: float = 1.0) -> ModelSpec:
     """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
-    *fp16* writes model.fp16.onnx beside it; *score_scale* multiplies the scores in the graph. The figures are still empty: ``write_card`` fills them in. Raises
-    CheckpointError on a checkpoint that is not one, or of an unknown recipe.
+    *fp16* writes model.fp16.onnx beside it; *score_scale* multiplies the scores in the graph. The figures are still empty:
+    ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not one, or of an unknown recipe.
     """
     recipe, net, _ = averaged_network(checkpoint)
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_scale)
-    sha256 = export_onnx(Deploy(net, Normalise(), decoder, recipe.skeleton.k), recipe.input_hw, folder / "model.onnx")
+    fields = 2 * len(recipe.skeleton.limbs) if recipe.fields else 0
+    deploy = Deploy(net, Normalise(), decoder, recipe.skeleton.k, fields=fields)
+    sha256 = export_onnx(deploy, recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
     variants = {}
     if fp16:

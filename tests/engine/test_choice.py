@@ -95,7 +95,12 @@ def test_a_timing_is_kept_and_read_again(folder: Path, cache: Path) -> None:
     spec = spec_of(folder)
     told: list[float] = []
     among = choice.options(spec)
-    measured = choice.measure(folder, spec, among, 1, lambda text, done: told.append(done) is None)
+
+    def tell(text: str, done: float) -> bool:
+        told.append(done)
+        return True
+
+    measured = choice.measure(folder, spec, among, 1, tell)
     assert {t.option for t in measured} == set(among)
     assert all(0 < t.ms < 1000 and t.px < 0.01 for t in measured)
     assert told == sorted(told)
