@@ -89,7 +89,8 @@ def test_headless_every_frame_is_worked_on_with_the_real_model(
     assert "Traceback" not in err
     folder = the_recording(tmp_path / "out")
     assert f"frames     {FRAMES} in " in out
-    assert "hourglass-s on ONNX Runtime" in out
+    # Whichever is faster on this machine.
+    assert re.search(r"model      hourglass-s on (ONNX Runtime|OpenVINO) \d.* · CPU · (FP32|INT8)\n", out)
     for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):
         assert str(folder / name) in out
     written = lines(folder)

@@ -74,7 +74,7 @@ def spot(window: MainWindow, result: Result, n: int) -> QPoint:
 def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
     people = window.controls.people
     until(qtbot, window, lambda r: r.people == "one")
-    assert not window.controls.view.fields.isEnabled()
+    qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     QTest.mouseClick(people.ways["top-down"], Qt.MouseButton.LeftButton)
     until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
     assert window.preferences.looking.people == "top-down"
