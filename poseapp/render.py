@@ -142,7 +142,8 @@ def draw_poses(
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
         if colour is not None and visible.any():
-            _draw_number(image, xy[visible], identity, colour)
+            head = visible & _head(poses.skeleton)
+            _draw_number(image, xy[head if head.any() else visible], identity, colour)
         if options.labels:
             _draw_labels(image, poses.skeleton, xy, score, visible, unit)
 
@@ -167,6 +168,12 @@ def _joint_looks(skeleton: Skeleton) -> tuple[tuple[_Colour, float], ...]:
     """Each joint's colour and size; eyes, ears and nose lie close together and are smaller."""
     sizes = [0.55 if name.endswith(_FACE) else 1.0 for name in skeleton.keypoints]
     return tuple((joint_colour(skeleton, k), size) for k, size in enumerate(sizes))
+
+
+@functools.cache
+def _head(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """Which joints (K,) are of the head."""
+    return np.array([name.endswith((*_FACE, "head_top")) for name in skeleton.keypoints])
 
 
 def _draw_limbs(

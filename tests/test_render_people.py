@@ -68,6 +68,14 @@ def test_the_number_is_over_the_head() -> None:
     assert (numbered[above] == identity_colour(4)).all(axis=2).sum() > 20
 
 
+def test_the_number_stays_over_the_head_when_an_arm_goes_up() -> None:
+    arm_up = two()
+    arm_up.poses.xy[0, WRIST] = TRUTH[0] - OFFSET - (100, 120)
+    nose_x = int(TRUTH[0, 0] - OFFSET[0])
+    disc = (drawn(arm_up) == identity_colour(4)).all(axis=2)[: int(TRUTH[0, 1]) - 25]
+    assert disc[:, nose_x - 20 : nose_x + 20].sum() > 100
+
+
 def test_the_locked_one_gets_corners_and_only_that_one() -> None:
     difference = (drawn(two(locked=7)) != drawn(two())).any(axis=2)
     assert difference.sum() > 50

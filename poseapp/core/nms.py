@@ -33,6 +33,21 @@ class PoseNmsRule:
 POSE_NMS = PoseNmsRule()
 
 
+@dataclass(frozen=True)
+class PartRule:
+    """When a pose is a piece of another one: it is at most ``smaller`` times as long, and of its joints from score ``trusted``
+    on at least the share ``shared`` lies within ``near`` lengths of the other one from the same joint there.
+    """
+
+    trusted: float = 0.2
+    smaller: float = 0.6
+    shared: float = 0.6
+    near: float = 0.08
+
+
+PART = PartRule()
+
+
 def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
     """*poses* without double detections, in the same order.
 
@@ -70,6 +85,26 @@ def similarities(poses: Poses, rule: PoseNmsRule) -> tuple[Array, Array]:
     matching = (sure[:, None] * sure[None] * near).mean(axis=2)
     spatial = (np.exp(-np.where(both, far2, np.inf) / rule.sigma2)).mean(axis=2)
     return matching, spatial
+
+
+def parts(poses: Poses, rule: PartRule = PART) -> NDArray[np.bool_]:
+    """Which (N, N) pose j is a piece of the pose i: a face, say, found by itself beside the person whose face it is.
+
+    A pose NMS, which weighs all joints, takes the two for different people.
+    """
+    xy = poses.xy.astype(np.float64)
+    trusted = np.isfinite(xy).all(axis=2) & (poses.score >= rule.trusted)
+    low = np.where(trusted[..., None], xy, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(trusted[..., None], xy, -np.inf).max(axis=1, initial=-np.inf)
+    size = np.where(trusted.any(axis=1), (high - low).max(axis=1, initial=0.0), 0.0)
+    with np.errstate(invalid="ignore"):
+        gap = np.linalg.norm(xy[None] - xy[:, None], axis=3)  # (N, N, K)
+    near = trusted[:, None] & trusted[None] & (gap <= rule.near * size[:, None, None])
+    count = trusted.sum(axis=1)
+    # Half of a body is one that leaves out a good deal of what the other has.
+    smaller = size[None] <= rule.smaller * size[:, None]
+    of_it: NDArray[np.bool_] = smaller & (count > 0) & (near.sum(axis=2) >= rule.shared * count[None])
+    return of_it
 
 
 def surviving(alike: Array, score: NDArray[np.floating], eta: float) -> NDArray[np.bool_]:

@@ -38,7 +38,8 @@ class TrackRule:
 
     A pair is possible up to ``gate`` standard deviations, ``slack`` (sizes) included, at most ``reach`` sizes apart, with a
     similarity of ``min_oks``, and when it is likelier than a new person: whose likelihood is e to the −``newcomer``.
-    Somebody not seen is remembered for as long as they had been known, for ``brief_s`` at least and ``memory_s`` at most.
+    Somebody not seen is remembered for as long as they had been known, for ``brief_s`` at least and ``memory_s`` at most,
+    and expected to go on as they went for ``coast_s``, and to stand there then.
     """
 
     trusted: float = 0.2
@@ -54,6 +55,7 @@ class TrackRule:
     min_oks: float = 0.1
     brief_s: float = 0.2
     memory_s: float = 2.0
+    coast_s: float = 0.5
 
 
 TRACK = TrackRule()
@@ -118,7 +120,7 @@ class Tracker:
         """
         tracks = self._tracks
         keep = t - tracks.seen <= unseen_s
-        ahead = np.maximum(t - tracks.seen, 0.0)
+        ahead = np.clip(t - tracks.seen, 0.0, self._rule.coast_s)
         z = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape
         z = np.where(tracks.known > 0, z, complex(np.nan, np.nan))[keep]
         xy = z[..., None].view(np.float64).astype(np.float32)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from poseapp.core import paf
 from poseapp.core.errors import ModelError
-from poseapp.core.nms import pose_nms
+from poseapp.core.nms import POSE_NMS, likeness, parts, pose_nms
 from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_region
 from poseapp.core.spec import ModelSpec
 from poseapp.core.track import Tracker
@@ -27,11 +28,15 @@ class TopDownRule:
     """How top-down works.
 
     The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
-    person's box by more than ``covered`` (intersection over union) is that person.
+    person's box, with the arms or without, by more than ``covered`` (intersection over union) is that person.
+    Somebody whom a look misses is lost when they were seen last more than ``lost_s`` ago, or after as many misses in a row
+    as in the way with one person; whom nobody has looked at for ``carried_s`` is lost, too.
     """
 
     detect_every: int = 10
     covered: float = 0.3
+    lost_s: float = 0.3
+    carried_s: float = 2.0
 
 
 TOP_DOWN = TopDownRule()
@@ -39,10 +44,11 @@ TOP_DOWN = TopDownRule()
 
 @dataclass
 class _Followed:
-    """Where to look for a known person: ``region`` for the network, ``body`` as tight a box as a detector's."""
+    """Where to look for a known person: ``region`` for the network, ``bodies`` as tight boxes as a detector's."""
 
     region: Box
-    body: Box
+    bodies: tuple[Box, ...]
+    seen: float  # s
     misses: int = 0
     waiting: int = 0  # frames in which there was no time for them
 
@@ -69,8 +75,10 @@ class TopDown:
         self._rule, self._thorough, self.budget_ms = rule, thorough, budget_ms
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
+        self._arms = np.array([name.endswith(("elbow", "wrist")) for name in self.spec.skeleton.keypoints])
         self._followed: dict[int, _Followed] = {}
         self._new: list[Box] = []  # regions of somebody new that there was no time for yet
+        self._new_first = False
         self._since_detection = 0
         self._detect_now = True
         self._ms_each = 0.0  # one person's share of a batch, as measured; 0: not yet
@@ -87,12 +95,16 @@ class TopDown:
         seen = self._look(frame, [box for _, box in regions], heatmaps, clock)
         looked = regions[: len(seen.xy)]
         self._new = [box for identity, box in regions[len(looked) :] if identity is None]
-        self._count_misses(looked)
-        carried = {identity for identity, _ in regions[len(looked) :] if identity is not None}
-        poses = self.tracker.update(self._people(seen, [identity for identity, _ in looked]), frame.t, carried)
+        self._count(regions, len(looked))
+        waiting = {identity for identity, _ in regions[len(looked) :] if identity is not None}
+        expected = self.tracker.predict(frame.t)
+        expected = expected.pick(np.isin(expected.ids, list(waiting)))
+        found = self._people(seen, [identity for identity, _ in looked], expected)
+        carried = waiting - seen_by_chance(expected, found)
+        poses = self.tracker.update(found, frame.t, carried)
         carried &= set(poses.ids.tolist())
-        self._follow(poses, carried, frame.hw)
-        self._give_up()
+        self._follow(poses, carried, frame)
+        self._give_up(frame.t)
         clock.lap("decode")
         return Result(
             frame,
@@ -133,12 +145,16 @@ class TopDown:
         if due or missing or self._detect_now or not self._followed:
             self._since_detection, self._detect_now = 0, False
             boxes, _ = self._detector.find(frame.image)
-            bodies = [person.body for person in self._followed.values()]
+            bodies = [body for person in self._followed.values() for body in person.bodies]
             new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
             self._new = [detected_region(box, self.spec.input_hw) for box in new]
             clock.lap("detect")
+        # In turn, so that where there is time for a few only, neither those who come nor those who are there are starved.
         first = 1 if self.locked in self._followed else 0
-        return [*regions[:first], *((None, box) for box in self._new), *regions[first:]]
+        self._new_first = not self._new_first
+        turns: list[list[tuple[int | None, Box]]] = [[(None, box) for box in self._new], regions[first:]]
+        pairs = itertools.zip_longest(*(turns if self._new_first else turns[::-1]))
+        return [*regions[:first], *(region for pair in pairs for region in pair if region is not None)]
 
     def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
         """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
@@ -169,33 +185,49 @@ class TopDown:
             return 1  # to learn what one costs
         return min(LARGEST_BATCH, max(0, int((self.budget_ms - spent_ms) / self._ms_each)))
 
-    def _people(self, seen: Seen, who: Sequence[int | None]) -> Poses:
-        """The people in what was *seen*: each once."""
+    def _people(self, seen: Seen, who: Sequence[int | None], expected: Poses) -> Poses:
+        """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
         poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
-        return pose_nms(poses)
+        whole = np.asarray(~parts(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
+        return pose_nms(poses.pick(whole))
 
-    def _count_misses(self, looked: Sequence[tuple[int | None, Box]]) -> None:
-        """Take everybody for missed who was looked for; who was found has it taken back by ``_follow``."""
-        for identity, _ in looked:
+    def _count(self, regions: Sequence[tuple[int | None, Box]], looked: int) -> None:
+        """Take the first *looked* for missed, and the others for waiting; who was found has it taken back by ``_follow``."""
+        for i, (identity, _) in enumerate(regions):
             if identity is not None:
-                self._followed[identity].misses += 1
+                person = self._followed[identity]
+                if i < looked:
+                    person.misses, person.waiting = person.misses + 1, 0
+                else:
+                    person.waiting += 1
 
-    def _follow(self, poses: Poses, carried: Collection[int], frame_hw: tuple[int, int]) -> None:
+    def _follow(self, poses: Poses, carried: Collection[int], frame: Frame) -> None:
         """From now on look for the people of *poses* where they are, or where the *carried* ones are expected."""
         for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
             before = self._followed.get(identity)
-            region = next_region(
-                poses.skeleton, xy, score, frame_hw, self.spec.input_hw, before.region if before is not None else None
-            )
-            waiting = before.waiting + 1 if before is not None and identity in carried else 0
-            misses = before.misses if before is not None and identity in carried else 0
-            self._followed[identity] = _Followed(region, body_box(xy, score), misses, waiting)
+            last = before.region if before is not None else None
+            region = next_region(poses.skeleton, xy, score, frame.hw, self.spec.input_hw, last)
+            bodies = self._bodies(xy, score)
+            if before is not None and identity in carried:
+                self._followed[identity] = replace(before, region=region, bodies=bodies)
+            else:
+                self._followed[identity] = _Followed(region, bodies, frame.t)
 
-    def _give_up(self) -> None:
-        """Look no longer for those who have been missed too often; a detection may find them again."""
-        lost = [identity for identity, person in self._followed.items() if person.misses >= FOLLOW.misses]
+    def _bodies(self, xy: FloatArray, score: FloatArray) -> tuple[Box, ...]:
+        """The boxes of a person with and without their arms: a detector may leave out those that are stretched."""
+        whole, rest = body_box(xy, score), np.where(self._arms, 0.0, score)
+        return (whole, body_box(xy, rest)) if (rest >= FOLLOW.trusted).sum() >= 2 else (whole,)
+
+    def _give_up(self, t: float) -> None:
+        """Look no longer for those who are lost; a detection may find them again."""
+        rule = self._rule
+        lost = [
+            identity
+            for identity, person in self._followed.items()
+            if person.misses >= FOLLOW.misses or t - person.seen > (rule.lost_s if person.misses else rule.carried_s)
+        ]
         for identity in lost:
             del self._followed[identity]
         self._detect_now = bool(lost)
@@ -259,6 +291,18 @@ class BottomUp:
         """See Estimator."""
         self.tracker.inherit(other.tracker)
         self.locked = other.locked
+
+
+def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
+    """Those of the people *expected* whose place one of those *found* takes, in a region meant for another: they are the same.
+
+    Carried along beside it, they would be there twice, and more often with every detection.
+    """
+    if len(expected) == 0 or len(found) == 0:
+        return set()
+    both = found.plus(expected)
+    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | parts(both)
+    return set(expected.ids[alike[: len(found), len(found) :].any(axis=0)].tolist())
 
 
 def body_box(xy: FloatArray, score: FloatArray) -> Box:

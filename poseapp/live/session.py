@@ -511,6 +511,9 @@ class Session:
             me.folder, note = suited_model(wish.folder, me.people)
         except ModelError as error:
             return self._one_instead(me, error)
+        with self._lock:
+            if me is self._newest and self._loading:
+                self._loading = me.folder.name
         return note
 
     def _set_up(self, me: _Inference) -> str:

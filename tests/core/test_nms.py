@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from walkers import poses_of, standing_at
 
-from poseapp.core.nms import POSE_NMS, PoseNmsRule, pose_nms, similarities, surviving
+from poseapp.core.nms import POSE_NMS, PoseNmsRule, parts, pose_nms, similarities, surviving
 from poseapp.core.types import Poses
 
 
@@ -86,3 +86,17 @@ def test_a_higher_threshold_keeps_more() -> None:
     assert kept[0] == 1
     assert kept == sorted(kept)
     assert kept[2] == 8
+
+
+def test_a_face_found_by_itself_is_a_piece_of_the_person_and_of_nobody_else() -> None:
+    whole = standing_at(300, 300)
+    poses = poses_of(whole, whole + np.array([1.0, 2.0]), standing_at(420, 300))
+    poses.score[1, 5:] = 0.1  # trusted are the five joints of the face alone
+    expected = np.zeros((3, 3), bool)
+    expected[0, 1] = True
+    assert parts(poses).tolist() == expected.tolist()
+    assert parts(poses_of()).shape == (0, 0)
+
+
+def test_two_whole_people_are_no_pieces_of_each_other() -> None:
+    assert not parts(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()

@@ -256,6 +256,22 @@ def test_a_budget_spreads_people_over_frames_and_says_who_was_not_looked_at() ->
     pytest.fail("somebody was not looked at")
 
 
+def test_who_is_not_looked_at_is_not_found_anew_by_the_detector() -> None:
+    """The detector's boxes are so narrow that they are nobody's who is known; there is time for one look in a frame."""
+
+    class Narrow(PaintedDetector):
+        def find(self, image: Any, limit: int = 30) -> tuple[FloatArray, FloatArray]:
+            (x, y, w, h), scores = super().find(image, limit)[0].T, super().find(image, limit)[1]
+            return np.stack([x + 0.4 * w, y, 0.2 * w, h], axis=1).astype(np.float32), scores
+
+    looker = TopDown(PaintedEngine(), Narrow(), budget_ms=0.001)
+    picture = PaintedSource(crowd(5, HW), hw=HW).picture(0.0)
+    results = [looker.estimate(Frame(picture, n, n / 10)) for n in range(80)]
+    assert max(len(result.poses) for result in results) == 5
+    assert {tuple(sorted(result.poses.ids.tolist())) for result in results[20:]} == {(1, 2, 3, 4, 5)}
+    assert all(len(result.carried) == 4 for result in results[20:])
+
+
 def test_the_locked_person_is_looked_at_in_every_frame() -> None:
     held = None
     for i, (looker, source, result) in enumerate(slow_looks(8, budget_ms=50.0)):
