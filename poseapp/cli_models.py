@@ -1,4 +1,4 @@
-"""The command models: list the store and the catalogue, import, fetch, compile for a GPU, prune what was compiled."""
+"""The command models: list the store and the catalogue, import, fetch, make other precisions, compile for a GPU, prune."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.cuda import find_gpu
-from poseapp.engine.files import check_hash
+from poseapp.engine.files import check_hash, model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
 from poseapp.nets.catalogue import CATALOGUE, entry
 
@@ -43,6 +43,13 @@ Half = Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")
 Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")]
 
 T = TypeVar("T", bound=str)
+
+
+def _known_precision(value: str | None) -> str | None:
+    if value is not None and value not in PRECISIONS:
+        raise typer.BadParameter(f"expected one of {', '.join(PRECISIONS)}, got {value!r}")
+    return value
+
 
 models_app = typer.Typer(help="List, import, fetch and compile models.", pretty_exceptions_enable=False)
 
@@ -129,8 +136,7 @@ def quantise_command(
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Make a model's INT8 form, check how much accuracy it keeps, and offer it when that is enough."""
-    if importlib.util.find_spec("onnx") is None:
-        raise ModelError('models quantise needs onnx, which is not installed. Install it with: pip install "poseapp[train]"')
+    _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
     folder = find_model(engines_dir, name).folder
@@ -141,8 +147,9 @@ def quantise_command(
         + (["--limit", str(limit)] if limit else [])
         + (["--engines-dir", str(engines_dir)] if engines_dir != default_engines_dir() else [])
     )
-    console = Console(stderr=True, highlight=False)
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         report = quantise_model(
             folder, images, scored, command, limit,
@@ -153,6 +160,21 @@ def quantise_command(
     console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
     for loss in report.losses:
         console.print(f"{loss.annotations}: {loss}")
+
+
+@models_app.command("halve")
+def halve_command(
+    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    engines_dir: EnginesDir = default_engines_dir(),
+) -> None:
+    """Make a model's FP16 form, which TensorRT runs faster than FP32, and check that its joints stay in place."""
+    _require_onnx("halve")
+    from poseapp.nets.half import halve
+
+    folder = find_model(engines_dir, name).folder
+    px = halve(folder)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"{folder / 'model.fp16.onnx'}: joints move by {px:.3f} px on the stored crops")
 
 
 @models_app.command("fetch")
@@ -194,7 +216,8 @@ def fetch_command(
 def build_command(
     name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
     precision: Annotated[
-        str | None, typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="fp16 where the model has it")
+        str | None,
+        typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="fp16 where the model has it", callback=_known_precision),
     ] = None,
     batch: Annotated[int, typer.Option(help="The most people at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
     engines_dir: EnginesDir = default_engines_dir(),
@@ -204,11 +227,12 @@ def build_command(
 
     model = find_model(engines_dir, name)
     assert model.spec is not None, "find_model gives usable ones"
+    chosen = precision_for(model.spec, precision or "auto")
+    model_file(model.folder, model.spec, chosen)
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)
-    chosen = precision_for(model.spec, _choice("--precision", precision, PRECISIONS) or "auto")
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     with building(console) as progress:
         engine = trt.TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)
     plan, difference = engine.plan, engine.difference_px
@@ -244,7 +268,7 @@ def building(console: Console) -> Iterator[BuildProgress]:
     before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=console, transient=True) as bar:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=1.0)
 
             def progress(text: str, share: float) -> bool:
@@ -269,6 +293,11 @@ def require_torch() -> None:
         import torch  # noqa: F401
     except ModuleNotFoundError:
         raise ModelError(NO_TORCH) from None
+
+
+def _require_onnx(command: str) -> None:
+    if importlib.util.find_spec("onnx") is None:
+        raise ModelError(f'models {command} needs onnx, which is not installed. Install it with: pip install "poseapp[train]"')
 
 
 def _stored_row(model: StoredModel) -> tuple[str, ...]:

@@ -45,6 +45,20 @@ def test_without_a_gpu_it_is_one_line(store: Path, capsys: pytest.CaptureFixture
     assert not list((store / "tiny").glob("*.plan*"))
 
 
+@pytest.mark.parametrize(
+    ("precision", "status", "told"),
+    [
+        ("fp16", 1, "tiny has no FP16 file. Make one with: poseapp models halve tiny\n"),
+        ("int4", 2, "expected one of fp32, fp16, int8, got 'int4'"),
+    ],
+)
+def test_a_precision_that_cannot_be_built(
+    precision: str, status: int, told: str, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "build", "tiny", "--precision", precision, "--engines-dir", str(store)]) == status
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["nobody"], ["tiny", "--batch", "9"], ["tiny", "--batch", "0"]])
 def test_wrong_arguments(arguments: list[str], store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "build", *arguments, "--engines-dir", str(store)]) in (1, 2)

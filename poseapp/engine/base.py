@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 
@@ -71,3 +73,19 @@ def check_crops(crops: ImageArray, spec: ModelSpec) -> None:
     want = (*spec.input_hw, 3)
     if crops.ndim != 4 or crops.shape[1:] != want or crops.dtype.name != "uint8" or len(crops) == 0:
         raise ValueError(f"{spec.name}: expected crops N×{'×'.join(map(str, want))} uint8, got {crops.shape} {crops.dtype}")
+
+
+def check_graph(
+    path: Path, spec: ModelSpec, inputs: Mapping[str, Sequence[int | None]], outputs: Collection[str]
+) -> tuple[str, ...]:
+    """The outputs of the graph at *path* that are maps: "heatmaps", and "fields" where it has some.
+
+    *inputs* are its inputs' sizes by name, without the batch. EngineError when it is not a graph that *spec* speaks of.
+    """
+    want = [*spec.input_hw, 3]
+    if {name: list(shape) for name, shape in inputs.items()} != {"crops": want} or not {"keypoints", "heatmaps"} <= set(outputs):
+        raise EngineError(
+            f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {dict(inputs)} and "
+            f"{sorted(outputs)}. Export it with this version of the app."
+        )
+    return ("heatmaps", "fields") if "fields" in outputs else ("heatmaps",)

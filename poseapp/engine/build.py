@@ -15,10 +15,8 @@ import hashlib
 import importlib
 import json
 import logging
-import os
 import re
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +30,7 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.cuda import Gpu, find_gpu
-from poseapp.engine.files import model_file
+from poseapp.engine.files import model_file, writable, write_whole
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -357,7 +355,7 @@ def plan_path(folder: Path, key: PlanKey, cache_dir: Path | None = None) -> Path
 
 def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
     """*folder* where it can be written, else one of its own in *cache_dir* (default: the user's)."""
-    if _writable(folder):
+    if writable(folder):
         return folder
     mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
@@ -580,30 +578,6 @@ def _digest(file: IO[bytes]) -> str:
     while block := file.read(1 << 20):
         digest.update(block)
     return digest.hexdigest()
-
-
-def _writable(folder: Path) -> bool:
-    """Whether a file can be made in *folder*: asked by making one, as permissions do not tell of read-only disks."""
-    try:
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
-    except OSError:
-        return False
-    os.close(handle)
-    Path(name).unlink(missing_ok=True)
-    return True
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write *path* through a file beside it, so that no one ever sees half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

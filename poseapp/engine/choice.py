@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import math
-import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -18,13 +15,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import onnxruntime
 import platformdirs
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine, Progress
-from poseapp.engine.files import model_file
+from poseapp.engine.files import model_file, write_whole
 from poseapp.engine.ort import OrtEngine, available_cores
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
 
@@ -164,13 +162,7 @@ def _write(spec: ModelSpec, threads: int, among: Sequence[Option], timings: Sequ
     content = {"key": key, "timings": [asdict(t) for t in (*kept, *timings)]}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_whole(path, json.dumps(content, indent=2).encode())
 
 
 def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
@@ -178,8 +170,8 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
     return {
         "model": spec.weights_sha256,
         "int8": spec.variants.get("int8", ""),
-        "onnxruntime": importlib.metadata.version("onnxruntime"),
-        "openvino": "" if openvino.unavailable() else importlib.metadata.version("openvino"),
+        "onnxruntime": onnxruntime.__version__,  # its package has other names, too
+        "openvino": openvino.version(),
         "cpu": cpu_name(),
         "threads": threads or available_cores(),
     }

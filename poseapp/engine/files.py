@@ -1,8 +1,15 @@
-"""The graphs of a model's folder: which file holds which precision, and whether it is the one that model.json speaks of."""
+"""The graphs of a model's folder: which file holds which precision, and whether it is the one that model.json speaks of.
+
+Also how the engines write files: whole or not at all.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from poseapp.core.errors import ModelError
@@ -23,8 +30,7 @@ def check_hash(path: Path, spec: ModelSpec, precision: str = "fp32") -> None:
     """Raise ModelError unless the file at *path* is the one in *precision* that *spec* was written for."""
     expected = spec.weights_sha256 if precision == "fp32" else spec.variants.get(precision)
     if expected is None:
-        how = "poseapp models quantise" if precision == "int8" else "--fp16 when it is exported or imported"
-        raise ModelError(f"{spec.name}: has no {precision.upper()} file. Make one with {how}.")
+        raise ModelError(missing(spec, precision))
     try:
         with path.open("rb") as file:
             found = hashlib.sha256(file.read()).hexdigest()
@@ -35,3 +41,54 @@ def check_hash(path: Path, spec: ModelSpec, precision: str = "fp32") -> None:
             f"{path}: expected SHA-256 {expected[:12]}…, got {found[:12]}…. "
             "The file is damaged or belongs to another model.json: export or fetch the model again."
         )
+
+
+def missing(spec: ModelSpec, precision: str) -> str:
+    """That *spec* has no file in *precision* ("fp16" or "int8"), and how to make one."""
+    how = f"quantise {spec.name} --images DIR" if precision == "int8" else f"halve {spec.name}"
+    return f"{spec.name} has no {precision.upper()} file. Make one with: poseapp models {how}"
+
+
+def writable(folder: Path, make: bool = False) -> bool:
+    """Whether a file can be made in *folder*, which is made too if *make* says so.
+
+    Asked by making one: permissions do not tell of read-only and full disks.
+    """
+    try:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    except OSError:
+        return False
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
+    return True
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write *path* through a file beside it, so that no one ever sees half of it. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A folder to make new files of the model in *folder* in: at the end they take their places, model.json last.
+
+    When something fails the model stays as it was. ModelError when nothing can be written there.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
+            yield Path(made)
+            for path in sorted(Path(made).iterdir(), key=lambda path: path.name == "model.json"):
+                os.replace(path, folder / path.name)
+    except OSError as error:
+        why = f"{error.filename or folder}: {error.strerror or error}"
+        raise ModelError(f"{folder}: nothing is changed ({why}). Free some space, or mend the folder.") from None

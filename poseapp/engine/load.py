@@ -13,7 +13,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices
 from poseapp.engine.base import Backend, Engine, Output, Progress
-from poseapp.engine.files import model_file
+from poseapp.engine.files import missing, model_file
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
@@ -94,9 +94,9 @@ def load_engine(
     hearing = _Hearing(progress)
     reason = ""
     for name in _GPUS if device == "auto" else tuple(g for g in _GPUS if g == device):
-        missing = devices.unavailable(name)
-        if missing:
-            reason = reason or (missing if device == name else "")
+        lacking = devices.unavailable(name)
+        if lacking:
+            reason = reason or (lacking if device == name else "")
             continue
         try:
             return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
@@ -105,8 +105,8 @@ def load_engine(
                 raise
             reason = reason or str(error)
     runtimes: tuple[choice.Runtime, ...] = ("openvino",) if device == "openvino" else choice.RUNTIMES
-    if device == "openvino" and (missing := devices.unavailable("openvino")):
-        reason, runtimes = missing, ("onnxruntime",)
+    if device == "openvino" and (lacking := devices.unavailable("openvino")):
+        reason, runtimes = lacking, ("onnxruntime",)
     engine, why = _open_cpu(folder, spec, threads, precision, runtimes, hearing if progress else None)
     reason = reason or why
     return Instead(_warm(engine, folder), reason) if reason else _warm(engine, folder)
@@ -201,7 +201,7 @@ def _open_cpu(
     if not among:
         among = choice.options(spec, "fp32", runtimes)
         reason = (
-            f"{spec.name} has no INT8 file. Make one with: poseapp models quantise {spec.name} --images DIR"
+            missing(spec, precision)
             if precision == "int8"
             else "FP16 gains nothing on a CPU, so this is FP32. Choose fp32 or int8."
         )

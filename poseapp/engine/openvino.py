@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import platformdirs
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.engine.base import Backend, Output, check_crops
+from poseapp.engine.base import Backend, Output, check_crops, check_graph
+from poseapp.engine.files import writable
 from poseapp.engine.ort import available_cores
 
 
@@ -22,6 +24,16 @@ def unavailable() -> str:
     if importlib.util.find_spec("openvino") is None:
         return 'OpenVINO is not installed. Install it with: pip install "poseapp[openvino]"'
     return ""
+
+
+def version() -> str:
+    """The version of the OpenVINO that is installed, without importing it; "" where there is none, or where it is not told."""
+    if unavailable():
+        return ""
+    try:
+        return importlib.metadata.version("openvino")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 class OpenVinoEngine:
@@ -36,7 +48,10 @@ class OpenVinoEngine:
         reason = unavailable()
         if reason:
             raise EngineError(f"{spec.name}: {reason}")
-        openvino = _import_quietly()
+        try:
+            openvino = _import_quietly()
+        except (ImportError, OSError) as error:  # it is there, but not whole, or a library it needs is not
+            raise EngineError(f"{spec.name}: OpenVINO cannot be imported ({_first_line(error)}). Install it again.") from None
         self._spec = spec
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -44,13 +59,14 @@ class OpenVinoEngine:
             # Pinned threads would wait for their own core while capture, drawing or encoding runs on it.
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "f32",  # some processors would take BF16 unasked; a Q/DQ graph runs in INT8 all the same
-            "CACHE_DIR": str(Path(platformdirs.user_cache_dir("poseapp")) / "openvino"),
+            **_cache(),
         }
         try:
             core = openvino.Core()
             model = core.read_model(path)
             info = model.get_rt_info()
-            self._check_graph(model, path)
+            inputs = {i.any_name: [_length(d) for d in i.partial_shape][1:] for i in model.inputs}
+            self._maps = check_graph(path, spec, inputs, {name for o in model.outputs for name in o.names})
             model.reshape({"crops": [1, *spec.input_hw, 3]})
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
             device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
@@ -90,17 +106,6 @@ class OpenVinoEngine:
         """Free the model; safe to call twice."""
         self._request = None
 
-    def _check_graph(self, model: Any, path: Path) -> None:
-        inputs = {i.any_name: [_length(d) for d in i.partial_shape][1:] for i in model.inputs}
-        outputs = {name for o in model.outputs for name in o.names}
-        self._maps = ("heatmaps", "fields") if "fields" in outputs else ("heatmaps",)
-        want = [*self._spec.input_hw, 3]
-        if inputs != {"crops": want} or not {"keypoints", "heatmaps"} <= outputs:
-            raise EngineError(
-                f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {inputs} and "
-                f"{sorted(outputs)}. Export it with this version of the app."
-            )
-
 
 def _import_quietly() -> Any:
     """The module openvino. Importing it sends a message about that to its makers, unless their package for it is missing."""
@@ -108,6 +113,12 @@ def _import_quietly() -> Any:
     import openvino
 
     return openvino
+
+
+def _cache() -> dict[str, str]:
+    """Where OpenVINO keeps what it compiled. It refuses to compile where it cannot write there, so there is none then."""
+    folder = Path(platformdirs.user_cache_dir("poseapp")) / "openvino"
+    return {"CACHE_DIR": str(folder)} if writable(folder, make=True) else {}
 
 
 def _length(dimension: Any) -> int | None:

@@ -11,11 +11,11 @@ import onnxruntime as ort
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine.base import Backend, Output, check_crops
+from poseapp.engine.base import Backend, Output, check_crops, check_graph
 
 _DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
 
-ort.disable_telemetry_events()  # ONNX Runtime sends usage data in some builds; the app has no business with that
+ort.disable_telemetry_events()  # for Windows, where the variable in poseapp/__init__.py does not reach all of it
 
 
 class OrtEngine:
@@ -28,7 +28,8 @@ class OrtEngine:
     def __init__(self, path: Path, spec: ModelSpec, threads: int = 0) -> None:
         self._spec = spec
         self._session: ort.InferenceSession | None = open_session(path, threads)
-        self._check_graph(path)
+        inputs = {i.name: list(i.shape)[1:] for i in self._session.get_inputs()}
+        self._maps = check_graph(path, spec, inputs, {o.name for o in self._session.get_outputs()})
         provider = self._session.get_providers()[0]
         self._backend = Backend(f"ONNX Runtime {ort.__version__}", _DEVICES.get(provider, provider), _precision(self._session))
 
@@ -58,18 +59,6 @@ class OrtEngine:
     def close(self) -> None:
         """Free the session; safe to call twice."""
         self._session = None
-
-    def _check_graph(self, path: Path) -> None:
-        assert self._session is not None
-        inputs = {i.name: list(i.shape)[1:] for i in self._session.get_inputs()}
-        outputs = {o.name for o in self._session.get_outputs()}
-        self._maps = ("heatmaps", "fields") if "fields" in outputs else ("heatmaps",)
-        want = [*self._spec.input_hw, 3]
-        if inputs != {"crops": want} or not {"keypoints", "heatmaps"} <= outputs:
-            raise EngineError(
-                f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {inputs} and "
-                f"{sorted(outputs)}. Export it with this version of the app."
-            )
 
 
 def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:

@@ -5,10 +5,8 @@ The graph in model.onnx is run node by node with torch's operators, so weights a
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import importlib.util
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
+from poseapp.engine import cuda
 from poseapp.engine.base import Backend, Output, check_crops
 from poseapp.engine.files import model_file
 
@@ -37,13 +36,9 @@ def unavailable() -> str:
         return "CUDA: PyTorch is not installed. Install it, with CUDA, as pytorch.org says."
     if importlib.util.find_spec("onnx") is None:
         return 'CUDA: onnx is not installed. Install it with: pip install "poseapp[train]"'
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-    except OSError:
-        return "CUDA: there is no NVIDIA driver on this machine. Install it, or choose the CPU."
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        return "CUDA: the NVIDIA driver finds no GPU. Check it with nvidia-smi, or choose the CPU."
+    gpu = cuda.find_gpu()
+    if isinstance(gpu, str):
+        return f"CUDA: {gpu}. It needs an NVIDIA GPU and its driver."
     import torch
 
     if not torch.cuda.is_available():
@@ -136,7 +131,8 @@ class TorchEngine:
                         self._run(self._inputs[size])
                 torch.cuda.current_stream().wait_stream(side)
                 captured = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(captured):
+                # What other threads allocate meanwhile, as a session that loads another model does, must not spoil it.
+                with torch.cuda.graph(captured, capture_error_mode="thread_local"):
                     outputs = self._run(self._inputs[size])
                 self._graphs[size] = captured, outputs
             captured, outputs = self._graphs[size]

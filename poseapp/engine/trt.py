@@ -23,6 +23,7 @@ from poseapp.engine import build, cuda
 from poseapp.engine.base import Backend, Output, Progress, check_crops
 from poseapp.engine.build import MAX_BATCH, Precision
 from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
+from poseapp.engine.files import write_whole
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
@@ -189,6 +190,7 @@ class GpuEngine:
                 with contextlib.suppress(EngineError):
                     self._stream.wait()
             self._network.close()
+            self.__dict__.pop("_stream", None)  # PyCUDA frees it with the last reference, and its context must still be there
         self._device.close()
 
     def _allocate(self) -> None:
@@ -423,15 +425,18 @@ class TrtNetwork:
         if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
             return engine.create_execution_context()
         config = engine.create_runtime_config()
+        if config is None:
+            return None
         config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         if self._own_graphs:
             config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         if self._jit_cache is None:
             self._jit_cache = config.create_runtime_cache()
             with contextlib.suppress(OSError):  # none yet
-                if self._jit_path is not None:  # what another version or GPU left is refused here
+                if self._jit_path is not None and self._jit_cache is not None:  # what another version or GPU left is refused here
                     self._jit_known = self._jit_cache.deserialize(self._jit_path.read_bytes())
-        config.set_runtime_cache(self._jit_cache)
+        if self._jit_cache is not None:
+            config.set_runtime_cache(self._jit_cache)
         return engine.create_execution_context(config)
 
     def _save_jit(self) -> None:
@@ -440,7 +445,7 @@ class TrtNetwork:
         with contextlib.suppress(OSError):  # it only saves time
             serialised = self._jit_cache.serialize()
             if serialised is not None:
-                build.write_whole(self._jit_path, bytes(serialised))
+                write_whole(self._jit_path, bytes(serialised))
 
     def _why(self) -> str:
         return " ".join(self._logger.errors[-1].split())[:200] if self._logger.errors else "no reason given"

@@ -6,6 +6,8 @@ network takes minutes.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import re
 from pathlib import Path
@@ -13,10 +15,37 @@ from typing import Any
 
 import numpy as np
 
-_NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node after the module that made it
+from poseapp.core.errors import ModelError
+from poseapp.core.spec import ModelSpec
+from poseapp.engine.files import model_file, replacing
+from poseapp.engine.ort import OrtEngine
+from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
+
+NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
 # Operators that run in FP16 on every backend. All else in the network (shapes, a centre map) stays in FP32.
 _HALVED = frozenset(["Conv", "Relu", "Add", "Concat", "MaxPool", "Resize", "BatchNormalization", "Slice"])
 _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts and ends
+
+
+def halve(folder: Path) -> float:
+    """Give the model in *folder* its FP16 form: model.fp16.onnx, entered in model.json; returns how far joints move, in px.
+
+    That is on the stored crops. ModelError, and the model is as it was, when FP16 moves them too far or nothing can be written.
+    """
+    spec = ModelSpec.read(folder / "model.json")
+    source = model_file(folder, spec)
+    with replacing(folder) as made, contextlib.ExitStack() as stack:
+        half = made / "model.fp16.onnx"
+        sha256 = write_half(source, half)
+        ours, trusted = (stack.enter_context(contextlib.closing(OrtEngine(path, spec))) for path in (half, source))
+        px = difference_px(ours, trusted, sample_crops(spec.input_hw))
+        if not px <= TOLERANCE_PX["FP16"]:
+            raise ModelError(
+                f"{spec.name}: FP16 moves joints by {px:.2f} px on the stored crops, 0.5 is the most. It is not kept."
+            )
+        changed = dataclasses.replace(spec, variants={**spec.variants, "fp16": sha256})
+        (made / "model.json").write_text(changed.to_json(), encoding="utf-8")
+    return px
 
 
 def write_half(source: Path, target: Path) -> str:
@@ -33,7 +62,7 @@ def write_half(source: Path, target: Path) -> str:
     constants = {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"}
     types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
     halved = [
-        n for n in graph.node if n.op_type in _HALVED and _NETWORK.match(n.name) and types.get(n.output[0]) == TensorProto.FLOAT
+        n for n in graph.node if n.op_type in _HALVED and NETWORK.match(n.name) and types.get(n.output[0]) == TensorProto.FLOAT
     ]
     made_half = {n.output[0] for n in halved}
     nodes: list[Any] = []

@@ -8,7 +8,6 @@ See Jacob et al., CVPR 2018, and Nagel et al., "A White Paper on Neural Network 
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from numpy.typing import NDArray
 
 from poseapp.core.errors import ModelError
 from poseapp.core.types import FloatArray, ImageArray
+from poseapp.nets.half import NETWORK
 
 Range = Literal["max", "percentile", "error"]
 RANGES: tuple[Range, ...] = get_args(Range)
 LARGEST = 127
 PERCENTILE = 99.99
 MIN_CROPS = 16
-_NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node after the module that made it
 _KEPT_PER_CROP = 1024  # values of each tensor, drawn at random; enough for its distribution
 
 
@@ -90,7 +89,7 @@ class Calibration:
 
 def convolutions(model: Any) -> list[Any]:
     """The Conv nodes of the network in a graph of this project: those of normalisation and decoding are no part of it."""
-    return [node for node in model.graph.node if node.op_type == "Conv" and _NETWORK.match(node.name)]
+    return [node for node in model.graph.node if node.op_type == "Conv" and NETWORK.match(node.name)]
 
 
 def quantise(source: Path, target: Path, calibration: Calibration, ranges: Range = "max", keep: Sequence[str] = ()) -> Quantised:

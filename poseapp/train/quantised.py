@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine
-from poseapp.engine.files import model_file
+from poseapp.engine.files import model_file, replacing
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.nets.quantise import RANGES, Calibration, Quantised, Range, quantise
@@ -78,38 +77,27 @@ def quantise_model(
     On each file of *annotations*, with its pictures in *images*, FP32 and INT8 are scored (*limit*: on so many people); the
     other pictures in *images* give the crops to calibrate on, and to choose between *ranges*. Raises ModelError, and leaves
     the model as it was, when INT8 loses more than 0.01 mean OKS or 1.0 PCK@0.2 there or moves the joints of the stored crops
-    by more than 1.5 px.
+    by more than 1.5 px, and when nothing can be written.
     """
     spec = ModelSpec.read(folder / "model.json")
     source = model_file(folder, spec)
-    reference = OrtEngine(source, spec)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
-    os.close(handle)
-    made = Path(name)
-    try:
+    with replacing(folder) as made, closing(OrtEngine(source, spec)) as reference:
         crops = calibration_crops(images, annotations, reference, CALIBRATE + CHOOSE, lambda share: tell("cutting crops", share))
-        quantised = _best(source, made, spec, reference, crops, ranges, tell)
-        engine = _engine(made, spec)
-        try:
+        quantised = _best(source, made / "model.int8.onnx", spec, reference, crops, ranges, tell)
+        with closing(_engine(made / "model.int8.onnx", spec)) as engine:
             stored = sample_crops(spec.input_hw)
             px = distance_px(answers(engine, stored), answers(reference, stored))
             losses = tuple(_loss(path, images, reference, engine, limit, tell) for path in annotations)
             report = Report(quantised, px, losses, engine.backend.runtime)
-        finally:
-            engine.close()
         bad = next((loss for loss in losses if not loss.acceptable), None)
         if bad is not None:
             raise ModelError(f"{spec.name}: INT8 loses too much: {bad}. Give more, and more typical, pictures with --images.")
-        if px > TOLERANCE_PX["INT8"]:
+        if not px <= TOLERANCE_PX["INT8"]:
             raise ModelError(
                 f"{spec.name}: INT8 moves joints by {px:.1f} px on the stored crops, 1.5 is the most. It is not kept."
             )
-        made.chmod(0o644)
-        os.replace(made, folder / "model.int8.onnx")
-    finally:
-        reference.close()
-        made.unlink(missing_ok=True)
-    _enter(folder, spec, report, command)
+        (made / "model.json").write_text(_entered(spec, report).to_json(), encoding="utf-8")
+        (made / "README.md").write_text(_card(folder, spec, report, command), encoding="utf-8")
     return report
 
 
@@ -125,6 +113,8 @@ def calibration_crops(
     crops: list[ImageArray] = []
     labelled = {p.path for path in scored for p in LabelledSet(path, images, "val").read(spec.skeleton, 1)}
     pictures = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES and p not in labelled)
+    if not images.is_dir():
+        raise DataError(f"{images}: no such folder. Give one of JPEG or PNG files with --images.")
     if not pictures:
         raise DataError(f"{images}: no pictures besides those to score on. Give a folder of JPEG or PNG files with --images.")
     for i in random.permutation(len(pictures)):
@@ -180,23 +170,25 @@ def _loss(annotations: Path, images: Path, reference: Engine, engine: Engine, li
     return Loss(annotations.name, before.people, (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total))
 
 
-def _enter(folder: Path, spec: ModelSpec, report: Report, command: str) -> None:
-    """Write hash and figures into model.json, and the section INT8 into README.md, in the place of an older one."""
+def _entered(spec: ModelSpec, report: Report) -> ModelSpec:
+    """*spec* with hash and figures of the INT8 file, in the place of older ones."""
     metrics = {key: value for key, value in spec.metrics.items() if not key.startswith("int8_")}
     metrics["int8_px"] = round(report.px, 3)
     for loss in report.losses:
         name = Path(loss.annotations).stem
-        metrics |= {f"int8_oks_loss_{name}": round(loss.oks[0] - loss.oks[1], 5)}
-        metrics |= {f"int8_pck_loss_{name}": round(loss.pck[0] - loss.pck[1], 5)}
-    variants = {**spec.variants, "int8": report.quantised.sha256}
-    changed = dataclasses.replace(spec, metrics=metrics, variants=variants)
-    _write(folder / "model.json", changed.to_json())
+        metrics[f"int8_oks_loss_{name}"] = round(loss.oks[0] - loss.oks[1], 5)
+        metrics[f"int8_pck_loss_{name}"] = round(loss.pck[0] - loss.pck[1], 5)
+    return dataclasses.replace(spec, metrics=metrics, variants={**spec.variants, "int8": report.quantised.sha256})
+
+
+def _card(folder: Path, spec: ModelSpec, report: Report, command: str) -> str:
+    """The model card with the section INT8, in the place of an older one."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else f"# {spec.name}\n"
     text = re.sub(rf"{_SECTION}\n.*?(?=^## |\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
     at = text.find("## Known limits")
     at = len(text) if at < 0 else at
-    _write(card, f"{text[:at].rstrip()}\n\n{_section(report, command)}\n{text[at:]}")
+    return f"{text[:at].rstrip()}\n\n{_section(report, command)}\n{text[at:]}"
 
 
 def _section(report: Report, command: str) -> str:
@@ -219,14 +211,3 @@ crops joints move by {report.px:.2f} px on average.
 
 Measured in {report.runtime}.{made}
 """
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -205,3 +206,28 @@ def test_an_int8_file_that_is_not_the_models_is_replaced_and_says_so(folder: Pat
 def test_an_unknown_precision(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"^precision 'int4': expected one of auto, fp32, fp16, int8\.$"):
         load_engine(folder, "cpu", 1, precision="int4")
+
+
+def test_openvino_runs_where_its_cache_cannot_be_written(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file in the way")
+    engine = load_engine(folder, "openvino", 1)
+    engine.close()
+    assert engine.backend.runtime.startswith("OpenVINO")
+    assert engine.backend.fallback == ""
+
+
+def test_an_openvino_that_cannot_be_imported_is_replaced_and_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken" / "openvino").mkdir(parents=True)
+    (tmp_path / "broken" / "openvino" / "__init__.py").write_text("raise ImportError('libopenvino.so: no such file')")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "openvino"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path / "broken"))
+    engine = load_engine(folder, "openvino", 1)
+    engine.close()
+    assert engine.backend.runtime.startswith("ONNX Runtime")
+    assert engine.backend.fallback == "tiny: OpenVINO cannot be imported (libopenvino.so: no such file). Install it again."
+    timed = load_engine(folder, "cpu", 1, go_on)
+    timed.close()
+    assert timed.backend.runtime.startswith("ONNX Runtime")

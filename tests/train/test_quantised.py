@@ -89,8 +89,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_crops_are_whole_pictures_and_the_people_in_them(repo_root: Path, pictures: Path) -> None:
     engine = load_engine(repo_root / "engines" / "hourglass-s", "cpu", precision="fp32")
     crops = calibration_crops(pictures, (), engine, 24)
-    with pytest.raises(DataError, match="no pictures besides those to score on"):
+    with pytest.raises(DataError, match=r"nowhere: no such folder\."):
         calibration_crops(pictures / "nowhere", (), engine, 24)
+    (pictures / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures besides those to score on"):
+        calibration_crops(pictures / "empty", (), engine, 24)
     engine.close()
     assert crops.shape == (24, *engine.spec.input_hw, 3)
     assert len({crop.tobytes() for crop in crops}) == 24

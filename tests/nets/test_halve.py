@@ -1,0 +1,37 @@
+"""Giving a model of the store its FP16 form."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from poseapp.cli import main
+from poseapp.core.errors import ModelError
+from poseapp.core.spec import ModelSpec
+from poseapp.engine.files import model_file
+from poseapp.nets.half import halve
+
+
+@pytest.fixture
+def folder(repo_root: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(repo_root / "engines" / "hourglass-s", tmp_path / "engines" / "hourglass-s")
+
+
+def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = ModelSpec.read(folder / "model.json")
+    assert main(["models", "halve", "hourglass-s", "--engines-dir", str(folder.parent)]) == 0
+    assert "model.fp16.onnx: joints move by 0.0" in capsys.readouterr().err
+    after = ModelSpec.read(folder / "model.json")
+    assert after.variants.items() >= before.variants.items()
+    half = model_file(folder, after, "fp16")
+    assert half.stat().st_size < 0.6 * (folder / "model.onnx").stat().st_size
+    assert not list(folder.glob(".making-*"))
+
+
+def test_a_model_that_is_damaged_is_left_alone(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match=r"model\.onnx: expected SHA-256"):
+        halve(folder)
+    assert not (folder / "model.fp16.onnx").exists()
