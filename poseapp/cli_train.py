@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
 import shlex
@@ -106,15 +107,36 @@ def train_command(
         if (folder / "last.pt").exists() and not resume:
             raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
         people, validation = read_sets(data, val, chosen)
-        if resident:
-            people = hold(people, chosen, place)
         if workers < 0:
             from poseapp.engine.ort import available_cores
 
             workers = max(1, min(8, available_cores() // world - 1))
         command = command_line(recipe, data, val, set_ or [], start_from, teacher)
         how = How(place, workers, rank, max_minutes, save_every, validate_every, compile_, resume, start_from, teacher, command)
-        run_training(chosen, people, validation, folder, how, changes)
+        with warnings_shown(rank):
+            if resident:
+                people = hold(people, chosen, place)
+            run_training(chosen, people, validation, folder, how, changes)
+
+
+@contextmanager
+def warnings_shown(rank: int) -> Iterator[None]:
+    """Inside, what a training warns of, such as a picture that cannot be read, is printed above the progress bar."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    logger = logging.getLogger("poseapp.train")
+    before = logger.level, logger.propagate
+    handler = RichHandler(console=Console(stderr=True, quiet=rank > 0, highlight=False), show_path=False, show_level=False)
+    logger.addHandler(handler)
+    logger.setLevel(min(logging.WARNING, logging.getLogger().level))
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def command_line(
@@ -218,7 +240,6 @@ def run_training(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    from poseapp.train import checkpoint
     from poseapp.train.distil import load_teacher
     from poseapp.train.loop import Options, train
     from poseapp.train.monitor import Monitor
@@ -229,8 +250,9 @@ def run_training(
         f"{recipe.name}: {len(people):,} {task_of(recipe).items} to train on, {len(validation):,} to validate on; "
         f"{how.device}, run in {folder}"
     )
+    if not validation:
+        console.print("No val part, so nobody will know how good it is: label some pictures apart, and give them with --val.")
     learnt = load_teacher(how.teacher, recipe, torch.device(how.device)) if how.teacher else None
-    begun = int(checkpoint.read(folder / "last.pt")["step"]) if how.resume else 0
     with stop_signals() as stop:
         steps = train(
             recipe,
@@ -258,8 +280,8 @@ def run_training(
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        monitor = Monitor(folder, task_of(recipe).figures, begun) if how.rank == 0 else None
-        done = total = begun
+        monitor = None
+        done = total = 0
         try:
             with Progress(*columns, console=console, speed_estimate_period=300) as bar, closing(steps):
                 task = bar.add_task("starting", total=None)
@@ -269,7 +291,9 @@ def run_training(
                     smooth = at.loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * at.loss
                     text = f"step {done:,}/{total:,}  loss {smooth:.5f}  lr {at.lr:.1e}  {at.images_per_s:.0f} img/s"
                     bar.update(task, completed=done, total=total, description=text)
-                    if monitor is not None:
+                    if how.rank == 0:
+                        # Not before the first step is done: a training that is refused leaves the folder as it was.
+                        monitor = monitor or Monitor(folder, task_of(recipe).figures, at.step - 1)
                         monitor.add(at)
                     if at.validation is not None:
                         console.print(
@@ -343,8 +367,9 @@ def check_sets(data: list[str]) -> None:
                     if report.counts[kind]:
                         table.add_row(meaning, f"{report.counts[kind]:,}", what, "; ".join(report.examples[kind][:3]))
             console.print(table if report.counts else f"{table.title}: nothing to complain about")
-            labels = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.joints.items())
-            console.print(f"labels: {labels}", style="dim", highlight=False)
+            if report.joints:
+                labels = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.joints.items())
+                console.print(f"labels: {labels}", style="dim", highlight=False)
     if refused:
         raise DataError("check: training would refuse this. Mend what is marked 'refuses'.")
 
@@ -403,17 +428,17 @@ def evaluate_command(
         engine.close()
         if detector is not None:
             detector.close()
-    if drawn is not None or scores is not None:
-        write_card_pictures(result, drawn, scores)
-    if sheet is not None:
-        write_png(contact_sheet(result), sheet)
-        typer.echo(f"The worst people: {sheet}")
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(result.figures.to_json(), encoding="utf-8")
         except OSError as error:
             raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
+    if drawn is not None or scores is not None:
+        write_card_pictures(result, drawn, scores)
+    if sheet is not None:
+        write_png(contact_sheet(result), sheet)
+        typer.echo(f"The worst people, truth on the left: {sheet}")
 
 
 def default_boxes(engine: Engine) -> str:

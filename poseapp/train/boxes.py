@@ -10,13 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from poseapp.core.boxes import Found, at_threshold, average_precision
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.nets.deploy import Normalise
 from poseapp.nets.detector import STRIDE, BoxDecoder
-from poseapp.train.loader import loader_options
+from poseapp.train.loader import loaded
 from poseapp.train.pictures import Picture
 from poseapp.train.scenes import Seen, WholePictures, moved_box
 
@@ -124,11 +123,15 @@ def validate_boxes(
     normalise, decoder = Normalise().to(device), BoxDecoder(BOXES).to(device)
     found: list[Found] = []
     shown: list[ImageArray] = []
-    for crops, affines in DataLoader(WholePictures(pictures, input_hw), 8, **loader_options(workers)):
+    number = 0
+    for (crops, affines), readable in loaded(WholePictures(pictures, input_hw), workers, batch_size=8):
         x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
         boxes = decoder(net(x)).cpu().numpy()  # (N, M, 5)
-        for crop, best, affine in zip(crops.numpy(), boxes, affines.numpy(), strict=True):
-            picture = pictures[len(found)]
+        for crop, best, affine, known in zip(crops.numpy(), boxes, affines.numpy(), readable, strict=True):
+            picture = pictures[number]
+            number += 1
+            if not known:
+                continue
             truth = np.array([moved_box(p.box, affine) for p in picture.people], np.float32).reshape(-1, 4)
             crowds = np.array([moved_box(box, affine) for box in picture.crowds], np.float32).reshape(-1, 4)
             found.append(Found(best[:, :4], best[:, 4], truth, crowds))

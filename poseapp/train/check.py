@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.train.people import joint_names, load_json
+from poseapp.train.people import joint_names, load_json, read_image
 from poseapp.train.sets import LabelledSet
 
+FEW = 5  # labelled joints that most recipes ask for
 EXAMPLES = 5  # named for each kind of finding
 
 # Each finding, and what training does about it.
@@ -26,12 +26,14 @@ REFUSED = {
     "keypoint count": "another number of keypoints than the category names",
     "unknown picture": "an annotation of a picture that the file does not list",
     "not a number": "a box or a keypoint that is not a finite number",
+    "nobody": "no person who can be trained on",
 }
 SKIPPED = {
     "unreadable picture": "damaged, empty or cut short: its people get no weight",
     "no labels": "no labelled joint: left out",
     "empty box": "a box without area: left out",
     "crowd": "a crowd: left out",
+    "few labels": f"fewer than {FEW} labelled joints: left out by most recipes",
 }
 NOTED = {
     "wrong size": "the picture has another size than its entry says",
@@ -63,7 +65,7 @@ class Report:
     @property
     def refused(self) -> bool:
         """Whether a training with this set would be refused."""
-        return any(kind in REFUSED for kind in self.counts) or self.people == 0
+        return any(kind in REFUSED for kind in self.counts)
 
 
 def check_set(
@@ -77,11 +79,19 @@ def check_set(
     *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at.
     """
     report = Report(annotations)
+    _check_into(report, LabelledSet(annotations, images, split), on_picture)
+    if report.people == 0 and "format" not in report.counts:
+        report.add("nobody", annotations.name)
+    return report
+
+
+def _check_into(report: Report, part: LabelledSet, on_picture: Callable[[int, int], None]) -> None:
+    """Put into *report* what is wrong with *part*."""
+    annotations, images = part.annotations, part.images
     try:
-        part = LabelledSet(annotations, images, split)
         if part.format != "coco":
             _check_people(report, part, on_picture)
-            return report
+            return
         content = load_json(annotations)
         names = joint_names(content)
         pictures = {entry["id"]: entry for entry in content["images"]}
@@ -89,10 +99,10 @@ def check_set(
         entries = list(content["annotations"])
     except DataError as error:
         report.add("format", str(error))
-        return report
+        return
     except (KeyError, TypeError, AttributeError) as error:
         report.add("format", f"{annotations.name}: {error!r}")
-        return report
+        return
     sizes = _look_at_all(report, paths, on_picture)
     for identity, size in sizes.items():
         said = pictures[identity].get("height", size[0]), pictures[identity].get("width", size[1])
@@ -103,7 +113,6 @@ def check_set(
     for entry in entries:
         labels += _check_annotation(report, entry, len(names), paths, sizes, seen)
     report.joints = dict(zip(names, labels.tolist(), strict=True))
-    return report
 
 
 def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, int], None]) -> None:
@@ -123,7 +132,7 @@ def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, 
             report.add("empty box", name)
         else:
             _check_place(report, name, person.joints[known, :2], person.box, sizes.get(person.image_id))
-            report.people += 1
+            _count(report, name, known)
             labels += known
     report.joints = dict(zip(skeleton.keypoints, labels.tolist(), strict=True))
 
@@ -145,14 +154,11 @@ def _look_at_all(report: Report, paths: dict[Any, Path], on_picture: Callable[[i
 def _look(item: tuple[Any, Path]) -> tuple[Any, str, tuple[int, int] | None]:
     """A picture's id, what is wrong with it ("" for nothing), and its height and width."""
     identity, path = item
-    try:
-        content = path.read_bytes()
-    except OSError:
+    if not path.is_file():
         return identity, "missing picture", None
-    # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
-    whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
-    if image is None:
+    try:
+        image = read_image(path)
+    except DataError:
         return identity, "unreadable picture", None
     return identity, "", (image.shape[0], image.shape[1])
 
@@ -199,8 +205,15 @@ def _check_annotation(
     if not entry.get("area"):
         report.add("no area", name)
     _check_place(report, name, joints[known, :2], box, sizes.get(identity))
-    report.people += 1
+    _count(report, name, known)
     return known.astype(np.int64)
+
+
+def _count(report: Report, name: str, known: NDArray[np.bool_]) -> None:
+    """Count a person with the labels *known* (k,)."""
+    report.people += 1
+    if np.count_nonzero(known) < FEW:
+        report.add("few labels", name)
 
 
 def _check_place(

@@ -64,18 +64,24 @@ def read(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: not found. Start without --resume, or give the folder of an earlier run.") from None
+        raise CheckpointError(f"{path}: not found. Give a run's folder or one of its checkpoints (.pt).") from None
     except Exception as error:
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}).") from None
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint ({type(error).__name__}). Give a run's folder or one of its checkpoints."
+        ) from None
     if not isinstance(state, dict) or not {"recipe", "step", "steps", "net", "ema"} <= state.keys():
-        raise CheckpointError(f"{path}: not a checkpoint of this training code.")
+        raise CheckpointError(f"{path}: not a checkpoint of this training code. Give one that `poseapp train` wrote.")
     return state
 
 
 def restore(path: Path, training: Training) -> None:
     """Put the content of the checkpoint at *path* into *training*; CheckpointError when it belongs to another run."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: not found. Start without --resume, or give the folder of an earlier run.")
     state = read(path)
     recipe = training.recipe
+    if not state["net"]:
+        raise CheckpointError(f"{path}: holds averaged weights alone: a run cannot go on from it. Begin with --start-from.")
     if state["recipe"] != recipe.name:
         raise CheckpointError(f"{path}: expected a checkpoint of {recipe.name}, got {state['recipe']}. Give its own folder.")
     if state.get("overrides", {}) != dict(training.overrides):

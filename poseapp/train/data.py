@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,15 +13,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from poseapp.core import transform
-from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.augment import Augment, Looks
 from poseapp.train.people import BOX_PADDING, Person, read_image
 from poseapp.train.targets import Target
-
-log = logging.getLogger(__name__)
 
 Sample = tuple[Tensor, Tensor, Tensor]  # crop (H, W, 3) uint8 BGR, target (C, h, w), weight (C,)
 Batch = tuple[Tensor, Tensor, Tensor]  # the same with N in front
@@ -33,7 +29,7 @@ class PoseDataset(Dataset[Sample]):
 
     One affine takes each sample straight from the original picture to the network's input. The random
     numbers of a sample depend on (seed, epoch, i) alone, so any number of loader processes, and a
-    resumed run, see the same data.
+    resumed run, see the same data. A picture that cannot be read raises DataError.
     """
 
     def __init__(
@@ -52,12 +48,7 @@ class PoseDataset(Dataset[Sample]):
         epoch, i = key
         person = self.people[i]
         random = np.random.default_rng((self.seed, epoch, i))
-        try:
-            image = read_image(person.path)
-        except DataError as error:  # one bad picture among thousands must not end a night's run
-            log.warning("%s Skipped.", error)
-            return self.nothing()
-        return self.sample(person, image, random, self._together.get(person.path, ()))
+        return self.sample(person, read_image(person.path), random, self._together.get(person.path, ()))
 
     def nothing(self) -> Sample:
         """A black sample whose weight is 0."""

@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from poseapp.core import heatmap, metrics, paf, transform
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import Normalise
 from poseapp.render import DrawOptions, draw_poses
 from poseapp.train.boxes import visible
-from poseapp.train.loader import loader_options
+from poseapp.train.loader import loaded
 from poseapp.train.pictures import Picture
 from poseapp.train.recipes import Recipe
 from poseapp.train.scenes import Seen, WholePictures
@@ -96,24 +95,26 @@ def validate_scenes(
     best: list[float] = []
     shown: list[ImageArray] = []
     number = 0
-    for crops, affines in DataLoader(WholePictures(pictures, recipe.input_hw), 8, **loader_options(workers)):
+    for (crops, affines), readable in loaded(WholePictures(pictures, recipe.input_hw), workers, batch_size=8):
         x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
         out = net(x)
         maps = (out if isinstance(out, Tensor) else out[-1]).float().cpu().numpy()
-        for crop, values, affine in zip(crops.numpy(), maps, affines.numpy(), strict=True):
+        for crop, values, affine, known in zip(crops.numpy(), maps, affines.numpy(), readable, strict=True):
+            number += 1
+            if not known:
+                continue
             people, _ = paf.decode(values[:joints], values[-2 * len(skeleton.limbs) :], skeleton)
             people[..., :2] = transform.apply(to_input, people[..., :2])
             if len(shown) < _SHOWN:
                 shown.append(_drawn(crop, people, recipe))
             people[..., :2] = transform.apply(transform.invert(affine), people[..., :2])
-            for person in pictures[number].people:
+            for person in pictures[number - 1].people:
                 if metrics.labelled(person.joints).sum() >= metrics.MIN_OKS_JOINTS:
                     xy = np.nan_to_num(people[..., :2], nan=-1e6)  # a joint that was not found is far off
                     similarity = metrics.oks(
                         xy, np.repeat(person.joints[None], len(xy), axis=0), [person.area] * len(xy), skeleton.sigmas
                     )
                     best.append(float(similarity.max(initial=0.0)))
-            number += 1
     net.train(was_training)
     scores = np.array(best) if best else np.zeros(1)
     return SceneValidation(float(scores.mean()), float((scores >= 0.5).mean()), np.hstack(shown) if shown else None)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
 
+from poseapp.core.errors import DataError
 from poseapp.train.data import Batch, PoseDataset
 from poseapp.train.people import Person
 from poseapp.train.recipes import Recipe
@@ -19,6 +23,10 @@ from poseapp.train.shards import ShardDataset, Shards
 from poseapp.train.targets import Target
 
 Data = Sequence[Person] | Shards | Resident
+
+log = logging.getLogger(__name__)
+
+GONE = 100  # samples in a row without a picture: a disk is missing, not a picture
 
 
 class Order:
@@ -52,21 +60,83 @@ def steps_of(
 ) -> Iterator[list[Batch]]:
     """The batches of each step of *position*, ``accumulate`` of them a step, loaded by *workers* processes (0: this one)."""
     batches: Iterable[Any]
+    order = Order(len(data), recipe, position, steps_per_epoch, rank, world)
     if isinstance(data, Shards):
         stream = ShardDataset(data, recipe, target, position, rank, world)
-        batches = DataLoader(stream, batch_size=None, **loader_options(workers))
+        batches = (batch for batch, _ in _told(DataLoader(stream, batch_size=None, **loader_options(workers))))
     elif isinstance(data, Resident):
-        batches = data.batches(Order(len(data), recipe, position, steps_per_epoch, rank, world), target, position.start, rank)
+        batches = data.batches(order, target, position.start, rank)
     else:
         dataset = PoseDataset(data, recipe.skeleton, target, recipe.augment, recipe.seed)
-        order: Any = Order(len(data), recipe, position, steps_per_epoch, rank, world)
-        batches = DataLoader(dataset, batch_sampler=order, **loader_options(workers))
+        batches = (batch for batch, _ in loaded(dataset, workers, batch_sampler=order))
     step: list[Batch] = []
     for crops, targets, weights in batches:
         step.append((crops, targets, weights))
         if len(step) == recipe.accumulate:
             yield step
             step = []
+
+
+class Samples(Protocol):
+    """A map-style dataset of tuples that raises DataError for a picture that cannot be read."""
+
+    def __getitem__(self, key: Any) -> tuple[Any, ...]:
+        """One sample."""
+        ...
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def nothing(self) -> tuple[Any, ...]:
+        """What stands in for a sample without a picture."""
+        ...
+
+
+class _Sparing(Dataset[tuple[Any, ...]]):
+    """*samples*, each followed by ""; or by what is wrong with its picture, behind ``nothing()``.
+
+    One bad picture among thousands must not end a night's run.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Any) -> tuple[Any, ...]:
+        try:
+            return *self.samples[key], ""
+        except DataError as error:
+            return *self.samples.nothing(), str(error)
+
+
+def loaded(samples: Samples, workers: int, **batching: Any) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
+    """The batches of *samples*, and which of each (N,) have a picture; *batching* is DataLoader's.
+
+    A picture that cannot be read is told of once. Raises DataError when none can be read any more.
+    """
+    return _told(DataLoader(_Sparing(samples), **batching, **loader_options(workers)))
+
+
+def _told(batches: Iterable[Any]) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
+    """*batches* without their last part, what is wrong with each picture, which is told of and given as (N,)."""
+    in_a_row = 0
+    for *batch, faults in batches:
+        for fault in faults:
+            in_a_row = in_a_row + 1 if fault else 0
+            if fault:
+                tell_once(fault)
+            if in_a_row >= GONE:
+                raise DataError(f"training: {GONE} pictures in a row cannot be read, the last: {fault}")
+        yield batch, np.array([not fault for fault in faults])
+
+
+@functools.cache
+def tell_once(fault: str) -> None:
+    """Warn of a picture that cannot be read, the first time in this process."""
+    log.warning("%s Until then it is left out.", fault)
 
 
 def loader_options(workers: int) -> dict[str, Any]:
@@ -84,3 +154,4 @@ def loader_options(workers: int) -> dict[str, Any]:
 
 def _one_thread(_worker: int) -> None:
     cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the error says it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import random
@@ -28,6 +29,8 @@ from poseapp.train.ema import Ema
 from poseapp.train.losses import distil
 from poseapp.train.recipes import Phase, Recipe, Supervision
 from poseapp.train.task import Items, Score, task_of
+
+log = logging.getLogger(__name__)
 
 _AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -93,14 +96,19 @@ def train(
     device = torch.device(options.device)
     first = rank == 0  # the one that writes
     if first:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be made ({error.strerror}). Give another folder for the run.") from None
 
     task = task_of(recipe)
     people_per_step = recipe.batch * recipe.accumulate * world
     steps_per_epoch = len(data) // people_per_step
     if steps_per_epoch == 0:
+        fits = max(1, len(data) // (recipe.accumulate * world))
         raise DataError(
-            f"training: expected at least {people_per_step} people (one batch), got {len(data)}. Use a smaller batch."
+            f"training: expected at least {people_per_step} {task.items} (one step), got {len(data)}. "
+            f"Use a smaller batch: --set batch={fits}."
         )
     steps = max(1, round(recipe.epochs * steps_per_epoch))
     validate_every = max(1, round(options.validate_every * steps_per_epoch))
@@ -115,7 +123,10 @@ def train(
     training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps)
     training.overrides, training.command = overrides or {}, command
     if start_from is not None:
-        checkpoint.start_from(start_from, training)
+        fresh = checkpoint.start_from(start_from, training)
+        if fresh and first:
+            log.warning("%s: %d of %d weights do not fit and start afresh, %s first.",
+                        start_from, len(fresh), len(net.state_dict()), fresh[0])  # fmt: skip
     if resume:
         checkpoint.restore(folder / "last.pt", training)
     runner = compiled(net, device) if options.compiled else net
@@ -255,14 +266,18 @@ def compiled(net: nn.Module, device: torch.device) -> nn.Module:
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to zero, a drop at each of the recipe's shares, or no change."""
-    if step < recipe.warmup_steps:
-        return recipe.lr * (step + 1) / recipe.warmup_steps
+    """Linear warm-up, then half a cosine down to zero, a drop at each of the recipe's shares, or no change.
+
+    The warm-up takes at most a tenth of the run: a few hundred pictures make few steps.
+    """
+    warmup = min(recipe.warmup_steps, steps // 10)
+    if step < warmup:
+        return recipe.lr * (step + 1) / warmup
     if recipe.schedule == "constant":
         return recipe.lr
     if recipe.schedule == "step":
         return recipe.lr * recipe.lr_drop_factor ** sum(step >= round(share * steps) for share in recipe.lr_drops)
-    done = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
+    done = (step - warmup) / max(1, steps - warmup)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 

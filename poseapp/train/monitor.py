@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
@@ -31,14 +32,30 @@ class Monitor:
     def __init__(self, folder: Path, figures: Sequence[str], resumed_at: int = 0, every: int = 50) -> None:
         self.folder, self.figures, self.every = folder, tuple(figures), every
         self._losses: list[float] = []
-        folder.mkdir(parents=True, exist_ok=True)
-        self._rows = [row for row in read_rows(folder / "progress.csv") if row["step"] <= resumed_at] if resumed_at else []
-        self._file = (folder / "progress.csv").open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, [*COLUMNS, *self.figures])
+        rows = read_rows(folder / "progress.csv") if resumed_at else []
+        self._rows = [row for row in rows if row["step"] <= resumed_at]
+        try:
+            self._file = self._begun(folder / "progress.csv")
+            self._board = _board(folder, resumed_at)
+        except OSError as error:
+            raise self._full(error) from None
+
+    def _begun(self, path: Path) -> TextIO:
+        """The file at *path*, opened behind the rows that stay. It replaces the old one whole: a full disk costs no row."""
+        temporary = path.with_suffix(".tmp")
+        file = temporary.open("w", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(file, [*COLUMNS, *self.figures])
         self._csv.writeheader()
         for row in self._rows:
             self._csv.writerow({key: "" if math.isnan(value) else value for key, value in row.items()})
-        self._board = _board(folder, resumed_at)
+        file.close()
+        os.replace(temporary, path)
+        file = path.open("a", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(file, [*COLUMNS, *self.figures])
+        return file
+
+    def _full(self, error: OSError) -> DataError:
+        return DataError(f"{self.folder}: cannot be written ({error.strerror or error}). Free some disk space, then --resume.")
 
     def add(self, progress: Progress) -> None:
         """Take in one step."""
@@ -59,9 +76,7 @@ class Monitor:
             self._file.flush()
             self._show(row, result)
         except OSError as error:
-            raise DataError(
-                f"{self.folder}: cannot be written ({error.strerror}). Free some disk space, then --resume."
-            ) from None
+            raise self._full(error) from None
 
     def _show(self, row: dict[str, Any], result: Score | None) -> None:
         if self._board is not None:
@@ -76,7 +91,8 @@ class Monitor:
         with suppress(OSError):
             self._file.close()
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):
+                self._board.close()
         rows = read_rows(self.folder / "progress.csv")
         if rows:
             with suppress(OSError):

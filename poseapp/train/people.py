@@ -163,16 +163,19 @@ def check_pictures(people: Sequence[Person], annotations: Path, min_joints: int)
 
 
 def read_image(path: Path) -> ImageArray:
-    """The picture (H, W, 3) uint8 BGR at *path*; DataError when it cannot be decoded."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None or image.size == 0:
-        raise DataError(f"{path}: not a readable picture. Remove it or its annotations.")
-    return image.astype(np.uint8, copy=False)
+    """The picture (H, W, 3) uint8 BGR at *path*; DataError when it cannot be read."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Put it back, or remove its annotations.") from None
+    return decode_image(content, str(path))
 
 
 def decode_image(content: bytes, name: str) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
+    whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
     if image is None:
         raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
     return image.astype(np.uint8, copy=False)

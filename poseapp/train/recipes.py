@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -123,6 +124,8 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 T = typing.TypeVar("T", Recipe, Augment)
 
+_POSITIVE = ("epochs", "batch", "accumulate", "lr", "stride", "sigma_px")
+
 
 def _changed(holder: T, name: str, text: str, key: str) -> T:
     hints = typing.get_type_hints(type(holder))
@@ -133,6 +136,8 @@ def _changed(holder: T, name: str, text: str, key: str) -> T:
     hint = hints[name]
     try:
         value = _parsed(text, hint)
+        if hint in (int, float) and not (0 < value < math.inf or (value == 0 and name not in _POSITIVE)):
+            raise DataError(f"recipe: {key}: expected a number {'above' if name in _POSITIVE else 'of at least'} 0, got {text}.")
     except ValueError:
         wanted = " or ".join(map(str, typing.get_args(hint))) or hint.__name__
         raise DataError(f"recipe: {key}: expected {wanted}, got {text!r}.") from None

@@ -192,7 +192,7 @@ def _load(
         try:
             image = read_image(people[indices[0]].path)
         except DataError as error:
-            log.warning("%s Skipped.", error)
+            log.warning("%s Until then it is left out.", error)
             return
         for i in indices:
             height = fit_aspect(people[i].box, recipe.input_hw, BOX_PADDING)[3]

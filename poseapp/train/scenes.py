@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +13,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from poseapp.core import transform
-from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray, ImageArray
@@ -22,8 +20,6 @@ from poseapp.train.augment import Augment
 from poseapp.train.data import Sample
 from poseapp.train.people import Person, read_image
 from poseapp.train.pictures import Picture, Scenes
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +49,7 @@ class SceneDataset(Dataset[Sample]):
     """Scenes: item (epoch, i) shows picture i: ``crop`` (H, W, 3) uint8 BGR, ``target`` (C, h, w), ``weight`` (C', h, w).
 
     Each tile is a crop of its own with targets of its own, so nobody's reach into a neighbouring tile. A sample's random
-    numbers depend on (seed, epoch, i) alone, as PoseDataset's.
+    numbers depend on (seed, epoch, i) alone, as PoseDataset's. A picture that cannot be read raises DataError.
     """
 
     def __init__(
@@ -98,6 +94,12 @@ class SceneDataset(Dataset[Sample]):
             crop = self.augment.appearance(crop, random)
         return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight)
 
+    def nothing(self) -> Sample:
+        """A black sample whose weight is 0."""
+        target, weight = self.encoder.encode((), (), self.input_hw)
+        crop = np.zeros((*self.input_hw, 3), np.uint8)
+        return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight * 0)
+
     def _chosen(self, i: int, count: int, random: np.random.Generator) -> list[Picture]:
         """The pictures of a scene: picture i and any others; some of them give their place to a group."""
         numbers = random.integers(len(self.pictures), size=count)
@@ -111,13 +113,8 @@ class SceneDataset(Dataset[Sample]):
     def tile(
         self, picture: Picture, tile_hw: tuple[int, int], random: np.random.Generator
     ) -> tuple[ImageArray, FloatArray, FloatArray]:
-        """The crop, target and weight of one picture in one tile; weight 0 when it cannot be read."""
-        try:
-            image = read_image(picture.path)
-        except DataError as error:  # one bad picture among thousands must not end a night's run
-            log.warning("%s Skipped.", error)
-            target, weight = self.encoder.encode((), (), tile_hw)
-            return np.zeros((*tile_hw, 3), np.uint8), target, weight * 0
+        """The crop, target and weight of one picture in one tile."""
+        image = read_image(picture.path)
         hw = (image.shape[0], image.shape[1])
         if self.scenes is None:
             affine, flip = transform.crop_affine(transform.whole_box(hw), tile_hw), False
@@ -134,13 +131,20 @@ class SceneDataset(Dataset[Sample]):
 
 
 class WholePictures(Dataset[tuple[Tensor, Tensor]]):
-    """Item i: picture i fitted into the input, (H, W, 3) uint8 BGR, and the affine (2, 3) from its px to the input's."""
+    """Item i: picture i fitted into the input, (H, W, 3) uint8 BGR, and the affine (2, 3) from its px to the input's.
+
+    A picture that cannot be read raises DataError.
+    """
 
     def __init__(self, pictures: Sequence[Picture], input_hw: tuple[int, int]) -> None:
         self.pictures, self.input_hw = pictures, input_hw
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def nothing(self) -> tuple[Tensor, Tensor]:
+        """A black picture."""
+        return torch.zeros((*self.input_hw, 3), dtype=torch.uint8), torch.eye(2, 3, dtype=torch.float64)
 
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         image = read_image(self.pictures[i].path)

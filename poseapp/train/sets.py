@@ -101,7 +101,9 @@ def find_set(where: str, split: str) -> LabelledSet:
     images = _first_that_exists(path, _IMAGES, split)
     if annotations is None or images is None:
         what = f"{_ANNOTATIONS[0]}, {_ANNOTATIONS[2]}, …" if annotations is None else "images/"
-        raise DataError(f"{path}: no {what.format(split=split)}. Give FILE=FOLDER with the annotation file and its pictures.")
+        other = min(path.glob("*.json"), default=None) if annotations is None else annotations
+        give = f"{other}={path / 'images'}" if other is not None and (path / "images").is_dir() else "FILE=FOLDER"
+        raise DataError(f"{path}: no {what.format(split=split)}. Give the annotation file and the pictures' folder: {give}.")
     return LabelledSet(annotations, images, split)
 
 

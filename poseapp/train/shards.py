@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import torch
@@ -18,12 +17,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
-from poseapp.train.data import Batch, PoseDataset
+from poseapp.train.data import PoseDataset
 from poseapp.train.people import Person, decode_image, joint_names, load_json, parse_person, usable
 from poseapp.train.recipes import Recipe
 from poseapp.train.targets import Target
-
-log = logging.getLogger(__name__)
 
 BUFFER = 1000  # people that wait, as compressed pictures, to be drawn from at random
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -120,9 +117,10 @@ def _opened(path: str) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-class ShardDataset(IterableDataset[Batch]):
+class ShardDataset(IterableDataset[tuple[Any, ...]]):
     """The batches of the steps *position*, from shards shuffled among each other and people shuffled in a buffer.
 
+    Each comes with what is wrong with its pictures, N texts, "" for nothing.
     Each loader process of each of *world* processes reads its own shards, over and over. What it gives depends on the seed,
     on how many such readers there are, and on how far it is: a resumed run reads up to its place, without decoding, and
     goes on with the same samples.
@@ -132,7 +130,7 @@ class ShardDataset(IterableDataset[Batch]):
         self.shards, self.recipe, self.position, self.rank, self.world = shards, recipe, position, rank, world
         self.samples = PoseDataset((), recipe.skeleton, target, recipe.augment, recipe.seed)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
         first, end = (step * self.recipe.accumulate for step in (self.position.start, self.position.stop))
@@ -144,19 +142,17 @@ class ShardDataset(IterableDataset[Batch]):
         for _ in range(done * batch):
             next(drawn)
         for number in range(done, len(range(turn, end, workers))):
-            samples = []
+            samples, faults = [], []
             for i in range(number * batch, (number + 1) * batch):
                 person, content = next(drawn)
                 random = np.random.default_rng((self.recipe.seed, self.rank * workers + turn, i))
                 try:
-                    image = decode_image(content, str(person.path))
+                    samples.append(self.samples.sample(person, decode_image(content, str(person.path)), random))
+                    faults.append("")
                 except DataError as error:
-                    log.warning("%s Skipped.", error)
                     samples.append(self.samples.nothing())
-                    continue
-                samples.append(self.samples.sample(person, image, random))
-            crops, targets, weights = (torch.stack(parts) for parts in zip(*samples, strict=True))
-            yield crops, targets, weights
+                    faults.append(str(error))
+            yield *(torch.stack(parts) for parts in zip(*samples, strict=True)), faults
 
     def _drawn(self, reader: int, readers: int) -> Iterator[tuple[Person, bytes]]:
         """People for ever, drawn at random from a buffer that the reader's shards keep filled."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from poseapp.core.errors import DataError
 from poseapp.core.types import ImageArray
 from poseapp.train.boxes import BoxEncoder, box_loss, centres, validate_boxes
-from poseapp.train.data import Batch, Sample
+from poseapp.train.data import Batch
 from poseapp.train.everybody import SceneEncoder, validate_scenes
-from poseapp.train.loader import Data, Order, loader_options, steps_of
+from poseapp.train.loader import Data, Order, loaded, steps_of
 from poseapp.train.losses import summed_weight, supervise
 from poseapp.train.pictures import Picture, read_pictures
 from poseapp.train.recipes import Recipe
@@ -112,7 +112,7 @@ class Scene(Task):
         """Pictures."""
         return read_pictures(part, self.recipe.skeleton)
 
-    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> Dataset[Sample]:
+    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> SceneDataset:
         """Scenes made of *items*. A joint covers as many px at every input size: a small input shows less, not smaller."""
         target = dataclasses.replace(target_of(self.recipe, input_hw), sigma_px=self.recipe.sigma_px)
         return self._scenes(items, SceneEncoder(target, self.recipe.stride, self.recipe.skeleton.k), input_hw)
@@ -123,10 +123,10 @@ class Scene(Task):
         """Scenes."""
         if not isinstance(items, Sequence):
             raise DataError(f"{self.recipe.name}: expected pictures in a folder. Its scenes need any of them at any time.")
-        order: Any = Order(len(items), self.recipe, position, steps_per_epoch, rank, world)
-        batches = iter(DataLoader(self.samples(items, input_hw), batch_sampler=order, **loader_options(workers)))
+        order = Order(len(items), self.recipe, position, steps_per_epoch, rank, world)
+        batches = loaded(self.samples(items, input_hw), workers, batch_sampler=order)
         for _ in position:
-            yield [tuple(next(batches)) for _ in range(self.recipe.accumulate)]
+            yield [(crops, targets, weights) for (crops, targets, weights), _ in islice(batches, self.recipe.accumulate)]
 
     def total(self, target: Tensor, weight: Tensor) -> Tensor:
         """The weight of the maps that count."""
@@ -152,7 +152,7 @@ class Boxes(Scene):
 
     figures = ("ap50", "recall")
 
-    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> Dataset[Sample]:
+    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> SceneDataset:
         """Scenes with boxes."""
         return self._scenes(items, BoxEncoder(self.recipe.stride), input_hw)
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from poseapp.core import metrics, transform
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import HeatmapDecoder, Normalise
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.loader import loader_options
+from poseapp.train.loader import loaded
 from poseapp.train.people import BOX_PADDING, Person, read_image
 from poseapp.train.recipes import Recipe
 
@@ -59,6 +59,10 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.people)
 
+    def nothing(self) -> tuple[Tensor, Tensor]:
+        """A black crop."""
+        return torch.zeros((*self.input_hw, 3), dtype=torch.uint8), torch.eye(2, 3, dtype=torch.float64)
+
     def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
         person = self.people[i]
         affine = transform.crop_affine(transform.fit_aspect(person.box, self.input_hw, BOX_PADDING), self.input_hw)
@@ -68,7 +72,10 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
 
 @torch.no_grad()
 def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: torch.device, workers: int = 0) -> Validation:
-    """Score *net*, in eval mode, on *people*; in a process group each process takes its share of them."""
+    """Score *net*, in eval mode, on *people*; in a process group each process takes its share of them.
+
+    People whose picture cannot be read are left out.
+    """
     grouped = distributed.is_available() and distributed.is_initialized()
     rank, world = (distributed.get_rank(), distributed.get_world_size()) if grouped else (0, 1)
     mine = people[rank::world]
@@ -78,7 +85,9 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px).to(device)
     predicted: list[NDArray[np.floating]] = []
     shown: list[Any] = []
-    for crops, to_picture in DataLoader(_Crops(mine, recipe.input_hw), 16, **loader_options(workers)):
+    known: list[NDArray[np.bool_]] = []
+    for (crops, to_picture), readable in loaded(_Crops(mine, recipe.input_hw), workers, batch_size=16):
+        known.append(readable)
         x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
         out = net(x)
         maps = (out if isinstance(out, Tensor) else out[-1])[:, : recipe.skeleton.k].float()  # (N, K, h, w)
@@ -88,6 +97,8 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
         for xy, affine in zip(joints[..., :2].double().numpy(), to_picture.numpy(), strict=True):
             predicted.append(transform.apply(affine, xy))
     net.train(was_training)
+    mine = [person for person, there in zip(mine, np.concatenate(known), strict=True) if there] if known else []
+    predicted = [joints for joints, there in zip(predicted, np.concatenate(known), strict=True) if there] if known else []
     xy = np.stack(predicted) if predicted else np.zeros((0, recipe.skeleton.k, 2))
     truth = np.stack([p.joints for p in mine]) if mine else np.zeros((0, recipe.skeleton.k, 3))
     enough = metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS

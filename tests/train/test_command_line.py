@@ -23,6 +23,7 @@ from poseapp.train import checkpoint
 from poseapp.train.monitor import read_rows
 from poseapp.train.people import read_coco
 from poseapp.train.recipes import RECIPES
+from poseapp.train.slim import slim
 from poseapp.train.validate import validate
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +76,39 @@ def test_bad_data(small: str, tmp_path: Path, fails: Line) -> None:
     assert "5.png: picture not found" in fails(*training(small, tmp_path))
     assert "no such folder or file" in fails("train", small, "--data", str(tmp_path / "nothing"))
     assert not (tmp_path / "run").exists()
+
+
+def test_wrong_options(small: str, tmp_path: Path, fails: Line) -> None:
+    annotations = draw_set(tmp_path / "set")
+    for change, expected in (
+        ("batch=0", "batch: expected a number above 0, got 0"),
+        ("epochs=inf", "epochs: expected a number above 0, got inf"),
+        ("warmup_steps=-1", "warmup_steps: expected a number of at least 0, got -1"),
+        ("batch=16", "expected at least 16 people (one step), got 8. Use a smaller batch: --set batch=8"),
+    ):
+        assert expected in fails(*training(small, tmp_path, "--set", change))
+    assert "none.pt: not found. Give a run's folder" in fails(
+        *training(small, tmp_path, "--start-from", str(tmp_path / "none.pt"))
+    )
+    annotations.rename(tmp_path / "set" / "mine.json")
+    here = f"{tmp_path / 'set' / 'mine.json'}={tmp_path / 'set' / 'images'}"
+    assert f"Give the annotation file and the pictures' folder: {here}" in fails(*training(small, tmp_path))
+    (tmp_path / "file").write_text("")
+    shutil.move(tmp_path / "set" / "mine.json", annotations)
+    assert "file: cannot be made (File exists)" in fails(*training(small, tmp_path, "--out", str(tmp_path / "file")))
+
+
+def test_what_is_not_right_is_said_above_the_bar(small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw_set(tmp_path / "set")
+    (tmp_path / "set" / "images" / "5.png").write_bytes(b"")
+    (tmp_path / "set" / "images" / "6.png").write_bytes(b"")
+    assert main(training(small, tmp_path)) == 0
+    errors = " ".join(capsys.readouterr().err.split())
+    assert errors.count("not a readable picture. Remove it or its annotations.") == 2
+    assert "No val part, so nobody will know how good it is" in errors
+    slim(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
+    assert main(["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "slim"), "--resume"]) == 1
+    assert "averaged weights alone: a run cannot go on from it" in capsys.readouterr().err
 
 
 def test_a_full_disk_when_a_checkpoint_is_written(small: str, tmp_path: Path, fails: Line) -> None:

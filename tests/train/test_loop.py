@@ -29,6 +29,7 @@ from poseapp.train.distil import NetworkTeacher
 from poseapp.train.loop import Options, Progress, earlier_parameters, learning_rate, phases, supervised, train
 from poseapp.train.people import Person, read_coco
 from poseapp.train.recipes import RECIPES, Phase, override
+from poseapp.train.validate import validate
 
 HERE = Options(workers=0)
 
@@ -190,11 +191,38 @@ def test_a_wrong_resume_is_refused_in_one_line(figures: list[Person], tmp_path: 
         run(small_recipe(), figures, tmp_path / "a", resume=True)
 
 
-def test_a_damaged_picture_costs_one_sample_and_not_the_run(figures: list[Person], tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_picture_costs_its_samples_and_is_told_of_once(
+    workers: int, figures: list[Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     figures[2].path.write_bytes(b"")
-    done = run(small_recipe(epochs=1), figures, tmp_path)
-    assert len(done) == 4
+    figures[5].path.unlink()
+    two = (Phase((64, 64), 0.5), Phase((64, 64), 0.5))
+    recipe = small_recipe(epochs=2, phases=two)
+    done = list(train(recipe, figures, tmp_path / "run", Options(workers=workers), validation=figures))
+    assert len(done) == 8
     assert all(np.isfinite(p.loss) for p in done)
+    assert [len(p.validation.pictures()) for p in done if p.validation is not None] == [2, 2]
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("3.png: not a readable picture" in text for text in told) == 1
+    assert sum("6.png: cannot be read (No such file" in text for text in told) == 1
+    assert len(told) == 2
+
+
+def test_a_validation_leaves_out_whose_picture_cannot_be_read(figures: list[Person]) -> None:
+    recipe, net = small_recipe(), Small()
+    without = validate(net, recipe, figures[1:], torch.device("cpu"))
+    figures[0].path.write_bytes(b"")
+    assert validate(net, recipe, figures, torch.device("cpu")).figures == without.figures
+
+
+def test_a_training_whose_pictures_are_all_gone_stops_and_is_saved(figures: list[Person], tmp_path: Path) -> None:
+    run(small_recipe(epochs=100), figures, tmp_path, steps=2)
+    for person in figures:
+        person.path.unlink()
+    with pytest.raises(DataError, match=r"100 pictures in a row cannot be read, the last: .*No such file"):
+        run(small_recipe(epochs=100), figures, tmp_path, resume=True)
+    assert 2 < torch.load(tmp_path / "last.pt", weights_only=True)["step"] < 60
 
 
 def test_too_few_people_for_a_batch(figures: list[Person], tmp_path: Path) -> None:
@@ -210,6 +238,8 @@ def test_schedules() -> None:
     assert learning_rate(cosine, 110, 110) == pytest.approx(0.0)
     trunk = small_recipe(lr=1.0, warmup_steps=10, schedule="constant")
     assert [learning_rate(trunk, step, 110) for step in (0, 9, 10, 109)] == pytest.approx([0.1, 1, 1, 1])
+    short = small_recipe(lr=1.0, warmup_steps=300)
+    assert [learning_rate(short, step, 92) for step in (0, 8, 9, 92)] == pytest.approx([1 / 9, 1, 1, 0])
     hrnet = RECIPES["hrnet-w32-256x192"]
     epochs = [learning_rate(hrnet, epoch * 100, 21000) for epoch in (0, 169, 170, 199, 200, 209)]
     assert epochs == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])

@@ -13,6 +13,7 @@ from poseapp.core import paf, transform
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.train.boxes import BoxEncoder, visible
 from poseapp.train.everybody import SceneEncoder
+from poseapp.train.loader import loaded
 from poseapp.train.pictures import Picture, Scenes, read_pictures
 from poseapp.train.scenes import SceneDataset, Seen, cuts, moved_box
 from poseapp.train.sets import LabelledSet
@@ -104,9 +105,12 @@ def test_tiles_meet_at_multiples_of_the_stride(pictures: list[Picture]) -> None:
 
 def test_a_picture_that_cannot_be_read_teaches_nothing(pictures: list[Picture]) -> None:
     pictures[0].path.write_bytes(b"no picture")
-    crop, _, weight = SceneDataset(pictures[:1], COCO_17, BoxEncoder(), (64, 64), 64, WHOLE, None)[0, 0]
-    assert int(crop.max()) == 0
-    assert float(weight.max()) == 0
+    data = SceneDataset(pictures[:2], COCO_17, BoxEncoder(), (64, 64), 64, WHOLE, None)
+    ((crops, _, weights), readable) = next(loaded(data, 0, batch_sampler=[[(0, 0), (0, 1)]]))
+    assert readable.tolist() == [False, True]
+    assert int(crops[0].max()) == 0
+    assert float(weights[0].max()) == 0
+    assert float(weights[1].max()) > 0
 
 
 def test_mirrored_people_swap_left_and_right(pictures: list[Picture]) -> None:
