@@ -33,7 +33,7 @@ from av.error import FFmpegError
 import poseapp
 from poseapp.core.errors import RecordError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import FloatArray, Frame, ImageArray, Result
+from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
@@ -236,14 +236,15 @@ class Recorder:
             self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
         self._manifest_changed.set()
 
-    def model_changed(self, spec: ModelSpec, backend: Backend) -> None:
-        """Note in the manifest which model the frames from now on come from."""
+    def model_changed(self, spec: ModelSpec, backend: Backend, people: People) -> None:
+        """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
         entry = {
             "from_frame": self._taken,
             "name": spec.name,
             "sha256": spec.weights_sha256,
             "backend": str(backend),
             "fallback": backend.fallback,
+            "people": people,
             "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
         }
         with self._lock:

@@ -608,12 +608,14 @@ class Session:
         return replace(engine.backend, fallback=self._fallback) if self._fallback else engine.backend
 
     def _note_model(self, recorder: Recorder) -> None:
-        """Write the model that runs, if any, into the recording."""
+        """Write the model that runs, if any, and the way into the recording."""
         with self._lock:
-            engine = self._inference.engine if self._inference is not None else None
-            backend = self._backend(engine) if engine is not None else None
-        if engine is not None and backend is not None:
-            recorder.model_changed(engine.spec, backend)
+            running = self._inference
+            if running is None or running.engine is None:
+                return
+            engine, people = running.engine, running.people
+            backend = self._backend(engine)
+        recorder.model_changed(engine.spec, backend, people)
 
     def _infer(self, me: _Inference, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -650,6 +652,9 @@ class Session:
             with self._lock:
                 me.people, self._model_error = before.people, str(error)
                 self._wish = replace(self._wish, people=before.people)
+            return
+        if me is self._inference and self._recorder is not None:
+            self._note_model(self._recorder)
 
     def _instruct(self, estimator: Estimator) -> None:
         """Pass on what the user has changed since the last frame."""

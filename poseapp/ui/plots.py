@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +122,13 @@ class LivePlots(QWidget):
         t = [when - now for when, _ in self._history]
         snapshots = [snapshot for _, snapshot in self._history]
         nan = float("nan")
-        self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.0f}")
+        self.rates.draw(t, {line.name: [s.fps.get(line.name, 0.0) for s in snapshots] for line in RATES}, "{:.0f}".format)
         total = [s.ms.get("total", (nan, nan)) for s in snapshots]
         inference = [s.ms.get("inference", (nan, nan))[0] for s in snapshots]
         values = {"p50": [p[0] for p in total], "p95": [p[1] for p in total], "network": inference}
-        self.latency.draw(t, values, "{:.1f}")
-        self.cpu.draw(t, {"cpu": [s.cpu_percent for s in snapshots]}, "{:.0f} %")
-        self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB")
+        self.latency.draw(t, values, short_ms)
+        self.cpu.draw(t, {"cpu": [s.cpu_percent for s in snapshots]}, "{:.0f} %".format)
+        self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB".format)
         newest = snapshots[-1]
         self.stages.draw(newest)
         names = {line.name: line.short for line in RATES} | {"recording": "rec."} if self.rates.width() < ROOMY else {}
@@ -219,15 +220,15 @@ class Curves(Card):
             self._curves[0].setFillLevel(0)
             self._curves[0].setBrush(fill)
 
-    def draw(self, t: list[float], values: dict[str, list[float]], form: str) -> None:
-        """Draw *values* of each line at *t* s before now."""
+    def draw(self, t: list[float], values: dict[str, list[float]], say: Callable[[float], str]) -> None:
+        """Draw *values* of each line at *t* s before now; *say* gives the newest one as text."""
         everything: list[float] = []
         legend = []
         for line, curve in zip(self._lines, self._curves, strict=True):
             y = values[line.name]
             curve.setData(t, y, connect="finite")
             everything += [v for v in y if v == v]
-            newest = form.format(y[-1]) if y and y[-1] == y[-1] else "–"
+            newest = say(y[-1]) if y and y[-1] == y[-1] else "–"
             name = line.name if self.width() >= ROOMY and not self._single else line.short
             legend.append((name, getattr(self._theme, line.colour), newest))
         # One hiccup must not press all the rest flat.
@@ -287,8 +288,13 @@ class StageBars(Card):
         room = max(80, self.plot.width() - 62)  # right of the names; the figures take about 90 px of it
         self.plot.setXRange(0, widest * room / max(room - 90, 20), padding=0)
         for i, (text, k) in enumerate(zip(self._texts, known, strict=True)):
-            text.setText(f"{k[0]:.1f} / {k[1]:.1f}" if k else "–")
+            text.setText(f"{short_ms(k[0])} / {short_ms(k[1])}" if k else "–")
             text.setPos(p95[i] + widest * 0.02, i)
+
+
+def short_ms(ms: float) -> str:
+    """*ms* in the room there is for it: 4.3, 41.5, 415, 4150."""
+    return f"{ms:.1f}" if ms < 99.95 else f"{ms:.0f}"
 
 
 def _ticks(highest: float) -> tuple[float, float]:

@@ -524,6 +524,29 @@ def test_the_way_changes_between_two_frames_and_back(tmp_path: Path) -> None:
         assert indices == sorted(set(indices))
 
 
+def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path: Path) -> None:
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
+        running.until(lambda r: len(r.poses) == 1)
+        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        ways: tuple[People, ...] = ("top-down", "bottom-up", "one")
+        for people in ways:
+            running.session.set_people(people)
+            running.until(lambda r, people=people: r.people == people and len(r.poses) > 0)  # type: ignore[misc]
+        running.session.stop_recording()
+        wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
+    models = json.loads((folder / "session.json").read_text())["models"]
+    assert [(entry["name"], entry["people"]) for entry in models] == [
+        ("hourglass-s", "one"),
+        ("hourglass-s", "top-down"),
+        ("openpose-s", "bottom-up"),
+        ("hourglass-s", "one"),
+    ]
+    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text().splitlines()]
+    for entry, after in itertools.pairwise([*models, {"from_frame": len(lines)}]):
+        joints = {len(p["keypoints"]) for line in lines[entry["from_frame"] : after["from_frame"]] for p in line["people"]}
+        assert joints <= {18 if entry["name"] == "openpose-s" else 17}
+
+
 def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), specs=(TOP_DOWN,)) as running:
         running.until(lambda r: len(r.poses) == 1)

@@ -162,13 +162,13 @@ def test_odd_sizes_and_a_change_of_size_in_mid_recording(tmp_path: Path) -> None
 
 def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
-        recorder.model_changed(SPEC, BACKEND)
+        recorder.model_changed(SPEC, BACKEND, "one")
         wait_until(lambda: manifest(recorder.folder)["models"])
         early = manifest(recorder.folder)
         recorder.source_opened({"width": 160, "height": 120})
         for i in range(4):
             recorder.put(result(i, i / 30))
-        recorder.model_changed(SPEC, BACKEND)
+        recorder.model_changed(SPEC, BACKEND, "top-down")
         recorder.put(result(4, 4 / 30))
     assert early["finished"] is False
     final = manifest(recorder.folder)
@@ -179,6 +179,7 @@ def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     assert final["seconds"] == pytest.approx(4 / 30, abs=1e-3)
     assert final["source"] == {"name": "s", "granted": {"width": 160, "height": 120}}
     assert [m["from_frame"] for m in final["models"]] == [0, 4]
+    assert [m["people"] for m in final["models"]] == ["one", "top-down"]
     assert final["models"][0]["name"] == "fake"
     assert final["models"][0]["sha256"] == "0" * 64
     assert final["models"][0]["backend"] == "Fake 1 · CPU · FP32"
