@@ -531,7 +531,7 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
         ways: tuple[People, ...] = ("top-down", "bottom-up", "one")
         for people in ways:
             running.session.set_people(people)
-            running.until(lambda r, people=people: r.people == people and len(r.poses) > 0)  # type: ignore[misc]
+            running.until(lambda r, people=people: r.people == people and len(r.poses) > 0)
         running.session.stop_recording()
         wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
     models = json.loads((folder / "session.json").read_text())["models"]
