@@ -23,7 +23,7 @@ import typer
 from torch import Tensor, nn
 
 from poseapp.core.errors import EngineError, PoseAppError
-from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.engine import build, cuda, trt
 from poseapp.engine.build import Precision
@@ -42,6 +42,7 @@ COMPILED = "torch.compile FP16"
 WAYS = (EAGER, *GRAPHS, COMPILED, "TensorRT FP32", "TensorRT FP16", "TensorRT INT8")
 WARM_UP_RUNS = 10
 MATRIX_SIDE, COPY_BYTES = 8192, 1 << 30
+FIELDS = 2 * len(OPENPOSE_18.limbs)  # maps of a bottom-up network beside its joints' and the background's
 
 Once = Callable[[], object]
 
@@ -100,6 +101,7 @@ def subjects(engines_dir: Path) -> list[Subject]:
         "hourglass-s": lambda: StackedHourglass(stacks=2, features=96, stem=32),
         "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2)),
         "cpm-s": lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
+        "openpose-s": lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + FIELDS, features=96, stem=32),
     }
     stored = [m for m in list_models(engines_dir) if m.spec is not None and m.name in small]
     found = [Subject(m.spec, small[m.name], m.folder) for m in stored if m.spec is not None]
@@ -124,10 +126,10 @@ def _published(name: str, input_hw: tuple[int, int]) -> ModelSpec:
 
 
 def moved_bytes(spec: ModelSpec, parameters: int, batch: int, way: str) -> int:
-    """What must cross the GPU's memory at least: weights, crops, heatmaps, each once."""
+    """What must cross the GPU's memory at least: weights, crops, heatmaps and fields, each once."""
     size = {"FP32": 4, "FP16": 2, "BF16": 2, "INT8": 1}[way.rpartition(" ")[2]]
-    maps = spec.skeleton.k * spec.heatmap_hw[0] * spec.heatmap_hw[1]
-    return parameters * size + batch * (3 * spec.input_hw[0] * spec.input_hw[1] + maps * min(size, 4))
+    maps = (spec.skeleton.k + (FIELDS if spec.family == "openpose" else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
+    return parameters * size + batch * (3 * spec.input_hw[0] * spec.input_hw[1] + maps * size)
 
 
 # --- PyTorch --------------------------------------------------------------------------------------------------
