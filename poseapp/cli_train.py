@@ -177,6 +177,10 @@ def process_group(device: str) -> Iterator[tuple[str, int, int]]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError):
+            raise DataError(f"device {device!r}: PyTorch cannot use it here. Give --device cpu, or leave it out.") from None
         yield device, 0, 1
         return
     if device == "cuda":
@@ -345,6 +349,8 @@ def check_sets(data: list[str]) -> None:
     refused = False
     for where in data:
         found = [find_set(where, "train")]
+        if found[0].shards:
+            raise DataError(f"check: {where}: pictures in tars are not looked at. Unpack them, and give FILE=FOLDER.")
         if Path(where).is_dir():
             with suppress(DataError):
                 found.append(find_set(where, "val"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,9 +56,19 @@ def save(path: Path, training: Training) -> None:
         torch.save(state, temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be written ({reason}). Free some disk space; the last one is whole.") from None
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        # torch says of a full disk only where it noticed that.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{_free_mib(path.parent)} MiB free"
+        whole = "; the last one is whole" if path.exists() else ""
+        raise CheckpointError(f"{path}: cannot be written ({reason}). Free some disk space{whole}.") from None
+
+
+def _free_mib(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 2**20:.0f}"
+    except OSError:
+        return "?"
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from poseapp.core.types import FloatArray
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
 from poseapp.train.evaluate import Predictor
+from poseapp.train.loader import tell_once
 from poseapp.train.people import BOX_PADDING, Person, joint_names, load_json, parse_person, usable
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -123,11 +124,14 @@ def fold_of(image_id: int, folds: int) -> int:
 
 def without_fold(content: dict[str, Any], fold: int, folds: int) -> dict[str, Any]:
     """A COCO keypoint file's *content* without the pictures of *fold*, and their people."""
-    return {
-        **content,
-        "images": [image for image in content["images"] if fold_of(image["id"], folds) != fold],
-        "annotations": [entry for entry in content["annotations"] if fold_of(entry["image_id"], folds) != fold],
-    }
+    try:
+        return {
+            **content,
+            "images": [image for image in content["images"] if fold_of(image["id"], folds) != fold],
+            "annotations": [entry for entry in content["annotations"] if fold_of(entry["image_id"], folds) != fold],
+        }
+    except (KeyError, TypeError) as error:
+        raise DataError(f"relabel: not a COCO keypoint file ({error!r}).") from None
 
 
 def cleaned(
@@ -153,7 +157,11 @@ def cleaned(
         person = parse_person(entry, names, path, skeleton, "relabel")
         if not usable(person, entry, 1):
             continue
-        found = judges[fold_of(person.image_id, len(judges))](person)
+        try:
+            found = judges[fold_of(person.image_id, len(judges))](person)
+        except DataError as error:  # hours of judging must not be lost for one picture
+            tell_once(str(error))
+            continue
         verdict = judge(person, found, skeleton, rule)
         findings += verdict.findings
         filled += verdict.filled

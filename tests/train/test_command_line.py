@@ -94,6 +94,7 @@ def test_wrong_options(small: str, tmp_path: Path, fails: Line) -> None:
     here = f"{tmp_path / 'set' / 'mine.json'}={tmp_path / 'set' / 'images'}"
     assert f"Give the annotation file and the pictures' folder: {here}" in fails(*training(small, tmp_path))
     (tmp_path / "file").write_text("")
+    assert "device 'gpu': PyTorch cannot use it here" in fails(*training(small, tmp_path, "--device", "gpu"))
     shutil.move(tmp_path / "set" / "mine.json", annotations)
     assert "file: cannot be made (File exists)" in fails(*training(small, tmp_path, "--out", str(tmp_path / "file")))
 

@@ -12,6 +12,7 @@ import pytest
 from drawn import STILL, Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
+from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray
 from poseapp.train import relabel
@@ -176,3 +177,18 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             rows = list(csv.DictReader(file))
         assert (len(rows) > 50) == (sure == "0")
     assert json.loads(annotations.read_text()) == content
+
+
+def test_a_picture_that_cannot_be_read_keeps_its_labels(true: tuple[dict[str, Any], Path]) -> None:
+    content, images = true
+    look = knowing(content)
+
+    def judge(person: Person) -> FloatArray:
+        if person.image_id == 2:
+            raise DataError("2.png: not a readable picture.")
+        return look(person)
+
+    better, _, _ = cleaned(content, images, COCO_17, [judge])
+    assert [entry["image_id"] for entry in better["annotations"] if "keypoint_weights" not in entry] == [2]
+    with pytest.raises(DataError, match=r"relabel: not a COCO keypoint file \(KeyError\('images'\)\)"):
+        without_fold({}, 0, 2)
