@@ -635,8 +635,9 @@ def export_command(
         spec = export(checkpoint, made, sections, fp16)
         result, as_trained = None, None
         if annotations is not None and images is not None:
-            as_trained = reliability(figures_of(made, annotations, images)[0])
-            spec = export(checkpoint, made, sections, fp16, as_trained.multiplier)
+            if not RECIPES[recipe].fields:  # whose scores are made outside the graph, in core/paf.py
+                as_trained = reliability(figures_of(made, annotations, images)[0])
+                spec = export(checkpoint, made, sections, fp16, as_trained.multiplier)
             result, how = figures_of(made, annotations, images, show=True)
             commands = dataclasses.replace(commands, conventions=how)
         write_card(made, spec, checkpoint, sections, result, commands, as_trained)

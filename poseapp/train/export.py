@@ -103,7 +103,7 @@ def write_card(
 ) -> None:
     """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured.
 
-    *as_trained* says how far scores could be believed before they were multiplied.
+    *as_trained* says how far scores could be believed before they were multiplied; None where they were not.
     """
     recipe, _, state = averaged_network(checkpoint)
     if result is not None:
@@ -112,9 +112,9 @@ def write_card(
         spec = dataclasses.replace(spec, metrics={key: round(float(value), 5) for key, value in kept.items()})
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     scores = ""
-    if result is not None and as_trained is not None:
+    if result is not None:
         after = reliability(result)
-        write_png(draw_reliability(as_trained, after), folder / "scores.png")
+        write_png(draw_reliability(as_trained or after, after if as_trained else None), folder / "scores.png")
         write_png(draw_poses_alone(result), folder / "poses.png")
         scores = _scores(as_trained, after)
     text = card(spec, recipe, state["step"], state["steps"], about, result, commands, scores)
@@ -221,15 +221,23 @@ def _percent(share: float | None) -> str:
     return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def _scores(as_trained: Reliability, after: Reliability) -> str:
+def _scores(as_trained: Reliability | None, after: Reliability) -> str:
+    within = f"half are within OKS tolerance (similarity at least {WITHIN:g})"
+    if as_trained is None:
+        scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {0.5 / after.multiplier:.2f}
+{within}. Mean distance of score and share: {after.error:.3f}.
+Measured on the same people as the figures above."""
+    else:
+        scores = f"""The height of a heatmap's peak is multiplied by {as_trained.multiplier:.2f} in the graph,
+so that of joints with a score of 0.5 {within}.
+Mean distance of score and share: {after.error:.3f}, as trained {as_trained.error:.3f}.
+Measured on the same people as the figures above."""
     return f"""
 ## Scores and poses
 
 ![The share of joints within OKS tolerance against the score](scores.png)
 
-The height of a heatmap's peak is multiplied by {as_trained.multiplier:.2f} in the graph, so that of joints with a score of 0.5
-half are within OKS tolerance (similarity at least {WITHIN:g}). Mean distance of score and share: {after.error:.3f}, as trained
-{as_trained.error:.3f}. Measured on the same people as the figures above.
+{scores}
 
 ![Successes above, failures below](poses.png)
 
