@@ -3,11 +3,11 @@
 import sys
 
 try:
-    from poseapp.cli import main
+    from poseapp.cli import entry
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] == "poseapp":
         raise
     sys.exit(f"poseapp: the package {error.name} is missing. Run: {sys.executable} -m pip install -e {sys.path[0]}")
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import cv2
 import psutil
@@ -117,7 +118,9 @@ def run(
     ] = None,
     model: Model = None,
     headless: Annotated[bool, typer.Option("--headless", help="No window: write the annotated video and the keypoints.")] = False,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.1, help="Headless: stop after this time.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.1, help="Headless: stop so long after the model came.")
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -247,6 +250,7 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
     )
     session.budget_ms = looking.budget_ms
     begun = time.monotonic()
+    ready: float | None = None
     latencies: list[float] = []
     first_pose_s: float | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -274,7 +278,9 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
                     latencies.append(sum(result.stage_ms.values()))
                     if first_pose_s is None and len(result.poses):
                         first_pose_s = time.time() - psutil.Process().create_time()
-                over = over or (seconds is not None and time.monotonic() - begun > seconds)
+                if ready is None and status.backend is not None:
+                    ready = time.monotonic()
+                over = over or (seconds is not None and ready is not None and time.monotonic() - ready > seconds)
     except KeyboardInterrupt:
         console.print("Interrupted: finishing the recording.")
     finally:
@@ -283,7 +289,8 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
     recording = status.recording
     assert recording is not None
     if recording.frames == 0:
-        why = session.failure or recording.error or status.message or f"{source.name}: gave no picture in time. Give it more."
+        stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
+        why = session.failure or recording.error or status.message or stopped
         raise PoseAppError(why)
     elapsed = time.monotonic() - begun
     median = sorted(latencies)[len(latencies) // 2] if latencies else 0.0
@@ -335,3 +342,17 @@ def main(arguments: list[str] | None = None) -> int:
         text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
         print(f"poseapp: {text}", file=sys.stderr)
         return 1
+
+
+def entry() -> NoReturn:
+    """The process: ``main``, and an end that waits for nobody.
+
+    A thread that is still inside a driver or a compiler (they cannot be interrupted) would crash the interpreter as it shuts
+    down; everything is on disk by then, so the process just ends.
+    """
+    status = main()
+    if any(thread.name.startswith("poseapp") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
