@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import re
 import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import typer
 from rich.console import Console
@@ -29,6 +30,7 @@ from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
+from poseapp.engine import choice
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.cuda import find_gpu
@@ -84,6 +86,34 @@ def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=260)
     console.print(table)
+
+
+@models_app.command("time")
+def time_command(
+    name: Annotated[str | None, typer.Argument(help="A model of the store.", show_default="all of them")] = None,
+    engines_dir: EnginesDir = default_engines_dir(),
+) -> None:
+    """Time every CPU runtime and precision of a model here, now; the fastest that agrees is what `--device cpu` takes."""
+    models = [find_model(engines_dir, name)] if name is not None else [m for m in list_models(engines_dir) if m.spec is not None]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title, side in (
+        ("model", "left"),
+        ("runtime", "left"),
+        ("ms a crop", "right"),
+        ("moves joints by", "right"),
+        ("", "left"),
+    ):
+        table.add_column(title, justify=cast(Literal["left", "right"], side), no_wrap=True)
+    with building(Console(stderr=True, highlight=False)) as progress:
+        for model in models:
+            assert model.spec is not None, "others were refused or left out"
+            among = choice.options(model.spec)
+            timings = choice.measure(model.folder, model.spec, among, 0, progress)
+            best = choice.fastest(among, timings)
+            for timing in timings:
+                figures = (f"{timing.ms:.1f}", f"{timing.px:.2f} px") if math.isfinite(timing.ms) else ("cannot run", "")
+                table.add_row(model.name, str(timing.option), *figures, "taken" if timing.option == best else "")
+    Console(highlight=False).print(table)
 
 
 @models_app.command("import")
@@ -312,7 +342,8 @@ def _stored_row(model: StoredModel) -> tuple[str, ...]:
         state = f"broken: {error}"
     h, w = spec.input_hw
     numbers = (_count(spec.parameters), _count(spec.macs), size)
-    return (model.name, spec.family, f"{h}×{w}", spec.skeleton.name, *numbers, spec.source.data, spec.source.licence, state)
+    data, licence = (re.split(r"[:;.] ", text)[0] for text in (spec.source.data, spec.source.licence))  # the card says the rest
+    return (model.name, spec.family, f"{h}×{w}", spec.skeleton.name, *numbers, data, licence, state)
 
 
 def _count(n: int) -> str:
