@@ -39,7 +39,7 @@ class PartRule:
     on at least the share ``shared`` lies within ``near`` lengths of the other one from the same joint there.
     """
 
-    trusted: float = 0.2
+    trusted: float = 0.3
     smaller: float = 0.6
     shared: float = 0.6
     near: float = 0.08
