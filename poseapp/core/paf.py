@@ -17,6 +17,7 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
 
 IntArray = NDArray[np.intp]
+Vectors = NDArray[np.complex64]  # of the plane, x + iy
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def find_peaks(confidence: FloatArray, how: Assembly = Assembly()) -> Peaks:
     tall = np.full((k, h + 1, w), -np.inf, np.float32)
     tall[:, :h] = confidence
     highest = cv2.dilate(tall.reshape(-1, w), np.ones((3, 3), np.uint8)).reshape(k, h + 1, w)[:, :h]
-    joint, y, x = np.nonzero((confidence >= highest) & (confidence > how.peak))
+    joint, y, x = np.unravel_index(np.flatnonzero((confidence >= highest) & (confidence > how.peak)), confidence.shape)
     score = confidence[joint, y, x]
     # Equal neighbours are one peak: the first in reading order stays.
     earlier = np.zeros(len(joint), bool)
@@ -142,18 +143,20 @@ def connect(
     # So many samples may fail in a good limb; where one more does, it is out: most pairs are of two people.
     places = np.linspace(0, 1, how.samples, dtype=np.float32)
     few = places[np.linspace(0, how.samples - 1, int(how.samples * (1 - how.agreeing) + 1e-6) + 3).round().astype(np.intp)[1:-1]]
-    possible = _near_a_field(peaks.xy[first], peaks.xy[second], limb, fields, few, how.field)
+    # A plane vector is a complex number here: x and y are read, weighed and turned in one go.
+    field = np.empty((len(limbs), *fields.shape[1:]), np.complex64)
+    field.real, field.imag = fields[0::2], fields[1::2]
+    at: NDArray[np.complex64] = np.ascontiguousarray(peaks.xy).view(np.complex64)[:, 0]
+    possible = _near_a_field(at[first], at[second], limb, field, few, how.field)
     first, second, limb = first[possible], second[possible], limb[possible]
-    along = peaks.xy[second] - peaks.xy[first]
-    length = np.linalg.norm(along, axis=1)
+    start, along = at[first], at[second] - at[first]
+    length = np.abs(along)
 
     def read(pairs: IntArray, places: FloatArray) -> FloatArray:
         """The field along the limb at *places* (S,) of 0..1 between the ends, (C, S)."""
-        x, y = (peaks.xy[first[pairs], None, i] + along[pairs, None, i] * places for i in (0, 1))
-        unit = along[pairs] / length[pairs, None]
-        of_x, of_y = _sample(fields, 2 * limb[pairs], x, y), _sample(fields, 2 * limb[pairs] + 1, x, y)
-        values: FloatArray = of_x * unit[:, :1] + of_y * unit[:, 1:]
-        return values
+        values = _sample(field, limb[pairs], start[pairs, None] + along[pairs, None] * places)
+        values *= (along[pairs].conj() / length[pairs])[:, None]  # the part along a unit vector is the real one now
+        return values.real
 
     pairs = np.nonzero(length > 1e-6)[0]
     pairs = pairs[(read(pairs, few) > how.field).any(axis=1)]
@@ -188,41 +191,40 @@ def _all_pairs(joint: IntArray, limbs: tuple[tuple[int, int], ...]) -> tuple[Int
 
 
 def _near_a_field(
-    start: FloatArray, end: FloatArray, limb: IntArray, fields: FloatArray, places: FloatArray, threshold: float
+    start: Vectors, end: Vectors, limb: IntArray, field: Vectors, places: FloatArray, threshold: float
 ) -> NDArray[np.bool_]:
-    """Which pairs (C,) have, at one of *places* (S,) along them, a field longer than *threshold* in the pixels around.
+    """Which pairs (C,) have, at one of *places* (S,) on them, a *field* (L, h, w) longer than *threshold* in the pixels around.
 
     The field between four pixels is nowhere longer than the longest of theirs, and whether that is long enough is found out
     for all places at once: a look-up for each pair is all that is left.
     """
-    h, w = fields.shape[1:]
+    h, w = field.shape[1:]
     # A little below the threshold, since the sum of the four is rounded.
-    length2 = np.square(fields[0::2])
-    length2 += np.square(fields[1::2])
-    strong = length2 > (0.999 * threshold) ** 2
+    strong = np.square(field.real) + np.square(field.imag) > (0.999 * threshold) ** 2
     strong[:, :-1] |= strong[:, 1:]
     strong[:, :, :-1] |= strong[:, :, 1:]
     flat, base, along = strong.reshape(-1), limb * (h * w), end - start
     possible = np.zeros(len(start), bool)
     for place in places:
-        column = np.clip(start[:, 0] + along[:, 0] * place, 0, w - 2).astype(np.intp)
-        row = np.clip(start[:, 1] + along[:, 1] * place, 0, h - 2).astype(np.intp)
+        there = start + along * place
+        column = np.clip(there.real, 0, w - 2).astype(np.intp)
+        row = np.clip(there.imag, 0, h - 2).astype(np.intp)
         possible |= flat.take(base + row * w + column)
     return possible
 
 
-def _sample(maps: FloatArray, which: IntArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Values (C, S) of the map *which* (C,) of *maps* (L, h, w) at *x*, *y* (C, S), between the four pixels around each."""
-    h, w = maps.shape[1:]
-    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
+def _sample(field: Vectors, which: IntArray, at: Vectors) -> Vectors:
+    """Vectors (C, S) of the maps *which* (C,) of *field* (L, h, w) at the points *at* (C, S), between the four pixels around."""
+    h, w = field.shape[1:]
+    x, y = np.clip(at.real, 0, w - 1), np.clip(at.imag, 0, h - 1)
     column, row = np.minimum(x.astype(np.intp), w - 2), np.minimum(y.astype(np.intp), h - 2)
     right, down = (x - column).astype(np.float32), (y - row).astype(np.float32)
-    flat = maps.reshape(-1)
-    at = which[:, None] * (h * w) + row * w + column
-    above, below = flat.take(at), flat.take(at + w)
-    above += (flat.take(at + 1) - above) * right
-    below += (flat.take(at + w + 1) - below) * right
-    values: FloatArray = above + (below - above) * down
+    flat = field.reshape(-1)
+    pixel = which[:, None] * (h * w) + row * w + column
+    above, below = flat.take(pixel), flat.take(pixel + w)
+    above += (flat.take(pixel + 1) - above) * right
+    below += (flat.take(pixel + w + 1) - below) * right
+    values: Vectors = above + (below - above) * down
     return values
 
 
