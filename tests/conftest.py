@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import getpass
+import logging
 import os
 import tempfile
 import threading
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -53,6 +55,18 @@ def _no_thread_left() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads left running: {', '.join(t.name for t in left)}")
         left[0].join(0.05)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """The command line sets how much is logged, which the next test must not notice."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    cv2_level = cv2.utils.logging.getLogLevel()
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    cv2.utils.logging.setLogLevel(cv2_level)
 
 
 @pytest.fixture(scope="session")

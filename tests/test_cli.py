@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 import tiny_model
@@ -25,17 +22,6 @@ from poseapp.cli import main
 from poseapp.engine.devices import unavailable
 
 FRAMES = 24
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    cv2_level = cv2.utils.logging.getLogLevel()
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    cv2.utils.logging.setLogLevel(cv2_level)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,14 @@ from poseapp.nets.half import halve
 
 @pytest.fixture
 def folder(repo_root: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(repo_root / "engines" / "hourglass-s", tmp_path / "engines" / "hourglass-s")
+    """A model that has no FP16 form yet."""
+    folder = tmp_path / "engines" / "hourglass-s"
+    shutil.copytree(repo_root / "engines" / "hourglass-s", folder)
+    (folder / "model.fp16.onnx").unlink(missing_ok=True)
+    spec = ModelSpec.read(folder / "model.json")
+    whole = replace(spec, variants={name: sha for name, sha in spec.variants.items() if name != "fp16"})
+    (folder / "model.json").write_text(whole.to_json(), encoding="utf-8")
+    return folder
 
 
 def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
