@@ -103,6 +103,12 @@ def _main(
         raise typer.Exit
     if context.invoked_subcommand is None:
         _open(None, model, engines_dir, device, precision, {}, out=None, headless=False, seconds=None)
+        return
+    for name in ("engines_dir", "model", "device", "precision"):  # which would else be dropped without a word
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            raise PoseAppError(f"{option}: give it after the command: poseapp {context.invoked_subcommand} … {option} …")
 
 
 @app.command()

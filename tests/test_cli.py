@@ -181,6 +181,13 @@ def test_a_bad_source_is_one_line_and_an_exit_status(
     assert out == ""
 
 
+@pytest.mark.parametrize("option", ["--engines-dir", "--model", "--device", "--precision"])
+def test_an_option_before_the_command_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"--device": "cpu", "--precision": "fp32"}.get(option, "elsewhere")
+    assert main([option, value, "models", "list"]) == 1
+    assert capsys.readouterr().err.strip() == f"poseapp: {option}: give it after the command: poseapp models … {option} …"
+
+
 def test_a_truncated_recording_can_be_run_again(short_clip: Path, store: Path, tmp_path: Path) -> None:
     """What a killed process left behind is a source like any other."""
     arguments = ["--headless", "--engines-dir", str(store), "-o"]
