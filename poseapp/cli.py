@@ -104,7 +104,7 @@ def _main(
     if context.invoked_subcommand is None:
         _open(None, model, engines_dir, device, precision, {}, out=None, headless=False, seconds=None)
         return
-    for name in ("engines_dir", "model", "device", "precision"):  # which would else be dropped without a word
+    for name in context.params:  # a value would be dropped without a word
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             option = "--" + name.replace("_", "-")

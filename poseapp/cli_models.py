@@ -10,7 +10,7 @@ import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, cast, get_args
+from typing import Annotated, TypeVar, get_args
 
 import typer
 from rich.console import Console
@@ -96,14 +96,11 @@ def time_command(
     """Time every CPU runtime and precision of a model here, now; the fastest that agrees is what `--device cpu` takes."""
     models = [find_model(engines_dir, name)] if name is not None else [m for m in list_models(engines_dir) if m.spec is not None]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, side in (
-        ("model", "left"),
-        ("runtime", "left"),
-        ("ms a crop", "right"),
-        ("moves joints by", "right"),
-        ("", "left"),
-    ):
-        table.add_column(title, justify=cast(Literal["left", "right"], side), no_wrap=True)
+    for title in ("model", "runtime"):
+        table.add_column(title, no_wrap=True)
+    for title in ("ms a crop", "moves joints by"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     with building(Console(stderr=True, highlight=False)) as progress:
         for model in models:
             assert model.spec is not None, "others were refused or left out"

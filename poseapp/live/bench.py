@@ -327,16 +327,17 @@ def run_people(
             ways.append(way)
         except ModelError as error:
             missing.append(str(error))
-    crowd = Crowd(clip) if ways else None
+    if not ways:
+        return PeopleTable((), tuple(missing), machine())
+    crowd = Crowd(clip)
+    clips = {people: [crowd.picture(n, people) for n in range(len(crowd))] for people in PEOPLE_COUNTS}
     cases = [(way, people) for way in ways for people in PEOPLE_COUNTS]
     turns: dict[tuple[People, int], list[_Turn]] = {case: [] for case in cases}
-    for i in range(ROUNDS * len(cases)):
-        assert crowd is not None
-        way, people = case = cases[i % len(cases)]
+    for i, (way, people) in enumerate(cases * ROUNDS):
         if progress is not None:
             progress(i / (ROUNDS * len(cases)), f"{way}, {people} people")
-        images = [crowd.picture(n, people) for n in range(len(crowd))]
-        turns[case].append(_measure_people(engine_folder, ClipSource(images, 240.0), way, device, seconds / ROUNDS))
+        source = ClipSource(clips[people], 240.0)
+        turns[way, people].append(_measure_people(engine_folder, source, way, device, seconds / ROUNDS))
     rows: list[PeopleRow] = []
     for (way, people), measured in turns.items():
         ms = [ms for turn in measured for ms in turn.frame_ms]
