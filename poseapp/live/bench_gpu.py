@@ -32,7 +32,7 @@ from poseapp.live.bench import machine
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.deploy import IMAGENET_RGB, Deploy, write_model
-from poseapp.nets.hourglass import StackedHourglass
+from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.nets.hrnet import HRNet
 
 BATCHES = (1, 8)
@@ -98,7 +98,7 @@ class Rates:
 def subjects(engines_dir: Path) -> list[Subject]:
     """Every bundled model whose network is known here, and the published networks that the table is about."""
     small: dict[str, Callable[[], nn.Module]] = {
-        "hourglass-s": lambda: StackedHourglass(stacks=2, features=96, stem=32),
+        "hourglass-s": LiteHourglass,
         "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2)),
         "cpm-s": lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
         "openpose-s": lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + FIELDS, features=96, stem=32),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poseapp.nets.blocks import Residual, initialise
+from poseapp.nets.efficientnet import EfficientNetLite
 
 
 class Hourglass(nn.Module):
@@ -87,6 +88,35 @@ class StackedHourglass(nn.Module):
             if i < last:
                 x = x + self.remap_features[i](y) + self.remap_heatmaps[i](heatmaps[i])
         return heatmaps
+
+
+class LiteHourglass(nn.Module):
+    """One hourglass whose way down is EfficientNet-Lite, of the given *size*: it need not learn to see from nothing.
+
+    As in Figure 3 of the paper every scale has a skip branch to the way up, here a 1×1 convolution to *features*
+    channels, and one residual on the way up; the largest scale has *blocks*. Input (N, 3, H, W), H and W multiples of
+    4; output a list of one tensor (N, K, H/4, W/4).
+    """
+
+    def __init__(self, joints: int = 17, features: int = 96, size: int = 0, blocks: int = 2) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLite(size)
+        self.skips = nn.ModuleList(nn.Conv2d(width, features, 1) for width in self.trunk.widths)
+        self.ups = nn.ModuleList(_residuals(features, n) for n in (blocks, 1, 1, 1))
+        self.linear = _linear(features)
+        self.head = nn.Conv2d(features, joints, 1)
+        initialise(self, heads=lambda name: name == "head")
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        scales = [skip(x) for skip, x in zip(self.skips, self.trunk(image), strict=True)]
+        y = self.ups[-1](scales[-1])  # (N, C, H/32, W/32)
+        for scale, up in zip(scales[-2::-1], self.ups[-2::-1], strict=True):
+            h, w = scale.shape[2:]
+            y = F.interpolate(y, scale_factor=2.0, mode="nearest")
+            if y.shape[2:] != scale.shape[2:]:  # odd sizes were rounded up
+                y = y[:, :, :h, :w]
+            y = up(scale + y)
+        return [self.head(self.linear(y))]
 
 
 def _residuals(features: int, blocks: int) -> nn.Module:

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from poseapp.core.errors import CheckpointError
+from poseapp.nets.checkpoints import read_state
+from poseapp.nets.efficientnet import EfficientNetLite, published_weights
 from poseapp.train.ema import Ema
 from poseapp.train.recipes import RECIPES, Recipe, override
 
@@ -116,13 +118,20 @@ def restore(path: Path, training: Training) -> None:
 
 
 def start_from(path: Path, training: Training) -> list[str]:
-    """Begin *training* with the averaged weights of another run: fine-tuning. Returns the weights that were left out.
+    """Begin *training* with the averaged weights of another run, or a trunk's published ones: fine-tuning.
 
+    Returns the weights that were left out.
     Weights whose shape differs, such as the heads of another skeleton, keep their fresh values. Raises
     CheckpointError when nothing fits.
     """
-    state = read(path)["ema"]
     mine = training.net.state_dict()
+    try:
+        state = read(path)["ema"]
+    except CheckpointError:
+        trunk = getattr(training.net, "trunk", None)
+        if not isinstance(trunk, EfficientNetLite) or not path.exists():
+            raise
+        state = {f"trunk.{name}": value for name, value in published_weights(read_state(path), trunk, str(path)).items()}
     fitting = {name: value for name, value in state.items() if name in mine and mine[name].shape == value.shape}
     if not fitting:
         raise CheckpointError(f"{path}: nothing in it fits the network of {training.recipe.name}. Start from the same family.")

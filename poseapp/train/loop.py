@@ -149,7 +149,7 @@ def train(
             for batches in task.steps(data, phase.input_hw, position, steps_per_epoch, rank, world, options.workers):
                 lr = learning_rate(recipe, training.step, steps)
                 for group in training.optimiser.param_groups:
-                    group["lr"] = lr
+                    group["lr"] = lr * group.get("share", 1.0)  # runs from before it have none
                 wish = options.stop() or time.monotonic() - started > options.max_minutes * 60
                 try:
                     loss, stop = train_step(training, runner, normalise, batches, teacher, wish)
@@ -283,17 +283,19 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 def make_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimiser. Weight decay acts on convolution weights alone: elsewhere it only shifts the scale."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        share = recipe.trunk_lr if name.startswith("trunk.") else 1.0
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((share, decay), []).append(parameter)
+    listed: list[dict[str, Any]] = [
+        {"params": parameters, "share": share, "weight_decay": decay} for (share, decay), parameters in groups.items()
     ]
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr)
+        return torch.optim.AdamW(listed, lr=recipe.lr)
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=recipe.lr)
-    return torch.optim.RMSprop(groups, lr=recipe.lr)
+        return torch.optim.Adam(listed, lr=recipe.lr)
+    return torch.optim.RMSprop(listed, lr=recipe.lr)
 
 
 def supervised(strategy: Supervision, stages: int, done: float) -> range:

@@ -18,7 +18,7 @@ from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleto
 from poseapp.core.spec import Family
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.detector import PersonDetector
-from poseapp.nets.hourglass import StackedHourglass
+from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
 from poseapp.train.augment import PLAIN, Augment
@@ -45,7 +45,8 @@ class Recipe:
 
     Data and targets: ``phases`` run one after the other, the last at the size that is deployed. ``sigma_px`` is the targets'
     spread at the deployed heatmap size; in smaller phases it shrinks with the map, so that a target covers the same
-    part of the body. ``min_joints`` labelled joints make a person worth training on. ``learns`` says what there is to learn
+    part of the body. ``min_joints`` labelled joints make a person worth training on; one in a picture
+    whose name begins as ``repeat`` says is seen so many times an epoch. ``learns`` says what there is to learn
     (train/task.py): the "person" in a crop, everybody in a "scene", or their "boxes"; ``scenes`` how the latter two are made.
 
     Loss: ``far_joint_weights`` counts elbows, knees, wrists and ankles more; ``hardest`` > 0 takes that many hardest
@@ -56,8 +57,8 @@ class Recipe:
     of the loss when there is a teacher.
 
     Steps: a step takes ``batch`` × ``accumulate`` people on each process. ``schedule`` after ``warmup_steps`` is half a cosine
-    to zero, times ``lr_drop_factor`` at each of ``lr_drops`` (shares of the training), or constant. ``clip_norm`` 0 does not
-    clip.
+    to zero, times ``lr_drop_factor`` at each of ``lr_drops`` (shares of the training), or constant. A trunk, which starts from
+    published weights, learns at ``trunk_lr`` times that. ``clip_norm`` 0 does not clip.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Recipe:
     learns: Learns = "person"
     scenes: Scenes = field(default_factory=Scenes)
     min_joints: int = 5
+    repeat: tuple[tuple[str, int], ...] = ()
     far_joint_weights: bool = False
     hardest: int = 0
     background: bool = False
@@ -89,6 +91,7 @@ class Recipe:
     lr_drops: tuple[float, ...] = (0.81, 0.95)
     lr_drop_factor: float = 0.1
     lr: float = 1.5e-3
+    trunk_lr: float = 1.0
     weight_decay: float = 1e-2
     warmup_steps: int = 300
     clip_norm: float = 1.0
@@ -244,12 +247,15 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="hourglass-s",
             family="hourglass",
-            net=lambda: StackedHourglass(stacks=2, features=96, stem=32),
+            # Its trunk is meant to begin with published weights: --start-from, see CONTRIBUTING.md.
+            net=LiteHourglass,
             # Small pictures first: a step at 128×96 costs half of one at 192×144.
-            phases=(Phase((128, 96), 0.85), Phase((192, 144), 0.15)),
+            phases=(Phase((128, 96), 0.75), Phase((192, 144), 0.25)),
             # Few epochs on a CPU: milder variation than the papers', which pays only in long trainings.
             augment=Augment(rotation_deg=30, half_body_p=0.15, colour_p=0.5, erase_p=0.15, noise_p=0.1, jpeg_p=0.1, blur_p=0.1),
-            epochs=7.09,
+            # The few street pictures and webcams are what the app will see; most others are sports.
+            repeat=(("coco_", 4), ("lsp_", 2), ("asl_", 3)),
+            epochs=6,
             batch=16,
             sigma_px=1.5,
             paper=NEWELL,

@@ -80,8 +80,11 @@ class OnePerson(Task):
     figures = ("mean_oks", "pck")
 
     def read(self, part: LabelledSet, min_joints: int) -> Sequence[Any]:
-        """People."""
-        return part.read(self.recipe.skeleton, min_joints)
+        """People, some of them several times."""
+        people = part.read(self.recipe.skeleton, min_joints)
+        if part.split != "train":
+            return people
+        return [person for person in people for _ in range(_times(person.path.name, self.recipe.repeat))]
 
     def steps(
         self, items: Data, input_hw: tuple[int, int], position: range, steps_per_epoch: int, rank: int, world: int, workers: int
@@ -100,6 +103,10 @@ class OnePerson(Task):
     def validate(self, net: nn.Module, items: Sequence[Any], device: torch.device, workers: int) -> Score:
         """Mean OKS and PCK from annotated boxes."""
         return validate(net, self.recipe, items, device, workers)
+
+
+def _times(name: str, repeat: tuple[tuple[str, int], ...]) -> int:
+    return next((times for beginning, times in repeat if name.startswith(beginning)), 1)
 
 
 class Scene(Task):
