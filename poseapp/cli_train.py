@@ -503,6 +503,7 @@ def print_figures(
 
     from poseapp.core import metrics
     from poseapp.train.evaluate import conventions
+    from poseapp.train.parts import parts_of
 
     def percent(value: float | None, digits: int = 1) -> str:
         return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
@@ -538,6 +539,14 @@ def print_figures(
     shares = [f"{100 * c / max(1, overall.sum()):.0f}" for c in overall]
     joints.add_row("all", str(labels.sum()), percent(f.pck_total), percent(f.pckh_total), *shares)
     console.print(joints)
+    if parts := parts_of(result):
+        by_part = Table(title="By where the pictures are from", box=box.SIMPLE_HEAD)
+        for name in ("pictures", "people", "mean OKS", "OKS≥.5", "PCK@.2", "12 limbs"):
+            by_part.add_column(name, justify="left" if name == "pictures" else "right", no_wrap=True)
+        for part in parts:
+            shares = [percent(value) for value in (part.oks50, part.pck, part.limb_pck)]
+            by_part.add_row(part.name, str(part.people), f"{part.mean_oks:.4f}", *shares)
+        console.print(by_part)
     console.print(conventions(engine, result, boxes, flip, scales, detector), style="dim", highlight=False)
 
 

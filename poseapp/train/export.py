@@ -21,20 +21,25 @@ from poseapp.nets.half import write_half
 from poseapp.train.card_pictures import WITHIN, Reliability, draw_poses_alone, draw_reliability, reliability
 from poseapp.train.checkpoint import averaged_network
 from poseapp.train.evaluate import Evaluation, write_png
+from poseapp.train.parts import parts_of
 from poseapp.train.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class About:
-    """What only people can say about a model: three sections of a Markdown file, kept beside the model as about.md."""
+    """What only people can say about a model: sections of a Markdown file, kept beside the model as about.md."""
 
     data: str
     licence: str
     limits: str
+    tried: str = ""
 
     @classmethod
     def read(cls, path: Path) -> About:
-        """The sections "Data", "Licence" and "Known limits" of *path*; DataError when one is missing or empty."""
+        """The sections "Data", "Licence" and "Known limits" of *path*; DataError when one is missing or empty.
+
+        "What was tried" may be there, too.
+        """
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
@@ -48,7 +53,7 @@ class About:
             raise DataError(
                 f"{path}: no section '## {missing[0]}'. Every model says what it was trained on, and what it cannot do."
             )
-        return cls(sections["Data"], sections["Licence"], sections["Known limits"])
+        return cls(sections["Data"], sections["Licence"], sections["Known limits"], sections.get("What was tried", ""))
 
     @classmethod
     def unstated(cls) -> About:
@@ -156,9 +161,10 @@ def card(
     }
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())])
     figures = _figures(result, commands) if result is not None else "Not measured."
+    tried = f"## What was tried\n\n{about.tried}\n\n" if about.tried else ""
     made = (
         f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command measures the figures above and writes this card; "
-        "it takes the sections Data, Licence and Known limits from about.md."
+        "it takes the sections Data, Licence, What was tried and Known limits from about.md."
     )
     return f"""# {spec.name}
 {done}
@@ -178,7 +184,7 @@ def card(
 
 {figures}
 {scores}
-## Known limits
+{tried}## Known limits
 
 {about.limits}
 
@@ -214,7 +220,18 @@ def _figures(result: Evaluation, commands: Commands) -> str:
 
 What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
-{_table(["joint", "PCK@0.2", "PCKh@0.5", *kinds], joints)}"""
+{_table(["joint", "PCK@0.2", "PCKh@0.5", *kinds], joints)}{_parts(result)}"""
+
+
+def _parts(result: Evaluation) -> str:
+    rows = [
+        [part.name, str(part.people), f"{part.mean_oks:.3f}", *map(_percent, (part.oks50, part.pck, part.limb_pck))]
+        for part in parts_of(result)
+    ]
+    if not rows:
+        return ""
+    heads = ["pictures", "people", "mean OKS", "OKS ≥ 0.5", "PCK@0.2", "PCK@0.2, twelve limb joints"]
+    return f"\n\nBy where the pictures are from, which their names begin with:\n\n{_table(heads, rows)}"
 
 
 def _percent(share: float | None) -> str:

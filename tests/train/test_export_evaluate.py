@@ -48,7 +48,24 @@ KEYS = [
     "ms_per_person",
     "people",
 ]
-ABOUT = "# About\n\n## Data\n\nDrawn people.\n\n## Licence\n\nMIT\n\n## Known limits\n\nKnows eight people.\n"
+ABOUT = """# About
+
+## Data
+
+Drawn people.
+
+## Licence
+
+MIT
+
+## What was tried
+
+Nothing else.
+
+## Known limits
+
+Knows eight people.
+"""
 
 app = typer.Typer()
 cli_train.register(app)
@@ -103,7 +120,7 @@ def test_the_card_and_the_spec_carry_the_figures(trained: Path) -> None:
     assert spec.metrics["people"] == 8
     card = (trained / "engines" / "tiny" / "README.md").read_text(encoding="utf-8")
     for text in (
-        "Knows eight people.",
+        "## What was tried\n\nNothing else.\n\n## Known limits\n\nKnows eight people.",
         "poseapp eval --model tiny --annotations",
         f"{spec.metrics['mean_oks']:.3f}",
         "left ankle",
@@ -274,6 +291,7 @@ def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, mo
     assert not half.exists()  # it would be of an older training
     card = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
     assert card.count("Not stated. Write it into about.md") == 3
+    assert "## What was tried" not in card
     assert "Not measured." in card
     load_engine(tmp_path / "mine").close()
 
