@@ -92,6 +92,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, sco
         source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
         metrics={},
         variants=variants,
+        score_scale=score_scale,
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
