@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -103,7 +104,9 @@ def test_threshold_hides_joints_in_the_picture_and_leaves_the_result_alone(qtbot
         wait_for_person(qtbot, window)
         window.actions_.by_name["pause"].setChecked(True)
         result = window.view.result
-    scores = result.poses.score.copy()
+    scores = np.full_like(result.poses.score, 0.6)  # a sure model's may all be 1, which no threshold hides
+    result = replace(result, poses=replace(result.poses, score=scores.copy()), smoothed=None)
+    window.view.show_result(result)
     pictures: dict[int, ImageArray] = {}
     for value in (1, 100):
         window.controls.view.threshold.setValue(value)
