@@ -34,6 +34,7 @@ class Training:
     best: float = -1.0  # mean OKS of best.pt
     overrides: Mapping[str, str] = field(default_factory=dict)  # what the command line changed in the recipe
     command: str = ""  # the command line itself, for the model card
+    processes: int = 1  # that share each step
 
 
 def save(path: Path, training: Training) -> None:
@@ -47,6 +48,7 @@ def save(path: Path, training: Training) -> None:
         "command": training.command,
         "step": training.step,
         "steps": training.steps,
+        "processes": training.processes,
         "best": training.best,
         "net": training.net.state_dict(),
         "ema": training.ema.net.state_dict(),

@@ -123,7 +123,8 @@ def write_card(
         write_png(draw_reliability(as_trained or after, after if as_trained else None), folder / "scores.png")
         write_png(draw_poses_alone(result), folder / "poses.png")
         scores = _scores(as_trained, after)
-    text = card(spec, recipe, state["step"], state["steps"], about, result, commands, scores)
+    people = recipe.batch * recipe.accumulate * state.get("processes", 1)
+    text = card(spec, recipe, state["step"], state["steps"], people, about, result, commands, scores)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -142,12 +143,13 @@ def card(
     recipe: Recipe,
     step: int,
     steps: int,
+    people: int,
     about: About,
     result: Evaluation | None,
     commands: Commands,
     scores: str = "",
 ) -> str:
-    """The text of the model card; *scores* is its section on them."""
+    """The text of the model card of a training that took *people* a step; *scores* is its section on them."""
     h, w = spec.input_hw
     done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
@@ -156,7 +158,7 @@ def card(
         "input": f"{h}×{w} px (height × width), uint8 BGR; normalisation and decoding are in the graph",
         "output": f"{spec.skeleton.k} joints ({spec.skeleton.name}), heatmaps {h // spec.stride}×{w // spec.stride}, "
         f"decode {spec.decode}, mapping {spec.mapping}, σ {spec.sigma_px:g} px",
-        "recipe": f"`{recipe.name}`: {steps:,} steps of {recipe.batch * recipe.accumulate} people, {phases}; "
+        "recipe": f"`{recipe.name}`: {steps:,} steps of {people} people, {phases}; "
         f"learning rate {recipe.lr:g}; averaged weights (EMA {recipe.ema:g})",
         "model.onnx": f"SHA-256 `{spec.weights_sha256}`",
     }

@@ -121,7 +121,7 @@ def train(
     normalise = Normalise().to(device)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
     training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps)
-    training.overrides, training.command = overrides or {}, command
+    training.overrides, training.command, training.processes = overrides or {}, command, world
     if start_from is not None:
         fresh = checkpoint.start_from(start_from, training)
         if fresh and first:

@@ -23,7 +23,7 @@ def slim(source: Path, out: Path) -> int:
     """
     state = checkpoint.read(source)
     ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state["ema"].items()}
-    kept = {key: state[key] for key in ("recipe", "overrides", "command", "step", "steps", "best") if key in state}
+    kept = {key: state[key] for key in ("recipe", "overrides", "command", "step", "steps", "processes", "best") if key in state}
     nothing: dict[str, torch.Tensor] = {}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -198,7 +198,7 @@ def test_two_processes_of_torchrun_train_and_go_on_as_one_run(tmp_path: Path) ->
     said = run("--max-minutes", "0.00001")
     assert said.count("Stopped at step 1 of 2; saved.") == 1  # one process speaks, and writes
     state = checkpoint.read(tmp_path / "run" / "last.pt")
-    assert (state["step"], state["steps"]) == (1, 2)
+    assert (state["step"], state["steps"], state["processes"]) == (1, 2, 2)
     assert "poseapp train hourglass-s --data" in state["command"]
     said = run("--resume")
     assert said.count("Done. Export it with") == 1
