@@ -545,7 +545,8 @@ def print_figures(
             by_part.add_column(name, justify="left" if name == "pictures" else "right", no_wrap=True)
         for part in parts:
             shares = [percent(value) for value in (part.oks50, part.pck, part.limb_pck)]
-            by_part.add_row(part.name, str(part.people), f"{part.mean_oks:.4f}", *shares)
+            oks = "–" if math.isnan(part.mean_oks) else f"{part.mean_oks:.4f}"
+            by_part.add_row(part.name, str(part.people), oks, *shares)
         console.print(by_part)
     console.print(conventions(engine, result, boxes, flip, scales, detector), style="dim", highlight=False)
 
@@ -585,7 +586,8 @@ def export_command(
     about: Annotated[
         Path | None,
         typer.Option(
-            help="Markdown with the sections Data, Licence, Known limits. Default: about.md in the model's folder, if any."
+            help="Markdown with the sections Data, Licence, Known limits and, if you like, What was tried. "
+            "Default: about.md in the model's folder, if any."
         ),
     ] = None,
     annotations: Annotated[Path | None, typer.Option(help="Measure the card's figures on this keypoint file.")] = None,

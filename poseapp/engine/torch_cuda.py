@@ -289,7 +289,20 @@ def _together(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _IN_HALF = frozenset(
-    ["Conv", "Relu", "Add", "Concat", "MaxPool", "AveragePool", "Resize", "BatchNormalization", "Slice", "LeakyRelu", "PRelu"]
+    [
+        "Conv",
+        "Relu",
+        "Clip",
+        "Add",
+        "Concat",
+        "MaxPool",
+        "AveragePool",
+        "Resize",
+        "BatchNormalization",
+        "Slice",
+        "LeakyRelu",
+        "PRelu",
+    ]
 )
 
 

@@ -27,7 +27,7 @@ STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-LAST_OF_SCALE = (1, 2, 4, 6)  # stages after which the size is halved, or nothing follows
+LAST_OF_SCALE = (1, 2, 4, 6)  # the last stage at each size, from a quarter on
 STEM = 32
 LITE = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}  # factors of width and depth
 

@@ -23,7 +23,7 @@ from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
 NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
 # Operators that run in FP16 on every backend. All else in the network (shapes, a centre map) stays in FP32.
-_HALVED = frozenset(["Conv", "Relu", "Add", "Concat", "MaxPool", "Resize", "BatchNormalization", "Slice"])
+_HALVED = frozenset(["Conv", "Relu", "Clip", "Add", "Concat", "MaxPool", "Resize", "BatchNormalization", "Slice"])
 _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts and ends
 
 

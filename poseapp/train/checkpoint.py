@@ -122,18 +122,22 @@ def restore(path: Path, training: Training) -> None:
 def start_from(path: Path, training: Training) -> list[str]:
     """Begin *training* with the averaged weights of another run, or a trunk's published ones: fine-tuning.
 
-    Returns the weights that were left out.
-    Weights whose shape differs, such as the heads of another skeleton, keep their fresh values. Raises
+    Returns the weights that were left out: those whose shape differs, such as the heads of another skeleton, keep their
+    fresh values. Raises
     CheckpointError when nothing fits.
     """
     mine = training.net.state_dict()
+    trunk = getattr(training.net, "trunk", None)
     try:
         state = read(path)["ema"]
-    except CheckpointError:
-        trunk = getattr(training.net, "trunk", None)
-        if not isinstance(trunk, EfficientNetLite) or not path.exists():
-            raise
-        state = {f"trunk.{name}": value for name, value in published_weights(read_state(path), trunk, str(path)).items()}
+    except CheckpointError as error:
+        try:
+            published = read_state(path) if isinstance(trunk, EfficientNetLite) else {}
+        except CheckpointError:
+            published = {}
+        if trunk is None or not published:
+            raise error from None
+        state = {f"trunk.{name}": value for name, value in published_weights(published, trunk, str(path)).items()}
     fitting = {name: value for name, value in state.items() if name in mine and mine[name].shape == value.shape}
     if not fitting:
         raise CheckpointError(f"{path}: nothing in it fits the network of {training.recipe.name}. Start from the same family.")

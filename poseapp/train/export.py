@@ -165,9 +165,10 @@ def card(
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())])
     figures = _figures(result, commands) if result is not None else "Not measured."
     tried = f"## What was tried\n\n{about.tried}\n\n" if about.tried else ""
+    sections = ["Data", "Licence", *(["What was tried"] if about.tried else []), "Known limits"]
     made = (
         f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command measures the figures above and writes this card; "
-        "it takes the sections Data, Licence, What was tried and Known limits from about.md."
+        f"it takes the sections {', '.join(sections[:-1])} and {sections[-1]} from about.md."
     )
     return f"""# {spec.name}
 {done}
@@ -228,13 +229,17 @@ What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
 def _parts(result: Evaluation) -> str:
     rows = [
-        [part.name, str(part.people), f"{part.mean_oks:.3f}", *map(_percent, (part.oks50, part.pck, part.limb_pck))]
+        [part.name, str(part.people), _number(part.mean_oks), *map(_percent, (part.oks50, part.pck, part.limb_pck))]
         for part in parts_of(result)
     ]
     if not rows:
         return ""
     heads = ["pictures", "people", "mean OKS", "OKS ≥ 0.5", "PCK@0.2", "PCK@0.2, twelve limb joints"]
     return f"\n\nBy where the pictures are from, which their names begin with:\n\n{_table(heads, rows)}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _percent(share: float | None) -> str:
@@ -277,4 +282,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def first_line(text: str) -> str:
     """The first sentence or line of *text*, without Markdown's marks: what fits into model.json."""
     line = text.strip().splitlines()[0]
-    return re.sub(r"[*`_]|^[-#] *", "", line).strip()
+    return re.sub(r"[*`]|\b_|_\b|^[-#] *", "", line).strip()

@@ -64,6 +64,7 @@ def write_detector_card(
     done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
     measured = "Not measured." if figures is None else _figures(figures, commands)
+    scenes = recipe.batch * recipe.accumulate * state.get("processes", 1)
     text = f"""# {spec.name}
 {done}
 Where people are in a whole frame. {recipe.paper}; a centre map, sizes and offsets on one of the project's hourglasses.
@@ -73,7 +74,7 @@ Where people are in a whole frame. {recipe.paper}; a centre map, sizes and offse
 | network | {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-adds a frame |
 | input | {h}×{w} px, into which a frame is fitted, uint8 BGR; normalisation and decoding are in the graph |
 | output | the {spec.boxes} best boxes, x, y, width, height in px of the input and score; a person from {spec.threshold:g} on |
-| recipe | `{recipe.name}`: {steps:,} steps of {recipe.batch * recipe.accumulate} scenes, {phases}; learning rate {recipe.lr:g}; \
+| recipe | `{recipe.name}`: {steps:,} steps of {scenes} scenes, {phases}; learning rate {recipe.lr:g}; \
 averaged weights (EMA {recipe.ema:g}) |
 | model.onnx | SHA-256 `{spec.weights_sha256}` |
 

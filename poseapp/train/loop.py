@@ -283,19 +283,18 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 def make_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimiser. Weight decay acts on convolution weights alone: elsewhere it only shifts the scale."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        share = recipe.trunk_lr if name.startswith("trunk.") else 1.0
-        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((share, decay), []).append(parameter)
-    listed: list[dict[str, Any]] = [
-        {"params": parameters, "share": share, "weight_decay": decay} for (share, decay), parameters in groups.items()
-    ]
+    groups: list[dict[str, Any]] = []
+    for share, here in ((1.0, False), (recipe.trunk_lr, True)):
+        parameters = [p for name, p in net.named_parameters() if name.startswith("trunk.") == here]
+        decayed, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+        if parameters:
+            groups.append({"params": decayed, "share": share, "weight_decay": recipe.weight_decay})
+            groups.append({"params": others, "share": share, "weight_decay": 0.0})
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(listed, lr=recipe.lr)
+        return torch.optim.AdamW(groups, lr=recipe.lr)
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(listed, lr=recipe.lr)
-    return torch.optim.RMSprop(listed, lr=recipe.lr)
+        return torch.optim.Adam(groups, lr=recipe.lr)
+    return torch.optim.RMSprop(groups, lr=recipe.lr)
 
 
 def supervised(strategy: Supervision, stages: int, done: float) -> range:

@@ -20,8 +20,8 @@ _NO_COCO = (float("nan"),) * 6
 class Part:
     """Figures over the people whose pictures' names begin with ``name``, as in ``Figures``; shares are 0..1.
 
-    ``pck`` is PCK@0.2 over all labelled joints, ``limb_pck`` over the twelve from shoulders to wrists and hips to
-    ankles, which is what LSP's own evaluation counts.
+    ``mean_oks`` and ``oks50`` are over the ``people`` with five or more labelled joints, NaN without any; ``pck`` is
+    PCK@0.2 over all labelled joints, ``limb_pck`` over the twelve that LSP labels beside neck and head top.
     """
 
     name: str
@@ -53,4 +53,4 @@ def _part(result: Evaluation, name: str, inside: NDArray[np.bool_]) -> Part:
         alone.append(dataclasses.replace(person, joints=joints))
     truth = np.stack([person.joints for person in alone]).astype(np.float64)
     limb = metrics.pck(predicted[..., :2].astype(np.float64), truth, metrics.torso_size(truth, result.skeleton), 0.2)
-    return Part(name, len(people), figures.mean_oks, figures.oks50, figures.pck_total, limb.total)
+    return Part(name, figures.people, figures.mean_oks, figures.oks50, figures.pck_total, limb.total)

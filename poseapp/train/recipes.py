@@ -45,8 +45,8 @@ class Recipe:
 
     Data and targets: ``phases`` run one after the other, the last at the size that is deployed. ``sigma_px`` is the targets'
     spread at the deployed heatmap size; in smaller phases it shrinks with the map, so that a target covers the same
-    part of the body. ``min_joints`` labelled joints make a person worth training on; one in a picture
-    whose name begins as ``repeat`` says is seen so many times an epoch. ``learns`` says what there is to learn
+    part of the body. ``min_joints`` labelled joints make a person worth training on. ``repeat``: people of pictures in folders
+    (not in tars) whose names begin so are seen so many times an epoch. ``learns`` says what there is to learn
     (train/task.py): the "person" in a crop, everybody in a "scene", or their "boxes"; ``scenes`` how the latter two are made.
 
     Loss: ``far_joint_weights`` counts elbows, knees, wrists and ankles more; ``hardest`` > 0 takes that many hardest
@@ -253,7 +253,7 @@ RECIPES: dict[str, Recipe] = {
             phases=(Phase((128, 96), 0.75), Phase((192, 144), 0.25)),
             # Few epochs on a CPU: milder variation than the papers', which pays only in long trainings.
             augment=Augment(rotation_deg=30, half_body_p=0.15, colour_p=0.5, erase_p=0.15, noise_p=0.1, jpeg_p=0.1, blur_p=0.1),
-            # The few street pictures and webcams are what the app will see; most others are sports.
+            # The few street pictures and webcams are what the app will see; LSP's own labels are cleaner than LSP extended's.
             repeat=(("coco_", 4), ("lsp_", 2), ("asl_", 3)),
             epochs=6,
             batch=16,
@@ -262,7 +262,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         # 0.2 M parameters and 0.3 G multiply-adds: for old laptops.
         _long("hourglass-t", "hourglass", lambda: StackedHourglass(stacks=1, features=64, stem=32), NEWELL, epochs=250, lr=3e-3),
-        # 1.7 M and 1.6 G. What hourglass-s is where there is a GPU to train it; exported with --name hourglass-s.
+        # 1.7 M and 1.6 G, from nothing: for a GPU.
         _long("hourglass-s-256x192", "hourglass", lambda: StackedHourglass(stacks=2, features=128, stem=32), NEWELL),
         # 28.5 M and 7.7 G: the teacher of the others.
         _long("hrnet-w32", "hrnet", lambda: HRNet(32), SUN, epochs=120, lr=1e-3, weight_decay=0.05),
@@ -287,8 +287,8 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             name="openpose-s",
             family="openpose",
-            # The stages of two hourglasses in place of VGG's and the 7×7 ones: finer maps at a tenth of the cost, and the
-            # trunk may start from one that knows single people. Maps: joints, background, fields.
+            # The stages of two hourglasses in place of VGG's and the 7×7 ones: finer maps at a tenth of the cost, and its
+            # weights began with those of a network of the same shape for single people. Maps: joints, background, fields.
             net=lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + 2 * len(OPENPOSE_18.limbs), features=96, stem=32),
             phases=(Phase((160, 160), 0.75), Phase((256, 256), 0.25)),
             paper=CAO,

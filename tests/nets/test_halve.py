@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 
 from poseapp.cli import main
@@ -43,3 +44,10 @@ def test_a_model_that_is_damaged_is_left_alone(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.onnx: expected SHA-256"):
         halve(folder)
     assert not (folder / "model.fp16.onnx").exists()
+
+
+def test_a_network_is_in_fp16_from_end_to_end(repo_root: Path) -> None:
+    """Each operator between two convolutions that is left in FP32 costs two conversions."""
+    nodes = onnx.load(repo_root / "engines" / "hourglass-s" / "model.fp16.onnx").graph.node
+    conversions = [node.name for node in nodes if node.name.startswith("/cast/")]
+    assert len(conversions) <= 4, conversions  # in front of the network, behind it, and to ask for a shape

@@ -34,6 +34,14 @@ def test_each_part_has_its_own_figures() -> None:
     assert street.mean_oks == pytest.approx(13 / 17)
 
 
+def test_a_part_in_which_nobody_has_enough_labels_has_no_oks() -> None:
+    result = evaluation(["sports_1.jpg", "street_1.jpg"], [0.0, 0.0])
+    result.people[1].joints[:13, 2] = 0
+    part = parts_of(result)[1]
+    assert (part.name, part.people) == ("street", 0)
+    assert np.isnan(part.mean_oks)
+
+
 @pytest.mark.parametrize(
     "names", [["one_1.jpg", "one_2.jpg"], ["1.jpg", "2.jpg"], ["a_1.jpg", "2.jpg"], [f"{n}_x.jpg" for n in range(9)]]
 )

@@ -1,4 +1,4 @@
-"""A network that begins from published weights sees with them exactly what they saw, and learns from there."""
+"""A network that begins from published weights sees with them what they saw, and learns from there."""
 
 from __future__ import annotations
 
@@ -132,6 +132,20 @@ def test_the_trunk_may_learn_more_slowly() -> None:
         assert shares[id(parameter)] == (0.1 if name.startswith("trunk.") else 1.0)
         assert decays[id(parameter)] == (0.01 if parameter.ndim > 1 else 0.0)
     assert len(shares) == len(list(net.parameters()))
+
+
+def test_a_run_from_before_there_were_trunks_goes_on(figures: list[Person], tmp_path: Path) -> None:
+    recipe = tiny_recipe(batch=2, epochs=1, weight_decay=0.0)
+    steps = train(recipe, figures, tmp_path / "run", Options(workers=0))
+    next(steps)
+    steps.close()
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    for group in state["optimiser"]["param_groups"]:
+        del group["share"]
+    torch.save(state, tmp_path / "run" / "last.pt")
+    (second,) = list(train(recipe, figures, tmp_path / "run", Options(workers=0), resume=True))[:1]
+    assert second.step == 2
+    assert second.lr > 0
 
 
 def test_people_of_some_pictures_are_seen_more_often(tmp_path: Path) -> None:
