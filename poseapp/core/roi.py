@@ -25,8 +25,8 @@ class FollowRule:
     """
 
     joints: int = 6
-    find: float = 0.6
-    keep: float = 0.4
+    find: float = 0.7
+    keep: float = 0.45
     trusted: float = 0.3  # joints below this score do not shape the next box
     margin: float = 1.35  # around the trusted joints, which lie inside the body's outline
     shrink: float = 0.9  # the least size of a box relative to the one before: a calm crop is a calm pose
