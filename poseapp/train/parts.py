@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import metrics
-from poseapp.train.evaluate import Evaluation, summarise
+from poseapp.train.evaluate import Evaluation
 
 MOST = 8  # more beginnings than that are not parts but names
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-_NO_COCO = (float("nan"),) * 6
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,15 @@ def parts_of(result: Evaluation) -> list[Part]:
 
 
 def _part(result: Evaluation, name: str, inside: NDArray[np.bool_]) -> Part:
+    skeleton = result.skeleton
     people = [person for person, here in zip(result.people, inside, strict=True) if here]
-    predicted = result.predicted[inside]
-    figures = summarise(people, predicted, _NO_COCO, result.scored, float("nan")).figures
-    limbs = [joint.split("_")[-1] in LIMBS for joint in result.skeleton.keypoints]
-    alone = []
-    for person in people:
-        joints = person.joints.copy()
-        joints[~np.array(limbs)] = (np.nan, np.nan, 0)
-        alone.append(dataclasses.replace(person, joints=joints))
-    truth = np.stack([person.joints for person in alone]).astype(np.float64)
-    limb = metrics.pck(predicted[..., :2].astype(np.float64), truth, metrics.torso_size(truth, result.skeleton), 0.2)
-    return Part(name, figures.people, figures.mean_oks, figures.oks50, figures.pck_total, limb.total)
+    truth = np.stack([person.joints for person in people]).astype(np.float64)
+    xy = result.predicted[inside, :, :2].astype(np.float64)
+    enough = metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS
+    similarity = metrics.oks(xy, truth, [person.area for person in people], skeleton.sigmas)[enough]
+    mean_oks, oks50 = (similarity.mean(), (similarity >= 0.5).mean()) if enough.any() else (np.nan, np.nan)
+    pck = metrics.pck(xy, truth, metrics.torso_size(truth, skeleton), 0.2)
+    limbs = np.array([joint.split("_")[-1] in LIMBS for joint in skeleton.keypoints])
+    counted = np.where(limbs, pck.joints, 0)
+    limb_pck = np.nansum(pck.by_joint * counted) / counted.sum() if counted.any() else np.nan
+    return Part(name, int(enough.sum()), float(mean_oks), float(oks50), pck.total, float(limb_pck))
