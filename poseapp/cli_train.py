@@ -562,7 +562,7 @@ def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | N
     if scores is not None:
         found = reliability(result)
         write_png(draw_reliability(found), scores)
-        typer.echo(f"Scores: calibration error {found.error:.3f}; half are right at {0.5 / found.multiplier:.2f}: {scores}")
+        typer.echo(f"Scores: calibration error {found.error:.3f}; half are right at {1 / (1 + found.odds):.2f}: {scores}")
 
 
 def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False) -> tuple[Evaluation, str]:
@@ -648,7 +648,7 @@ def export_command(
         if annotations is not None and images is not None:
             if not RECIPES[recipe].fields:  # whose scores are made outside the graph, in core/paf.py
                 as_trained = reliability(figures_of(made, annotations, images)[0])
-                spec = export(checkpoint, made, sections, fp16, as_trained.multiplier)
+                spec = export(checkpoint, made, sections, fp16, as_trained.odds)
             result, how = figures_of(made, annotations, images, show=True)
             commands = dataclasses.replace(commands, conventions=how)
         write_card(made, spec, checkpoint, sections, result, commands, as_trained)

@@ -13,7 +13,7 @@ it was trained with (ModelSpec.mapping):
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -132,6 +132,12 @@ def _dark_offset(maps: FloatArray, x: NDArray[np.intp], y: NDArray[np.intp], sig
     # A step of more than a pixel means that this is no Gaussian peak: stay at the maximum.
     good = solvable & (np.abs(offset).max(axis=1) <= 1.0)
     return np.where(good[:, None], offset, 0.0).astype(np.float32)
+
+
+def times_odds(height: Any, odds: float) -> Any:
+    """Scores, 0 to 1, from peaks' heights h (an array or tensor of them): the odds h / (1 - h) times *odds*."""
+    h = height.clip(0, 1)
+    return odds * h / (1 + (odds - 1) * h)
 
 
 def blur_size(sigma_px: float) -> int:

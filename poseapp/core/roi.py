@@ -26,7 +26,7 @@ class FollowRule:
 
     joints: int = 6
     find: float = 0.7
-    keep: float = 0.45
+    keep: float = 0.5
     trusted: float = 0.3  # joints below this score do not shape the next box
     margin: float = 1.35  # around the trusted joints, which lie inside the body's outline
     shrink: float = 0.9  # the least size of a box relative to the one before: a calm crop is a calm pose

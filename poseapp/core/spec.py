@@ -34,7 +34,7 @@ class ModelSpec:
     """A deployed model.
 
     ``input_hw`` is the crop in px; ``stride`` input px per heatmap px; ``decode`` and ``mapping`` say how
-    heatmaps become joints (core/heatmap.py), and a score is the height of the peak times ``score_scale``, at most 1;
+    heatmaps become joints (core/heatmap.py), and a score is the height of the peak, its odds times ``score_odds``;
     ``sigma_px`` is the spread of the training targets in heatmap px; ``weights_sha256`` the hash of model.onnx;
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
     ``variants`` the same model in other precisions: "fp16" or "int8" → hash of model.fp16.onnx or model.int8.onnx.
@@ -54,7 +54,7 @@ class ModelSpec:
     source: Source
     metrics: MappingABC[str, float]
     variants: MappingABC[str, str]
-    score_scale: float = 1.0
+    score_odds: float = 1.0
 
     def __post_init__(self) -> None:
         def require(ok: bool, key: str, expected: str, got: object) -> None:
@@ -68,7 +68,7 @@ class ModelSpec:
         require(self.stride > 0 and all(s > 0 and s % self.stride == 0 for s in self.input_hw), "input_hw",
                 f"two multiples of the stride {self.stride}", self.input_hw)  # fmt: skip
         require(math.isfinite(self.sigma_px) and self.sigma_px > 0, "sigma_px", "a positive number", self.sigma_px)
-        require(math.isfinite(self.score_scale) and self.score_scale > 0, "score_scale", "a positive number", self.score_scale)
+        require(math.isfinite(self.score_odds) and self.score_odds > 0, "score_odds", "a positive number", self.score_odds)
         require(_is_sha256(self.weights_sha256), "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
         for precision, sha256 in self.variants.items():
             require(precision in VARIANTS, "variants", f"precisions of {', '.join(VARIANTS)}", precision)
@@ -117,7 +117,7 @@ class ModelSpec:
                 "input_hw": (height, width),
                 "stride": int(content["stride"]),
                 "sigma_px": float(content["sigma_px"]),
-                "score_scale": float(content["score_scale"]),
+                "score_odds": float(content["score_odds"]),
                 "parameters": int(content["parameters"]),
                 "macs": int(content["macs"]),
                 "weights_sha256": str(content["weights_sha256"]),

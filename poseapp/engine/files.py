@@ -8,12 +8,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
+
+NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
+# The network's operators that run in FP16 on every backend. All else in it (shapes, a centre map) stays in FP32.
+HALF_OPERATORS = frozenset(
+    [
+        *("Conv", "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu"),
+        *("MaxPool", "AveragePool", "Resize", "Add", "Concat", "Slice"),
+    ]
+)
 
 
 def model_file(folder: Path, spec: ModelSpec, precision: str = "fp32") -> Path:

@@ -19,7 +19,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import cuda
 from poseapp.engine.base import Backend, Output, check_crops
-from poseapp.engine.files import model_file
+from poseapp.engine.files import HALF_OPERATORS, NETWORK, model_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -215,7 +215,7 @@ class Graph:
                 raise KeyError(f"no operator {node.op_type}")
             names = set(node.input) | set(node.output)
             dead = tuple(n for n in names if n and last.get(n, i) <= i and n not in self.outputs)
-            half = node.name.startswith("/net") and node.op_type in _IN_HALF
+            half = NETWORK.match(node.name) is not None and node.op_type in HALF_OPERATORS
             run = _OPERATORS[node.op_type]
             if node.op_type == "ConstantOfShape":
                 run = functools.partial(run, device=device)
@@ -286,24 +286,6 @@ def _together(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*_on(device, *x))
 
     return run
-
-
-_IN_HALF = frozenset(
-    [
-        "Conv",
-        "Relu",
-        "Clip",
-        "Add",
-        "Concat",
-        "MaxPool",
-        "AveragePool",
-        "Resize",
-        "BatchNormalization",
-        "Slice",
-        "LeakyRelu",
-        "PRelu",
-    ]
-)
 
 
 def _conv(x: list[Any], a: Mapping[str, Any]) -> Any:

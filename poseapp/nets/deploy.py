@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
-from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell
+from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
 from poseapp.nets.half import write_half
@@ -74,7 +74,8 @@ class Normalise(nn.Module):
 class HeatmapDecoder(nn.Module):
     """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*.
 
-    A score is the height of the peak times *score_scale*, which a model's calibration finds (train/card_pictures.py).
+    A score is the height h of the peak with its odds h / (1 - h) multiplied by *score_odds*, which a model's calibration
+    finds (train/card_pictures.py): unlike a plain factor this keeps 0, 1 and all differences between them.
     """
 
     scale: Tensor
@@ -88,12 +89,12 @@ class HeatmapDecoder(nn.Module):
         decode: Decode,
         mapping: Mapping,
         sigma_px: float,
-        score_scale: float = 1.0,
+        score_odds: float = 1.0,
     ) -> None:
         super().__init__()
         self.hw = heatmap_hw
         self.rule = decode
-        self.score_scale = score_scale
+        self.score_odds = score_odds
         scale = input_px_per_cell(input_hw, heatmap_hw, mapping)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         origin = input_px_at_origin(input_hw, heatmap_hw, mapping)
@@ -115,9 +116,8 @@ class HeatmapDecoder(nn.Module):
             xy = xy + self._quarter_offset(flat, x, y)
         elif self.rule == "dark":
             xy = xy + self._dark_offset(heatmaps, x, y)
-        if self.score_scale != 1:
-            score = score * self.score_scale
-        return torch.cat([xy * self.scale + self.origin, score.clamp(0, 1).unsqueeze(2)], dim=2)  # (N, K, 3)
+        score = times_odds(score, self.score_odds) if self.score_odds != 1 else score.clamp(0, 1)
+        return torch.cat([xy * self.scale + self.origin, score.unsqueeze(2)], dim=2)  # (N, K, 3)
 
     def _quarter_offset(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         h, w = self.hw

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ import numpy as np
 
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.files import model_file, replacing
+from poseapp.engine.files import HALF_OPERATORS, NETWORK, model_file, replacing
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
-NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
-# Operators that run in FP16 on every backend. All else in the network (shapes, a centre map) stays in FP32.
-_HALVED = frozenset(["Conv", "Relu", "Clip", "Add", "Concat", "MaxPool", "Resize", "BatchNormalization", "Slice"])
 _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts and ends
 
 
@@ -61,9 +57,8 @@ def write_half(source: Path, target: Path) -> str:
     weights = {i.name: i for i in graph.initializer}
     constants = {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"}
     types = {v.name: v.type.tensor_type.elem_type for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
-    halved = [
-        n for n in graph.node if n.op_type in _HALVED and NETWORK.match(n.name) and types.get(n.output[0]) == TensorProto.FLOAT
-    ]
+    in_network = [n for n in graph.node if NETWORK.match(n.name) and n.op_type in HALF_OPERATORS]
+    halved = [n for n in in_network if types.get(n.output[0]) == TensorProto.FLOAT]
     made_half = {n.output[0] for n in halved}
     nodes: list[Any] = []
     half_of: dict[str, str] = {}

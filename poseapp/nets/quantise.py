@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from poseapp.core.errors import ModelError
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.nets.half import NETWORK
+from poseapp.engine.files import NETWORK
 
 Range = Literal["max", "percentile", "error"]
 RANGES: tuple[Range, ...] = get_args(Range)

@@ -17,7 +17,7 @@ from poseapp.train.people import BOX_PADDING
 
 WITHIN = 0.5  # a joint is right when its similarity (one term of OKS) is at least this
 BINS = 10
-LARGEST_MULTIPLIER = 4.0  # beyond it scores say so little that stretching them says no more
+LARGEST_ODDS = 9.0  # beyond it scores say so little that stretching them says no more
 
 _BLUE, _ORANGE, _GREY, _PALE, _INK = (200, 90, 20), (20, 120, 240), (150, 150, 150), (228, 228, 228), (60, 60, 60)
 Floats = NDArray[np.float64]
@@ -29,14 +29,14 @@ class Reliability:
 
     In bin i of ten are ``count`` joints of mean ``score`` of which the share ``right`` is within OKS tolerance (NaN without
     joints). ``error`` is the mean distance of the two, weighted by count (expected calibration error, Naeini et al., AAAI
-    2015); ``multiplier`` takes scores to where 0.5 means that half of such joints are right.
+    2015); scores whose odds are multiplied by ``odds`` are at 0.5 where half of such joints are right.
     """
 
     count: NDArray[np.int64]
     score: Floats
     right: Floats
     error: float
-    multiplier: float
+    odds: float
 
 
 def reliability(evaluation: Evaluation) -> Reliability:
@@ -57,7 +57,7 @@ def reliability_of(score: Floats, right: NDArray[np.bool_]) -> Reliability:
         share = np.bincount(index, right.astype(np.float64), BINS) / count
     error = float(np.nansum(np.abs(mean - share) * count) / max(1, count.sum()))
     half = score_of_half(score, right)
-    return Reliability(count, mean, share, error, float(np.clip(0.5 / half, 1 / LARGEST_MULTIPLIER, LARGEST_MULTIPLIER)))
+    return Reliability(count, mean, share, error, float(np.clip(1 / half - 1, 1 / LARGEST_ODDS, LARGEST_ODDS)))
 
 
 def score_of_half(score: Floats, right: NDArray[np.bool_]) -> float:

@@ -62,14 +62,14 @@ class About:
         return cls(todo, todo, todo)
 
 
-def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_scale: float = 1.0) -> ModelSpec:
+def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_odds: float = 1.0) -> ModelSpec:
     """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
-    *fp16* writes model.fp16.onnx beside it; *score_scale* multiplies the scores in the graph. The figures are still empty:
-    ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not one, or of an unknown recipe.
+    *fp16* writes model.fp16.onnx beside it; *score_odds* multiplies the odds of the scores in the graph. The figures are
+    still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not one, or of an unknown recipe.
     """
     recipe, net, _ = averaged_network(checkpoint)
-    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_scale)
+    decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_odds)
     fields = 2 * len(recipe.skeleton.limbs) if recipe.fields else 0
     deploy = Deploy(net, Normalise(), decoder, recipe.skeleton.k, fields=fields)
     sha256 = export_onnx(deploy, recipe.input_hw, folder / "model.onnx")
@@ -92,7 +92,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, sco
         source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
         metrics={},
         variants=variants,
-        score_scale=score_scale,
+        score_odds=score_odds,
     )
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
@@ -109,7 +109,7 @@ def write_card(
 ) -> None:
     """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured.
 
-    *as_trained* says how far scores could be believed before they were multiplied; None where they were not.
+    *as_trained* says how far scores could be believed before their odds were multiplied; None where they were not.
     """
     recipe, _, state = averaged_network(checkpoint)
     if result is not None:
@@ -249,12 +249,12 @@ def _percent(share: float | None) -> str:
 def _scores(as_trained: Reliability | None, after: Reliability) -> str:
     within = f"half are within OKS tolerance (similarity at least {WITHIN:g})"
     if as_trained is None:
-        scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {0.5 / after.multiplier:.2f}
+        scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {1 / (1 + after.odds):.2f}
 {within}. Mean distance of score and share: {after.error:.3f}.
 Measured on the same people as the figures above."""
     else:
-        scores = f"""The height of a heatmap's peak is multiplied by {as_trained.multiplier:.2f} in the graph,
-so that of joints with a score of 0.5 {within}.
+        scores = f"""A score is the height h of a heatmap's peak, its odds h / (1 − h) multiplied by {as_trained.odds:.2f}
+in the graph, so that of joints with a score of 0.5 {within}.
 Mean distance of score and share: {after.error:.3f}, as trained {as_trained.error:.3f}.
 Measured on the same people as the figures above."""
     return f"""

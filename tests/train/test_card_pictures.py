@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from poseapp.core import metrics
+from poseapp.core.heatmap import times_odds
 from poseapp.core.skeleton import COCO_17
 from poseapp.nets.deploy import HeatmapDecoder
 from poseapp.train.card_pictures import (
-    LARGEST_MULTIPLIER,
+    LARGEST_ODDS,
     draw_poses_alone,
     draw_reliability,
     reliability,
@@ -25,20 +26,21 @@ from poseapp.train.people import Person
 
 
 def scored(n: int, half: float, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """*n* joints of which half are right at the score *half*, fewer below and more above."""
+    """*n* joints of which half are right at the score *half*: the odds of being right are the score's times a constant."""
     random = np.random.default_rng(seed)
-    score = random.uniform(0, 2 * half, n)
-    return score, random.random(n) < score / (2 * half)
+    score = random.random(n)
+    for_right, for_wrong = score * (1 - half), (1 - score) * half
+    return score, random.random(n) < for_right / (for_right + for_wrong)
 
 
 @pytest.mark.parametrize("half", [0.2, 0.35, 0.5])
-def test_the_multiplier_brings_a_half_to_one_half(half: float) -> None:
+def test_the_odds_bring_a_half_to_one_half(half: float) -> None:
     score, right = scored(200_000, half)
     found = reliability_of(score, right)
-    assert found.multiplier == pytest.approx(0.5 / half, rel=0.06)
-    after = reliability_of(np.minimum(score * found.multiplier, 1), right)
-    assert after.error < 0.02
-    near = np.abs(score * found.multiplier - 0.5) < 0.05
+    assert found.odds == pytest.approx((1 - half) / half, rel=0.1)
+    better = times_odds(score, found.odds)
+    assert reliability_of(better, right).error < 0.02
+    near = np.abs(better - 0.5) < 0.05
     assert right[near].mean() == pytest.approx(0.5, abs=0.04)
     assert found.count.sum() == len(score)
 
@@ -52,8 +54,8 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_scores_that_say_nothing_are_not_stretched_without_end() -> None:
-    assert reliability_of(np.array([0.1, 0.2]), np.array([True, True])).multiplier == LARGEST_MULTIPLIER
-    assert reliability_of(np.array([0.8, 0.9]), np.array([False, False])).multiplier == 0.5
+    assert reliability_of(np.array([0.1, 0.2]), np.array([True, True])).odds == LARGEST_ODDS
+    assert reliability_of(np.array([0.8, 0.9]), np.array([False, False])).odds == 1 / LARGEST_ODDS
     assert score_of_half(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, False, True, True])) == pytest.approx(0.5)
 
 
@@ -100,13 +102,13 @@ def test_pictures_hold_what_they_should(evaluation: Evaluation) -> None:
     assert grey[:192, :144].sum() < 0.2 * grey[192:, :144].sum()
 
 
-def test_scores_are_scaled_in_the_graph() -> None:
+def test_odds_are_multiplied_in_the_graph() -> None:
     maps = torch.zeros(1, 2, 16, 12)
-    maps[0, 0, 5, 6], maps[0, 1, 8, 3] = 0.2, 0.7
+    maps[0, 0, 5, 6], maps[0, 1, 8, 3] = 0.2, 1.2
     plain = HeatmapDecoder((64, 48), (16, 12), "argmax", "udp", 1.0)(maps)
-    scaled = HeatmapDecoder((64, 48), (16, 12), "argmax", "udp", 1.0, score_scale=2.0)(maps)
+    scaled = HeatmapDecoder((64, 48), (16, 12), "argmax", "udp", 1.0, score_odds=4.0)(maps)
     assert torch.equal(plain[..., :2], scaled[..., :2])
-    assert scaled[0, :, 2].tolist() == pytest.approx([0.4, 1.0])
+    assert scaled[0, :, 2].tolist() == pytest.approx([0.5, 1.0])  # 1 : 4 becomes 4 : 4
 
 
 def test_nobody_is_drawn_twice(evaluation: Evaluation) -> None:
