@@ -137,7 +137,7 @@ def _dark_offset(maps: FloatArray, x: NDArray[np.intp], y: NDArray[np.intp], sig
 def times_odds(height: Any, odds: float) -> Any:
     """Scores, 0 to 1, from peaks' heights h (an array or tensor of them): the odds h / (1 - h) times *odds*."""
     h = height.clip(0, 1)
-    return odds * h / (1 + (odds - 1) * h)
+    return odds * h / (1 - h + odds * h)
 
 
 def blur_size(sigma_px: float) -> int:

@@ -34,7 +34,7 @@ class ModelSpec:
     """A deployed model.
 
     ``input_hw`` is the crop in px; ``stride`` input px per heatmap px; ``decode`` and ``mapping`` say how
-    heatmaps become joints (core/heatmap.py), and a score is the height of the peak, its odds times ``score_odds``;
+    heatmaps become joints (core/heatmap.py), and a score is the height of the peak (0 to 1), its odds times ``score_odds``;
     ``sigma_px`` is the spread of the training targets in heatmap px; ``weights_sha256`` the hash of model.onnx;
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
     ``variants`` the same model in other precisions: "fp16" or "int8" → hash of model.fp16.onnx or model.int8.onnx.

@@ -1,4 +1,5 @@
-"""The graphs of a model's folder: which file holds which precision, and whether it is the one that model.json speaks of.
+"""The graphs of a model's folder: which file holds which precision, whether it is the one that model.json speaks of, and which
+operators may run in FP16.
 
 Also how the engines write files: whole or not at all.
 """

@@ -75,7 +75,7 @@ class HeatmapDecoder(nn.Module):
     """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*.
 
     A score is the height h of the peak with its odds h / (1 - h) multiplied by *score_odds*, which a model's calibration
-    finds (train/card_pictures.py): unlike a plain factor this keeps 0, 1 and all differences between them.
+    finds (train/card_pictures.py): unlike a plain factor this keeps 0 and 1, and the order of all between.
     """
 
     scale: Tensor

@@ -255,7 +255,7 @@ def _short(name: str, *phases: Phase, **changes: Any) -> Recipe:
         augment=Augment(half_body_p=0.15, colour_p=0.5, erase_p=0.15, noise_p=0.1, jpeg_p=0.1, blur_p=0.1),
         # The few street pictures and webcams are what the app will see; LSP's own labels are cleaner than LSP extended's.
         repeat=(("coco_", 4), ("lsp_", 5), ("asl_", 3)),
-        epochs=12,
+        epochs=6,
         batch=16,
     )
     return dataclasses.replace(recipe, **changes)
@@ -266,7 +266,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         # From a trunk that knows ImageNet. Small pictures first: a step at 128×96 costs half of one at 192×144.
         _short("hourglass-s", Phase((128, 96), 0.75), Phase((192, 144), 0.25)),
-        # The same network for old laptops, and for those who have time: both from the weights of hourglass-s.
+        # The same network, smaller for old laptops and larger for better joints; both begin with the weights of hourglass-s.
         _short("hourglass-t", Phase((128, 96), 1.0), sigma_px=1.0, epochs=1, lr=7e-4, warmup_steps=100),
         _short("hourglass-l", Phase((256, 192), 1.0), sigma_px=2.0, epochs=1, lr=7e-4, warmup_steps=100),
         # 1.7 M and 1.6 G, from nothing: for a GPU.

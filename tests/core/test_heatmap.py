@@ -130,3 +130,12 @@ def test_a_scale_that_does_not_see_the_rim_does_not_darken_it() -> None:
     infer = _perfect(np.zeros(2, np.float32))
     mean, _ = multiscale.average_beliefs(infer, image, (100, 60, 90, 120), INPUT_HW, HW, "udp", (1.0, 1.3))
     assert mean.min() > 0.95
+
+
+@pytest.mark.parametrize("odds", [1 / 9, 1.0, 2.6, 9.0])
+def test_odds_are_multiplied_and_scores_stay_between_0_and_1(odds: float) -> None:
+    height = np.array([-0.1, 0.0, 0.2, 0.5, 0.8, 1.0, 1.3], np.float32)
+    score = heatmap.times_odds(height, odds)
+    assert score[[0, 1, 5, 6]].tolist() == [0, 0, 1, 1]
+    inside = slice(2, 5)
+    assert score[inside] / (1 - score[inside]) == pytest.approx(odds * height[inside] / (1 - height[inside]), rel=1e-4)

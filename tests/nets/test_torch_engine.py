@@ -11,7 +11,8 @@ import torch
 from test_deploy_parity import NETS, deploy_for
 
 from poseapp.core.heatmap import Decode
-from poseapp.engine.torch_cuda import Graph
+from poseapp.engine.files import HALF_OPERATORS
+from poseapp.engine.torch_cuda import _OPERATORS, Graph
 from poseapp.nets.deploy import export_onnx
 
 CASES: list[tuple[str, bool, Decode]] = [(name, False, "dark") for name in NETS]
@@ -38,3 +39,7 @@ def test_it_computes_what_onnx_runtime_does_and_asks_the_gpu_for_nothing(
     # On the meta device there are no values: a node that reads one, which would stop a captured graph, fails there.
     shapes = Graph(path, torch.device("meta"), torch.float16)(torch.zeros(crops.shape, dtype=torch.uint8, device="meta"))
     assert {key: tuple(value.shape) for key, value in shapes.items()} == {key: value.shape for key, value in want.items()}
+
+
+def test_it_knows_every_operator_that_may_be_halved() -> None:
+    assert _OPERATORS.keys() >= HALF_OPERATORS

@@ -50,3 +50,12 @@ def test_long_trainings_deploy_what_was_asked_for(name: str, parameters: float, 
     assert sum(phase.share for phase in recipe.phases) == pytest.approx(1)
     for phase in recipe.phases:
         assert all(side % 32 == 0 for side in phase.input_hw)
+
+
+@pytest.mark.parametrize(("name", "height"), [("hourglass-t", 128), ("hourglass-s", 192), ("hourglass-l", 256)])
+def test_one_network_at_three_sizes(name: str, height: int) -> None:
+    recipe, middle = RECIPES[name], RECIPES["hourglass-s"]
+    assert recipe.input_hw == (height, height * 3 // 4)
+    assert recipe.sigma_px / height == pytest.approx(middle.sigma_px / 192)  # the same part of a body
+    assert sum(phase.share for phase in recipe.phases) == pytest.approx(1)
+    middle.net().load_state_dict(recipe.net().state_dict())
