@@ -14,7 +14,7 @@ from poseapp.engine.base import Engine
 
 SHEET = Path(__file__).resolve().parents[2] / "assets" / "verify-crops.jpg"  # made by make_crops.py beside it
 CELL, COLUMNS, ROWS = 256, 8, 4
-MIN_SCORE = 0.3
+MIN_SCORE = 0.2
 # Mean difference in input px that a backend of this precision may show.
 TOLERANCE_PX = {"FP32": 0.5, "FP16": 0.5, "BF16": 0.5, "INT8": 1.5}
 
@@ -39,7 +39,7 @@ def sample_crops(input_hw: tuple[int, int]) -> ImageArray:
 def difference_px(engine: Engine, reference: Engine, crops: ImageArray) -> float:
     """Mean distance in input px between the joints of *engine* and of *reference* in *crops*, one crop at a time.
 
-    Joints that *reference* scores below 0.3 are left out: where nothing is seen, the highest place is chance. If it
+    Joints that *reference* scores below 0.2 are left out: where nothing is seen, the highest place is chance. If it
     scores none as high, the better half counts. Infinite when *engine* gives anything that is not a number.
     """
     return distance_px(answers(engine, crops), answers(reference, crops))

@@ -140,7 +140,9 @@ def _crop(picture: ImageArray, box: np.ndarray, spec: ModelSpec) -> ImageArray:
 def _best(
     source: Path, target: Path, spec: ModelSpec, reference: Engine, crops: ImageArray, choice: Sequence[Range], tell: Tell
 ) -> Quantised:
-    """Quantise with the ranges that move the joints least on crops that were not used to find them."""
+    """Quantise with the ranges that move the joints least on crops that were not used to find them, in the runtime that moves
+    them most: the file must serve in each, and they do not round alike.
+    """
     held_back = max(1, len(crops) // 4)
     calibration = Calibration(source, crops[held_back:], lambda share: tell("calibrating", share))
     if len(choice) == 1:
@@ -150,9 +152,10 @@ def _best(
     for i, ranges in enumerate(choice):
         tell(f"trying ranges by {ranges}", i / len(choice))
         quantise(source, target, calibration, ranges)
-        engine = _engine(target, spec)
-        moved[ranges] = distance_px(answers(engine, crops[:held_back]), trusted)
-        engine.close()
+        moved[ranges] = 0.0
+        for runtime in (OrtEngine, _engine):
+            with closing(runtime(target, spec)) as engine:
+                moved[ranges] = max(moved[ranges], distance_px(answers(engine, crops[:held_back]), trusted))
     best = min(choice, key=lambda ranges: moved[ranges])
     return quantise(source, target, calibration, best)
 

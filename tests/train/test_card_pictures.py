@@ -37,7 +37,7 @@ def scored(n: int, half: float, seed: int = 0) -> tuple[NDArray[np.float64], NDA
 def test_the_odds_bring_a_half_to_one_half(half: float) -> None:
     score, right = scored(200_000, half)
     found = reliability_of(score, right)
-    assert found.odds == pytest.approx((1 - half) / half, rel=0.1)
+    assert 1 / (1 + found.odds) == pytest.approx(half, rel=0.06)
     better = times_odds(score, found.odds)
     assert reliability_of(better, right).error < 0.02
     near = np.abs(better - 0.5) < 0.05
