@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from poseapp.core.errors import DataError
 from poseapp.nets.deploy import Normalise
+from poseapp.nets.efficientnet import EfficientNetLite
 from poseapp.train import checkpoint
 from poseapp.train.checkpoint import Training
 from poseapp.train.data import Batch
@@ -129,6 +130,8 @@ def train(
                         start_from, len(fresh), len(net.state_dict()), fresh[0])  # fmt: skip
     if resume:
         checkpoint.restore(folder / "last.pt", training)
+    net.train()
+    freeze(net, recipe.frozen_blocks)
     runner = compiled(net, device) if options.compiled else net
     if world > 1:
         runner = DistributedDataParallel(runner, find_unused_parameters=recipe.supervision != "everywhere")
@@ -140,7 +143,6 @@ def train(
     started = saved = tick = time.monotonic()
     writing_s = 0.0
     healthy = True
-    net.train()
     try:
         for phase, begin, end in phases(recipe, steps):
             if training.step >= end:
@@ -295,6 +297,21 @@ def make_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimiser == "adam":
         return torch.optim.Adam(groups, lr=recipe.lr)
     return torch.optim.RMSprop(groups, lr=recipe.lr)
+
+
+def freeze(net: nn.Module, blocks: int) -> None:
+    """Keep the stem and the first *blocks* blocks of *net*'s trunk as they are, statistics of BatchNorm too; 0 keeps nothing.
+
+    Raises DataError on a network without so many.
+    """
+    if blocks == 0:
+        return
+    trunk = getattr(net, "trunk", None)
+    if not isinstance(trunk, EfficientNetLite) or blocks >= len(trunk.blocks):
+        there = len(trunk.blocks) - 1 if isinstance(trunk, EfficientNetLite) else 0
+        raise DataError(f"training: frozen_blocks: this network has {there} blocks to keep as they are, got {blocks}.")
+    for part in (trunk.stem, *trunk.blocks[:blocks]):
+        part.eval().requires_grad_(False)
 
 
 def supervised(strategy: Supervision, stages: int, done: float) -> range:

@@ -18,6 +18,7 @@ from poseapp.train.data import Batch
 from poseapp.train.everybody import SceneEncoder, validate_scenes
 from poseapp.train.loader import Data, Order, loaded, steps_of
 from poseapp.train.losses import summed_weight, supervise
+from poseapp.train.people import Person
 from poseapp.train.pictures import Picture, read_pictures
 from poseapp.train.recipes import Recipe
 from poseapp.train.scenes import Encoder, SceneDataset
@@ -84,7 +85,7 @@ class OnePerson(Task):
         people = part.read(self.recipe.skeleton, min_joints)
         if part.split != "train":
             return people
-        return [person for person in people for _ in range(_times(person.path.name, self.recipe.repeat))]
+        return _repeated(people, self.recipe.repeat)
 
     def steps(
         self, items: Data, input_hw: tuple[int, int], position: range, steps_per_epoch: int, rank: int, world: int, workers: int
@@ -105,8 +106,17 @@ class OnePerson(Task):
         return validate(net, self.recipe, items, device, workers)
 
 
-def _times(name: str, repeat: tuple[tuple[str, int], ...]) -> int:
-    return next((times for beginning, times in repeat if name.startswith(beginning)), 1)
+def _repeated(people: Sequence[Person], repeat: tuple[tuple[str, float], ...]) -> list[Person]:
+    """*people*, each as often as *repeat* says for the beginning of its picture's name; once where it says nothing."""
+    out: list[Person] = []
+    owed = {beginning: 0.0 for beginning, _ in repeat}  # by fractions: 0.4 is the third and the fifth of five
+    for person in people:
+        beginning, times = next((each for each in repeat if person.path.name.startswith(each[0])), ("", 1.0))
+        owed[beginning] = owed.get(beginning, 0.0) + times
+        whole = int(owed[beginning] + 1e-9)
+        owed[beginning] -= whole
+        out.extend([person] * whole)
+    return out
 
 
 class Scene(Task):

@@ -52,7 +52,9 @@ def test_long_trainings_deploy_what_was_asked_for(name: str, parameters: float, 
         assert all(side % 32 == 0 for side in phase.input_hw)
 
 
-@pytest.mark.parametrize(("name", "height"), [("hourglass-t", 128), ("hourglass-s", 192), ("hourglass-l", 256)])
+@pytest.mark.parametrize(
+    ("name", "height"), [("hourglass-t", 128), ("hourglass-s", 192), ("hourglass-s-refine", 192), ("hourglass-l", 256)]
+)
 def test_one_network_at_three_sizes(name: str, height: int) -> None:
     recipe, middle = RECIPES[name], RECIPES["hourglass-s"]
     assert recipe.input_hw == (height, height * 3 // 4)

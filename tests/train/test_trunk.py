@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from drawn import draw_set, tiny_recipe
 from torch import Tensor, nn
 
-from poseapp.core.errors import CheckpointError
+from poseapp.core.errors import CheckpointError, DataError
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Normalise
 from poseapp.nets.efficientnet import EfficientNetLite, published_weights
@@ -156,3 +157,32 @@ def test_people_of_some_pictures_are_seen_more_often(tmp_path: Path) -> None:
     part = find_set(str(tmp_path / "set"), "train")
     seen = [person.path.name for person in task_of(recipe).read(part, 5)]
     assert sorted(seen) == sorted([*names, names[0], names[0], names[-1]])
+
+
+@pytest.mark.parametrize("times", [0.4, 0.5, 1.5, 2])
+def test_a_share_of_people_is_spread_over_all(times: float, tmp_path: Path) -> None:
+    annotations = draw_set(tmp_path / "set")
+    names = [p.path.name for p in read_coco(annotations, tmp_path / "set" / "images", RECIPES["hourglass-s"].skeleton, 5)]
+    part = find_set(str(tmp_path / "set"), "train")
+    seen = [person.path.name for person in task_of(tiny_recipe(repeat=(("", times),))).read(part, 5)]
+    assert len(seen) == int(len(names) * times + 1e-6)
+    for end in range(1, len(names) + 1):  # never one behind or ahead
+        assert sum(seen.count(name) for name in set(names[:end])) == pytest.approx(times * end, abs=1)
+
+
+def test_the_first_blocks_stay_as_they_are(figures: list[Person], tmp_path: Path) -> None:
+    recipe = tiny_recipe(net=lambda: LiteHourglass(features=16), frozen_blocks=2, batch=2, epochs=1, weight_decay=0.1)
+    torch.manual_seed(recipe.seed)
+    begun = {name: value.clone() for name, value in recipe.net().state_dict().items()}
+    list(train(recipe, figures, tmp_path / "run", Options(workers=0)))
+    ended = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["net"]
+    kept = ("trunk.stem.", "trunk.blocks.0.", "trunk.blocks.1.")
+    assert all(torch.equal(begun[name], ended[name]) for name in begun if name.startswith(kept))
+    assert not any(torch.equal(begun[name], ended[name]) for name in begun if name.startswith("trunk.blocks.2."))
+
+
+@pytest.mark.parametrize(("net", "blocks"), [(lambda: LiteHourglass(features=16), 16), (tiny_recipe().net, 1)])
+def test_blocks_that_are_not_there_cannot_stay(net: Any, blocks: int, figures: list[Person], tmp_path: Path) -> None:
+    recipe = tiny_recipe(net=net, frozen_blocks=blocks, batch=2, epochs=1)
+    with pytest.raises(DataError, match=f"blocks to keep as they are, got {blocks}"):
+        next(train(recipe, figures, tmp_path / "run", Options(workers=0)))
