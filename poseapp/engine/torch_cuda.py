@@ -471,6 +471,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Less": _together(lambda x, y: x < y),
     "LessOrEqual": _together(lambda x, y: x <= y),
     "Log": _together(lambda x: x.log()),
+    "MatMul": _together(lambda x, y: x @ y),
     "Max": _together(lambda x, y: x.maximum(y)),
     "MaxPool": _pool("max"),
     "Min": _together(lambda x, y: x.minimum(y)),

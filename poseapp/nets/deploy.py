@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
+from poseapp.core.types import FloatArray
 from poseapp.nets.half import write_half
 
 OPSET = 17
@@ -80,7 +82,9 @@ class HeatmapDecoder(nn.Module):
 
     scale: Tensor
     origin: Tensor
-    kernel: Tensor
+    blur_y: Tensor
+    blur_x: Tensor
+    derivatives: Tensor
 
     def __init__(
         self,
@@ -99,11 +103,10 @@ class HeatmapDecoder(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         origin = input_px_at_origin(input_hw, heatmap_hw, mapping)
         self.register_buffer("origin", torch.tensor(origin, dtype=torch.float32))
-        size = blur_size(sigma_px)
-        sigma = 0.3 * ((size - 1) * 0.5 - 1) + 0.8  # what cv2.GaussianBlur takes for this size
-        t = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-        kernel = torch.exp(-t.square() / (2 * sigma**2))
-        self.register_buffer("kernel", (kernel / kernel.sum()).float())
+        blur_y, blur_x = (torch.from_numpy(_blur_around(cells, sigma_px)) for cells in heatmap_hw)
+        self.register_buffer("blur_y", blur_y)  # (h, 5, h)
+        self.register_buffer("blur_x", blur_x)  # (w, 5, w)
+        self.register_buffer("derivatives", torch.from_numpy(_derivatives()))  # (25, 5)
 
     def forward(self, heatmaps: Tensor) -> Tensor:
         h, w = self.hw
@@ -131,26 +134,43 @@ class HeatmapDecoder(nn.Module):
 
     def _dark_offset(self, heatmaps: Tensor, x: Tensor, y: Tensor) -> Tensor:
         h, w = self.hw
-        n, k = heatmaps.shape[:2]
-        pad = len(self.kernel) // 2
-        maps = heatmaps.reshape(n * k, 1, h, w)
-        maps = F.conv2d(maps, self.kernel.view(1, 1, 1, -1), padding=(0, pad))
-        maps = F.conv2d(maps, self.kernel.view(1, 1, -1, 1), padding=(pad, 0))
-        log = maps.clamp(min=1e-10).log().reshape(n, k, h * w)
+        # The blur is asked for at 5×5 px of each map alone, and as two products: a convolution of all costs ten times that.
+        around = self.blur_y[y] @ heatmaps @ self.blur_x[x].transpose(2, 3)  # (N, K, 5, 5)
+        log = around.clamp(min=1e-10).log().flatten(2)
+        gx, gy, hxx, hyy, hxy = (log @ self.derivatives).unbind(2)  # (N, K) each
         inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
-        centre = y.clamp(2, h - 3) * w + x.clamp(2, w - 3)  # (N, K)
-        steps = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (2, 0), (-2, 0), (0, 2), (0, -2), (1, 1), (-1, 1), (1, -1), (-1, -1)]
-        at = torch.stack([centre + dy * w + dx for dx, dy in steps], dim=2)
-        v = log.gather(2, at).unbind(2)
-        gx, gy = (v[1] - v[2]) / 2, (v[3] - v[4]) / 2
-        hxx, hyy = (v[5] - 2 * v[0] + v[6]) / 4, (v[7] - 2 * v[0] + v[8]) / 4
-        hxy = (v[9] - v[10] - v[11] + v[12]) / 4
         determinant = hxx * hyy - hxy * hxy
         solvable = inside & (determinant.abs() > 1e-10)
         safe = torch.where(solvable, determinant, torch.ones_like(determinant))
         dx, dy = (hxy * gy - hyy * gx) / safe, (hxy * gx - hxx * gy) / safe
         good = solvable & (dx.abs() <= 1) & (dy.abs() <= 1)
         return torch.stack([dx, dy], dim=2) * good.unsqueeze(2).to(dx.dtype)
+
+
+def _blur_around(cells: int, sigma_px: float) -> FloatArray:
+    """The blur of DARK along a side of *cells* px, as matrices: row (i, j) gives the blurred value at i + j − 2 (kept inside)."""
+    size = blur_size(sigma_px)
+    kernel = cv2.getGaussianKernel(size, 0, cv2.CV_64F).ravel()  # the sigma is OpenCV's for this size, as in the reference
+    middle = np.clip(np.arange(cells), 2, cells - 3)[:, None] + np.arange(-2, 3)  # (cells, 5)
+    tap = np.arange(cells) - middle[..., None] + size // 2  # (cells, 5, cells)
+    rows: FloatArray = np.where((tap >= 0) & (tap < size), kernel[tap.clip(0, size - 1)], 0).astype(np.float32)
+    return rows
+
+
+def _derivatives() -> FloatArray:
+    """What 5×5 values, row by row, count in their derivatives in the middle: x, y, xx, yy and xy, as core.heatmap takes them."""
+    taps = {
+        0: {(1, 0): 0.5, (-1, 0): -0.5},
+        1: {(0, 1): 0.5, (0, -1): -0.5},
+        2: {(2, 0): 0.25, (0, 0): -0.5, (-2, 0): 0.25},
+        3: {(0, 2): 0.25, (0, 0): -0.5, (0, -2): 0.25},
+        4: {(1, 1): 0.25, (-1, 1): -0.25, (1, -1): -0.25, (-1, -1): 0.25},
+    }
+    out = np.zeros((5, 5, 5), np.float32)  # row, column, derivative
+    for derivative, weights in taps.items():
+        for (dx, dy), weight in weights.items():
+            out[2 + dy, 2 + dx, derivative] = weight
+    return out.reshape(25, 5)
 
 
 class Deploy(nn.Module):
