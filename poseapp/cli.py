@@ -157,7 +157,7 @@ def bench(
     """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
     from poseapp.live.bench import run_benchmark, run_people, run_soak
 
-    folder = find_model(engines_dir, model).folder
+    folder = find_model(engines_dir, model, device or "auto").folder
     clip = DEMO if DEMO.is_file() else None
     if soak > 0:
         result = run_soak(folder, minutes=soak, device=device or "auto", clip=clip)
@@ -221,7 +221,7 @@ def _open(
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source_text = str(DEMO)
     wanted = Looking(**looking)
-    wish = Wish(find_model(engines_dir, model).folder, device or "auto", precision or "auto", wanted.people)
+    wish = Wish(find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.people)
     check_way(wish.folder, wish.people)
     _run_headless(source_text, wish, wanted, out or Path("recordings"), seconds)
 

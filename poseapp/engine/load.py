@@ -56,14 +56,19 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     return models
 
 
-def find_model(engines_dir: Path, name: str | None) -> StoredModel:
-    """The model called *name*, or the default: the first usable one. ModelError when there is none."""
+def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> StoredModel:
+    """The model called *name*, or the default: hourglass-l where *device* is a GPU, else hourglass-s, else the first usable one.
+
+    ModelError when there is none.
+    """
     models = list_models(engines_dir)
     usable = [m for m in models if m.spec is not None]
     if name is None:
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
-        return next((m for m in usable if m.name == "hourglass-s"), usable[0])
+        on_gpu = device in _GPUS or (device == "auto" and any(not devices.unavailable(gpu) for gpu in _GPUS))
+        defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
+        return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
     for model in models:
         if model.name == name:
             if model.spec is None:

@@ -55,6 +55,7 @@ class Calibration:
                 f"{source}: expected {MIN_CROPS} crops or more to calibrate on, got {len(crops)}. Give more pictures."
             )
         model = onnx.load(source)
+        self._names = tuple(node.name for node in convolutions(model))
         self.tensors = tuple(dict.fromkeys(node.input[0] for node in convolutions(model)))
         if not self.tensors:
             raise ModelError(f"{source}: has no convolutions of a network. Export it with this version of the app.")
@@ -76,6 +77,10 @@ class Calibration:
                     kept[name].append(random.choice(size, min(_KEPT_PER_CROP, len(size)), replace=False))
                 progress((i + 1) / len(crops))
         self._typical = {name: np.concatenate(parts) for name, parts in kept.items()}
+
+    def first(self, count: int) -> tuple[str, ...]:
+        """The names of the first *count* convolutions, for ``keep``; never all of them."""
+        return self._names[: min(count, len(self._names) - 1)]
 
     def scale(self, tensor: str, ranges: Range) -> float:
         """The step of *tensor* in INT8: what *ranges* has as its largest value, over 127."""

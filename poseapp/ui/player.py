@@ -181,11 +181,11 @@ class Player(QObject):
             return _Found(cameras, cameras_error, [], None, str(error))
         wanted = self._asked_model or self._preferences.model
         try:
-            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, wanted or None).folder, "")
+            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, wanted or None, self._device).folder, "")
         except ModelError as error:
             reason = str(error)
         try:  # the remembered or named one is gone: say so, and run another
-            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, None).folder, reason)
+            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, None, self._device).folder, reason)
         except ModelError as error:
             return _Found(cameras, cameras_error, models, None, str(error))
 

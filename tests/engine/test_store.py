@@ -11,7 +11,8 @@ import pytest
 from tiny_model import Flaws, write_model
 
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.engine.load import find_model, list_models, load_engine
+from poseapp.engine.devices import unavailable
+from poseapp.engine.load import DEVICES, find_model, list_models, load_engine
 
 
 def edit_spec(folder: Path, **values: object) -> None:
@@ -53,6 +54,23 @@ def test_the_default_is_the_bundled_one_where_there_is_one(tmp_path: Path) -> No
     assert find_model(tmp_path, None).name == "a"
     write_model(tmp_path / "hourglass-s")
     assert find_model(tmp_path, None).name == "hourglass-s"
+
+
+def test_the_default_on_a_gpu_is_the_larger_one(tmp_path: Path) -> None:
+    for name in ("a", "hourglass-s"):
+        write_model(tmp_path / name)
+    assert find_model(tmp_path, None, "tensorrt").name == "hourglass-s"
+    write_model(tmp_path / "hourglass-l")
+    chosen = {device: find_model(tmp_path, None, device).name for device in DEVICES}
+    gpu = not unavailable("tensorrt") or not unavailable("cuda")
+    assert chosen == {
+        "auto": "hourglass-l" if gpu else "hourglass-s",
+        "cpu": "hourglass-s",
+        "openvino": "hourglass-s",
+        "cuda": "hourglass-l",
+        "tensorrt": "hourglass-l",
+    }
+    assert find_model(tmp_path, "a", "cuda").name == "a"
 
 
 def test_a_default_is_never_a_broken_model(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import load_engine
 from poseapp.engine.verify import sample_crops
 from poseapp.nets.quantise import RANGES, Calibration, convolutions, quantise
-from poseapp.train.quantised import calibration_crops, quantise_model
+from poseapp.train.quantised import IN_FP32, calibration_crops, quantise_model
 
 HW = (192, 144)
 
@@ -111,6 +111,9 @@ def test_a_model_is_quantised_entered_and_run(repo_root: Path, pictures: Path, t
     assert after.weights_sha256 == before.weights_sha256
     assert after.metrics["int8_px"] == pytest.approx(report.px, abs=1e-3)
     assert report.px <= 1.5
+    assert report.quantised.kept == IN_FP32
+    rounded = [node.input[0].endswith("_rounded") for node in convolutions(onnx.load(folder / "model.int8.onnx"))]
+    assert rounded == [False] * IN_FP32 + [True] * report.quantised.convolutions
     card = (folder / "README.md").read_text()
     assert card.count("## INT8") == 1
     assert report.quantised.sha256 in card
