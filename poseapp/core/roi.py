@@ -25,7 +25,7 @@ class FollowRule:
     """
 
     joints: int = 6
-    find: float = 0.7  # at 0.65 a fold of a curtain passes for a person
+    find: float = 0.77  # at 0.72 a fold of a curtain passes for a person
     keep: float = 0.5
     trusted: float = 0.3  # joints below this score do not shape the next box
     margin: float = 1.35  # around the trusted joints, which lie inside the body's outline
