@@ -72,7 +72,8 @@ def _graph(flaws: Flaws) -> onnx.ModelProto:
         helper.make_node("Cast", [flaws.input_name], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
         helper.make_node("ReduceSum", ["nchw", "channels"], ["light"], keepdims=1),
-        helper.make_node("Mul", ["light", "to_unit"], ["unit"]),
+        helper.make_node("Mul", ["light", "to_unit"], ["linear"]),
+        helper.make_node("Sqrt", ["linear"], ["unit"]),  # in a dim room it is sure enough, too: it stands for a good model
         helper.make_node("AveragePool", ["unit"], ["cells"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2),
         helper.make_node("Tile", ["cells", "repeats"], ["heatmaps"]),
         helper.make_node("Reshape", ["heatmaps", "flat"], ["rows"]),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +27,19 @@ from poseapp.train.recipes import Recipe
 
 @dataclass(frozen=True)
 class About:
-    """What only people can say about a model: sections of a Markdown file, kept beside the model as about.md."""
+    """What only people can say about a model: sections of a Markdown file, kept beside the model as about.md.
+
+    ``others`` are sections that need not be there, such as "What was tried" and "Speed", by title.
+    """
 
     data: str
     licence: str
     limits: str
-    tried: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> About:
-        """The sections "Data", "Licence" and "Known limits" of *path*; DataError when one is missing or empty.
-
-        "What was tried" may be there, too.
-        """
+        """The sections "Data", "Licence" and "Known limits" of *path*, and its others; DataError when one is missing or empty."""
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
@@ -48,12 +48,14 @@ class About:
             ) from None
         parts = re.split(r"^## +(.+?) *$", text, flags=re.MULTILINE)[1:]
         sections = {title: body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
-        missing = [title for title in ("Data", "Licence", "Known limits") if not sections.get(title)]
+        needed = ("Data", "Licence", "Known limits")
+        missing = [title for title in needed if not sections.get(title)]
         if missing:
             raise DataError(
                 f"{path}: no section '## {missing[0]}'. Every model says what it was trained on, and what it cannot do."
             )
-        return cls(sections["Data"], sections["Licence"], sections["Known limits"], sections.get("What was tried", ""))
+        others = {title: body for title, body in sections.items() if title not in needed and body}
+        return cls(sections["Data"], sections["Licence"], sections["Known limits"], others)
 
     @classmethod
     def unstated(cls) -> About:
@@ -164,8 +166,8 @@ def card(
     }
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())])
     figures = _figures(result, commands) if result is not None else "Not measured."
-    tried = f"## What was tried\n\n{about.tried}\n\n" if about.tried else ""
-    sections = ["Data", "Licence", *(["What was tried"] if about.tried else []), "Known limits"]
+    others = "".join(f"## {title}\n\n{body}\n\n" for title, body in about.others.items())
+    sections = ["Data", "Licence", *about.others, "Known limits"]
     made = (
         f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command measures the figures above and writes this card; "
         f"it takes the sections {', '.join(sections[:-1])} and {sections[-1]} from about.md."
@@ -188,7 +190,7 @@ def card(
 
 {figures}
 {scores}
-{tried}## Known limits
+{others}## Known limits
 
 {about.limits}
 

@@ -65,6 +65,10 @@ Nothing else.
 ## Known limits
 
 Knows eight people.
+
+## Speed
+
+Slow.
 """
 
 app = typer.Typer()
@@ -120,7 +124,8 @@ def test_the_card_and_the_spec_carry_the_figures(trained: Path) -> None:
     assert spec.metrics["people"] == 8
     card = (trained / "engines" / "tiny" / "README.md").read_text(encoding="utf-8")
     for text in (
-        "## What was tried\n\nNothing else.\n\n## Known limits\n\nKnows eight people.",
+        "## What was tried\n\nNothing else.\n\n## Speed\n\nSlow.\n\n## Known limits\n\nKnows eight people.\n\n## How it",
+        "Data, Licence, What was tried, Speed and Known limits",
         "poseapp eval --model tiny --annotations",
         f"{spec.metrics['mean_oks']:.3f}",
         "left ankle",
