@@ -173,7 +173,7 @@ CAO = "Cao, Simon, Wei & Sheikh: Realtime Multi-Person 2D Pose Estimation using 
 # Geometry alone, as the papers vary their pictures.
 _PLAIN = dataclasses.replace(PLAIN, half_body_p=0, shift=0)
 
-# Half of the variation, for a network that does not learn its people by heart.
+# About half of the variation, for a network that does not learn its people by heart.
 _MILD = Augment(
     rotation_deg=30, scale=(0.8, 1.25), half_body_p=0.1, colour_p=0.4, blur_p=0.05, noise_p=0.05, jpeg_p=0.05,
     erase_p=0.05, dark_p=0.04, coarse_p=0.04, occlude_p=0.1, cut_p=0.05,
