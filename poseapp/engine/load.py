@@ -66,7 +66,7 @@ def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> Sto
     if name is None:
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
-        on_gpu = device in _GPUS or (device == "auto" and any(not devices.unavailable(gpu) for gpu in _GPUS))
+        on_gpu = device in _GPUS or any(not devices.unavailable(gpu) for gpu in _gpus(device))
         defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
         return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
     for model in models:
@@ -98,7 +98,7 @@ def load_engine(
     model_file(folder, spec)
     hearing = _Hearing(progress)
     reason = ""
-    for name in _GPUS if device == "auto" else tuple(g for g in _GPUS if g == device):
+    for name in _gpus(device):
         lacking = devices.unavailable(name)
         if lacking:
             reason = reason or (lacking if device == name else "")
@@ -127,8 +127,8 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
         spec = ModelSpec.read(folder / "model.json")
     except ModelError:
         return False  # loading says what is wrong
-    for name in _GPUS:
-        if device in ("auto", name) and not devices.unavailable(name):
+    for name in _gpus(device):
+        if not devices.unavailable(name):
             return _gpu_builds_first(name, folder, spec, precision)
     if device == "openvino":
         return not devices.unavailable("openvino")
@@ -138,6 +138,11 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
         return False
     best = choice.fastest(among, timings) if timings is not None else None
     return best is None or best.runtime == "openvino"
+
+
+def _gpus(device: str) -> tuple[str, ...]:
+    """The GPU backends that *device* stands for, the one to try first in front; none for a CPU's."""
+    return _GPUS if device == "auto" else tuple(gpu for gpu in _GPUS if gpu == device)
 
 
 class Instead:

@@ -91,32 +91,62 @@ class StackedHourglass(nn.Module):
 
 
 class LiteHourglass(nn.Module):
-    """One hourglass whose way down is EfficientNet-Lite, of the given *size*: it need not learn to see from nothing.
+    """Hourglasses of which the first has EfficientNet-Lite, of the given *size*, as its way down: it need not learn to see
+    from nothing.
 
     As in Figure 3 of the paper every scale has a skip branch to the way up, here a 1×1 convolution to *features*
-    channels, and one residual on the way up; the largest scale has *blocks*. Input (N, 3, H, W), H and W multiples of
-    4; output a list of one tensor (N, K, H/4, W/4).
+    channels, and one residual on the way up; the largest scale has *blocks*. *stacks* - 1 more hourglasses correct the
+    heatmaps of the one before. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors
+    (N, K, H/4, W/4).
     """
 
-    def __init__(self, joints: int = 17, features: int = 96, size: int = 0, blocks: int = 2) -> None:
+    def __init__(self, joints: int = 17, features: int = 96, size: int = 0, blocks: int = 2, stacks: int = 1) -> None:
         super().__init__()
         self.trunk = EfficientNetLite(size)
         self.skips = nn.ModuleList(nn.Conv2d(width, features, 1) for width in self.trunk.widths)
         self.ups = nn.ModuleList(_residuals(features, n) for n in (blocks, 1, 1, 1))
         self.linear = _linear(features)
         self.head = nn.Conv2d(features, joints, 1)
-        initialise(self, heads=lambda name: name == "head")
+        self.corrections = nn.ModuleList(Correction(joints, features) for _ in range(stacks - 1))
+        initialise(self, heads=lambda name: name.endswith("head"))
 
     def forward(self, image: Tensor) -> list[Tensor]:
         scales = [skip(x) for skip, x in zip(self.skips, self.trunk(image), strict=True)]
-        y = self.ups[-1](scales[-1])  # (N, C, H/32, W/32)
+        x = self.ups[-1](scales[-1])  # (N, C, H/32, W/32)
         for scale, up in zip(scales[-2::-1], self.ups[-2::-1], strict=True):
             h, w = scale.shape[2:]
-            y = F.interpolate(y, scale_factor=2.0, mode="nearest")
-            if y.shape[2:] != scale.shape[2:]:  # odd sizes were rounded up
-                y = y[:, :, :h, :w]
-            y = up(scale + y)
-        return [self.head(self.linear(y))]
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            if x.shape[2:] != scale.shape[2:]:  # odd sizes were rounded up
+                x = x[:, :, :h, :w]
+            x = up(scale + x)
+        y = self.linear(x)  # (N, C, H/4, W/4)
+        heatmaps = [self.head(y)]  # (N, K, H/4, W/4)
+        for correct in self.corrections:
+            x, y, corrected = correct(x, y, heatmaps[-1])
+            heatmaps.append(corrected)
+        return heatmaps
+
+
+class Correction(nn.Module):
+    """One more hourglass (Sec. 3.3), which sees where the one before found the joints, and corrects its heatmaps.
+
+    Its head starts at zero, so a trained network grows by it and is no worse.
+    Takes and gives the features before and after the linear layer, (N, C, h, w), and the heatmaps (N, K, h, w).
+    """
+
+    def __init__(self, joints: int, features: int, order: int = 4) -> None:
+        super().__init__()
+        self.remap_features = nn.Conv2d(features, features, 1)
+        self.remap_heatmaps = nn.Conv2d(joints, features, 1)
+        self.hourglass = Hourglass(order, features)
+        self.residual = Residual(features, features)
+        self.linear = _linear(features)
+        self.head = nn.Conv2d(features, joints, 1)
+
+    def forward(self, x: Tensor, y: Tensor, heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x + self.remap_features(y) + self.remap_heatmaps(heatmaps)
+        y = self.linear(self.residual(self.hourglass(x)))
+        return x, y, heatmaps + self.head(y)
 
 
 def _residuals(features: int, blocks: int) -> nn.Module:

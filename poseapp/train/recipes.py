@@ -297,7 +297,8 @@ RECIPES: dict[str, Recipe] = {
         # Goes on from there, and then smaller for old laptops and larger for better joints: the same network, from its weights.
         _refined("hourglass-s-refine", (192, 144), epochs=4.5, lr=1e-3, warmup_steps=300),
         _refined("hourglass-t", (128, 96)),
-        _refined("hourglass-l", (256, 192)),
+        # The larger has a second hourglass as well, which begins from nothing.
+        _refined("hourglass-l", (256, 192), net=lambda: LiteHourglass(stacks=2), epochs=2.5, lr=1e-3),
         # 1.7 M and 1.6 G, from nothing: for a GPU.
         _long("hourglass-s-256x192", "hourglass", lambda: StackedHourglass(stacks=2, features=128, stem=32), NEWELL),
         # 28.5 M and 7.7 G: the teacher of the others.

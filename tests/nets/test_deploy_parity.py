@@ -40,7 +40,7 @@ from poseapp.nets.openpose import OpenPose
 
 NETS: dict[str, tuple[Family, Callable[[], nn.Module], tuple[int, int], int, Skeleton, Pixels]] = {
     "hourglass": ("hourglass", lambda: StackedHourglass(2, features=32, stem=16), (96, 64), 4, COCO_17, MPII_MEAN_RGB),
-    "hourglass on a trunk": ("hourglass", lambda: LiteHourglass(features=16), (96, 64), 4, COCO_17, IMAGENET_RGB),
+    "hourglass on a trunk": ("hourglass", lambda: LiteHourglass(features=16, stacks=2), (96, 64), 4, COCO_17, IMAGENET_RGB),
     "hourglass52": (
         "hourglass",
         lambda: Hourglass52(stem=8, widths=(16,) * 6, blocks=(1,) * 6),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,13 @@ def test_our_normalisation_is_folded_into_the_first_convolution() -> None:
 
 def test_every_scale_reaches_the_heatmaps() -> None:
     torch.manual_seed(0)
-    net = LiteHourglass(joints=5, features=16)
-    nn.init.normal_(net.head.weight)
-    (maps,) = net(torch.randn(2, 3, 72, 40))  # an 8th, a 16th and a 32nd of it are no whole numbers
-    assert maps.shape == (2, 5, 18, 10)
-    maps.square().sum().backward()
+    net = LiteHourglass(joints=5, features=16, stacks=2)
+    for name, module in net.named_modules():
+        if name.endswith("head"):
+            nn.init.normal_(module.weight)
+    maps = net(torch.randn(2, 3, 72, 40))  # an 8th, a 16th and a 32nd of it are no whole numbers
+    assert [tuple(m.shape) for m in maps] == [(2, 5, 18, 10), (2, 5, 18, 10)]
+    maps[-1].square().sum().backward()
     assert all(p.grad is not None and float(p.grad.abs().sum()) > 0 for p in net.parameters() if p.ndim > 1)
 
 
@@ -105,6 +108,25 @@ def test_training_begins_with_the_published_weights(figures: list[Person], tmp_p
     state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
     for name in ("blocks.4.expand.0.weight", "blocks.15.project.0.weight"):
         assert torch.allclose(state["net"][f"trunk.{name}"], theirs.state_dict()[name], atol=1e-6)
+
+
+def test_a_network_grows_by_an_hourglass_that_changes_nothing_at_first(figures: list[Person], tmp_path: Path) -> None:
+    recipe = tiny_recipe(name="lite", net=lambda: LiteHourglass(features=16), batch=2, epochs=1)
+    for _ in train(recipe, figures, tmp_path / "small", Options(workers=0)):
+        pass
+    grown = dataclasses.replace(recipe, net=lambda: LiteHourglass(features=16, stacks=2))
+    steps = train(grown, figures, tmp_path / "grown", Options(workers=0), start_from=tmp_path / "small" / "last.pt")
+    next(steps)
+    steps.close()
+    small, trained = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("small", "grown"))
+    assert torch.allclose(trained["net"]["head.weight"], small["ema"]["head.weight"], atol=2 * recipe.lr)
+    assert float(trained["net"]["corrections.0.head.weight"].abs().max()) > 0  # it learns from the first step on
+    net = grown.net().eval()
+    net.load_state_dict(small["ema"], strict=False)
+    with torch.no_grad():
+        first, corrected = net(torch.randn(2, 3, 96, 64))
+    assert float(first.std()) > 1e-4
+    assert torch.equal(first, corrected)
 
 
 @pytest.mark.parametrize(
