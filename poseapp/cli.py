@@ -157,6 +157,8 @@ def bench(
     """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
     from poseapp.live.bench import run_benchmark, run_people, run_soak
 
+    if (soak > 0 or people_table) and (json_out or precision):
+        raise PoseAppError("bench: --soak and --people-table take no --json and no --precision. Leave them out.")
     folder = find_model(engines_dir, model, device or "auto").folder
     clip = DEMO if DEMO.is_file() else None
     if soak > 0:

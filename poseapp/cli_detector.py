@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poseapp.core.errors import DataError
-
 if TYPE_CHECKING:
     from poseapp.engine.detect import Detector
     from poseapp.train.evaluate_detector import BoxFigures
@@ -34,14 +32,12 @@ def stored_detector(engines_dir: Path | None) -> Detector | None:
 
 def evaluate_detector_command(folder: Path, annotations: Path, images: Path, limit: int, out: Path | None) -> None:
     """Print the figures of the detector in *folder*, and write them to *out* if given."""
+    from poseapp.train.evaluate import write_json
+
     figures = measured(folder, annotations, images, limit)
     show(folder, figures)
     if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(figures.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
+        write_json(figures.to_json(), out)
 
 
 def export_detector_command(

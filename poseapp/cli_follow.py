@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poseapp.core.errors import DataError
-
 if TYPE_CHECKING:
     from poseapp.core.types import Poses
     from poseapp.engine.base import Engine
@@ -23,10 +21,11 @@ def evaluate_following(
 
     from poseapp.live.ways import make_estimator, open_detector
     from poseapp.train import panning
-    from poseapp.train.people import read_coco
+    from poseapp.train.evaluate import write_json
+    from poseapp.train.sets import LabelledSet
 
     skeleton = engine.spec.skeleton
-    sequences = panning.panned(read_coco(annotations, images, skeleton), limit)
+    sequences = panning.panned(LabelledSet(annotations, images, "val").read(skeleton, 1), limit)
     detector = open_detector(engines_dir)
     estimator = make_estimator("one", engine, detector)
 
@@ -72,9 +71,5 @@ def evaluate_following(
         highlight=False,
     )
     if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(f.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
+        write_json(f.to_json(), out)
     return f

@@ -142,7 +142,7 @@ def import_command(
         _size(input_size), _choice("--skeleton", skeleton, tuple(SKELETONS)), _choice("--mapping", mapping, get_args(Mapping)),
         _choice("--decode", decode, get_args(Decode)), sigma, flip, fp16, replace, data, licence,
     )  # fmt: skip
-    spec, loaded = import_file(file, arch, _name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
+    spec, loaded = import_file(file, arch, model_name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
     console = Console(stderr=True, highlight=False)
     if loaded.extra:
         console.print(
@@ -365,7 +365,8 @@ def _choice(option: str, value: str | None, known: tuple[T, ...]) -> T | None:
     raise CheckpointError(f"{option}: expected one of {', '.join(known)}, got {value!r}.")
 
 
-def _name(name: str) -> str:
+def model_name(name: str) -> str:
+    """*name*, which may be a model's in the store; ModelError where it is no name but a path, say."""
     if not re.fullmatch(r"[\w][\w.+-]*", name):
         raise ModelError(f"--name: expected letters, digits, . + - and _, got {name!r}.")
     return name

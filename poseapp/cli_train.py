@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,7 +101,7 @@ def train_command(
     if not data:
         raise DataError("training: no data. Give a set's folder with --data.")
     changes = dict(part.partition("=")[::2] for part in set_ or [])
-    with process_group(device) as (place, rank, world):
+    with process_group(device) as (place, rank, processes):
         chosen = override(RECIPES[recipe], changes)
         folder = out or Path("runs") / recipe
         if (folder / "last.pt").exists() and not resume:
@@ -110,8 +110,8 @@ def train_command(
         if workers < 0:
             from poseapp.engine.ort import available_cores
 
-            workers = max(1, min(8, available_cores() // world - 1))
-        command = command_line(recipe, data, val, set_ or [], start_from, teacher)
+            workers = max(1, min(8, available_cores() // processes - 1))
+        command = command_line(recipe, data, val, set_ or [], start_from, teacher, out, resident)
         how = How(place, workers, rank, max_minutes, save_every, validate_every, compile_, resume, start_from, teacher, command)
         with warnings_shown(rank):
             if resident:
@@ -140,14 +140,21 @@ def warnings_shown(rank: int) -> Iterator[None]:
 
 
 def command_line(
-    recipe: str, data: list[str], val: str, changes: list[str], start_from: Path | None, teacher: Path | None
+    recipe: str,
+    data: list[str],
+    val: str,
+    changes: list[str],
+    start_from: Path | None,
+    teacher: Path | None,
+    out: Path | None,
+    resident: bool,
 ) -> str:
     """The line that starts this training anew, for the model card."""
     given = [("--data", part) for part in data] + [("--set", part) for part in changes]
-    given += [
-        (name, str(value)) for name, value in (("--val", val), ("--start-from", start_from), ("--teacher", teacher)) if value
-    ]
-    return shlex.join(["poseapp", "train", recipe, *(word for pair in given for word in pair)])
+    single = (("--val", val), ("--start-from", start_from), ("--teacher", teacher), ("--out", out))
+    given += [(name, str(value)) for name, value in single if value]
+    flags = ["--resident"] if resident else []
+    return shlex.join(["poseapp", "train", recipe, *(word for pair in given for word in pair), *flags])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +176,7 @@ class How:
 
 @contextmanager
 def process_group(device: str) -> Iterator[tuple[str, int, int]]:
-    """The device, the number of this process and how many there are; joins the group when torchrun has started it."""
+    """The device, the number of this process and how many this machine has; joins the group when torchrun has started it."""
     import torch
     from torch import distributed
 
@@ -188,7 +195,7 @@ def process_group(device: str) -> Iterator[tuple[str, int, int]]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
-        yield device, distributed.get_rank(), world
+        yield device, distributed.get_rank(), int(os.environ.get("LOCAL_WORLD_SIZE", world))
     finally:
         distributed.destroy_process_group()
 
@@ -411,20 +418,24 @@ def evaluate_command(
     from poseapp.cli_follow import evaluate_following
     from poseapp.core.multiscale import SCALES
     from poseapp.engine.load import default_engines_dir
-    from poseapp.train.evaluate import contact_sheet, write_png
+    from poseapp.train.evaluate import contact_sheet, default_boxes, write_json, write_png
 
+    pictures = {"--flip": flip, "--multi-scale": multi_scale, "--sheet": sheet, "--drawn": drawn, "--scores": scores}
     place = find_detector_folder(model, engines_dir)
     if place is not None:
+        runs = {"--device": device != "auto", "--precision": precision != "auto"}
+        takes_no("eval of a person detector", {"--boxes": boxes, **pictures, **runs})
         evaluate_detector_command(place, annotations, images, limit, out)
         return
     engine = open_model(model, engines_dir, device, precision)
     if boxes == "track":
         try:
+            takes_no("eval --boxes track", pictures)
             evaluate_following(engine, engines_dir or default_engines_dir(), annotations, images, out, limit)
         finally:
             engine.close()
         return
-    boxes = boxes or default_boxes(engine)
+    boxes = boxes or default_boxes(engine.spec)
     detector = stored_detector(engines_dir) if boxes == "detect" else None
     try:
         scales = SCALES if multi_scale else ()
@@ -435,21 +446,12 @@ def evaluate_command(
         if detector is not None:
             detector.close()
     if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(result.figures.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{out}: cannot be written ({error.strerror}). Give another path to --json.") from None
+        write_json(result.figures.to_json(), out)
     if drawn is not None or scores is not None:
         write_card_pictures(result, drawn, scores)
     if sheet is not None:
         write_png(contact_sheet(result), sheet)
         typer.echo(f"The worst people, truth on the left: {sheet}")
-
-
-def default_boxes(engine: Engine) -> str:
-    """Where to look for people when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
-    return "whole" if engine.spec.family == "openpose" else "gt"
 
 
 def open_model(model: str, engines_dir: Path | None, device: str, precision: str = "auto") -> Engine:
@@ -567,11 +569,11 @@ def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | N
 
 def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False) -> tuple[Evaluation, str]:
     """The figures of the model in *folder* as cards have them, and their conventions; *show* prints them."""
-    from poseapp.train.evaluate import conventions
+    from poseapp.train.evaluate import conventions, default_boxes
 
     engine = open_model(str(folder / "model.onnx"), None, *FIGURES_FROM[1::2])
     try:
-        boxes = default_boxes(engine)
+        boxes = default_boxes(engine.spec)
         result = evaluate_with_progress(engine, annotations, images, boxes, False, (), 0)
         if show:
             print_figures(result, engine, boxes, False)
@@ -580,13 +582,31 @@ def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False
         engine.close()
 
 
+def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:
+    """Raise an error unless a model made from *checkpoint* may take the place of *folder*, of which about.md alone stays."""
+    lost = [path for path in folder.iterdir() if path.name != "about.md"] if folder.is_dir() else []
+    if lost and not replace:
+        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+    if lost and not any(path.name in ("model.onnx", "model.json") for path in lost):
+        raise ModelError(f"{folder}: is no model, and would be lost. Give another name with --name.")
+    if checkpoint.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{checkpoint}: lies in the model that it would replace, and would be lost. Copy it elsewhere first.")
+
+
+def takes_no(what: str, options: Mapping[str, object]) -> None:
+    """Raise DataError when one of *options*, by name, was given: *what* has no use for it."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise DataError(f"{what}: takes no {', '.join(given)}. Leave it out.")
+
+
 def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or one of its checkpoints.", show_default=False)],
     name: Annotated[str, typer.Option(help="The model's name in the store. Default: its recipe.", show_default=False)] = "",
     about: Annotated[
         Path | None,
         typer.Option(
-            help="Markdown with the sections Data, Licence, Known limits and, if you like, What was tried. "
+            help="Markdown with the sections Data, Licence, Known limits and any others. "
             "Default: about.md in the model's folder, if any."
         ),
     ] = None,
@@ -603,6 +623,7 @@ def export_command(
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
     from poseapp.cli_detector import export_detector_command
+    from poseapp.cli_models import model_name
     from poseapp.engine.load import default_engines_dir
     from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
@@ -618,9 +639,8 @@ def export_command(
         checkpoint = checkpoint / "last.pt"
     state = checkpoints.read(checkpoint)
     recipe = str(state["recipe"])
-    folder = (engines_dir or default_engines_dir()) / (name or recipe)
-    if (folder / "model.onnx").exists() and not replace:
-        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+    folder = (engines_dir or default_engines_dir()) / model_name(name or recipe)
+    check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
     store = ["--engines-dir", str(engines_dir)] if engines_dir else []
@@ -634,6 +654,7 @@ def export_command(
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
     if recipe in RECIPES and RECIPES[recipe].learns == "boxes":
+        takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
         commands = dataclasses.replace(
             commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
         )

@@ -499,6 +499,10 @@ if __name__ == "__main__":
     else:
         import typer
 
+        from poseapp.core.errors import PoseAppError
         from poseapp.live.bench_gpu import main
 
-        typer.run(main)
+        try:
+            typer.run(main)
+        except PoseAppError as error:
+            raise SystemExit(str(error)) from None

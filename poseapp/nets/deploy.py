@@ -368,7 +368,6 @@ def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float =
 
     *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too.
     """
-    import numpy as np
     import onnxruntime
 
     crops = np.random.default_rng(0).integers(0, 256, (1, *spec.input_hw, 3), np.uint8)

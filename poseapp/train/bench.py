@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from poseapp.core import transform
+from poseapp.core.errors import PoseAppError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import ImageArray
 from poseapp.nets.blocks import count_macs
@@ -350,4 +351,7 @@ def draw_gradients(everywhere: list[LayerGradient], final: list[LayerGradient]) 
 
 
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    except PoseAppError as error:
+        raise SystemExit(str(error)) from None

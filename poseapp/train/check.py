@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.train.people import joint_names, load_json, read_image
+from poseapp.train.people import BODY_SHARE, joint_names, load_json, read_image
 from poseapp.train.sets import LabelledSet
 
 FEW = 5  # labelled joints that most recipes ask for
@@ -40,7 +40,7 @@ NOTED = {
     "joint outside": "a labelled joint outside the picture",
     "box outside": "a box that does not touch the picture",
     "repeated id": "two annotations of one id",
-    "no area": "no area: 0.53 × the box's is taken",
+    "no area": f"no area: {BODY_SHARE:g} × the box's is taken",
 }
 
 

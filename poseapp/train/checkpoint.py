@@ -159,7 +159,12 @@ def averaged_network(path: Path) -> tuple[Recipe, nn.Module, dict[str, Any]]:
 
 
 def _fit(net: nn.Module, state: dict[str, Any], path: Path, name: str) -> None:
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: does not fit the network of {name} ({str(error).splitlines()[0]}).") from None
+    mine = net.state_dict()
+    differ = [key for key, value in mine.items() if key not in state or state[key].shape != value.shape]
+    differ += sorted(state.keys() - mine.keys())
+    if differ:
+        raise CheckpointError(
+            f"{path}: does not fit the network of {name}: {len(differ)} weights differ, {differ[0]} first. "
+            "The recipe may have changed since; begin a training with --start-from."
+        )
+    net.load_state_dict(state)

@@ -28,11 +28,12 @@ from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
 from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
+from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.engine.base import Engine, Output
 from poseapp.engine.detect import Detector
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.people import BOX_PADDING, Person, load_json, read_image
+from poseapp.train.people import BODY_SHARE, BOX_PADDING, Person, load_json, read_image
 from poseapp.train.sets import LabelledSet
 
 JOINT_SCORE = 0.2  # joints below it say nothing about how good a detection is
@@ -191,6 +192,9 @@ def evaluate(
     if not people:
         raise DataError(f"{annotations}: nobody has a label that can be scored on {scored}. Take another set or model.")
     pictures = {p.image_id: p.path for p in people}
+    if labelled.format == "coco" and not limit:  # who is found where nobody is counts against a detector
+        named = {image["id"]: images / image["file_name"] for image in load_json(annotations)["images"]}
+        pictures |= {image_id: path for image_id, path in named.items() if path.is_file()}
     if boxes == "whole":
         if flip or scales:
             raise DataError(f"{engine.spec.name}: flip and scales are for crops, got whole pictures. Leave them out.")
@@ -199,6 +203,7 @@ def evaluate(
         given = detected_boxes(detector, pictures)
     else:
         given = [] if boxes in ("gt", "detect") else read_boxes(Path(boxes), annotations, images)
+        given = [box for box in given if not limit or box.image_id in pictures]
     searched = boxes == "whole" or (boxes == "detect" and detector is None)
     total = (0 if boxes == "whole" else len(people)) + (len(pictures) if searched else len(given))
     predictor = Predictor(engine, flip, scales)
@@ -400,12 +405,45 @@ def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Sk
     return [boxes[i] for i in order], [poses[i] for i in order]
 
 
+def default_boxes(spec: ModelSpec) -> str:
+    """Where to look for people when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
+    return "whole" if spec.family == "openpose" else "gt"
+
+
+def write_json(text: str, path: Path) -> None:
+    """Write the figures *text* to *path*; DataError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Give another path to --json.") from None
+
+
 def require_pycocotools() -> None:
     """Raise DataError, with what to install, where pycocotools is missing."""
     try:
         import pycocotools.cocoeval  # noqa: F401
     except ModuleNotFoundError:
         raise DataError('evaluation: pycocotools is not installed. Install it with: pip install "poseapp[train]"') from None
+
+
+def complete(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A keypoint file's *content* with all that COCO's evaluation reads, which other makers leave out or number otherwise."""
+    entries = []
+    for n, entry in enumerate(e for e in content["annotations"] if e.get("keypoints")):
+        width, height = entry["bbox"][2:]
+        entries.append(
+            {
+                "iscrowd": 0,
+                "num_keypoints": sum(1 for label in entry["keypoints"][2::3] if label > 0),
+                **entry,
+                "id": n + 1,  # 0 would stand for "no match"
+                "category_id": 1,
+                "area": entry.get("area") or BODY_SHARE * width * height,
+            }
+        )
+    images = [{"id": image["id"]} for image in content["images"]]
+    return {"info": {}, "images": images, "categories": [{"id": 1}], "annotations": entries}
 
 
 def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatArray], image_ids: set[int] | None) -> list[float]:
@@ -426,7 +464,9 @@ def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatA
     if not results:
         return [0.0] * 6  # nobody was found
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table of its own
-        truth = COCO(str(annotations))
+        truth = COCO()
+        truth.dataset = complete(load_json(annotations))
+        truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
         if image_ids is not None:
             evaluation.params.imgIds = sorted(image_ids)

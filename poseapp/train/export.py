@@ -57,6 +57,16 @@ class About:
         others = {title: body for title, body in sections.items() if title not in needed and body}
         return cls(sections["Data"], sections["Licence"], sections["Known limits"], others)
 
+    @property
+    def others_text(self) -> str:
+        """The other sections as they stand in a card."""
+        return "".join(f"## {title}\n\n{body}\n\n" for title, body in self.others.items())
+
+    @property
+    def titles(self) -> str:
+        """The titles of all sections, as in a sentence."""
+        return f"{', '.join(('Data', 'Licence', *self.others))} and Known limits"
+
     @classmethod
     def unstated(cls) -> About:
         """For a model that nobody has described yet: the card says what is missing."""
@@ -166,11 +176,10 @@ def card(
     }
     table = "\n".join(["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in rows.items())])
     figures = _figures(result, commands) if result is not None else "Not measured."
-    others = "".join(f"## {title}\n\n{body}\n\n" for title, body in about.others.items())
-    sections = ["Data", "Licence", *about.others, "Known limits"]
+    does = "measures the figures above" if result is not None else "exports the network"
     made = (
-        f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command measures the figures above and writes this card; "
-        f"it takes the sections {', '.join(sections[:-1])} and {sections[-1]} from about.md."
+        f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command {does} and writes this card; "
+        f"it takes the sections {about.titles} from about.md."
     )
     return f"""# {spec.name}
 {done}
@@ -190,7 +199,7 @@ def card(
 
 {figures}
 {scores}
-{others}## Known limits
+{about.others_text}## Known limits
 
 {about.limits}
 

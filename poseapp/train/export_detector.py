@@ -65,6 +65,7 @@ def write_detector_card(
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
     measured = "Not measured." if figures is None else _figures(figures, commands)
     scenes = recipe.batch * recipe.accumulate * state.get("processes", 1)
+    does = "measures the figures above, chooses the threshold by them, and" if figures is not None else "exports the network and"
     text = f"""# {spec.name}
 {done}
 Where people are in a whole frame. {recipe.paper}; a centre map, sizes and offsets on one of the project's hourglasses.
@@ -90,7 +91,7 @@ averaged weights (EMA {recipe.ema:g}) |
 
 {measured}
 
-## Known limits
+{about.others_text}## Known limits
 
 {about.limits}
 
@@ -101,8 +102,7 @@ averaged weights (EMA {recipe.ema:g}) |
 {commands.export}
 ```
 
-The last command measures the figures above, chooses the threshold by them, and writes this card; it takes the sections Data,
-Licence and Known limits from about.md.
+The last command {does} writes this card; it takes the sections {about.titles} from about.md.
 """
     (folder / "README.md").write_text(text, encoding="utf-8")
 

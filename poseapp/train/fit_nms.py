@@ -22,7 +22,7 @@ import typer
 from numpy.typing import NDArray
 
 from poseapp.core import metrics, transform
-from poseapp.core.errors import DataError
+from poseapp.core.errors import DataError, PoseAppError
 from poseapp.core.metrics import Scene
 from poseapp.core.nms import POSE_NMS, PoseNmsRule, similarities, surviving
 from poseapp.core.skeleton import Skeleton
@@ -222,4 +222,7 @@ def some_of(people: Sequence[Person], limit: int, seed: int = 0) -> list[Person]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    try:
+        typer.run(main)
+    except PoseAppError as error:
+        raise SystemExit(str(error)) from None

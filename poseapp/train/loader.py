@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
 from poseapp.core.errors import DataError
@@ -27,6 +28,13 @@ Data = Sequence[Person] | Shards | Resident
 log = logging.getLogger(__name__)
 
 GONE = 100  # samples in a row without a picture: a disk is missing, not a picture
+
+
+def process_rank() -> tuple[int, int]:
+    """This process' number and how many there are: (0, 1) outside a process group."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 class Order:
@@ -121,9 +129,15 @@ def loaded(samples: Samples, workers: int, **batching: Any) -> Iterator[tuple[li
 
 
 def _told(batches: Iterable[Any]) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
-    """*batches* without their last part, what is wrong with each picture, which is told of and given as (N,)."""
+    """*batches* without their last part, what is wrong with each picture, which is told of and given as (N,).
+
+    A batch that is an error is raised.
+    """
     in_a_row = 0
-    for *batch, faults in batches:
+    for loaded_batch in batches:
+        if isinstance(loaded_batch, DataError):
+            raise loaded_batch
+        *batch, faults = loaded_batch
         for fault in faults:
             in_a_row = in_a_row + 1 if fault else 0
             if fault:

@@ -27,6 +27,7 @@ from poseapp.train.checkpoint import Training
 from poseapp.train.data import Batch
 from poseapp.train.distil import Teacher
 from poseapp.train.ema import Ema
+from poseapp.train.loader import process_rank
 from poseapp.train.losses import distil
 from poseapp.train.recipes import Phase, Recipe, Supervision
 from poseapp.train.task import Items, Score, task_of
@@ -51,7 +52,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Options:
-    """How a training runs, as opposed to what it is: nothing here changes its numbers, but for rounding with *compiled*.
+    """How a training runs, as opposed to what it is: nothing here changes its numbers, but for rounding with *compiled*, and
+    the order in which shards are read with *workers*.
 
     *stop* is asked between steps. A validation is made every *validate_every* epochs and at the end. last.pt is written
     every *save_every_s*, less often when writing would take more than a fiftieth of the time. *compiled* has torch compile
@@ -130,6 +132,7 @@ def train(
                         start_from, len(fresh), len(net.state_dict()), fresh[0])  # fmt: skip
     if resume:
         checkpoint.restore(folder / "last.pt", training)
+    begun = training.step
     net.train()
     freeze(net, recipe.frozen_blocks)
     runner = compiled(net, device) if options.compiled else net
@@ -193,7 +196,7 @@ def train(
                 "training: a loading process was ended from outside, perhaps for memory. Use fewer --workers."
             ) from None
     finally:
-        if healthy:
+        if healthy and training.step > begun:
             save("last.pt")
 
 
@@ -330,11 +333,12 @@ def earlier_parameters(net: nn.Module, input_hw: tuple[int, int], stage: int) ->
     """The parameters that the outputs of the stages before *stage* depend on."""
     if stage == 0:
         return []
-    parameters = list(net.parameters())
-    was_training = net.training
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    training = [module for module in net.modules() if module.training]
     net.eval()  # no BatchNorm statistics from an empty picture
     before = net(torch.zeros(1, 3, *input_hw, device=parameters[0].device))[stage - 1]
-    net.train(was_training)
+    for module in training:  # not all at once: frozen blocks stay in evaluation
+        module.training = True
     gradients: tuple[Tensor | None, ...] = torch.autograd.grad(before.sum(), parameters, allow_unused=True)
     return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
 
@@ -348,10 +352,3 @@ def phases(recipe: Recipe, steps: int) -> list[tuple[Phase, int, int]]:
         out.append((phase, begin, end))
         begin = end
     return out
-
-
-def process_rank() -> tuple[int, int]:
-    """This process' number and how many there are: (0, 1) outside a process group."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1

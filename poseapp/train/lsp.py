@@ -8,7 +8,7 @@ import numpy as np
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import LSP_14, Skeleton
-from poseapp.train.people import Person, convert_joints, load_mat
+from poseapp.train.people import BODY_SHARE, Person, convert_joints, load_mat
 
 
 def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, split: str) -> list[Person]:
@@ -41,5 +41,5 @@ def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, split: str) ->
         box = np.concatenate([low - 0.1 * size, 1.2 * size]).astype(np.float32)
         joints = convert_joints(labels[i], LSP_14.keypoints, skeleton)
         path = images / f"im{i + 1:0{digits}d}.{ending}"
-        people.append(Person(i + 1, i + 1, path, box, joints, float(0.53 * box[2] * box[3])))
+        people.append(Person(i + 1, i + 1, path, box, joints, float(BODY_SHARE * box[2] * box[3])))
     return people

@@ -12,7 +12,7 @@ import numpy as np
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import MPII_16, Skeleton
 from poseapp.core.types import FloatArray
-from poseapp.train.people import Person, convert_joints, load_json, load_mat
+from poseapp.train.people import BODY_SHARE, Person, convert_joints, load_json, load_mat
 
 HEAD_SHARE = 0.6  # of the head box's diagonal: the length that PCKh measures in, as in the set's own evaluation code
 VAL_EVERY = 10  # one video in so many validates
@@ -86,7 +86,7 @@ def _person(
     side = 200.0 * scale
     box = np.array([x - 1 - side / 2, y - 1 + 15 * scale - side / 2, side, side], np.float32)
     joints = convert_joints(labels, MPII_16.keypoints, skeleton)
-    return Person(identity, image_id, path, box, joints, 0.53 * side**2, head_px=head_px)
+    return Person(identity, image_id, path, box, joints, BODY_SHARE * side**2, head_px=head_px)
 
 
 def _labels(rect: Any) -> FloatArray | None:

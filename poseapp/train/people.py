@@ -17,6 +17,7 @@ from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray
 
 BOX_PADDING = 1.25  # margin around a ground-truth box (Sun et al. 2019, Sec. 4.1)
+BODY_SHARE = 0.53  # of a box, as COCO's areas have it on average: for sets without areas
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def parse_person(entry: Mapping[str, Any], names: Sequence[str], path: Path, ske
     try:
         # COCO's boxes count a pixel's left edge as its coordinate; here an integer is its centre.
         box = np.asarray(entry["bbox"], np.float32) - np.array([0.5, 0.5, 0, 0], np.float32)
-        area = float(entry.get("area") or 0.53 * box[2] * box[3])  # 0.53: the usual share of a box that is body
+        area = float(entry.get("area") or BODY_SHARE * box[2] * box[3])
         identity = int(entry["id"]), int(entry["image_id"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: annotation {entry.get('id')}: bbox, id or image_id is missing or wrong ({error}).") from None

@@ -22,7 +22,7 @@ from poseapp.engine.files import model_file, replacing
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.nets.quantise import RANGES, Calibration, Quantised, Range, quantise
-from poseapp.train.evaluate import Evaluation, evaluate
+from poseapp.train.evaluate import Evaluation, default_boxes, evaluate
 from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
 
@@ -171,7 +171,10 @@ def _engine(path: Path, spec: ModelSpec) -> Engine:
 
 def _loss(annotations: Path, images: Path, reference: Engine, engine: Engine, limit: int, tell: Tell) -> Loss:
     def score(what: str, of: Engine) -> Evaluation:
-        return evaluate(of, annotations, images, limit=limit, on_person=lambda done, total: tell(f"scoring {what}", done / total))
+        def on_person(done: int, total: int) -> None:
+            tell(f"scoring {what}", done / total)
+
+        return evaluate(of, annotations, images, boxes=default_boxes(of.spec), limit=limit, on_person=on_person)
 
     before, after = score("FP32", reference).figures, score("INT8", engine).figures
     return Loss(annotations.name, before.people, (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total))

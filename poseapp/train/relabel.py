@@ -140,7 +140,7 @@ def cleaned(
     """A COCO keypoint file's *content* with swapped labels mended and a "keypoint_weights" for each person; all findings,
     swaps first, the strongest first; and how many joints were filled in.
 
-    With several *judges* each person is judged by the one of their picture's fold. People without a box or joints stay as
+    With several *judges* each person is judged by the one of their picture's fold. Crowds, and people without labels, stay as
     they are. Raises DataError on content that is not in COCO's format.
     """
     names = joint_names(content)
@@ -235,11 +235,14 @@ def clean(
                 engine.close()
     _write(out, better)
     if findings is not None:
-        findings.parent.mkdir(parents=True, exist_ok=True)
-        with findings.open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow(["kind", "strength", "annotation", "picture", "joints"])
-            rows.writerows([f.kind, f"{f.strength:.3f}", f.annotation_id, f.path.name, " ".join(f.joints)] for f in found)
+        try:
+            findings.parent.mkdir(parents=True, exist_ok=True)
+            with findings.open("w", newline="", encoding="utf-8") as file:
+                rows = csv.writer(file)
+                rows.writerow(["kind", "strength", "annotation", "picture", "joints"])
+                rows.writerows([f.kind, f"{f.strength:.3f}", f.annotation_id, f.path.name, " ".join(f.joints)] for f in found)
+        except OSError as error:
+            raise DataError(f"{findings}: cannot be written ({error.strerror}). Give another place with --findings.") from None
     table = Table("joints", "swapped", "far off", title=f"{annotations.name}: contradicted labels; {filled:,} joints filled in")
     swaps, far = (Counter(f.joints[-1].split("_")[-1] for f in found if f.kind == kind) for kind in ("swap", "far"))
     for name in sorted(swaps.keys() | far.keys()):

@@ -73,16 +73,20 @@ class Resident:
         ones = np.ones(recipe.skeleton.k, np.float32)
         self.trust = np.stack([ones if p.trust is None else p.trust for p in people])  # (M, K)
         self.weight = np.array([p.weight for p in people], np.float32)
-        stored = _load(people, self._needed(), recipe, on_picture)
-        for i in (i for i, s in enumerate(stored) if s is None):
-            self.weight[i] = 0  # a picture that cannot be read
+        # A recipe may have people several times (repeat); they are stored once.
+        of_person, first = np.unique([id(p) for p in people], return_index=True)
+        entry = np.searchsorted(of_person, [id(p) for p in people])  # (M,) where each is stored
+        needed = self._needed()
+        stored = _load([people[i] for i in first], [needed[i] for i in first], recipe, on_picture)
+        self.weight[[stored[at] is None for at in entry]] = 0  # a picture that cannot be read
         kept = [s or _Stored((np.zeros((1, 1, 3), np.uint8),) * LEVELS, (1,) * LEVELS, (1, 1), (0, 0)) for s in stored]
         del stored
-        self.hw = np.array([[level.shape[:2] for level in s.levels] for s in kept])  # (M, LEVELS, 2)
-        ends = np.cumsum(self.hw.prod(axis=2))
-        self.begin = (ends - self.hw.prod(axis=2).ravel()).reshape(self.hw.shape[:2])  # (M, LEVELS), in pixels
-        self.factors = np.array([s.factors for s in kept])
-        self.scale, self.origin = np.array([s.scale for s in kept]), np.array([s.origin for s in kept])
+        hw = np.array([[level.shape[:2] for level in s.levels] for s in kept])
+        ends = np.cumsum(hw.prod(axis=2))
+        self.hw = hw[entry]  # (M, LEVELS, 2)
+        self.begin = (ends - hw.prod(axis=2).ravel()).reshape(hw.shape[:2])[entry]  # (M, LEVELS), in pixels
+        self.factors = np.array([s.factors for s in kept])[entry]
+        self.scale, self.origin = np.array([s.scale for s in kept])[entry], np.array([s.origin for s in kept])[entry]
         flat = torch.zeros((int(ends[-1]), 4), dtype=torch.uint8)  # a fourth, empty byte: a pixel is read in one go
         at = 0
         for s in kept:

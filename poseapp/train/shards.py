@@ -117,7 +117,7 @@ def _opened(path: str) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-class ShardDataset(IterableDataset[tuple[Any, ...]]):
+class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
     """The batches of the steps *position*, from shards shuffled among each other and people shuffled in a buffer.
 
     Each comes with what is wrong with its pictures, N texts, "" for nothing.
@@ -127,25 +127,34 @@ class ShardDataset(IterableDataset[tuple[Any, ...]]):
     """
 
     def __init__(self, shards: Shards, recipe: Recipe, target: Target, position: range, rank: int, world: int) -> None:
-        self.shards, self.recipe, self.position, self.rank, self.world = shards, recipe, position, rank, world
+        # Of the recipe what is needed: all of it, with its network, does not fit through to a loading process.
+        self.batch, self.accumulate, self.seed = recipe.batch, recipe.accumulate, recipe.seed
+        self.shards, self.position, self.rank, self.world = shards, position, rank, world
         self.samples = PoseDataset((), recipe.skeleton, target, recipe.augment, recipe.seed)
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+    def __iter__(self) -> Iterator[tuple[Any, ...] | DataError]:
+        """The batches; an error comes as the last of them, for raised in a loader process it would bring its traceback along."""
+        try:
+            yield from self._batches()
+        except DataError as error:
+            yield error
+
+    def _batches(self) -> Iterator[tuple[Any, ...]]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
-        first, end = (step * self.recipe.accumulate for step in (self.position.start, self.position.stop))
+        first, end = (step * self.accumulate for step in (self.position.start, self.position.stop))
         # Batches come from the workers in turn, beginning with worker 0 wherever the run begins.
         turn = (first + worker) % workers
         done = len(range(turn, first, workers))
         drawn = self._drawn(self.rank * workers + turn, self.world * workers)
-        batch = self.recipe.batch
+        batch = self.batch
         for _ in range(done * batch):
             next(drawn)
         for number in range(done, len(range(turn, end, workers))):
             samples, faults = [], []
             for i in range(number * batch, (number + 1) * batch):
                 person, content = next(drawn)
-                random = np.random.default_rng((self.recipe.seed, self.rank * workers + turn, i))
+                random = np.random.default_rng((self.seed, self.rank * workers + turn, i))
                 try:
                     samples.append(self.samples.sample(person, decode_image(content, str(person.path)), random))
                     faults.append("")
@@ -160,7 +169,7 @@ class ShardDataset(IterableDataset[tuple[Any, ...]]):
             raise DataError(
                 f"shards: expected at least {readers} (one a reader), got {len(self.shards.paths)}. Use fewer workers."
             )
-        random = np.random.default_rng((self.recipe.seed, reader))
+        random = np.random.default_rng((self.seed, reader))
         buffer: list[tuple[Person, bytes]] = []
         for entry in self._passes(reader, readers):
             if len(buffer) < min(BUFFER, self.shards.people // readers):
@@ -173,7 +182,7 @@ class ShardDataset(IterableDataset[tuple[Any, ...]]):
     def _passes(self, reader: int, readers: int) -> Iterator[tuple[Person, bytes]]:
         epoch = 0
         while True:
-            order = np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.shards.paths))
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(self.shards.paths))
             empty = True
             for i in order[reader::readers]:
                 for entry in self.shards.read(self.shards.paths[i]):

@@ -18,7 +18,7 @@ from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import HeatmapDecoder, Normalise
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.loader import loaded
+from poseapp.train.loader import loaded, process_rank
 from poseapp.train.people import BOX_PADDING, Person, read_image
 from poseapp.train.recipes import Recipe
 
@@ -76,8 +76,7 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
 
     People whose picture cannot be read are left out.
     """
-    grouped = distributed.is_available() and distributed.is_initialized()
-    rank, world = (distributed.get_rank(), distributed.get_world_size()) if grouped else (0, 1)
+    rank, world = process_rank()
     mine = people[rank::world]
     was_training = net.training
     net.eval()

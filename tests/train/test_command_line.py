@@ -216,4 +216,4 @@ def test_the_line_that_made_a_run_is_kept_in_it(small: str, tmp_path: Path) -> N
     draw_set(tmp_path / "set")
     assert main(training(small, tmp_path, "--set", "lr=1e-3")) == 0
     command = checkpoint.read(tmp_path / "run" / "last.pt")["command"]
-    assert command == f"poseapp train {small} --data {tmp_path / 'set'} --set lr=1e-3"
+    assert command == f"poseapp train {small} --data {tmp_path / 'set'} --set lr=1e-3 --out {tmp_path / 'run'}"

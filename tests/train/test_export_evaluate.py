@@ -26,6 +26,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output
 from poseapp.engine.load import load_engine
+from poseapp.nets.hourglass import StackedHourglass
 from poseapp.train import checkpoint
 from poseapp.train.distil import load_teacher
 from poseapp.train.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
@@ -182,6 +183,12 @@ def test_wrong_use_ends_in_one_line(trained: Path, tmp_path: Path) -> None:
         "export", str(trained / "run"), "--about", str(trained / "about.md"), "--engines-dir", str(tmp_path)
     )
     assert "--annotations and --images go together" in message("export", str(tmp_path), "--images", "x")
+    assert "--boxes track: takes no --flip, --scores" in message(
+        *evaluation_line(trained, "--boxes", "track", "--flip", "--scores", str(tmp_path / "scores.png"))
+    )
+    (tmp_path / "is-a-file").write_text("")
+    out = str(tmp_path / "is-a-file" / "figures.json")
+    assert "cannot be written" in message(*evaluation_line(trained, "--limit", "1", "--json", out))
     (tmp_path / "about.md").write_text("## Data\n\nx\n## Licence\n\n", encoding="utf-8")
     with pytest.raises(DataError, match="no section '## Licence'"):
         About.read(tmp_path / "about.md")
@@ -349,3 +356,80 @@ def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
     assert result.figures.people == 2
     assert contact_sheet(result, worst=0).shape == (260, 5 * 388, 3)
     assert isinstance(Box(1, Path("x"), np.zeros(4)).score, float)
+
+
+def test_nothing_but_a_model_is_ever_replaced(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_recipe(epochs=25)
+    monkeypatch.setitem(RECIPES, recipe.name, recipe)
+    store = tmp_path / "store"
+    photos = store / "photos"
+    photos.mkdir(parents=True)
+    (photos / "summer.jpg").write_text("dear")
+    (store / "tiny").mkdir()
+    shutil.copy(trained / "run" / "last.pt", store / "tiny" / "weights.pt")
+    (store / "tiny" / "model.json").write_text("{}")
+
+    def refused(source: Path, name: str, *more: str) -> str:
+        error = CliRunner().invoke(app, ["export", str(source), "--name", name, "--engines-dir", str(store), *more]).exception
+        assert isinstance(error, ModelError), error
+        return str(error)
+
+    run = trained / "run"
+    for name in (".", "../store", str(photos)):
+        assert "--name: expected letters" in refused(run, name, "--replace")
+    assert "is there already" in refused(run, "photos")
+    assert "is no model, and would be lost" in refused(run, "photos", "--replace")
+    assert "lies in the model that it would replace" in refused(store / "tiny" / "weights.pt", "tiny", "--replace")
+    assert (photos / "summer.jpg").read_text() == "dear"
+    assert (store / "tiny" / "weights.pt").is_file()
+
+
+def test_a_checkpoint_of_another_network_says_what_differs(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tiny_recipe(epochs=25, net=lambda: StackedHourglass(3, 17, features=32, stem=16, order=2))
+    monkeypatch.setitem(RECIPES, other.name, other)
+    with pytest.raises(CheckpointError, match=r"weights differ, \S+ first\. The recipe may have changed") as caught:
+        checkpoint.averaged_network(trained / "run" / "last.pt")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_makers_get_the_same_figures(trained: Path, tmp_path: Path) -> None:
+    annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
+    content = json.loads(annotations.read_text())
+    for entry in content["annotations"]:
+        del entry["area"], entry["num_keypoints"], entry["iscrowd"]
+        entry["category_id"] = 7
+    content["categories"][0]["id"] = 7
+    (tmp_path / "theirs.json").write_text(json.dumps(content))
+    engine = load_engine(trained / "engines" / "tiny")
+    try:
+        ours = evaluate(engine, annotations, images).figures
+        theirs = evaluate(engine, tmp_path / "theirs.json", images).figures
+    finally:
+        engine.close()
+    assert ours.ap > 0.1
+    assert theirs.ap == pytest.approx(ours.ap, abs=0.02)  # areas are rounded in one of the two
+    assert theirs.ar == pytest.approx(ours.ar, abs=0.02)
+
+
+def test_who_is_found_where_nobody_is_counts_against_the_model(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "set", tmp_path / "set")
+    annotations, images = tmp_path / "set" / "person_keypoints_train.json", tmp_path / "set" / "images"
+    content = json.loads(annotations.read_text())
+    for n in range(9, 25):  # the same people, but their labels are left out
+        shutil.copy(images / f"{1 + n % 8}.png", images / f"{n}.png")
+        content["images"].append({"id": n, "file_name": f"{n}.png", "width": 96, "height": 96})
+    engine = load_engine(trained / "engines" / "tiny")
+    try:
+        alone = evaluate(engine, annotations, images, boxes="detect").figures
+        annotations.write_text(json.dumps(content))
+        among_others = evaluate(engine, annotations, images, boxes="detect").figures
+        some = [{"image_id": n, "category_id": 1, "bbox": [18, 18, 60, 60], "score": 0.9} for n in range(1, 25)]
+        (tmp_path / "boxes.json").write_text(json.dumps(some))
+        steps: list[tuple[int, int]] = []
+        evaluate(engine, annotations, images, boxes=str(tmp_path / "boxes.json"), limit=2, on_person=lambda *at: steps.append(at))
+    finally:
+        engine.close()
+    assert 0 < among_others.ap < alone.ap
+    assert steps[-1] == (4, 4)  # two people, and the boxes in their pictures alone

@@ -305,3 +305,13 @@ def test_what_cannot_be_held(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 def test_looks_hold_one_row_for_each_crop() -> None:
     looks = Augment().looks(5, HW, np.random.default_rng(0))
     assert {len(getattr(looks, f.name)) for f in dataclasses.fields(Looks)} == {5}
+
+
+def test_people_who_are_seen_more_often_are_stored_once(two_sizes: list[Person]) -> None:
+    once, often = (Resident(people, small_recipe(), "cpu") for people in (two_sizes, [*two_sizes, *two_sizes[::-1]]))
+    assert len(often) == 4
+    assert often.bytes == once.bytes
+    affines = crop_affines(fit_aspect(once.boxes, HW, BOX_PADDING), HW, np.zeros(2), np.zeros(2, bool))
+    crops = once.crops(np.arange(2), affines, HW)
+    assert torch.equal(often.crops(np.arange(2), affines, HW), crops)
+    assert torch.equal(often.crops(np.array([3, 2]), affines, HW), crops)

@@ -23,6 +23,7 @@ from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
 from poseapp.train.augment import Augment
 from poseapp.train.check import check_set
 from poseapp.train.loader import steps_of
+from poseapp.train.loop import Options, train
 from poseapp.train.people import read_coco
 from poseapp.train.sets import LabelledSet, expand_shards, find_set
 from poseapp.train.shards import Shards
@@ -267,3 +268,12 @@ def test_a_broken_shard_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(DataError, match=r"shard-0\.tar: cannot be read as a tar"):
         Shards.open([str(path)], COCO_17, 5)
+
+
+def test_an_error_in_a_loading_process_is_one_line_and_leaves_no_run(tmp_path: Path) -> None:
+    draw_set(tmp_path / "set", 12)
+    recipe = tiny_recipe(batch=2, epochs=1)
+    shards = Shards.open(write_shards(tmp_path / "set", inside=True)[:1], COCO_17, 1)
+    with pytest.raises(DataError, match=r"^shards: expected at least 2 \(one a reader\), got 1\. Use fewer workers\.$"):
+        list(train(recipe, shards, tmp_path / "run", Options(workers=2)))
+    assert not (tmp_path / "run" / "last.pt").exists()

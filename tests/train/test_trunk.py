@@ -208,3 +208,13 @@ def test_blocks_that_are_not_there_cannot_stay(net: Any, blocks: int, figures: l
     recipe = tiny_recipe(net=net, frozen_blocks=blocks, batch=2, epochs=1)
     with pytest.raises(DataError, match=f"blocks to keep as they are, got {blocks}"):
         next(train(recipe, figures, tmp_path / "run", Options(workers=0)))
+
+
+def test_frozen_blocks_stay_so_while_stages_are_trained_one_by_one(figures: list[Person], tmp_path: Path) -> None:
+    net = LiteHourglass(features=16, stacks=2)
+    recipe = tiny_recipe(net=lambda: net, frozen_blocks=2, batch=2, epochs=1, supervision="stagewise")
+    for _ in train(recipe, figures, tmp_path, Options(workers=0)):
+        pass
+    first, third = net.trunk.blocks[0], net.trunk.blocks[2]
+    assert not any(module.training for module in first.modules())
+    assert all(module.training for module in third.modules())
