@@ -232,11 +232,30 @@ def _no_window_because() -> str:
     """Why no window can open here; "" when one can."""
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "There is no screen (DISPLAY is not set)."
+    if sys.platform.startswith("linux") and not (os.environ.get("WAYLAND_DISPLAY") or os.environ.get("QT_QPA_PLATFORM")):
+        reason = _no_x11_because()
+        if reason:
+            return reason
     try:
         import PySide6.QtWidgets  # noqa: F401
     except ImportError as error:
         return f"Qt cannot start ({error}). On Debian or Ubuntu `make run` installs what is missing."
     return ""
+
+
+def _no_x11_because() -> str:
+    """Why the X server that DISPLAY names gives no window; "" when it does. Qt itself would abort the whole process."""
+    import ctypes
+
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return "Qt cannot start (libxcb.so.1 is missing). On Debian or Ubuntu `make run` installs what is missing."
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+    failed = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return f"The screen {os.environ['DISPLAY']} (DISPLAY) cannot be reached." if failed else ""
 
 
 def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, seconds: float | None) -> None:

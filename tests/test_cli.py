@@ -18,6 +18,7 @@ import tiny_model
 from fakes import wait_until
 
 import poseapp
+from poseapp import cli
 from poseapp.cli import main
 from poseapp.engine.devices import unavailable
 
@@ -104,6 +105,17 @@ def test_main_py_is_the_same_command_from_any_folder(repo_root: Path, short_clip
     assert f"frames     {FRAMES} in " in done.stdout
     assert "Traceback" not in done.stderr
     assert len(lines(the_recording(tmp_path / "out"))) == FRAMES
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 is Linux's")
+def test_a_screen_that_cannot_be_reached_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":7654")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    assert cli._no_window_because() in (
+        "The screen :7654 (DISPLAY) cannot be reached.",
+        "Qt cannot start (libxcb.so.1 is missing). On Debian or Ubuntu `make run` installs what is missing.",
+    )
 
 
 def test_without_a_screen_the_demo_clip_is_run_and_it_says_so(

@@ -74,12 +74,16 @@ class Follower:
     def box(self, frame_hw: tuple[int, int], detected: Sequence[Box] = ()) -> Box:
         """The region (4,) to give to the network, x, y, width, height in frame px.
 
-        *detected* are regions in which somebody was seen, the surest first: they come first in the search.
+        *detected* are regions in which somebody was seen, the surest first: they take turns with the search, which finds
+        whom no detector sees.
         """
         if self._followed is not None:
             return self._followed
-        candidates = [*detected, *search_boxes(frame_hw, self._input_hw)]
-        return candidates[self._tries % len(candidates)]
+        search = search_boxes(frame_hw, self._input_hw)
+        if not detected:
+            return search[self._tries % len(search)]
+        turn, searching = divmod(self._tries, 2)
+        return search[turn % len(search)] if searching else detected[turn % len(detected)]
 
     def update(self, xy: FloatArray, score: FloatArray, frame_hw: tuple[int, int]) -> bool:
         """Take the pose (K, 2), (K,) found in ``box``; True when it is a person."""

@@ -206,7 +206,9 @@ class Recorder:
         self._queue: queue.Queue[Result] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._taken = self._frames = self._dropped = self._bytes = 0
+        self._frames = self._dropped = self._bytes = 0
+        self._first_index: int | None = None
+        self._next_frame = 0  # the number that the frame after the last one taken has in keypoints.jsonl
         self._seconds = 0.0
         self._active, self._error = True, ""
         self._manifest_changed = threading.Event()
@@ -222,7 +224,9 @@ class Recorder:
         while not self._closing.is_set():
             try:
                 self._queue.put(result, block=self._lossless, timeout=0.2)
-                self._taken += 1
+                if self._first_index is None:
+                    self._first_index = result.frame.index
+                self._next_frame = result.frame.index - self._first_index + 1
                 return
             except queue.Full:
                 if not self._lossless:
@@ -239,7 +243,7 @@ class Recorder:
     def model_changed(self, spec: ModelSpec, backend: Backend, people: People) -> None:
         """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
         entry = {
-            "from_frame": self._taken,
+            "from_frame": self._next_frame,
             "name": spec.name,
             "sha256": spec.weights_sha256,
             "backend": str(backend),

@@ -518,19 +518,24 @@ class Session:
 
     def _set_up(self, me: _Inference) -> str:
         """Make the estimator, and the detector where one helps; returns a line where something is missing."""
-        note = ""
-        if me.people != "bottom-up":
-            try:
-                me.detector = self._open_detector(me.folder.parent)
-            except ModelError as error:
-                log.warning("%s", error)
-                note = str(error)
+        note = self._equip(me)
         try:
             me.estimator = self._make_estimator(me)
         except ModelError as error:
             note = self._one_instead(me, error)
             me.estimator = self._make_estimator(me)
         return note
+
+    def _equip(self, me: _Inference) -> str:
+        """Open the detector where the way has use for one and there is none yet; returns a line where it cannot be opened."""
+        if me.people == "bottom-up" or me.detector is not None:
+            return ""
+        try:
+            me.detector = self._open_detector(me.folder.parent)
+        except ModelError as error:
+            log.warning("%s", error)
+            return str(error)
+        return ""
 
     def _one_instead(self, me: _Inference, error: ModelError) -> str:
         """Look for one person, for want of what *error* says; raises *error* where another way runs that can go on."""
@@ -646,6 +651,7 @@ class Session:
     def _change_way(self, me: _Inference, before: Estimator) -> None:
         """Go on with the same engine and another estimator."""
         try:
+            self._equip(me)
             me.estimator = self._make_estimator(me)
             me.estimator.inherit(before)
         except ModelError as error:

@@ -250,7 +250,7 @@ class VideoSource(_Device):
                 raise SourceError(f"{self.path}: holds no picture that can be read. The file is truncated or damaged.")
             if not self.loop:
                 return None
-            self._container.seek(0)
+            self._rewind()
             self._pictures = _decode(self._container, self.name, self._period_s)
             self._offset_s = self._last_s + self._period_s
             item = next(self._pictures, None)
@@ -259,6 +259,17 @@ class VideoSource(_Device):
         image, t = item
         self._last_s = max(self._offset_s + t, self._last_s + 1e-3)
         return image, self._last_s
+
+    def _rewind(self) -> None:
+        try:
+            self._container.seek(0)
+        except FFmpegError:  # bare H.264 and the like know no places: begin anew
+            self._container.close()
+            try:
+                self._container = av.open(str(self.path), metadata_errors="replace")
+                _video_mode(self._container, self.name)
+            except (FFmpegError, OSError, IndexError, ValueError) as error:
+                raise SourceError(f"{self.path}: cannot be opened again ({_reason(error)}). Is it still there?") from None
 
     def _release(self) -> None:
         container, self._container, self._pictures = self._container, None, None
@@ -294,7 +305,7 @@ class StreamSource(_Device):
                 self._container = av.open(
                     self.url, options=options, timeout=(STREAM_TIMEOUT_S, STREAM_TIMEOUT_S), metadata_errors="replace"
                 )
-                mode = _video_mode(self._container, self.name)
+                mode = _video_mode(self._container, self.name, live=True)
             except (FFmpegError, IndexError, ValueError) as error:
                 raise SourceError(
                     f"{self.name}: cannot be opened ({_reason(error)}). Check the address and the network."
@@ -574,11 +585,12 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
     return VideoSource(path, loop)
 
 
-def _video_mode(container: Any, name: str) -> Mode:
+def _video_mode(container: Any, name: str, live: bool = False) -> Mode:
     if not container.streams.video:
         raise SourceError(f"{name}: holds no video that can be read. It may be cut off: try another file.")
     stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
+    # Threads that decode a frame each give the first one when as many have come as there are cores: too late for what is live.
+    stream.thread_type = "SLICE" if live else "AUTO"
     rate = stream.average_rate or stream.guessed_rate
     return Mode(stream.width, stream.height, round(float(rate), 3) if rate else 0.0, stream.codec_context.name)
 

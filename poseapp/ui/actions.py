@@ -19,6 +19,7 @@ class Actions:
     def __init__(self, window: QMainWindow) -> None:
         self._window = window
         self._model_group: list[QAction] = []
+        self._model_entries: list[QAction] = []  # those, and what parts them from the rest of the menu
         self.menus = {name: window.menuBar().addMenu(f"&{name}") for name in ("File", "Record", "View", "Model", "Help")}
         self.by_name: dict[str, QAction] = {}
         self._choices: dict[str, tuple[QMenu, QActionGroup]] = {}
@@ -77,9 +78,9 @@ class Actions:
     def set_models(self, models: list[StoredModel], handler: Callable[[Path], None]) -> None:
         """The model menu, with Ctrl+1 … Ctrl+9."""
         menu = self.menus["Model"]
-        menu.clear()
         menu.setToolTipsVisible(True)
-        for old in self._model_group:
+        for old in self._model_entries:
+            menu.removeAction(old)
             self._window.removeAction(old)
             old.deleteLater()
         self._model_group = []
@@ -92,13 +93,14 @@ class Actions:
                 action.setShortcut(QKeySequence(f"Ctrl+{i + 1}"))
             action.triggered.connect(lambda _checked=False, folder=model.folder: handler(folder))
             self._model_group.append(action)
-            menu.addAction(action)
             self._window.addAction(action)
-        if not models:
-            menu.addAction("No model found").setEnabled(False)
-        menu.addSeparator()
-        for title in ("Device", "Precision"):
-            menu.addMenu(self._choices[title][0])
+        none, line = QAction("No model found", self._window), QAction(self._window)
+        none.setEnabled(False)
+        none.setVisible(not models)
+        line.setSeparator(True)
+        self._model_entries = [*self._model_group, none, line]
+        # Above what else the menu has.
+        menu.insertActions(next(iter(menu.actions()), None), self._model_entries)  # type: ignore[arg-type]
 
     def check_model(self, name: str) -> None:
         """Mark the model that runs."""

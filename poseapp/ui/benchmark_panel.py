@@ -52,10 +52,13 @@ class BenchmarkRun(QObject):
         self.running = False
         self.seconds = BENCH_SECONDS  # for each scenario
 
-    def start(self, folder: Path, device: str, precision: str) -> None:
-        """Measure the model in *folder* on *device*."""
+    def prepare(self) -> None:
+        """A benchmark is about to ``start``: from now on it counts as running, and can be cancelled."""
         self._cancelled.clear()
         self.running = True
+
+    def start(self, folder: Path, device: str, precision: str) -> None:
+        """Measure the model in *folder* on *device*, after ``prepare``."""
         cancelled, seconds = self._cancelled, self.seconds
 
         def work() -> BenchmarkReport:

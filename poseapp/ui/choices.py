@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -93,9 +94,17 @@ def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
 
 
 def find_camera(choice: Choice, cameras: list[Camera]) -> Camera | None:
-    """The camera that *choice* means: the same device, or else one of the same name."""
-    same_device = next((c for c in cameras if c.path and c.path == choice.value), None)
-    return same_device or next((c for c in cameras if c.name == choice.label), None)
+    """The camera that *choice* means: one of that make at the same place, or else one of the same name.
+
+    A place alone says nothing: /dev/video2 is another camera when they were plugged in in another order.
+    """
+    there = next((c for c in cameras if c.path and c.path == choice.value and _make(c.name) == _make(choice.label)), None)
+    return there or next((c for c in cameras if c.name == choice.label), None)
+
+
+def _make(name: str) -> str:
+    """A camera's name without the number that tells it from others of its make."""
+    return re.sub(r" \(\d+\)$", "", name)
 
 
 def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choice, str]:

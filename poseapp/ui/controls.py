@@ -195,7 +195,7 @@ class SourceControls(QWidget):
     def _same_camera(self, choice: Choice) -> bool:
         assert self._current is not None
         current = find_camera(self._current, self._cameras)
-        return current is None or current == find_camera(choice, self._cameras)
+        return choice == self._current if current is None else current == find_camera(choice, self._cameras)
 
     def _activated(self, row: int) -> None:
         data = self.box.itemData(row, _ROLE)

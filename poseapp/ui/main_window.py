@@ -388,7 +388,7 @@ class MainWindow(QMainWindow):
         self.actions_.by_name["panel"].setChecked(True)
         self.panel.show_page("benchmark")
         self.panel.show_progress(0.0, "Preparing…")
-        self.benchmark.running = True
+        self.benchmark.prepare()
         self.view.set_state(stage.BENCHMARK)
         self.player.suspend(lambda: self.benchmark.start(folder, self.player.device, self.player.precision))
 

@@ -65,7 +65,7 @@ class Player(QObject):
         self._folder: Path | None = None
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
-        self._stopped = False
+        self._suspended = self._stopped = False
         self._looking = preferences.looking
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
@@ -151,7 +151,11 @@ class Player(QObject):
         self._jobs.run("cameras", _cameras, self._listed, lambda e: self._listed(([], e)))
 
     def suspend(self, then: Callable[[], None]) -> None:
-        """Stop the session, so that the machine is free, and call *then*; ``resume`` starts it again."""
+        """Stop the session, so that the machine is free, and call *then*; ``resume`` starts it again.
+
+        What is chosen until then counts, but nothing runs.
+        """
+        self._suspended = True
         session = self._bridge.release()
         if session is None:
             then()
@@ -160,6 +164,7 @@ class Player(QObject):
 
     def resume(self) -> None:
         """Run again after ``suspend``."""
+        self._suspended = False
         if not self._stopped and self._bridge.session is None and self._choice is not None:
             self._source = self._make(self._choice)
             self._start()
@@ -223,7 +228,7 @@ class Player(QObject):
             self._bridge.set_model(self._folder, self._device, self._precision)
 
     def _start(self) -> None:
-        if self._source is not None and self._folder is not None and not self._stopped:
+        if self._source is not None and self._folder is not None and not (self._suspended or self._stopped):
             session = self.make_session(
                 self._source,
                 self._folder,

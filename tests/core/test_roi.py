@@ -181,14 +181,20 @@ def test_another_picture_is_searched_from_the_start() -> None:
     np.testing.assert_array_equal(f.box(HW), search_boxes(HW, INPUT_HW)[0])
 
 
-def test_detected_regions_are_tried_first_and_the_search_goes_on_after_them() -> None:
+@pytest.mark.parametrize("before", range(9))
+def test_who_is_detected_is_looked_at_in_every_other_frame_and_the_search_goes_on(before: int) -> None:
     f = follower()
-    seen = np.array([100.0, 50.0, 60.0, 80.0], np.float32)
-    tried = []
-    for _ in range(3):
-        tried.append(f.box(HW, [seen]))
+    seen, other = (np.array([x, 50.0, 60.0, 80.0], np.float32) for x in (100.0, 200.0))
+    for _ in range(before):  # nobody was there for a while
+        f.box(HW)
         f.update(STANDING, scores(0.0), HW)
-    np.testing.assert_array_equal(tried, [seen, *search_boxes(HW, INPUT_HW)[:2]])
+    tried = []
+    for _ in range(4 * len(search_boxes(HW, INPUT_HW))):
+        tried.append(f.box(HW, [seen, other]).tolist())
+        f.update(STANDING, scores(0.0), HW)
+    assert seen.tolist() in tried[:4]
+    assert all(seen.tolist() in tried[i : i + 4] and other.tolist() in tried[i : i + 4] for i in range(len(tried) - 4))
+    assert all(box.tolist() in tried for box in search_boxes(HW, INPUT_HW))
     f.update(STANDING, scores(0.9), HW)
     assert f.box(HW, [seen]).tolist() != seen.tolist()  # somebody is followed
 

@@ -166,10 +166,10 @@ def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
         wait_until(lambda: manifest(recorder.folder)["models"])
         early = manifest(recorder.folder)
         recorder.source_opened({"width": 160, "height": 120})
-        for i in range(4):
-            recorder.put(result(i, i / 30))
+        for n, index in enumerate((3, 5, 8, 10)):  # the first of the recording is not the source's, and some were passed over
+            recorder.put(result(index, n / 30))
         recorder.model_changed(SPEC, BACKEND, "top-down")
-        recorder.put(result(4, 4 / 30))
+        recorder.put(result(12, 4 / 30))
     assert early["finished"] is False
     final = manifest(recorder.folder)
     assert final["finished"] is True
@@ -178,7 +178,9 @@ def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     assert final["error"] == ""
     assert final["seconds"] == pytest.approx(4 / 30, abs=1e-3)
     assert final["source"] == {"name": "s", "granted": {"width": 160, "height": 120}}
-    assert [m["from_frame"] for m in final["models"]] == [0, 4]
+    frames = [json.loads(line)["frame"] for line in (recorder.folder / "keypoints.jsonl").read_text().splitlines()]
+    assert frames == [0, 2, 5, 7, 9]
+    assert [m["from_frame"] for m in final["models"]] == [0, 8]
     assert [m["people"] for m in final["models"]] == ["one", "top-down"]
     assert final["models"][0]["name"] == "fake"
     assert final["models"][0]["sha256"] == "0" * 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -153,6 +155,30 @@ def test_a_loop_goes_on_in_time(tmp_path: Path) -> None:
     items = read_all(source, most=20)
     assert all(is_picture(image, n % 6) for n, (image, _) in enumerate(items))
     np.testing.assert_allclose([t for _, t in items], np.arange(20) / 30, atol=5e-3)
+
+
+def test_a_loop_of_a_file_without_times_begins_anew(tmp_path: Path) -> None:
+    path = grey_clip(tmp_path / "clip.h264", [n / 30 for n in range(6)])
+    items = read_all(VideoSource(path, loop=True), most=20)
+    assert all(is_picture(image, n % 6) for n, (image, _) in enumerate(items))
+    assert np.ptp(np.diff([t for _, t in items])) < 1e-6
+    source = VideoSource(path, loop=True)
+    source.open()
+    try:
+        path.unlink()
+        with pytest.raises(SourceError, match=r"clip\.h264: cannot be opened again"):
+            list(itertools.islice(iter(source.read, None), 7))
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_live_is_shown_as_soon_as_it_is_there(live: bool, tmp_path: Path) -> None:
+    with av.open(str(grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(20)]))) as container:
+        container.streams.video[0].codec_context.thread_count = 8
+        source_module._video_mode(container, "clip", live)
+        needed = next(n for n, packet in enumerate(container.demux(video=0), 1) if packet.decode())
+    assert (needed == 1) == live
 
 
 def test_a_file_that_was_recorded_sideways_is_turned_upright(tmp_path: Path) -> None:

@@ -83,3 +83,26 @@ def test_a_benchmark_can_be_cancelled(qtbot: QtBot, window: MainWindow) -> None:
     assert window.panel.page.run.text() == "Run benchmark"
     assert window.banner.text == ""
     qtbot.waitUntil(lambda: window.bridge.session is not None, timeout=WAIT_MS)
+
+
+def test_cancelled_before_it_began_it_never_runs(qtbot: QtBot, window: MainWindow) -> None:
+    window.benchmark.seconds = 60
+    shares: list[float] = []
+    window.benchmark.progress.connect(lambda share, _what: shares.append(share))
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.run_benchmark()
+        window.close()
+    assert shares == []
+
+
+def test_what_is_chosen_during_a_benchmark_runs_after_it(qtbot: QtBot, window: MainWindow) -> None:
+    window.benchmark.seconds = 60
+    window.show_panel(True)
+    with qtbot.waitSignal(window.benchmark.progress, timeout=WAIT_MS):
+        window.run_benchmark()
+    assert window.player.folder is not None
+    window.player.choose_model(window.player.folder.parent / "second")
+    assert window.bridge.session is None
+    with qtbot.waitSignal(window.benchmark.ended, timeout=WAIT_MS):
+        window.panel.page.run.click()
+    qtbot.waitUntil(lambda: window.controls.model.current == "second", timeout=WAIT_MS)

@@ -160,3 +160,12 @@ def test_the_panel_starts_anew_with_another_backend(qtbot: QtBot, open_window: O
     choose(window.controls.model.device_box, "tensorrt")
     qtbot.waitUntil(lambda: window.panel.backend.full_text() == "first · Fake 1 · Fake GPU · FP32", timeout=WAIT_MS)
     assert 1 in restarted
+
+
+def test_the_model_menu_keeps_its_other_entries_when_the_models_change(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: window.controls.model.current == "first", timeout=WAIT_MS)
+    others = ["People", "Next way to look for people", "Device", "Precision"]
+    for names in (["first", "second"], [], ["third"]):
+        window.player.models_changed.emit([StoredModel(name, Path(name), replace(SPEC, name=name)) for name in names])
+        shown = [action.text() for action in window.actions_.menus["Model"].actions() if action.isVisible()]
+        assert [text for text in shown if text] == [*(names or ["No model found"]), *others]

@@ -21,7 +21,7 @@ from pytestqt.qtbot import QtBot
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
-from poseapp.ui.choices import SYNTHETIC, Choice
+from poseapp.ui.choices import SYNTHETIC, Choice, find_camera
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 
@@ -417,6 +417,15 @@ def test_a_camera_plugged_in_later_appears_and_is_offered(
     assert window.preferences.source == Choice("camera", "/dev/b", "Twin (2)")
     qtbot.waitUntil(lambda: "cannot be opened" in window.banner.text, timeout=WAIT_MS)
     assert window.controls.source.size_box.isVisible()
+
+
+def test_a_camera_is_known_by_its_make_and_then_by_its_place() -> None:
+    logitech = Choice("camera", "/dev/video2", "Logitech (2)")
+    built_in, first, second = Camera(2, "Built-in", 0, "/dev/video2"), Camera(0, "Logitech (1)"), Camera(4, "Logitech (2)")
+    assert find_camera(logitech, [built_in]) is None, "another camera has its place now"
+    assert find_camera(logitech, [built_in, first, second]) is second
+    alone = Camera(2, "Logitech", 0, "/dev/video2")
+    assert find_camera(logitech, [Camera(0, "Built-in"), alone]) is alone, "its twin is gone, and the number with it"
 
 
 # -- preferences -----------------------------------------------------------------------------------------------
