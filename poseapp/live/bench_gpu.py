@@ -98,8 +98,9 @@ class Rates:
 def subjects(engines_dir: Path) -> list[Subject]:
     """Every bundled model whose network is known here, and the published networks that the table is about."""
     small: dict[str, Callable[[], nn.Module]] = {
+        "hourglass-t": LiteHourglass,
         "hourglass-s": LiteHourglass,
-        "hourglass-l": LiteHourglass,
+        "hourglass-l": lambda: LiteHourglass(stacks=2),
         "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2)),
         "cpm-s": lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
         "openpose-s": lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + FIELDS, features=96, stem=32),

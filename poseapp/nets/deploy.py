@@ -6,8 +6,10 @@ K × 3 numbers a person come back. Decoding follows ``poseapp.core.heatmap.decod
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -284,7 +286,7 @@ def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> st
 
     The file is written beside *path* and renamed, so a half-written model is never seen.
     """
-    module = deploy.eval()
+    module = _with_unit_statistics(deploy.eval())
     crops = torch.zeros(2, *input_hw, 3, dtype=torch.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -306,6 +308,22 @@ def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> st
     finally:
         Path(name).unlink(missing_ok=True)
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _with_unit_statistics(module: nn.Module) -> nn.Module:
+    """A copy of *module* that computes the same, with BatchNorm's means and variances in its scales and shifts.
+
+    The variance of a sum of many residuals can be above 65,504, the largest number of FP16; the scale by it is small.
+    """
+    out = copy.deepcopy(module)
+    for norm in out.modules():
+        if isinstance(norm, nn.BatchNorm2d) and norm.affine and norm.running_mean is not None and norm.running_var is not None:
+            scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+            norm.bias.data = (norm.bias.double() - norm.running_mean.double() * scale).float()
+            norm.weight.data = (scale * math.sqrt(1 + norm.eps)).float()
+            norm.running_mean.zero_()
+            norm.running_var.fill_(1)
+    return out
 
 
 def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:

@@ -243,3 +243,21 @@ def test_weights_that_blow_up_are_not_exported(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="damaged"):
         write_model(deploy, spec, "", tmp_path / "net")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["hourglass", "hourglass on a trunk"])
+def test_variances_beyond_half_precision_do_no_harm(name: str, repo_root: Path, tmp_path: Path) -> None:
+    deploy, spec = deploy_for(name)
+    for module in deploy.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+            module.running_var.mul_(1e6)  # as after many residuals
+            module.weight.data.mul_(1e3)
+    write_model(deploy, spec, "# card\n", tmp_path / "net", fp16=True)
+    crops = crops_for(repo_root, NETS[name][2], 2, 2)
+    with torch.no_grad():
+        expected = deploy(torch.from_numpy(crops))[1].numpy()
+    _, whole = run(tmp_path / "net" / "model.onnx", crops)
+    _, half = run(tmp_path / "net" / "model.fp16.onnx", crops)
+    assert np.abs(whole - expected).max() < 1e-4
+    assert float(np.std(expected, axis=(2, 3)).max()) > 0.01
+    assert np.abs(half - expected).max() < 0.02 * np.abs(expected).max()
