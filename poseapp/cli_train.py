@@ -427,10 +427,11 @@ def evaluate_command(
         takes_no("eval of a person detector", {"--boxes": boxes, **pictures, **runs})
         evaluate_detector_command(place, annotations, images, limit, out)
         return
+    if boxes == "track":
+        takes_no("eval --boxes track", pictures)
     engine = open_model(model, engines_dir, device, precision)
     if boxes == "track":
         try:
-            takes_no("eval --boxes track", pictures)
             evaluate_following(engine, engines_dir or default_engines_dir(), annotations, images, out, limit)
         finally:
             engine.close()

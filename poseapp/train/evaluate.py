@@ -192,7 +192,8 @@ def evaluate(
     if not people:
         raise DataError(f"{annotations}: nobody has a label that can be scored on {scored}. Take another set or model.")
     pictures = {p.image_id: p.path for p in people}
-    if labelled.format == "coco" and not limit:  # who is found where nobody is counts against a detector
+    if boxes in ("detect", "whole") and labelled.format == "coco" and not limit:
+        # Who is found where nobody is counts against the detector.
         named = {image["id"]: images / image["file_name"] for image in load_json(annotations)["images"]}
         pictures |= {image_id: path for image_id, path in named.items() if path.is_file()}
     if boxes == "whole":

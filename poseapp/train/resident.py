@@ -74,8 +74,7 @@ class Resident:
         self.trust = np.stack([ones if p.trust is None else p.trust for p in people])  # (M, K)
         self.weight = np.array([p.weight for p in people], np.float32)
         # A recipe may have people several times (repeat); they are stored once.
-        of_person, first = np.unique([id(p) for p in people], return_index=True)
-        entry = np.searchsorted(of_person, [id(p) for p in people])  # (M,) where each is stored
+        _, first, entry = np.unique([id(p) for p in people], return_index=True, return_inverse=True)  # entry (M,): where each is
         needed = self._needed()
         stored = _load([people[i] for i in first], [needed[i] for i in first], recipe, on_picture)
         self.weight[[stored[at] is None for at in entry]] = 0  # a picture that cannot be read
