@@ -101,7 +101,7 @@ def subjects(engines_dir: Path) -> list[Subject]:
         "hourglass-t": LiteHourglass,
         "hourglass-s": LiteHourglass,
         "hourglass-l": lambda: LiteHourglass(stacks=2),
-        "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2)),
+        "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2), blocks=2, bottlenecks=(2, 32)),
         "cpm-s": lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
         "openpose-s": lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + FIELDS, features=96, stem=32),
     }
