@@ -267,25 +267,32 @@ def _ints(value: Any) -> list[int]:
     return [int(v) for v in value.reshape(-1).tolist()]
 
 
-def _on(device: Any, *values: Any) -> list[Any]:
-    """*values* on *device*; single numbers may stay where they are. Made there and not copied: a copy cannot be captured."""
+def _on(device: Any, *values: Any, scalars: bool = False) -> list[Any]:
+    """*values* on *device*; single numbers may stay where they are unless *scalars* must move too.
+
+    Made there and not copied: a copy cannot be captured.
+    """
     import torch
 
     def made(value: Any) -> Any:
         numbers = [torch.full((), n, dtype=value.dtype, device=device) for n in value.reshape(-1).tolist()]
         return torch.stack(numbers).reshape(value.shape)
 
-    return [made(v) if v is not None and v.ndim > 0 and v.device != device else v for v in values]
+    return [made(v) if v is not None and (v.ndim > 0 or scalars) and v.device != device else v for v in values]
 
 
-def _together(function: Callable[..., Any]) -> Callable[..., Any]:
+def _together(function: Callable[..., Any], scalars: bool = False) -> Callable[..., Any]:
     """An operator on elements: what describes shapes moves to the data, when it meets data."""
 
     def run(x: list[Any], attributes: Mapping[str, Any]) -> Any:
-        device = next((v.device for v in x if v is not None and v.device.type != "cpu"), x[0].device)
-        return function(*_on(device, *x))
+        return function(*_on(_device_of(x), *x, scalars=scalars))
 
     return run
+
+
+def _device_of(x: Sequence[Any]) -> Any:
+    """Where the data is: on the GPU if any of *x* is."""
+    return next((v.device for v in x if v is not None and v.device.type != "cpu"), x[0].device)
 
 
 def _conv(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -355,16 +362,22 @@ def _slice(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _gather(x: list[Any], a: Mapping[str, Any]) -> Any:
-    axis, index = a.get("axis", 0), x[1]
-    if index.ndim == 0:
-        return x[0].select(axis, int(index))
-    places = [i % x[0].shape[axis] for i in _ints(index)] if index.device.type == "cpu" else None
     import torch
 
-    if places is not None and index.ndim == 1 and x[0].device.type != "cpu":
-        return torch.cat([x[0].narrow(axis, i, 1) for i in places], axis)  # without an index that would have to go up
-    flat = x[0].index_select(axis, index.reshape(-1) % x[0].shape[axis])
-    return flat.reshape(*x[0].shape[:axis], *index.shape, *x[0].shape[axis + 1 :])
+    data, index, axis = x[0], x[1], a.get("axis", 0)
+    if index.ndim == 0:
+        return data.select(axis, int(index))
+    if index.device == data.device:
+        flat = data.index_select(axis, index.reshape(-1) % data.shape[axis])
+    else:  # without an index that would have to go up
+        flat = torch.cat([data.narrow(axis, i % data.shape[axis], 1) for i in _ints(index)], axis)
+    axis %= data.ndim
+    return flat.reshape(*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+
+
+def _gather_elements(x: list[Any], a: Mapping[str, Any]) -> Any:
+    data, index = _on(_device_of(x), *x)
+    return data.gather(a.get("axis", 0), index)
 
 
 def _reshape(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -390,8 +403,7 @@ def _squeeze(x: list[Any], a: Mapping[str, Any]) -> Any:
 def _concat(x: list[Any], a: Mapping[str, Any]) -> Any:
     import torch
 
-    device = next((v.device for v in x if v.device.type != "cpu"), x[0].device)
-    return torch.cat(_on(device, *x), a["axis"])
+    return torch.cat(_on(_device_of(x), *x), a["axis"])
 
 
 def _divide(one: Any, other: Any) -> Any:
@@ -421,9 +433,15 @@ def _cast(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _clip(x: list[Any], a: Mapping[str, Any]) -> Any:
-    low, high = (x[i] if len(x) > i else None for i in (1, 2))
-    out = x[0] if low is None else x[0].maximum(low.to(x[0].device))
-    return out if high is None else out.minimum(high.to(x[0].device))
+    out = x[0]
+    for bound, pick in zip(x[1:3], ("maximum", "minimum"), strict=False):
+        if bound is None:
+            continue
+        if bound.device == out.device:
+            out = getattr(out, pick)(bound)
+        else:  # a number of the CPU goes along with the call; copied up it could not be captured
+            out = out.clamp(**{"min" if pick == "maximum" else "max": bound.item()})
+    return out
 
 
 def _shape(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -463,7 +481,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Exp": _together(lambda x: x.exp()),
     "Expand": lambda x, a: x[0].expand(np.broadcast_shapes(tuple(x[0].shape), tuple(_ints(x[1])))),
     "Gather": _gather,
-    "GatherElements": lambda x, a: x[0].gather(a.get("axis", 0), x[1].to(x[0].device)),
+    "GatherElements": _gather_elements,
     "Greater": _together(lambda x, y: x > y),
     "GreaterOrEqual": _together(lambda x, y: x >= y),
     "Identity": lambda x, a: x[0],
@@ -498,6 +516,6 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Tile": lambda x, a: x[0].repeat(_ints(x[1])),
     "Transpose": lambda x, a: x[0].permute(a["perm"]),
     "Unsqueeze": _unsqueeze,
-    "Where": _together(_where),
+    "Where": _together(_where, scalars=True),
     "Xor": _together(lambda x, y: x ^ y),
 }
