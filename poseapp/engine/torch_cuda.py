@@ -5,9 +5,11 @@ The graph in model.onnx is run node by node with torch's operators, so weights a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +19,8 @@ import numpy as np
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import cuda
-from poseapp.engine.base import Backend, Output, check_crops
+from poseapp.engine import driver
+from poseapp.engine.base import Backend, Output, check_crops, foreign_errors
 from poseapp.engine.files import HALF_OPERATORS, NETWORK, model_file
 
 if TYPE_CHECKING:
@@ -36,14 +38,22 @@ def unavailable() -> str:
         return "CUDA: PyTorch is not installed. Install it, with CUDA, as pytorch.org says."
     if importlib.util.find_spec("onnx") is None:
         return 'CUDA: onnx is not installed. Install it with: pip install "poseapp[train]"'
-    gpu = cuda.find_gpu()
+    gpu = driver.find_gpu()
     if isinstance(gpu, str):
-        return f"CUDA: {gpu}. It needs an NVIDIA GPU and its driver."
+        return f"CUDA: {gpu}.{'' if driver.has_gpu() else ' It needs an NVIDIA GPU and its driver.'}"
     import torch
 
-    if not torch.cuda.is_available():
-        return f"CUDA: PyTorch {torch.__version__} cannot use the GPU. Install a build with CUDA as pytorch.org says."
-    return ""
+    built_for = torch.version.cuda
+    if built_for is not None and (
+        too_old := driver.too_old_because(gpu, f"PyTorch {torch.__version__}", int(built_for.split(".")[0]))
+    ):
+        return f"CUDA: {too_old}"
+    with warnings.catch_warnings():  # it warns of what is returned here
+        warnings.simplefilter("ignore")
+        usable = torch.cuda.is_available()
+    return (
+        "" if usable else f"CUDA: PyTorch {torch.__version__} cannot use the GPU. Install a build with CUDA as pytorch.org says."
+    )
 
 
 class TorchEngine:
@@ -76,7 +86,15 @@ class TorchEngine:
         self._capture = capture and not compiled and self._device.type == "cuda"
         self._closed = False
         self._graphs: dict[int, Any] = {}
-        with self._failing("load the model"):
+        self._host: dict[int, Tensor] = {}
+        self._inputs: dict[int, Tensor] = {}
+        with (
+            driver.loading(spec.name, lambda _text, _share: True),
+            self._closing_when_it_fails(),
+            self._failing("load the model"),
+        ):
+            if precision == "fp32" and self._device.type == "cuda":
+                torch.backends.cudnn.allow_tf32 = False  # PyTorch would round to TF32's 10 bits and call it FP32
             graph = Graph(model_file(folder, spec), self._device, getattr(torch, _TYPES[precision]))
             self._maps = ("heatmaps", "fields") if "fields" in graph.outputs else ("heatmaps",)
             if list(graph.inputs) != ["crops"] or not {"keypoints", "heatmaps"} <= set(graph.outputs):
@@ -86,6 +104,9 @@ class TorchEngine:
             self._host = {n: torch.zeros((n, *spec.input_hw, 3), dtype=torch.uint8, pin_memory=pinned) for n in SIZES}
             self._inputs = {n: torch.zeros_like(self._host[n], device=self._device) for n in SIZES}
             name = torch.cuda.get_device_name() if pinned else "CPU"
+            if self._capture:  # now, and not in mid-stream when a second person appears
+                for size in SIZES:
+                    self._graphs[size] = self._captured(size)
         how = " compiled" if compiled else ""
         self._backend = Backend(f"PyTorch {torch.__version__.split('+')[0]}{how}", name, precision.upper())
 
@@ -119,25 +140,28 @@ class TorchEngine:
 
     def _outputs(self, size: int) -> Mapping[str, Tensor]:
         """The outputs for a batch of *size* that lies in its input."""
-        torch = self._torch
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             if not self._capture:
                 return self._run(self._inputs[size])
-            if size not in self._graphs:
-                side = torch.cuda.Stream()
-                side.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(side):  # choosing algorithms must not be captured
-                    for _ in range(3):
-                        self._run(self._inputs[size])
-                torch.cuda.current_stream().wait_stream(side)
-                captured = torch.cuda.CUDAGraph()
-                # What other threads allocate meanwhile, as a session that loads another model does, must not spoil it.
-                with torch.cuda.graph(captured, capture_error_mode="thread_local"):
-                    outputs = self._run(self._inputs[size])
-                self._graphs[size] = captured, outputs
             captured, outputs = self._graphs[size]
             captured.replay()
             return outputs  # type: ignore[no-any-return]
+
+    def _captured(self, size: int) -> tuple[Any, Mapping[str, Tensor]]:
+        """A graph for batches of *size*, and where it leaves its outputs."""
+        torch = self._torch
+        with torch.inference_mode():
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):  # choosing algorithms must not be captured
+                for _ in range(3):
+                    self._run(self._inputs[size])
+            torch.cuda.current_stream().wait_stream(side)
+            captured = torch.cuda.CUDAGraph()
+            # What other threads allocate meanwhile, as a recording does, must not spoil it.
+            with torch.cuda.graph(captured, capture_error_mode="thread_local"):
+                outputs = self._run(self._inputs[size])
+            return captured, outputs
 
     def close(self) -> None:
         """Give back the memory; safe to call twice."""
@@ -147,27 +171,29 @@ class TorchEngine:
         self._graphs.clear()
         self._host.clear()
         self._inputs.clear()
-        del self._run
+        self.__dict__.pop("_run", None)
         if self._device.type == "cuda":
-            self._torch.cuda.empty_cache()
+            with contextlib.suppress(Exception):  # the GPU may be gone, and then there is nothing to give back
+                self._torch.cuda.empty_cache()
 
-    def _failing(self, what: str) -> _Failing:
-        return _Failing(f"{self._spec.name}: PyTorch cannot {what}")
+    @contextlib.contextmanager
+    def _closing_when_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
-
-class _Failing:
-    """Turns what PyTorch raises into an EngineError of one line."""
-
-    def __init__(self, message: str) -> None:
-        self._message = message
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (RuntimeError, NotImplementedError, KeyError)):
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise EngineError(f"{self._message} ({line}). Choose another device.") from error
+    @contextlib.contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Whatever PyTorch raises as an EngineError; after an error that stays, this process uses the GPU no more."""
+        try:
+            with foreign_errors(f"{self._spec.name}: PyTorch: to {what}"):
+                yield
+        except EngineError:
+            if self._device.type == "cuda":
+                driver.note_failure()
+            raise
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from poseapp.core.errors import EngineError, PoseAppError
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
-from poseapp.engine import build, cuda, trt
+from poseapp.engine import build, driver, trt
 from poseapp.engine.build import Precision
 from poseapp.engine.load import default_engines_dir, list_models
 from poseapp.live.bench import machine
@@ -433,11 +433,11 @@ def _told(line: Line | None, figure: str, unit: str) -> str:
 
 def versions() -> dict[str, str]:
     """What ran, and where."""
-    gpu = cuda.find_gpu()
-    runtime = build.tensorrt() if isinstance(gpu, cuda.Gpu) else None
+    gpu = driver.find_gpu()
+    runtime = build.tensorrt() if isinstance(gpu, driver.Gpu) else None
     return {
-        "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, cuda.Gpu) else gpu,
-        "driver": gpu.driver if isinstance(gpu, cuda.Gpu) else "–",
+        "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, driver.Gpu) else gpu,
+        "driver": gpu.driver if isinstance(gpu, driver.Gpu) else "–",
         "PyTorch": f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}, cuDNN {torch.backends.cudnn.version() or 'none'}",
         "TensorRT": build.runtime_name(runtime) if runtime is not None else "not loaded",
         "CPU": f"{machine()['cpu']}, {machine()['system']}",
@@ -498,7 +498,7 @@ def _known(line: Line) -> dict[str, Any]:
 
 def unavailable() -> str:
     """Why nothing can be measured here, in one line; "" when something can."""
-    gpu = cuda.find_gpu()
+    gpu = driver.find_gpu()
     if isinstance(gpu, str):
         return f"{gpu}."
     if not torch.cuda.is_available():

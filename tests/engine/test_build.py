@@ -37,7 +37,7 @@ from poseapp.engine.build import (
     read_info,
     stale_because,
 )
-from poseapp.engine.cuda import Gpu
+from poseapp.engine.driver import Gpu
 from poseapp.engine.verify import sample_crops
 from poseapp.nets.half import write_half
 

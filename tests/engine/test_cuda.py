@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from poseapp.core.errors import EngineError
-from poseapp.engine.cuda import find_gpu, installed_layers, open_device, unavailable
+from poseapp.engine.cuda import installed_layers, open_device, unavailable
+from poseapp.engine.driver import find_gpu
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("cc") or shutil.which("gcc")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from poseapp.engine.cuda import find_gpu
+from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import list_models
 from poseapp.live.bench_gpu import (
     EAGER,
