@@ -277,7 +277,7 @@ class TrtEngine(GpuEngine):
         rebuild: bool = False,
         checked: bool = True,
     ) -> None:
-        reason = unavailable()
+        reason = unavailable() or build.not_offered_because(precision)
         if reason:
             raise EngineError(reason)
         gpu = driver.find_gpu()

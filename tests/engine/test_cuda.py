@@ -51,7 +51,7 @@ def drive(stub: Path, layer: str, *arguments: str, **more: str) -> dict[str, Any
 @needs_cuda_python
 def test_everything_a_device_does(stub: Path) -> None:
     told = drive(stub, "cuda-python")
-    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0')"
+    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0', cuda=(13, 0))"
     assert told["unavailable"] == ""
     assert told["layer"].startswith("cuda-python ")
     assert told["copied"] == [[1, 2, 3], [4, 5, 6]]
