@@ -84,8 +84,9 @@ def layer(request: pytest.FixtureRequest) -> str:
 def play(driver: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
     """Plays a scenario on a layer and returns what it told, after it broke no rule and left nothing."""
 
-    def played(layer: str, scenario: str, **more: str) -> Any:
-        extra = request.getfixturevalue("pycuda") if layer == "pycuda" else []
+    def played(layer: str, scenario: str, strict: bool = True, **more: str) -> Any:
+        extra = [str(STRICT / "modules")] if strict else []
+        extra += request.getfixturevalue("pycuda") if layer == "pycuda" else []
         return _played(driver, tmp_path, extra, layer, scenario, more)
 
     return played
@@ -93,7 +94,7 @@ def play(driver: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
 
 def _played(driver: Path, tmp_path: Path, extra: list[str], layer: str, scenario: str, more: dict[str, str]) -> Any:
     tests = STRICT.parents[1]
-    paths = [str(STRICT), str(tests), str(tests.parent), *extra]
+    paths = [*extra, str(tests), str(tests.parent)]
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": os.pathsep.join([str(driver), str(TOOLKIT / "lib64")]),
@@ -159,6 +160,14 @@ def test_an_old_driver_is_told_in_tensorrts_last_words(layer: str, play: Play) -
     device, fallback = play(layer, "old_driver")
     assert device == "CPU"
     assert "CUDA initialization failure with error: 35" in fallback
+
+
+def test_where_there_is_a_gpu_the_badge_says_why_it_does_not_serve(play: Play) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    device, fallback = play("cuda-python", "auto", strict=False, FAKE_DRIVER="12080")
+    assert device == "CPU"
+    assert "needs a driver for CUDA 13, driver CUDA 12.8 serves CUDA 12.8. Update the NVIDIA driver." in fallback
+    assert play("cuda-python", "auto", strict=False, FAKE_NO_GPU="1") == ["CPU", ""]
 
 
 @pytest.mark.parametrize("layer", LAYERS, indirect=True)
