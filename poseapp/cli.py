@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import poseapp
-from poseapp import cli_models, cli_train
+from poseapp import cli_models, cli_train, resources
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import PEOPLE, People
 from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
@@ -67,9 +67,7 @@ Precision = Annotated[
         "--precision", callback=_one_of(*PRECISIONS), help=f"{', '.join(PRECISIONS)}.", show_default="the last one, else auto"
     ),
 ]
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
-
-
+DEMO = resources.asset("demo.mp4")
 PeopleWay = Annotated[
     str | None,
     typer.Option("--people", callback=_one_of(*PEOPLE), help=f"{', '.join(PEOPLE)}.", show_default="the last one, else one"),

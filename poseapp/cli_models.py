@@ -26,6 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from poseapp import resources
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
@@ -36,6 +37,7 @@ from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.cuda import find_gpu
 from poseapp.engine.files import check_hash, model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
+from poseapp.engine.store import place_for, store_folders, to_change
 from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
@@ -86,6 +88,8 @@ def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=260)
     console.print(table)
+    if resources.installed():
+        console.print(f"Your own models: {store_folders(engines_dir)[0]}. One of a bundled name is used in its place.")
 
 
 @models_app.command("time")
@@ -166,7 +170,6 @@ def quantise_command(
     _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
-    folder = find_model(engines_dir, name).folder
     scored = annotations or []
     command = shlex.join(
         ["poseapp", "models", "quantise", name, "--images", str(images)]
@@ -178,10 +181,11 @@ def quantise_command(
     columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
-        report = quantise_model(
-            folder, images, scored, command, limit,
-            tell=lambda text, share: bar.update(task, description=text, completed=share),
-        )  # fmt: skip
+        with to_change(find_model(engines_dir, name).folder) as folder:
+            report = quantise_model(
+                folder, images, scored, command, limit,
+                tell=lambda text, share: bar.update(task, description=text, completed=share),
+            )  # fmt: skip
     q = report.quantised
     console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
     console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
@@ -198,8 +202,8 @@ def halve_command(
     _require_onnx("halve")
     from poseapp.nets.half import halve
 
-    folder = find_model(engines_dir, name).folder
-    px = halve(folder)
+    with to_change(find_model(engines_dir, name).folder) as folder:
+        px = halve(folder)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"{folder / 'model.fp16.onnx'}: joints move by {px:.3f} px on the stored crops")
 
@@ -214,10 +218,8 @@ def fetch_command(
     """Download published weights, check them and convert them into a model of the store."""
     one = entry(name)
     require_torch()
-    if (engines_dir / name).exists() and not replace:
+    if place_for(engines_dir, name, replace).exists() and not replace:
         raise ModelError(f"{engines_dir / name}: is there already. Add --replace to fetch it again.")
-    import platformdirs
-
     from poseapp.nets.importing import fetch
 
     console = Console(stderr=True, highlight=False)
@@ -234,7 +236,7 @@ def fetch_command(
     )
     with bar:
         task = bar.add_task("download", total=None)
-        cache = Path(platformdirs.user_cache_dir("poseapp")) / "weights"
+        cache = resources.cache_dir("weights")
         spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
     _tell(console, spec, engines_dir)
 
@@ -334,7 +336,7 @@ def _stored_row(model: StoredModel) -> tuple[str, ...]:
     spec = model.spec
     try:
         check_hash(model.folder / "model.onnx", spec)
-        state = "ready"
+        state = "ready" if model.hides is None else "ready; yours, in place of the bundled one"
     except ModelError as error:
         state = f"broken: {error}"
     h, w = spec.input_hw

@@ -626,6 +626,7 @@ def export_command(
     from poseapp.cli_detector import export_detector_command
     from poseapp.cli_models import model_name
     from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.store import place_for
     from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.card_pictures import reliability
@@ -640,7 +641,7 @@ def export_command(
         checkpoint = checkpoint / "last.pt"
     state = checkpoints.read(checkpoint)
     recipe = str(state["recipe"])
-    folder = (engines_dir or default_engines_dir()) / model_name(name or recipe)
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe), replace)
     check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
