@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 
 from poseapp import resources
+from poseapp.cli_help import PlainCommand, PlainGroup
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
@@ -42,9 +43,18 @@ from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
-EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
-Half = Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")]
+EnginesDir = Annotated[
+    Path,
+    typer.Option(
+        "--engines-dir",
+        metavar="FOLDER",
+        help="The folder with the models.",
+        show_default="your own models and those that come with the app",
+    ),
+]
+Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]
+Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
 
 T = TypeVar("T", bound=str)
 
@@ -55,7 +65,9 @@ def _known_precision(value: str | None) -> str | None:
     return value
 
 
-models_app = typer.Typer(help="List, import, fetch and compile models.", pretty_exceptions_enable=False)
+models_app = typer.Typer(
+    cls=PlainGroup, rich_markup_mode=None, help="List, import, fetch and compile models.", pretty_exceptions_enable=False
+)
 
 
 @models_app.callback(invoke_without_command=True)
@@ -64,9 +76,9 @@ def _default(context: typer.Context, engines_dir: EnginesDir = default_engines_d
         list_command(engines_dir)
 
 
-@models_app.command("list")
+@models_app.command("list", cls=PlainCommand)
 def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
-    """List the models of the store, and the published weights that can be fetched."""
+    """List the models that the app can run, and published ones that can be fetched."""
     stored = list_models(engines_dir)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "family", "input", "joints"):
@@ -92,12 +104,14 @@ def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
         console.print(f"Your own models: {store_folders(engines_dir)[0]}. One of a bundled name is used in its place.")
 
 
-@models_app.command("time")
+@models_app.command("time", cls=PlainCommand)
 def time_command(
-    name: Annotated[str | None, typer.Argument(help="A model of the store.", show_default="all of them")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default="all of them")
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Time every CPU runtime and precision of a model here, now; the fastest that agrees is what `--device cpu` takes."""
+    """Time each way to run a model on this CPU; the fastest that agrees is what `--device cpu` takes."""
     models = [find_model(engines_dir, name)] if name is not None else [m for m in list_models(engines_dir) if m.spec is not None]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "runtime"):
@@ -117,28 +131,63 @@ def time_command(
     Console(highlight=False).print(table)
 
 
-@models_app.command("import")
+@models_app.command("import", cls=PlainCommand)
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt, .pth.tar.", show_default=False)],
-    arch: Annotated[str, typer.Option(help="Its network, such as hrnet-w32; a wrong one lists all.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="Name in the store.", show_default="the file's name")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights: .pth, .pt or .pth.tar.", show_default=False)],
+    arch: Annotated[
+        str,
+        typer.Option(
+            metavar="NETWORK", help="The network that it is of, such as hrnet-w32; a wrong one lists all.", show_default=False
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="the file's name")
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     input_size: Annotated[
-        str | None, typer.Option("--input", help="Height × width, such as 256x192.", show_default="the network's")
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="SIZE",
+            help="Height x width of its input in pixels, such as 256x192.",
+            show_default="the network's",
+        ),
     ] = None,
-    skeleton: Annotated[str | None, typer.Option(help=f"Joint order: {', '.join(SKELETONS)}.", show_default="by number")] = None,
-    mapping: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Mapping))}.", show_default="the authors'")] = None,
-    decode: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Decode))}.", show_default="quarter")] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"The joints and their order: {', '.join(SKELETONS)}.", show_default="by their number"),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"How heatmaps lie on the picture: {', '.join(get_args(Mapping))}.", show_default="the authors'"
+        ),
+    ] = None,
+    decode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"How a joint is found in its heatmap: {', '.join(get_args(Decode))}.",
+            show_default="the authors'",
+        ),
+    ] = None,
     sigma: Annotated[
-        float | None, typer.Option(help="Of the targets, in heatmap px.", show_default="the authors'", min=0.1)
+        float | None,
+        typer.Option(
+            metavar="PIXELS", help="How wide joints were drawn in the heatmaps it learnt.", show_default="the authors'", min=0.1
+        ),
     ] = None,
-    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop: better, half as fast.")] = False,
-    data: Annotated[str, typer.Option(help="What it was trained on, for the model card.")] = "not told by the file",
-    licence: Annotated[str | None, typer.Option(help="Licence of the weights.", show_default="the authors'")] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")] = False,
+    data: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.")
+    ] = "not told by the file",
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the weights, for the model card.", show_default="the authors'")
+    ] = None,
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:
-    """Convert a checkpoint of a known network into a model of the store."""
+    """Convert trained weights of a known network into a model that the app runs."""
     require_torch()
     from poseapp.nets.importing import Wanted, import_file
 
@@ -155,18 +204,22 @@ def import_command(
     _tell(console, spec, engines_dir)
 
 
-@models_app.command("quantise")
+@models_app.command("quantise", cls=PlainCommand)
 def quantise_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
-    images: Annotated[Path, typer.Option(help="A folder of typical pictures of people.", show_default=False)],
+    name: Stored,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Typical pictures of people.", show_default=False)],
     annotations: Annotated[
         list[Path] | None,
-        typer.Option(help="COCO-format keypoints of some of them: INT8 is scored there. May be repeated.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Joints of people in some of them, in COCO's format: INT8 is scored there. May be given several times.",
+            show_default=False,
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="Score on so many people; 0: all.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Score on so many; 0 is all.", min=0)] = 0,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Make a model's INT8 form, check how much accuracy it keeps, and offer it when that is enough."""
+    """Make a model's INT8 form, which CPUs run faster, and keep it when it is accurate enough."""
     _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
@@ -193,9 +246,9 @@ def quantise_command(
         console.print(f"{loss.annotations}: {loss}")
 
 
-@models_app.command("halve")
+@models_app.command("halve", cls=PlainCommand)
 def halve_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    name: Stored,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Make a model's FP16 form, which TensorRT runs faster than FP32, and check that its joints stay in place."""
@@ -208,14 +261,14 @@ def halve_command(
     console.print(f"{folder / 'model.fp16.onnx'}: joints move by {px:.3f} px on the stored crops")
 
 
-@models_app.command("fetch")
+@models_app.command("fetch", cls=PlainCommand)
 def fetch_command(
-    name: Annotated[str, typer.Argument(help="A name that `poseapp models` lists as to fetch.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `poseapp models` lists as to fetch.", show_default=False)],
     engines_dir: EnginesDir = default_engines_dir(),
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:
-    """Download published weights, check them and convert them into a model of the store."""
+    """Download published weights, check them and convert them into a model that the app runs."""
     one = entry(name)
     require_torch()
     if place_for(engines_dir, name, replace).exists() and not replace:
@@ -241,14 +294,19 @@ def fetch_command(
     _tell(console, spec, engines_dir)
 
 
-@models_app.command("build")
+@models_app.command("build", cls=PlainCommand)
 def build_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    name: Stored,
     precision: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="fp16 where the model has it", callback=_known_precision),
+        typer.Option(
+            metavar="NAME",
+            help=f"How exactly it shall compute: {', '.join(PRECISIONS)}.",
+            show_default="fp16 where the model has it",
+            callback=_known_precision,
+        ),
     ] = None,
-    batch: Annotated[int, typer.Option(help="The most people at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
+    batch: Annotated[int, typer.Option(metavar="PEOPLE", help="The most at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Compile a model for this machine's NVIDIA GPU with TensorRT, and check the result. Ctrl-C cancels."""
@@ -272,12 +330,12 @@ def build_command(
     )
 
 
-@models_app.command("prune")
+@models_app.command("prune", cls=PlainCommand)
 def prune_command(
-    everything: Annotated[bool, typer.Option("--all", help="Remove every plan, good ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all of them, good ones too.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Remove compiled plans that nothing can use any more: of changed models, other GPUs, drivers or TensorRT versions."""
+    """Remove compiled models (plans) that are of no use any more: the model, GPU, driver or TensorRT changed."""
     gpu = find_gpu()
     folders = [(model.folder, model.spec) for model in list_models(engines_dir)]
     removed = prune(folders, None if isinstance(gpu, str) else gpu, everything)
