@@ -450,7 +450,8 @@ def entry() -> NoReturn:
     """
     status = main()
     if any(thread.name.startswith("poseapp") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as in a program without a console on Windows
+                stream.flush()
         os._exit(status)
     sys.exit(status)
