@@ -271,8 +271,9 @@ def fetch_command(
     """Download published weights, check them and convert them into a model that the app runs."""
     one = entry(name)
     require_torch()
-    if place_for(engines_dir, name, replace).exists() and not replace:
-        raise ModelError(f"{engines_dir / name}: is there already. Add --replace to fetch it again.")
+    place = place_for(engines_dir, name, replace)
+    if place.exists() and not replace:
+        raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
     from poseapp.nets.importing import fetch
 
     console = Console(stderr=True, highlight=False)
@@ -433,8 +434,8 @@ def model_name(name: str) -> str:
 
 
 def _tell(console: Console, spec: ModelSpec, engines_dir: Path) -> None:
-    h, w = spec.input_hw
+    folder, (h, w) = store_folders(engines_dir)[0] / spec.name, spec.input_hw
     console.print(
-        f"{engines_dir / spec.name}: {spec.family}, {h}×{w}, {spec.skeleton.name}, {_count(spec.parameters)} parameters, "
+        f"{folder}: {spec.family}, {h}×{w}, {spec.skeleton.name}, {_count(spec.parameters)} parameters, "
         f"{_count(spec.macs)} multiply-accumulates. It is in the model list now."
     )

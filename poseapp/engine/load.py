@@ -48,8 +48,9 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     are not hashed here (it takes longer than a list should); loading does that.
     """
     found = folders_with(engines_dir, "model.json")
-    if not store_folders(engines_dir)[-1].is_dir():  # the user's own comes with its first model, the other must be there
-        raise ModelError(f"{engines_dir}: no such folder. Give a model store with --engines-dir.")
+    place = store_folders(engines_dir)[-1]  # the user's own folder comes with its first model, this one must be there
+    if not place.is_dir():
+        raise ModelError(f"{place}: no such folder. Give a model store with --engines-dir.")
     places: dict[str, list[Path]] = {}
     for folder in found:
         places.setdefault(folder.name, []).append(folder)

@@ -26,7 +26,7 @@ def store_folders(engines_dir: Path) -> tuple[Path, ...]:
 def folders_with(engines_dir: Path, file: str) -> list[Path]:
     """The folders of the store *engines_dir* that hold *file*: the user's own before the bundled ones, each by name.
 
-    None where the store is not there. Raises ModelError when it cannot be read.
+    No folder where the store is not there. Raises ModelError when it cannot be read.
     """
     found: list[Path] = []
     for place in store_folders(engines_dir):
