@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
@@ -20,9 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import poseapp
 from poseapp import cli_models, cli_train, resources
 from poseapp.cli_help import PlainCommand, PlainGroup
+from poseapp.cli_options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
 from poseapp.core.errors import PoseAppError
-from poseapp.core.types import PEOPLE, People
-from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
+from poseapp.core.types import People
+from poseapp.engine.load import default_engines_dir, find_model
 
 if TYPE_CHECKING:
     from poseapp.live.session import Wish
@@ -39,95 +39,19 @@ app = typer.Typer(
 )
 console = Console(stderr=True, highlight=False)
 
-EnginesDir = cli_models.EnginesDir
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        help="Which model, of those that `poseapp models` lists.",
-        show_default="hourglass-s, on a GPU hourglass-l; in the window the last choice",
-    ),
-]
-
-
-def _one_of(*known: str) -> Callable[[str | None], str | None]:
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in known:
-            raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
-        return value
-
-    return check
-
-
-# None is what the window used last, and auto without one.
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        callback=_one_of(*DEVICES),
-        help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
-        "tensorrt or cuda (NVIDIA GPUs).",
-        show_default="auto; in the window the last choice",
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        callback=_one_of(*PRECISIONS),
-        help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
-        "int8 (coarse and quick).",
-        show_default="auto; in the window the last choice",
-    ),
-]
 DEMO = resources.asset("demo.mp4")
 # Debian's packages that Qt needs to open a window; .ci/system-packages has them with what is in each.
 QT_PACKAGES = (
     "libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 "
     "libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0"
 )
-PeopleWay = Annotated[
-    str | None,
-    typer.Option(
-        "--people",
-        metavar="HOW",
-        callback=_one_of(*PEOPLE),
-        help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
-        show_default="one; in the window the last choice",
-    ),
-]
-Smoothing = Annotated[
-    float | None,
-    typer.Option(
-        "--smoothing",
-        metavar="STRENGTH",
-        min=0.0,
-        max=1.0,
-        help="How much joints are steadied; 0 is not at all.",
-        show_default="0.5; in the window the last choice",
-    ),
-]
-Budget = Annotated[
-    float | None,
-    typer.Option(
-        "--budget-ms",
-        metavar="MILLISECONDS",
-        min=1.0,
-        help="Top-down, live: the time for the poses of a frame. Whoever does not fit waits for the next.",
-        show_default="100; in the window the last choice",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
 def _main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Say in detail what goes wrong, for a report of a fault.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of a fault, to report it.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
     device: Device = None,
@@ -152,7 +76,7 @@ def run(
         str | None,
         typer.Argument(
             metavar="SOURCE",
-            help="camera, camera:1 (the second one), a video, a picture, a folder of pictures, the address of a stream "
+            help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
             "(rtsp://… or http://…), or synthetic (a drawn figure).",
             show_default="the demo clip; in the window the last choice, else the first camera",
         ),

@@ -28,6 +28,7 @@ from rich.table import Table
 
 from poseapp import resources
 from poseapp.cli_help import PlainCommand, PlainGroup
+from poseapp.cli_options import EnginesDir
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
@@ -43,15 +44,6 @@ from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
-EnginesDir = Annotated[
-    Path,
-    typer.Option(
-        "--engines-dir",
-        metavar="FOLDER",
-        help="The folder with the models.",
-        show_default="your own models and those that come with the app",
-    ),
-]
 Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
