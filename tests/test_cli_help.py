@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +69,18 @@ def test_bounds_and_defaults_in_words() -> None:
     assert told["--seconds SECONDS"].endswith("At least 1. Default: 5.")
     assert told["--smoothing STRENGTH"].endswith("From 0 to 1. Default: 0.5; in the window the last choice.")
     assert told["NAME"].endswith("Required.")
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_command_lines_to_copy_name_commands_and_options_that_exist(repo_root: Path, document: str) -> None:
+    text = (repo_root / document).read_text(encoding="utf-8").replace("\\\n", "")
+    lines = re.findall(r"(?:^(?:OMP\S+ torchrun .*?)?|`)(?:poseapp|main\.py) ([^`\n]*)", text, re.MULTILINE)
+    assert len(lines) > 5
+    for line in lines:
+        words = re.split(r" {2,}", line)[0].split()  # a remark stands behind two spaces
+        name: tuple[str, ...] = ()
+        while words and (*name, words[0]) in ALL:
+            name = (*name, words.pop(0))
+        assert name or not words or words[0].startswith("-"), f"{document}: poseapp {line}: no such command"
+        known = {option for parameter in ALL[name].params for option in parameter.opts} | {"--help"}
+        assert {word for word in words if re.match(r"-+[a-z]", word)} <= known, f"{document}: poseapp {line}"
