@@ -19,6 +19,7 @@ from poseapp.core.spec import Source
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
 from poseapp.engine.ort import first_line, open_session
+from poseapp.engine.store import folders_with
 
 SPEC_FILE = "detector.json"
 
@@ -151,8 +152,8 @@ def frame_boxes(boxes: FloatArray, affine: transform.Affine, hw: tuple[int, int]
 
 
 def find_detector(engines_dir: Path) -> Path | None:
-    """The folder of the person detector in the store; None where there is none."""
-    return next(iter(sorted(path.parent for path in engines_dir.glob(f"*/{SPEC_FILE}"))), None)
+    """The folder of the person detector in the store, the user's own before the bundled one; None where there is none."""
+    return next(iter(folders_with(engines_dir, SPEC_FILE)), None)
 
 
 def _check_hash(path: Path, spec: DetectorSpec) -> None:

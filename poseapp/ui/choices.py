@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from poseapp import resources
 from poseapp.core.errors import SourceError
 from poseapp.live.source import Camera, CameraSource, Mode, Source, parse_source
 
@@ -76,11 +77,6 @@ SYNTHETIC = Choice("synthetic", label="Synthetic figure")
 DEMO = Choice("demo", label="Demo clip")
 
 
-def demo_path() -> Path:
-    """The bundled clip."""
-    return Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"
-
-
 def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
     """The Source for *choice*, not yet open; files and pictures repeat. Raises SourceError where it is gone."""
     if choice.kind == "camera":
@@ -89,7 +85,7 @@ def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
             raise SourceError(f"{choice.label}: not plugged in. Plug it in, or choose another source.")
         return CameraSource(camera.index, camera.name, asked, camera.backend)
     if choice.kind == "demo":
-        return parse_source(str(demo_path()), loop=True)
+        return parse_source(str(resources.asset("demo.mp4")), loop=True)
     return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
 
 

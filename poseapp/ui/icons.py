@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-ICON_FILE = Path(__file__).resolve().parents[2] / "assets" / "icon.svg"
+from poseapp import resources
 
 _SHAPES = {
     "camera": '<path d="M3 8.5h4l2-3h6l2 3h4v11H3z"/><circle cx="12" cy="13.5" r="3.6"/>',
@@ -70,7 +69,7 @@ def icon(name: str, colour: str, size: int = 18) -> QIcon:
 def app_icon() -> QIcon:
     """The application's icon; an empty one where the assets are not installed."""
     result = QIcon()
-    renderer = QSvgRenderer(str(ICON_FILE))
+    renderer = QSvgRenderer(str(resources.asset("icon.svg")))
     for size in (16, 24, 32, 48, 64, 128, 256) if renderer.isValid() else ():
         image = QPixmap(size, size)
         image.fill(Qt.GlobalColor.transparent)
