@@ -298,7 +298,7 @@ def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWi
         card = window.view.state
         assert card is not None
         assert card.title == "Finishing the recording…"
-    assert time.monotonic() - started < 10  # a second where the machine does nothing else
+    assert time.monotonic() - started < 20  # a second where the machine does nothing else
     assert json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"]
     assert recorded_frames(folder, "annotated.mkv") >= 5
 
