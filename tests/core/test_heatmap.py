@@ -53,6 +53,15 @@ def test_what_the_mappings_are() -> None:
     np.testing.assert_allclose(ends["centre"], [(1.5, 1.5), (189.5, 253.5)])  # the middle of 4 × 4 px
 
 
+def test_dark_stays_at_a_maximum_that_is_no_peak_of_a_gaussian() -> None:
+    """A single high pixel beside a wide hill: one Newton step would lead to the hill's middle, three pixels off."""
+    maps = heatmap.encode(np.array([[24.0, 32.0], [20.25, 30.0]], np.float32), HW, 2.0)[None]
+    maps[0, 0, 32, 27] = 1.2
+    decoded = heatmap.decode(maps, "dark", 2.0)[0, :, :2]
+    assert decoded[0].tolist() == [27.0, 32.0]
+    np.testing.assert_allclose(decoded[1], (20.25, 30.0), atol=0.02)  # steps within a pixel are taken
+
+
 def test_quarter_moves_toward_the_higher_neighbour_and_not_at_the_rim() -> None:
     maps = np.zeros((1, 3, 8, 8), np.float32)
     maps[0, 0, 4, 3], maps[0, 0, 4, 4], maps[0, 0, 3, 3] = 1.0, 0.6, 0.2

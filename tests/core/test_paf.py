@@ -90,6 +90,15 @@ def test_peaks_do_not_leak_from_one_joint_to_the_next_and_a_plateau_is_one_peak(
     assert peaks.score.tolist() == pytest.approx([0.5, 0.9, 0.4])
 
 
+@pytest.mark.parametrize("step", [(0, 1), (1, 1), (1, 0), (1, -1)])
+def test_equal_neighbours_in_any_direction_are_one_peak(step: tuple[int, int]) -> None:
+    confidence = np.zeros((1, 8, 8), np.float32)
+    confidence[0, 3, 4] = confidence[0, 3 + step[0], 4 + step[1]] = 0.5
+    peaks = paf.find_peaks(confidence)
+    assert peaks.score.tolist() == [0.5]
+    assert np.abs(peaks.xy[0] - (4, 3)).max() <= 0.5  # the first in reading order
+
+
 def test_round_trip_of_one_person() -> None:
     people = person(23, 23, 38)[None]
     found, score = paf.decode(*maps_of(people, (46, 46)), OPENPOSE_18)

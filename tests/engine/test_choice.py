@@ -153,6 +153,22 @@ def test_with_nobody_to_tell_onnx_runtime_serves_at_once(folder: Path, cache: Pa
     assert not cache.exists()
 
 
+def test_with_nobody_to_tell_openvino_does_not_serve_even_where_it_is_the_fastest(folder: Path) -> None:
+    """Compiling for it takes a second, and the one who asked wants a picture at once."""
+    add_int8(folder, 0)
+    spec = spec_of(folder)
+    for best, at_once in ((OPENVINO, ORT), (OPENVINO_INT8, ORT_INT8)):
+        ms = {ORT: 10.0, OPENVINO: 9.9, ORT_INT8: 10.0} | {at_once: 5.0, best: 1.0}
+        choice._write(spec, 1, ALL, [timing(option, ms.get(option, 20.0)) for option in ALL])
+        for progress, wanted in ((None, at_once), (go_on, best)):
+            engine = load_engine(folder, "cpu", 1, progress)
+            engine.close()
+            assert (engine.backend.runtime.partition(" 1")[0].partition(" 2")[0], engine.backend.precision) == (
+                str(wanted).rpartition(" ")[0],
+                wanted.precision.upper(),
+            )
+
+
 def test_a_precision_that_moves_the_joints_is_never_taken(folder: Path) -> None:
     add_int8(folder, 2.0)
     engine = load_engine(folder, "cpu", 1, go_on)

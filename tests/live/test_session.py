@@ -771,6 +771,68 @@ def test_a_real_model_that_is_broken_in_the_store(tmp_path: Path, repo_root: Pat
         session.stop()
 
 
+class Held(MarkerSource):
+    """Gives *frames* pictures of a figure that stands, each when the one before was looked at; the next when ``gate`` is set."""
+
+    def __init__(self, frames: int, load: Loader) -> None:
+        super().__init__(still=True)
+        self._held_at, self._load, self.gate = frames, load, threading.Event()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        if self._count == self._held_at:
+            assert self.gate.wait(30)
+        elif self._count:
+            wait_until(lambda: sum(engine.frames for engine in self._load.engines) >= self._count)
+        return super().read()
+
+
+def test_the_times_of_one_model_are_not_taken_for_anothers() -> None:
+    load = Loader()
+    source = Held(8, load)
+    with running(source, load) as session:
+        seen(session, lambda s: "inference" in s.stats.ms)
+        wait_until(lambda: (r := session.take()) is not None and r.frame.index == 7)
+        session.set_model(B)
+        status = seen(session, lambda s: s.model == "b")
+        wait_until(lambda: load.named("a").closed)
+        source.gate.set()
+    assert status.stats.ms == {}, "model b has not looked at anything yet"
+
+
+def test_the_times_of_a_lost_device_are_not_taken_for_the_cpus() -> None:
+    load = Loader()
+    source = Held(9, load)
+    load.fails_after["gpu"] = 8
+    with running(source, load, device="gpu") as session:
+        wait_until(lambda: (r := session.take()) is not None and r.frame.index == 8)
+        status = session.status()
+        source.gate.set()
+    assert [engine.backend.device for engine in load.engines] == ["Fake GPU", "CPU"]
+    p50, p95 = status.stats.ms["inference"]
+    assert p50 == p95, "there is one time only, of the one frame that the CPU has worked on"
+
+
+def test_another_source_is_searched_for_somebody_else() -> None:
+    """They stand at the very same place, and are another person all the same."""
+    with running(MarkerSource(still=True)) as session:
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [1])
+        session.set_source(MarkerSource(still=True))
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [2])
+
+
+def test_a_change_of_model_after_a_change_of_source_follows_on() -> None:
+    load = Loader()
+    with running(MarkerSource(still=True), load) as session:
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [1])
+        session.set_source(MarkerSource(still=True))
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [2])
+        session.set_model(B)
+        result = next_result(session)
+        while result.model == "a":
+            result = next_result(session)
+        assert result.poses.ids.tolist() == [2], "the picture is the same one: nobody is searched for"
+
+
 # -- stopping --------------------------------------------------------------------------------------------------------
 
 
