@@ -254,8 +254,8 @@ def test_who_is_half_hidden_is_not_small_at_once() -> None:
     for frame in range(30, 40):
         face = whole.copy()
         face[5:] = np.nan
-        face[0, 0] += 6 * (-1) ** frame
-        face[1:3, 0] -= 4 * (-1) ** frame
+        swing = 2 * (-1) ** frame
+        face[:5] += [(swing, 0), (-swing, 0), (0, swing), (-swing, 0), (swing, 0)]
         assert tracker.update(poses_of(face), frame / FPS).ids.tolist() == [1]
 
 

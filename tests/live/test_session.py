@@ -23,6 +23,7 @@ from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
 from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
+from poseapp.live import session as session_module
 from poseapp.live import source as source_module
 from poseapp.live.record import RecordOptions
 from poseapp.live.session import Session, Status
@@ -640,7 +641,8 @@ def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
         next_result(session)
 
 
-def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is() -> None:
+def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "STAND_IN_S", 0.1)
     load = building()
     load.build_error = EngineError("a: out of memory.")
     load.gates["cpu"] = threading.Event()
