@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,10 +32,10 @@ from painted import (
 from poseapp.core.errors import ModelError
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smooth import SmoothRule
-from poseapp.core.types import FloatArray, Frame, People, Result
+from poseapp.core.types import FloatArray, Frame, People, Poses, Result
 from poseapp.engine.base import Output
 from poseapp.live import estimator as estimator_module
-from poseapp.live.estimator import Estimator, OnePerson
+from poseapp.live.estimator import Estimator, OnePerson, Seen
 from poseapp.live.people import LARGEST_BATCH, BottomUp, TopDown, body_box, overlap
 from poseapp.live.people import TOP_DOWN as TOP_DOWN_RULE
 from poseapp.live.record import RecordOptions
@@ -307,6 +308,76 @@ def test_holding_on_to_one_does_not_stop_the_turn_of_the_others() -> None:
     assert looker.locked is not None
     assert looked.pop(looker.locked) == 8
     assert sorted(looked.values()) == [2, 2, 2, 2]
+
+
+def test_those_who_come_do_not_starve_those_who_are_there() -> None:
+    """The detector sees somebody new in each frame who is nobody, and there is time for one look."""
+
+    class Seer(PaintedDetector):
+        def find(self, image: Any, limit: int = 30) -> tuple[FloatArray, FloatArray]:
+            boxes, scores = super().find(image, limit)
+            ghost = np.array([[520, 40, 60, 160]], np.float32)
+            return np.concatenate([boxes, ghost]), np.append(scores, np.float32(0.5))
+
+    looker = TopDown(PaintedEngine(), Seer(), rule=replace(TOP_DOWN_RULE, detect_every=1), budget_ms=0.001)
+    picture = PaintedSource([standing(150, 150, 160)], hw=HW).picture(0.0)
+    results = [looker.estimate(Frame(picture, n, n / 30)) for n in range(22)]
+    assert sum(result.poses.ids.tolist() == [1] and not result.carried for result in results[2:]) == 10
+
+
+def test_a_locked_person_out_of_sight_is_looked_for_in_every_frame() -> None:
+    away = Figure(lambda t: None if 2.0 <= t < 3.0 else (500.0, 150.0, 160.0))
+    source, detector = PaintedSource([away, standing(150, 150, 160)], hw=HW), PaintedDetector()
+    looker = TopDown(PaintedEngine(), detector)
+    for n in range(31):
+        if n == 1:
+            looker.lock(middle_of(source.truth(0.0)[0]))
+        if n == 25:  # by now they are given up
+            detector.asked = 0
+        result = looker.estimate(Frame(source.picture(n / 10), n, n / 10))
+    assert detector.asked == 6
+    assert result.locked == who_is(source.truth(3.0)[0], result) == 1, "found in the very frame in which they come back"
+
+
+def test_a_detection_without_the_arms_is_the_person_whose_arms_are_stretched() -> None:
+    xy = PaintedSource([standing(300, 200, 200)], hw=HW).truth(0.0)[0]
+    body = body_box(xy, np.ones(17, np.float32))
+    for name, reach in (("elbow", 110), ("wrist", 220)):
+        xy[COCO_17.index(f"left_{name}")] += (reach, -40)
+        xy[COCO_17.index(f"right_{name}")] -= (reach, 40)
+    bodies = TopDown(PaintedEngine(), PaintedDetector())._bodies(xy, np.ones(17, np.float32))
+    assert overlap(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
+    assert max(overlap(body, box) for box in bodies) > 0.5
+
+
+def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> None:
+    looker = TopDown(PaintedEngine(), PaintedDetector())
+    whole = PaintedSource([standing(300, 150, 200)], hw=HW).truth(0.0)[0][None]
+    score = np.where(np.arange(17) < 7, 0.9, 0.1).astype(np.float32)[None]  # the face and the shoulders
+    face = Seen(whole + 1, score, ())
+    sure = np.ones((1, 17), np.float32)
+    expected = Poses(whole, sure, sure[:, 0], np.array([4]), COCO_17)
+    assert len(looker._people(face, [None], expected)) == 0
+    assert len(looker._people(face, [None], Poses.none(COCO_17))) == 1
+    assert len(looker._people(Seen(whole + 1, sure, ()), [None], expected)) == 1, "who is whole is no piece"
+
+
+def test_at_few_frames_a_second_one_miss_is_enough_to_be_lost() -> None:
+    detector = PaintedDetector()
+    away = Figure(lambda t: None if t >= 1.0 else (300.0, 150.0, 160.0))
+    watched(PaintedSource([away], seconds=2.5, fps=2, hw=HW), TopDown(PaintedEngine(), detector))
+    assert detector.asked == 1 + 2, "first, and in each frame after the one in which nobody was there"
+
+
+def test_nobody_is_carried_along_for_ever() -> None:
+    """With one look a second for five people."""
+    looker = TopDown(PaintedEngine(), PaintedDetector())
+    picture = PaintedSource(crowd(5, HW), hw=HW).picture(0.0)
+    looker.estimate(Frame(picture, 0, 0.0))
+    looker.budget_ms = 0.001
+    there = [len(looker.estimate(Frame(picture, n, float(n))).poses) for n in range(1, 5)]
+    assert there[:2] == [5, 5]
+    assert there[3] < 5
 
 
 class MeasuredEngine(PaintedEngine):
