@@ -25,7 +25,7 @@ from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
 from poseapp.live import session as session_module
 from poseapp.live import source as source_module
-from poseapp.live.record import RecordOptions
+from poseapp.live.record import Recorder, RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 
@@ -288,6 +288,17 @@ def test_offline_no_frame_is_lost_while_the_model_is_loading() -> None:
         load.gates["a"].set()
         assert session.wait(30)
     assert load.engines[0].frames == 15
+
+
+def test_a_clip_begins_when_there_is_somebody_to_look_at_it() -> None:
+    load = Loader()
+    load.gates["a"] = threading.Event()
+    with running(MarkerSource(fps=100, seconds=0.05), load) as session:
+        assert not session.wait(0.5), "it was over before the model came"
+        load.gates["a"].set()
+        assert session.wait(30)
+        assert session.status().state == "ended"
+    assert load.engines[0].frames > 0
 
 
 def test_offline_a_change_of_model_loses_no_frame(tmp_path: Path) -> None:
@@ -626,6 +637,20 @@ def test_a_change_of_device_builds_beside_what_runs() -> None:
         assert session.status().wish.precision == "fp16"
 
 
+def test_nothing_is_built_before_the_cpu_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would only take the machine away from what the user waits for."""
+    monkeypatch.setattr(session_module, "STAND_IN_S", 60.0)
+    load = building()
+    load.gates["cpu"] = threading.Event()
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: len(running_loaders()) == 2)
+        time.sleep(0.3)
+        assert session.status().build is None
+        load.gates["cpu"].set()
+        wait_until(lambda: device_of(session) == "CPU")
+        seen(session, lambda s: s.build is not None)
+
+
 def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
     load = building()
     load.build_error = EngineError("a: TensorRT differs by 3.1 px. The plan was thrown away.")
@@ -814,6 +839,28 @@ def test_the_times_of_a_lost_device_are_not_taken_for_the_cpus() -> None:
     assert p50 == p95, "there is one time only, of the one frame that the CPU has worked on"
 
 
+def test_frames_dropped_before_a_change_of_model_stay_counted() -> None:
+    load = Loader(delay_s=0.05)
+    with running(MarkerSource(fps=200), load) as session:
+        before = seen(session, lambda s: s.stats.drops["capture"] > 5).stats.drops["capture"]
+        load.delay_s = 0.0
+        session.set_model(B)
+        assert seen(session, lambda s: s.model == "b").stats.drops["capture"] >= before
+
+
+def test_the_last_frame_of_a_slow_model_comes_before_the_first_of_a_quick_one() -> None:
+    load = Loader(delay_s=0.4)
+    with running(MarkerSource(), load) as session:
+        results = [next_result(session)]
+        load.delay_s = 0.0
+        session.set_model(B)
+        while not load.engines[0].closed or [r.model for r in results[-3:]] != ["b"] * 3:
+            results.append(next_result(session))
+    indices = [r.frame.index for r in results]
+    assert indices == sorted(set(indices))
+    assert [r.model for r in results] == sorted(r.model for r in results)
+
+
 def test_another_source_is_searched_for_somebody_else() -> None:
     """They stand at the very same place, and are another person all the same."""
     with running(MarkerSource(still=True)) as session:
@@ -885,6 +932,16 @@ def test_a_hung_camera_can_be_left_for_another() -> None:
         wait_until(in_state(session, "running"))
         camera.let_go.set()
         assert next_result(session).frame.hw == (360, 640)
+
+
+def test_a_hung_camera_that_is_left_is_closed() -> None:
+    """It may be the very one that the new source is to open."""
+    camera = HungCamera(unblocks=True)
+    with running(camera) as session:
+        assert camera.hanging.wait(20)
+        session.set_source(MarkerSource())
+        assert camera.let_go.wait(20)
+        wait_until(in_state(session, "running"))
 
 
 def test_stopping_while_recording_finishes_the_files(tmp_path: Path) -> None:
@@ -1095,6 +1152,20 @@ def test_an_output_folder_that_cannot_be_written_leaves_the_session_running(tmp_
         assert session.status().recording is None
         next_result(session)
         assert session.status().state == "running"
+
+
+def test_a_source_that_is_left_while_the_folder_is_made_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(MarkerSource()) as session:
+
+        def slow_disk(*arguments: Any, **options: Any) -> Recorder:
+            session.set_source(MarkerSource((480, 480)))
+            return Recorder(*arguments, **options)
+
+        monkeypatch.setattr(session_module, "Recorder", slow_disk)
+        with pytest.raises(RecordError, match=r"the source was changed just now\. Start the recording again\."):
+            session.start_recording(RecordOptions(tmp_path))
+        assert session.status().recording is None
+    wait_until(lambda: json.loads((the_recording(tmp_path) / "session.json").read_text())["finished"])
 
 
 def test_an_ended_source_cannot_be_recorded(tmp_path: Path) -> None:
