@@ -160,6 +160,19 @@ def test_odd_sizes_and_a_change_of_size_in_mid_recording(tmp_path: Path) -> None
     assert recorder.status().error == ""
 
 
+def test_a_picture_of_an_odd_size_is_not_scaled(tmp_path: Path) -> None:
+    """Its pixels stay where they are, so that joints lie on them; a row and a column are added at the end."""
+    image = np.full((121, 161, 3), 40, np.uint8)
+    image[100:110, 140:150] = 220
+    with recording(tmp_path) as recorder:
+        recorder.put(result(0, 0.0, image, people=0))
+    (picture,) = decoded(recorder.folder / "annotated.mkv")
+    assert picture.shape == (122, 162, 3)
+    bright = picture[..., 1] > 130
+    assert np.flatnonzero(bright.any(axis=0)).tolist() == list(range(140, 150))
+    assert np.flatnonzero(bright.any(axis=1)).tolist() == list(range(100, 110))
+
+
 def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         recorder.model_changed(SPEC, BACKEND, "one")
