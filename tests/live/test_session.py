@@ -861,6 +861,18 @@ def test_the_last_frame_of_a_slow_model_comes_before_the_first_of_a_quick_one() 
     assert [r.model for r in results] == sorted(r.model for r in results)
 
 
+def test_a_file_that_waits_for_a_model_which_fails_does_not_wait_for_ever() -> None:
+    """The next frame is in the inbox of the model that is gone, and the one after it waits for that place."""
+    load = Loader(delay_s=0.1)
+    load.fails_after["a"] = 3
+    with running(MarkerSource(still=True), load, realtime=False) as session:
+        assert session.wait(30)
+        assert session.status().state == "failed"
+        session.set_model(B)
+        wait_until(lambda: next_result(session).model == "b")
+    assert not [t for t in threading.enumerate() if t.name == "poseapp-capture"]
+
+
 def test_another_source_is_searched_for_somebody_else() -> None:
     """They stand at the very same place, and are another person all the same."""
     with running(MarkerSource(still=True)) as session:

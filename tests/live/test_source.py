@@ -124,6 +124,30 @@ def test_a_driver_that_throws_is_a_lost_camera() -> None:
     camera.close()
 
 
+class DriverThatGrants:
+    """A camera that gives 640 × 480 whatever is asked for, and says in *fourcc* which codec that is."""
+
+    def __init__(self, fourcc: int) -> None:
+        self.fourcc, self.asked = fourcc, dict[int, float]()
+
+    def set(self, what: int, value: float) -> bool:
+        self.asked[what] = value
+        return True
+
+    def get(self, what: int) -> float:
+        return {cv2.CAP_PROP_FOURCC: self.fourcc, cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480}.get(what, -1.0)
+
+
+@pytest.mark.parametrize(("fourcc", "codec"), [(0x47504A4D, "MJPG"), (0x16, ""), (-466162819, ""), (0, "")])
+def test_what_a_camera_grants_is_what_it_says(fourcc: int, codec: str) -> None:
+    """Some say a number that is no text, and none a rate below nought."""
+    driver = DriverThatGrants(fourcc)
+    mode = CameraSource._ask(driver, Mode(1280, 720, 30.0))  # type: ignore[arg-type]
+    assert mode == Mode(640, 480, 0.0, codec)
+    assert driver.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG"), "asked for where nothing else is"
+    assert driver.asked[cv2.CAP_PROP_BUFFERSIZE] == 1, "an old frame in the driver's queue is lag"
+
+
 class DriverThatHangs:
     def __init__(self) -> None:
         self.reading, self.go_on = threading.Event(), threading.Event()
