@@ -114,6 +114,16 @@ def test_a_timing_is_kept_and_read_again(folder: Path, cache: Path) -> None:
     assert len(list(cache.iterdir())) == 1
 
 
+def test_timings_of_other_options_are_kept(folder: Path) -> None:
+    spec = spec_of(folder)
+    first, second = timing(ORT, 5.0), timing(OPENVINO, 4.0)
+    choice._write(spec, 1, (ORT,), [first])
+    choice._write(spec, 1, (OPENVINO,), [second])
+    assert choice.read(spec, 1, (ORT, OPENVINO)) == (first, second)
+    choice._write(spec, 1, (ORT,), [timing(ORT, 3.0)])
+    assert choice.read(spec, 1, (ORT, OPENVINO)) == (second, timing(ORT, 3.0))
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', "null"])
 def test_a_damaged_cache_is_as_good_as_none(folder: Path, cache: Path, damage: str) -> None:
     spec = spec_of(folder)
