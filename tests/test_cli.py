@@ -347,7 +347,10 @@ def test_a_device_or_precision_that_does_not_exist_is_said_before_anything_start
     assert "got 'abacus'" in error
 
 
-def test_bench_gives_a_table_and_a_file(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_gives_a_table_and_a_file(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poseapp.live.bench.WARM_UP_S", 0.1)
     path = tmp_path / "figures.json"
     assert main(["bench", "--seconds", "1", "--json", str(path), "--engines-dir", str(store)]) == 0
     out = capsys.readouterr().out

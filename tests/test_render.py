@@ -151,9 +151,9 @@ def test_drawing_at_720p_is_cheap() -> None:
     given = result(hw=(720, 1280), xy=SyntheticSource((720, 1280)).truth(0.4))
     times = []
     for _ in range(100):
-        begun = time.perf_counter()
+        begun = time.thread_time()  # what else the machine does does not count
         annotate(given, DrawOptions())
-        times.append(time.perf_counter() - begun)
+        times.append(time.thread_time() - begun)
     assert np.median(times) < 3e-3
 
 

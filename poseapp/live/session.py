@@ -69,7 +69,8 @@ class Status:
 
     ``message`` is one line for the user, or ""; ``asked`` and ``granted`` are picture modes; ``loading`` is the model
     being loaded, ``build`` how far that is, and ``model_error`` why the last change of model failed; ``wish`` is what was
-    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else;
+    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else, or
+    None while nothing does, as in the state "starting";
     ``way`` is how people are looked for, and ``note`` one line about why model or way are not the ones wished for.
     """
 
@@ -351,7 +352,7 @@ class Session:
                 self._build,
                 self._model_error,
                 self._wish,
-                self._backend(engine) if engine is not None else None,
+                self._backend(engine) if engine is not None and state != "starting" else None,
                 self._inference.people if self._inference is not None else self._wish.people,
                 self._note,
                 self._people,

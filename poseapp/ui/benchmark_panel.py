@@ -154,7 +154,7 @@ class BenchmarkPanel(QDockWidget):
     def show_status(self, status: Status) -> None:
         """Add the figures of *status* to the plots; another model or backend starts them anew."""
         runs = f"{status.model} · {status.backend}" if status.backend is not None else ""
-        if runs != self.backend.full_text():
+        if runs != self.backend.full_text() and status.state != "starting":
             self.backend.set_text(runs)
             if self.plots is not None:
                 self.plots.restart()

@@ -48,6 +48,8 @@ class BuildLine(QWidget):
     def show_status(self, status: Status) -> None:
         """Show how far a build is while another engine serves, or nothing."""
         build, serves = status.build, status.backend
+        if build is not None and serves is None and status.model:
+            return  # the source was changed just now: the same engine serves again with its first picture
         if build is not None and serves is not None:
             self.text.set_text(f"{build.text.rstrip('.… ')} … {serves.runtime} serves meanwhile")
             self.share.setText(f"{build.done:.0%}")

@@ -307,15 +307,16 @@ class ModelControls(QWidget):
         if name != self._current:
             self._current = name
             self._show_current()
+        waits = status.state == "starting" and bool(status.model)  # an engine is there, but no picture yet
         if status.loading:
             self.badge.show_text(
                 f"Loading {status.loading}…", f"{status.model} runs until it is ready." if status.model else "", "info"
             )
-        elif status.backend is None:
+        elif status.backend is None and not waits:
             self.badge.show_text("No model runs", "", "danger" if status.model_error else "muted")
-        elif status.backend.fallback:
+        elif status.backend is not None and status.backend.fallback:
             self.badge.show_text(f"Runs on {status.backend.device} instead", status.backend.fallback, "warning")
-        serves = status.backend is not None and not status.backend.fallback
+        serves = waits or (status.backend is not None and not status.backend.fallback)
         self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
         _select(self.device_box, status.wish.device)
         _select(self.precision_box, status.wish.precision)

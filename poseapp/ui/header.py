@@ -82,6 +82,8 @@ class Header(QWidget):
 
     def _show_backend(self, status: Status) -> None:
         backend = status.backend
+        if status.state == "starting":
+            return  # nothing runs until the first picture comes; a change of source must not make the badge blink
         if backend is None:
             self.backend.show_text("", "", "muted", "")
             return

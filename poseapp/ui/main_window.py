@@ -242,7 +242,7 @@ class MainWindow(QMainWindow):
         self.banner.say(
             "source", status.message, "error" if status.state == "failed" else "warning", f"{status.state} {status.source}"
         )
-        instead = status.backend is not None and status.backend.fallback == status.model_error
+        instead = status.backend is None or status.backend.fallback == status.model_error
         self.banner.say("model", status.model_error if status.state != "failed" else "", "warning" if instead else "error")
         if status.note != self._note:
             self._note = status.note

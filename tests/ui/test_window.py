@@ -40,12 +40,13 @@ def choose_model(window: MainWindow, name: str) -> None:
     box.activated.emit(row)
 
 
-def wait_for_person(qtbot: QtBot, window: MainWindow) -> Result:
+def wait_for_person(qtbot: QtBot, window: MainWindow, after: Result | None = None) -> Result:
+    """The first result with a person that is on the screen, or comes *after* that one."""
     found: list[Result] = []
 
     def seen() -> bool:
         result = window.view.result
-        if result is not None and len(result.poses):
+        if result is not None and result is not after and len(result.poses):
             found.append(result)
         return bool(found)
 
@@ -140,10 +141,30 @@ def test_mirror_flips_the_preview_and_not_the_data(window: MainWindow) -> None:
 
 
 def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None:
+    def changed_by(key: Qt.Key) -> int:
+        """How many pixels of a picture that stands still *key* changes; a second one takes that back."""
+        pictures = []
+        for _ in range(2):
+            QTest.keyClick(window.view, key)
+            picture = window.view.picture()
+            assert picture is not None
+            pictures.append(picture.astype(int))
+        return int((np.abs(pictures[1] - pictures[0]).max(axis=2) > 8).sum())
+
+    result = wait_for_person(qtbot, window)
+    assert not result.heatmaps, "they cost time, so they come when they are asked for"
     QTest.keyClick(window.view, Qt.Key.Key_H)
-    qtbot.waitUntil(lambda: window.view.result is not None and bool(window.view.result.heatmaps), timeout=WAIT_MS)
     assert window.controls.view.heatmaps.isChecked()
+    while not result.heatmaps:
+        result = wait_for_person(qtbot, window, result)
+    window.actions_.by_name["pause"].setChecked(True)
+    # Sure of everything, so that every joint there is has its name.
+    sure = replace(result.poses, score=np.ones_like(result.poses.score))
+    window.view.show_result(replace(result, poses=sure, smoothed=None))
+    assert changed_by(Qt.Key.Key_H) > 1000
+    assert changed_by(Qt.Key.Key_L) > 200
     QTest.keyClick(window.view, Qt.Key.Key_L)
+    assert window.view.options.heatmaps
     assert window.view.options.labels
     assert window.actions_.by_name["labels"].isChecked()
 
@@ -298,7 +319,7 @@ def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWi
         card = window.view.state
         assert card is not None
         assert card.title == "Finishing the recording…"
-    assert time.monotonic() - started < 10  # a second where the machine does nothing else
+    assert time.monotonic() - started < 20  # a second where the machine does nothing else
     assert json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"]
     assert recorded_frames(folder, "annotated.mkv") >= 5
 
