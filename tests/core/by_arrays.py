@@ -1,17 +1,20 @@
-"""Tracker and smoother on arrays of all people at once: the reference for those of poseapp/core, which compute the same."""
+"""Tracker, smoother, next region and affine by arrays: the reference for those of poseapp/core, which compute the same."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, FOLLOW, Box, FollowRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.smooth import SMALLEST_PX, SMOOTH, SmoothRule
 from poseapp.core.track import TRACK, TrackRule
+from poseapp.core.transform import Affine, fit_aspect, whole_box
 from poseapp.core.types import FloatArray, Poses
 
 Array = NDArray[np.float64]
@@ -21,6 +24,7 @@ IntArray = NDArray[np.intp]
 
 _COCO_SIGMAS = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
 _OTHER_SIGMA = 0.08
+Point = tuple[float, float]
 
 
 class TrackerByArrays:
@@ -364,3 +368,82 @@ def _alpha(cutoff_hz: Array | float, dt: Array) -> Array:
     turns = 2 * np.pi * cutoff_hz * dt
     share: Array = turns / (turns + 1)
     return share
+
+
+def next_region_by_arrays(
+    skeleton: Skeleton,
+    xy: FloatArray,
+    score: FloatArray,
+    frame_hw: tuple[int, int],
+    input_hw: tuple[int, int],
+    before: Box | None = None,
+    rule: FollowRule = FOLLOW,
+) -> Box:
+    """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
+    points = _body_extent(skeleton, xy, score >= rule.trusted, frame_hw)
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = fit_aspect((*low, *np.maximum(high - low, 8.0)), input_hw, rule.margin)
+    largest = fit_aspect(whole_box(frame_hw), input_hw)[3]
+    smallest = 0.0 if before is None else rule.shrink * fit_aspect(before, input_hw)[3]
+    height = min(max(box[3], smallest), largest)
+    return scale_box(box, height / box[3]).astype(np.float32)
+
+
+def _body_extent(
+    skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]
+) -> NDArray[np.float64]:
+    where = {name: (float(xy[k, 0]), float(xy[k, 1])) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
+    seen = np.array(list(where.values()))
+    lengths = sorted(math.dist(where[a], where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where)
+    if not lengths:
+        return seen
+    # One of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
+    torso = lengths[round(0.75 * (len(lengths) - 1))]
+    down = (0.0, torso)
+    guesses: list[Point] = []
+    head, shoulders, hips = _middle(where, *_HEAD), _middle(where, *_both("shoulder")), _middle(where, *_both("hip"))
+    knees, ankles = _middle(where, *_both("knee")), _middle(where, *_both("ankle"))
+    if shoulders is None and head is not None:
+        shoulders = _beyond(head, down, 0.5)
+    if hips is None and shoulders is not None:
+        hips = _beyond(shoulders, down, 1.0)
+        guesses += [(hips[0] - 0.6 * torso, hips[1]), (hips[0] + 0.6 * torso, hips[1])]  # room for the forearms
+    elif hips is not None and shoulders is not None and math.dist(hips, shoulders) > 0.5 * torso:
+        down = (hips[0] - shoulders[0], hips[1] - shoulders[1])  # the way this body points: it may lie
+    if hips is not None and knees is None and ankles is None:
+        guesses.append(_beyond(hips, down, 1.7))
+    elif knees is not None and ankles is None:
+        guesses.append(_beyond(knees, down, 0.85))
+    if not guesses:
+        return seen
+    h, w = frame_hw
+    inside = [(min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)) for x, y in guesses]
+    return np.concatenate([seen, np.array(inside)])
+
+
+def _both(joint: str) -> tuple[str, str]:
+    return f"left_{joint}", f"right_{joint}"
+
+
+def _middle(where: dict[str, Point], *names: str) -> Point | None:
+    """The middle of those of the named joints that are there."""
+    places = [where[name] for name in names if name in where]
+    if not places:
+        return None
+    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+
+
+def _beyond(start: Point, direction: Point, times: float) -> Point:
+    return start[0] + times * direction[0], start[1] + times * direction[1]
+
+
+def crop_affine_by_arrays(box: ArrayLike, input_hw: tuple[int, int], rotation_deg: float = 0.0, flip: bool = False) -> Affine:
+    x, y, w, h = fit_aspect(box, input_hw)
+    scale = input_hw[1] / w
+    cos, sin = scale * np.cos(np.deg2rad(rotation_deg)), scale * np.sin(np.deg2rad(rotation_deg))
+    linear = np.array([[cos, -sin], [sin, cos]])
+    if flip:
+        linear[0] *= -1
+    centre = np.array([x + w / 2, y + h / 2])
+    target = (np.array([input_hw[1], input_hw[0]]) - 1) / 2
+    return np.column_stack([linear, target - linear @ centre])

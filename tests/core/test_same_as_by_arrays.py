@@ -1,4 +1,4 @@
-"""Tracker and smoother compute what their forms on arrays do, whatever happens to people, joints and time."""
+"""Tracker, smoother, next region and affine are those by arrays, whatever happens to people, joints and time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from by_arrays import SmootherByArrays, TrackerByArrays
+from by_arrays import SmootherByArrays, TrackerByArrays, crop_affine_by_arrays, next_region_by_arrays
 from numpy.typing import NDArray
 from walkers import standing_at
 
-from poseapp.core.skeleton import COCO_17
+from poseapp.core.roi import next_region
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
 from poseapp.core.smooth import Smoother
 from poseapp.core.track import Tracker
+from poseapp.core.transform import crop_affine
 from poseapp.core.types import Poses
 
 Script = Iterator[tuple[float, Poses, NDArray[np.bool_]]]
@@ -65,3 +67,29 @@ def test_people_are_followed_and_smoothed_as_by_arrays(people: int, alone: bool)
             same(smoother.update(tracked, t), smoother_by_arrays.update(tracked, t))
             most = max(most, int(tracked.ids.max(initial=0)))
         assert most > people, "somebody is to be new"
+
+
+@pytest.mark.parametrize("skeleton", [COCO_17, MPII_16, LSP_14, OPENPOSE_18], ids=lambda s: s.name)
+def test_the_next_region_is_the_one_by_arrays(skeleton: Skeleton) -> None:
+    """Bodies of any posture, of which any part may be unseen."""
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        xy = (random.uniform(-100, 1400, 2) + random.normal(0, random.uniform(1, 300), (skeleton.k, 2))).astype(np.float32)
+        score = (random.random(skeleton.k) < random.uniform(0.1, 1.0)).astype(np.float32)
+        if not score.any():
+            score[0] = 1.0
+        before = random.uniform(10, 900, 4).astype(np.float32) if random.random() < 0.7 else None
+        args = (skeleton, xy, score, (720, 1280), (192, 144), before)
+        region = next_region(*args)
+        assert region.dtype == np.float32
+        np.testing.assert_allclose(region, next_region_by_arrays(*args), rtol=1e-6, atol=1e-3)
+
+
+def test_the_affine_is_the_one_by_arrays() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(300):
+        box = random.uniform((-500, -500, 1, 1), (1500, 1500, 2000, 2000))
+        turn, flip = random.choice([0.0, random.uniform(-180, 180)]), bool(random.random() < 0.5)
+        for input_hw in ((192, 144), (368, 368), (96, 128)):
+            affine = crop_affine(box, input_hw, turn, flip)
+            np.testing.assert_allclose(affine, crop_affine_by_arrays(box, input_hw, turn, flip), rtol=1e-12, atol=1e-9)
