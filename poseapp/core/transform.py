@@ -102,9 +102,10 @@ def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int]) -> ImageA
     reduction = abs(a * d - b * c) ** -0.5
     # By halves, which cv2 does six times as fast as thirds; a reduction of 1.74 is the first that is worth one.
     halvings = int(math.log2(reduction) + 0.2) if reduction > 1 else 0
-    if halvings > 0:
-        image, affine = _reduce(image, affine, input_hw, halvings)
-    return cv2.warpAffine(image, affine, (w, h), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    part, affine = _reduce(image, affine, input_hw, halvings)
+    # cv2 warps four channels in half the time that it takes for three, to the same values.
+    four = cv2.warpAffine(cv2.cvtColor(part, cv2.COLOR_BGR2BGRA), affine, (w, h), flags=cv2.INTER_LINEAR)
+    return cv2.cvtColor(four, cv2.COLOR_BGRA2BGR).astype(np.uint8, copy=False)
 
 
 def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], halvings: int) -> tuple[ImageArray, Affine]:
@@ -119,7 +120,7 @@ def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], halvin
     x1, y1 = min(image.shape[1], math.ceil(right) + 1 + factor), min(image.shape[0], math.ceil(bottom) + 1 + factor)
     cols, rows = (x1 - x0) // factor, (y1 - y0) // factor
     if cols < 1 or rows < 1:
-        return image, affine
+        return image, affine  # hardly anything of it is in the picture
     part = image[y0 : y0 + rows * factor, x0 : x0 + cols * factor]
     small = part
     for n in reversed(range(halvings)):
