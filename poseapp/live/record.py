@@ -36,6 +36,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
 from poseapp.live.stats import Stats
+from poseapp.live.yuv import Yuv420, say_colours
 from poseapp.render import DrawOptions, annotate
 
 log = logging.getLogger(__name__)
@@ -94,14 +95,15 @@ class VideoWriter:
         stream.time_base = stream.codec_context.time_base = TIME_BASE
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
         stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
-        self._stream = stream
+        say_colours(stream.codec_context)
+        self._stream, self._yuv = stream, Yuv420(self._hw)
         self._last_pts, self._last_step = -1, FIRST_PICTURE_MS
 
     def write(self, image: ImageArray, t: float) -> None:
         """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
         if image.shape[:2] != self._hw:
             image = _fit(image, self._hw)
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame = self._yuv.convert(image)
         frame.pts = pts = max(round(t / TIME_BASE), self._last_pts + 1)
         frame.time_base = TIME_BASE
         step = pts - self._last_pts if self._last_pts >= 0 else FIRST_PICTURE_MS
