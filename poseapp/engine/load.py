@@ -11,7 +11,7 @@ import numpy as np
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices
+from poseapp.engine import choice, devices, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress
 from poseapp.engine.files import missing, model_file
 
@@ -221,6 +221,7 @@ def _open_cpu(
     at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
     best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
     plain = choice.Option("onnxruntime", "fp32")
+    threads = threads or thread_count.chosen(folder, spec, best, progress)
     try:
         return choice.open_option(folder, spec, best, threads), reason
     except ModelError as error:
