@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import bounds, plain
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import fit_aspect, fitted_height, whole_box
 from poseapp.core.types import FloatArray
@@ -108,9 +109,11 @@ class Follower:
 
 def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
     """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
-    scores: list[float] = np.sort(score).tolist()  # NaN comes last, and makes the strength NaN
-    strength = sum(scores[-rule.joints :]) / len(scores[-rule.joints :])
-    return strength >= (rule.keep if known else rule.find) and sum(one >= rule.trusted for one in scores) >= 3
+    scores = sorted(score.tolist())
+    best = scores[-rule.joints :]
+    if not sum(best) / len(best) >= (rule.keep if known else rule.find):  # also where it is NaN
+        return False
+    return sum(one >= rule.trusted for one in scores) >= 3 and all(one == one for one in scores)
 
 
 def next_region(
@@ -123,8 +126,7 @@ def next_region(
     rule: FollowRule = FOLLOW,
 ) -> Box:
     """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
-    points = body_extent(skeleton, xy, score >= rule.trusted, frame_hw)
-    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    left, top, right, bottom = bounds(body_extent(skeleton, xy, score >= rule.trusted, frame_hw))
     # All boxes have the input's aspect, so their heights tell their sizes.
     height = rule.margin * fitted_height(max(right - left, 8.0), max(bottom - top, 8.0), input_hw)
     if before is not None:
@@ -147,22 +149,20 @@ def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     return np.array([x + w * (1 - factor) / 2, y + h * (1 - factor) / 2, w * factor, h * factor])
 
 
-def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """Points (M, 2) that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
+def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> list[complex]:
+    """Points x + iy that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
 
     Without the rest a head seen alone would draw the region around itself, and a body seen without its legs around
     the torso: what is cut off once would never be looked at again.
     """
     anatomy = _anatomy(skeleton)
-    # Plain numbers, x + iy: numpy's calls cost more than the arithmetic on a handful of joints, every frame.
-    places = xy.tolist()
-    where = {k: complex(*places[k]) for k in np.flatnonzero(trusted).tolist()}
+    where = {k: z for k, (z, counts) in enumerate(zip(plain(xy[None])[0], trusted.tolist(), strict=True)) if counts}
     lengths = sorted(abs(where[a] - where[b]) / r for a, b, r in anatomy.lengths if a in where and b in where)
     # One of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
     guesses = _guesses(anatomy, where, lengths[round(0.75 * (len(lengths) - 1))]) if lengths else []
     h, w = frame_hw
     inside = [complex(min(max(at.real, 0.0), w - 1.0), min(max(at.imag, 0.0), h - 1.0)) for at in guesses]
-    return np.array([*where.values(), *inside], np.complex128).view(np.float64).reshape(-1, 2)
+    return [*where.values(), *inside]
 
 
 def _guesses(anatomy: _Anatomy, where: dict[int, complex], torso: float) -> list[complex]:

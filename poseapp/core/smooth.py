@@ -8,12 +8,11 @@ and y share the cut-off, so that the direction of a movement is kept. One thing 
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from poseapp.core.geometry import body_size_px
+from poseapp.core.geometry import array, body_size_px, plain
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Poses
 
@@ -62,14 +61,11 @@ class Smoother:
         ids = poses.ids.tolist()
         if not self._people.keys() >= set(ids):
             self._welcome(ids, t)
-        raw = poses.xy.astype(np.float64).view(np.complex128)[..., 0]  # (N, K)
-        present = np.isfinite(raw)
-        taken = present & (poses.score >= self.rule.trusted)
-        people = [self._people[identity] for identity in ids]
-        smoothed = [p.update(z, good, t, self.rule) for p, z, good in zip(people, raw.tolist(), taken.tolist(), strict=True)]
-        out = np.where(present, np.array(smoothed), complex(np.nan, np.nan))
-        xy = out[..., None].view(np.float64).astype(np.float32)
-        return Poses(xy, poses.score, poses.person_score, poses.ids, poses.skeleton)
+        smoothed = [
+            self._people[identity].update(places, score, t, self.rule)
+            for identity, places, score in zip(ids, plain(poses.xy), poses.score.tolist(), strict=True)
+        ]
+        return Poses(array(smoothed, self._k), poses.score, poses.person_score, poses.ids, poses.skeleton)
 
     def _welcome(self, ids: list[int], t: float) -> None:
         """Somebody of *ids* is new: those who have been away for longer than a gap make room."""
@@ -79,11 +75,7 @@ class Smoother:
 
 
 class _Person:
-    """The filters of one person, one for each joint, in plain numbers.
-
-    A call of numpy costs as much as a filter does, whatever the length of the array; with one person that would be most of
-    the time. Points are x + iy.
-    """
+    """The filters of one person, one for each joint. Points are x + iy."""
 
     def __init__(self, k: int) -> None:
         self._z = [0j] * k  # px
@@ -92,31 +84,35 @@ class _Person:
         self._size = 0.0  # px
         self.seen_last = -math.inf
 
-    def update(self, raw: list[complex], taken: list[bool], t: float, rule: SmoothRule) -> list[complex]:
-        """The joints *raw* (K) smoothed at *t*; those that are not *taken* in stay where they were."""
-        now = body_size_px([z for z, good in zip(raw, taken, strict=True) if good])
+    def update(self, raw: list[complex], score: list[float], t: float, rule: SmoothRule) -> list[complex]:
+        """The joints *raw* (K) smoothed at *t*; those not trusted stay where they were, and those missing are missing."""
+        taken = [k for k, z in enumerate(raw) if score[k] >= rule.trusted and cmath.isfinite(z)]
+        now = body_size_px([raw[k] for k in taken])
         # Rising at once and falling slowly, since who is half hidden looks small.
         self._size = max(now, 0.95 * self._size + 0.05 * now)
-        size, out = max(self._size, SMALLEST_PX), raw.copy()
-        places, speeds, seen = self._z, self._speed, self._seen
-        for k, z in enumerate(raw):
-            elapsed = t - seen[k]
-            if not 0 <= elapsed <= rule.gap_s:  # also where it is NaN: never seen
-                if taken[k]:
-                    places[k], speeds[k], seen[k] = z, 0j, t
-            elif not taken[k]:
-                out[k] = places[k]
-            else:
+        out = [self._held(k, z, t, rule) for k, z in enumerate(raw)]
+        places, speeds, seen, size = self._z, self._speed, self._seen, max(self._size, SMALLEST_PX)
+        for k in taken:
+            z, elapsed = raw[k], t - seen[k]
+            if 0 <= elapsed <= rule.gap_s:
                 dt = elapsed if elapsed > 1e-6 else 1e-6
                 moved, speed = z - places[k], speeds[k]
                 speeds[k] = speed = speed + _alpha(rule.speed_cutoff_hz, dt) * (moved / dt - speed)
                 above = abs(speed) / size - rule.rest
                 cutoff_hz = rule.min_cutoff_hz + rule.beta * above if above > 0 else rule.min_cutoff_hz
-                places[k] = out[k] = places[k] + _alpha(cutoff_hz, dt) * moved
-                seen[k] = t
-        if any(taken):
+                places[k] += _alpha(cutoff_hz, dt) * moved
+            else:  # also where it is NaN: never seen
+                places[k], speeds[k] = z, 0j
+            out[k], seen[k] = places[k], t
+        if taken:
             self.seen_last = t
         return out
+
+    def _held(self, k: int, z: complex, t: float, rule: SmoothRule) -> complex:
+        """Where joint *k*, found at *z*, is shown if it is not trusted: where it was, or as it is when that is long ago."""
+        if not cmath.isfinite(z):
+            return complex(math.nan, math.nan)
+        return self._z[k] if 0 <= t - self._seen[k] <= rule.gap_s else z
 
 
 def _alpha(cutoff_hz: float, dt: float) -> float:

@@ -9,6 +9,7 @@ seen keep their own.
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core.geometry import Bounds, body_size_px, bounds, distance_from_segment
+from poseapp.core.geometry import Bounds, array, body_size_px, bounds, distance_from_segment, plain
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import Poses
 
@@ -118,7 +119,7 @@ class Tracker:
         n, k = len(tracks), self._skeleton.k
         z = [track.joints_at(min(max(t - track.seen, 0.0), self._rule.coast_s)) for track in tracks]
         return Poses(
-            np.array(z, np.complex128).reshape(n, k, 1).view(np.float64).astype(np.float32),
+            array(z, k),
             np.array([track.score for track in tracks], np.float32).reshape(n, k),
             np.array([track.person_score for track in tracks], np.float32),
             np.array([track.identity for track in tracks], np.int64),
@@ -168,15 +169,13 @@ class Tracker:
 
     def _people(self, poses: Poses) -> list[_Person]:
         """The people of *poses* in plain numbers, with the joints that count: those trusted, or all where hardly any is."""
-        z = poses.xy.astype(np.float64).view(np.complex128)[..., 0]
-        present = np.isfinite(z)
-        trusted = present & (poses.score >= self._rule.trusted)
-        rows = (present.tolist(), trusted.tolist(), z.tolist(), poses.score.tolist(), poses.person_score.tolist())
         people = []
-        for there, sure, places, score, person_score in zip(*rows, strict=True):
-            joints = [k for k, counts in enumerate(sure if sum(sure) >= 3 else there) if counts]
-            size = max(body_size_px([places[k] for k in joints]), SMALLEST_PX)
-            people.append(_Person(places, joints, score, person_score, size))
+        for z, score, person_score in zip(plain(poses.xy), poses.score.tolist(), poses.person_score.tolist(), strict=True):
+            there = [k for k, place in enumerate(z) if cmath.isfinite(place)]
+            trusted = [k for k in there if score[k] >= self._rule.trusted]
+            joints = trusted if len(trusted) >= 3 else there
+            size = max(body_size_px([z[k] for k in joints]), SMALLEST_PX)
+            people.append(_Person(z, joints, score, person_score, size))
         return people
 
     def _match(self, people: Sequence[_Person], tracks: Sequence[_Track], t: float) -> list[_Track | None]:
@@ -203,8 +202,7 @@ class Tracker:
 class _Body:
     """What is known of each joint: ``weight`` (K) by which it tells the body's middle, and ``variance`` (K), in sizes².
 
-    Here and below, plain numbers and lists: a call of numpy costs as much as the arithmetic on one person, and with one
-    person those calls would be most of the time. Points are x + iy.
+    Points are x + iy here and below, as core/geometry.py has them.
     """
 
     weight: list[float]

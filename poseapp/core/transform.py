@@ -8,6 +8,7 @@ All coordinates follow one convention: an integer is the centre of a pixel. A bo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -89,6 +90,12 @@ def compose(outer: Affine, inner: Affine) -> Affine:
 def apply(affine: Affine, xy: NDArray[np.floating]) -> NDArray[np.floating]:
     """Map points (..., 2) through a (2, 3) affine; NaN stays NaN; the dtype is kept."""
     return (xy @ affine[:, :2].T + affine[:, 2]).astype(xy.dtype, copy=False)
+
+
+def apply_plainly(affine: Affine, joints: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """As ``apply``, for the first two numbers of each of a person's joints: a matrix product takes longer than so few do."""
+    (a, b, x), (c, d, y) = affine.tolist()
+    return [(a * joint[0] + b * joint[1] + x, c * joint[0] + d * joint[1] + y) for joint in joints]
 
 
 def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int]) -> ImageArray:
