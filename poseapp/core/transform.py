@@ -47,7 +47,7 @@ def crop_affine(box: ArrayLike, input_hw: tuple[int, int], rotation_deg: float =
     *rotation_deg* turns the content clockwise as seen on screen; *flip* mirrors it left to right
     after that. Raises ValueError on a box without area.
     """
-    x, y, w, h = np.asarray(box, np.float64).tolist()  # plain floats: a third of what numpy's calls cost
+    x, y, w, h = np.asarray(box).tolist()  # plain floats: a third of what numpy's calls cost
     if not (w > 0 and h > 0):
         raise ValueError(f"crop: expected a box with an area, got {w:g}×{h:g}")
     scale, angle = input_hw[0] / fitted_height(w, h, input_hw), math.radians(rotation_deg)
