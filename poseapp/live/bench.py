@@ -153,7 +153,7 @@ def run_benchmark(
     being measured; *cancelled* is asked twenty times a second. Raises PoseAppError when cancelled or when the pipeline
     fails.
     """
-    images = _clip_images(clip)
+    images = clip_images(clip)
     check_way(engine_folder, people)
     spec = ModelSpec.read(suited_model(engine_folder, people)[0] / "model.json")
     measurements, backend = [], None
@@ -410,7 +410,7 @@ def run_soak(
     options, canvas = DrawOptions(), None  # type: DrawOptions, ImageArray | None
     memory: list[float] = []
     shown = 0
-    with _running(engine_folder, device, ClipSource(_clip_images(clip), 30.0), record=True) as session:
+    with _running(engine_folder, device, ClipSource(clip_images(clip), 30.0), record=True) as session:
         begun = time.monotonic()
         next_look = begun
         while len(memory) < minutes:
@@ -435,7 +435,7 @@ def run_soak(
     return Soak(tuple(memory), fps, dict(status.stats.drops), frames)
 
 
-def _clip_images(clip: Path | None) -> list[ImageArray]:
+def clip_images(clip: Path | None) -> list[ImageArray]:
     """The clip's pictures at 1280×720."""
     source = VideoSource(clip, loop=True) if clip is not None else SyntheticSource(HW)
     source.open()
