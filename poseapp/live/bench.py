@@ -27,7 +27,7 @@ from poseapp.engine.base import Backend
 from poseapp.engine.ort import available_cores
 from poseapp.live.crowd import Crowd
 from poseapp.live.record import RecordOptions
-from poseapp.live.session import Session
+from poseapp.live.session import Session, Status
 from poseapp.live.source import Mode, SyntheticSource, VideoSource
 from poseapp.live.ways import check_way, suited_model
 from poseapp.render import DrawOptions, annotate
@@ -84,7 +84,8 @@ SCENARIOS = (
 @dataclass(frozen=True)
 class Measurement:
     """What one scenario gave. ``ms`` stage → (p50, p95); ``own_ms`` p50 of the app's own work outside the network;
-    ``first_pose_s`` from the start of the pipeline to the first person found, 0 when nobody was.
+    ``first_pose_s`` from the start of the pipeline to the first person found, 0 when nobody was. ``drops`` are the camera's
+    frames that were not looked at ("capture") and the poses that the recorder had no time for ("recording").
     """
 
     scenario: str
@@ -96,6 +97,7 @@ class Measurement:
     cpu_percent: float
     memory_mb: float
     people: int
+    recorded_fps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,17 +118,22 @@ class BenchmarkReport:
         lines = [
             f"{self.model} on {self.backend}; {machine}; clip {HW[1]}×{HW[0]}",
             "",
-            "| | fps | total p50 / p95 ms | wait | crop | inference | decode | draw | encode | own work ms | first pose s |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            (
+                "| | fps | recorded fps | total p50 / p95 ms | wait | crop | inference | decode | draw | encode | own work ms "
+                "| first pose s | dropped: camera, recorder |"
+            ),
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
         for m in self.measurements:
             total = m.ms.get("total", (0.0, 0.0))
             stages = " | ".join(
                 f"{m.ms[s][0]:.2f}" if s in m.ms else "–" for s in ("wait", "crop", "inference", "decode", "draw", "encode")
             )
+            recorded = f"{m.recorded_fps:.1f}" if m.recorded_fps else "–"
+            dropped = ", ".join(str(m.drops.get(name, 0)) for name in ("capture", "recording"))
             before, after = (
-                f"{m.scenario} | {m.fps:.1f} | {total[0]:.1f} / {total[1]:.1f}",
-                f"{m.own_ms:.2f} | {m.first_pose_s:.2f}",
+                f"{m.scenario} | {m.fps:.1f} | {recorded} | {total[0]:.1f} / {total[1]:.1f}",
+                f"{m.own_ms:.2f} | {m.first_pose_s:.2f} | {dropped}",
             )
             lines.append(f"| {before} | {stages} | {after} |")
         return "\n".join(lines)
@@ -212,7 +219,7 @@ def _measure(
     samples: dict[str, list[float]] = {}
     shown, people, started, next_tick = 0, 0, 0.0, 0.0
     drops_before: dict[str, int] = {}
-    cpu_before = 0.0
+    cpu_before, recorded_before = 0.0, 0
     while True:
         now = time.monotonic()
         if now > next_tick:
@@ -237,7 +244,8 @@ def _measure(
             first_pose_s = first_pose_s or time.monotonic() - begun
         if not started and time.monotonic() - begun - first_result_s >= WARM_UP_S:
             started, cpu_before = time.monotonic(), _cpu_s()
-            drops_before = dict(session.status().stats.drops)
+            state = session.status()
+            drops_before, recorded_before = dict(state.stats.drops), _recorded(state)
         if started:
             shown += 1
             people = max(people, len(result.poses))
@@ -259,8 +267,13 @@ def _measure(
         (_cpu_s() - cpu_before) / elapsed * 100,
         status.stats.memory_mb,
         people,
+        (_recorded(status) - recorded_before) / elapsed,
     )
     return measurement, status.backend
+
+
+def _recorded(status: Status) -> int:
+    return status.recording.frames if status.recording is not None else 0
 
 
 @dataclass(frozen=True)
