@@ -127,11 +127,14 @@ def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], halvin
     x1, y1 = min(image.shape[1], math.ceil(right) + 1 + factor), min(image.shape[0], math.ceil(bottom) + 1 + factor)
     cols, rows = (x1 - x0) // factor, (y1 - y0) // factor
     if cols < 1 or rows < 1:
-        return image, affine  # hardly anything of it is in the picture
+        # Too little of it is in the picture to be averaged, or nothing.
+        return _reduce(image, affine, input_hw, 0) if halvings else (np.zeros((1, 1, 3), np.uint8), affine)
     part = image[y0 : y0 + rows * factor, x0 : x0 + cols * factor]
     small = part
     for n in reversed(range(halvings)):
         small = cv2.resize(small, (cols << n, rows << n), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     # Small pixel i averages pixels factor·i … factor·i + factor − 1, so its centre lies between them.
-    from_small = np.array([[factor, 0.0, x0 + (factor - 1) / 2], [0.0, factor, y0 + (factor - 1) / 2]])
-    return small, compose(affine, from_small)
+    (a, b, x), (c, d, y) = affine.tolist()
+    left, top = x0 + (factor - 1) / 2, y0 + (factor - 1) / 2
+    from_small = [[a * factor, b * factor, a * left + b * top + x], [c * factor, d * factor, c * left + d * top + y]]
+    return small, np.array(from_small)
