@@ -157,6 +157,8 @@ def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], 
     """
     anatomy = _anatomy(skeleton)
     where = {k: z for k, (z, counts) in enumerate(zip(plain(xy[None])[0], trusted.tolist(), strict=True)) if counts}
+    if any(k in where for k in anatomy.hips) and any(k in where for k in anatomy.ankles):
+        return list(where.values())  # nothing of a body reaches beyond
     lengths = sorted(abs(where[a] - where[b]) / r for a, b, r in anatomy.lengths if a in where and b in where)
     # One of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
     guesses = _guesses(anatomy, where, lengths[round(0.75 * (len(lengths) - 1))]) if lengths else []
