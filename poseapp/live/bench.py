@@ -57,9 +57,12 @@ class ClipSource:
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next picture; there is no end."""
-        image, t = self._images[self._count % len(self._images)], self._count / self._fps
         self._count += 1
-        return image, t
+        return self.picture(self._count - 1)
+
+    def picture(self, n: int) -> tuple[ImageArray, float]:
+        """The *n*-th picture."""
+        return self._images[n % len(self._images)], n / self._fps
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -501,7 +504,7 @@ def versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    # The pipeline's benchmark is `poseapp bench`. Here are tracking and smoothing, which need no model, and the networks
+    # The pipeline's benchmark is `poseapp bench`. Here are tracking and smoothing, a frame's stages alone, and the networks
     # alone, which need PyTorch and a GPU.
     import sys
 
@@ -509,6 +512,10 @@ if __name__ == "__main__":
         from poseapp.live.bench_tracking import report
 
         print(report())
+    elif sys.argv[1:] == ["--stages"]:
+        from poseapp.live import bench_stages
+
+        print(bench_stages.report(Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"))
     else:
         import typer
 
