@@ -135,6 +135,12 @@ def bench(
     people_table: Annotated[
         bool, typer.Option("--people-table", help="Instead, several people, top-down and bottom-up: 1, 2, 5 and 10 of them.")
     ] = False,
+    mediapipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--mediapipe", help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it."
+        ),
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -154,6 +160,20 @@ def bench(
         return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
+        if mediapipe is not None:
+            from poseapp.live.bench_mediapipe import compare
+
+            comparison = compare(
+                folder,
+                mediapipe,
+                clip,
+                device=device or "auto",
+                precision=precision or "auto",
+                progress=lambda share, what: bar.update(task, completed=share, description=what),
+            )
+            bar.stop()
+            print(comparison.text())
+            return
         if people_table:
             table = run_people(
                 folder,

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import bounds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine, apply, compose
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray, Poses, Result
@@ -39,6 +40,7 @@ _FACE = ("nose", "eye", "ear")
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _ROUND = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
+_STEPS = 1 << _SUB
 
 
 @dataclass(frozen=True)
@@ -128,16 +130,21 @@ def draw_poses(
     for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
+        places, scores = xy.tolist(), score.tolist()
         # Neither what is missing (NaN) nor what is far outside the picture: cv2 would overflow its 16.16 integers.
-        visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
-        unit = _pen(xy[visible], max(h, w))
+        far = 8 * max(h, w)
+        shown = [s >= options.threshold and abs(x) < far and abs(y) < far for (x, y), s in zip(places, scores, strict=True)]
+        visible = np.array(shown)
+        unit = _pen([complex(*place) for place, there in zip(places, shown, strict=True) if there], max(h, w))
         colour = identity_colour(identity) if identities else None
-        places = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
-        weights = np.where(visible, 0.0 if identity in faint else score, -1.0)
         # Plain lists: indexing an array for each limb takes as long as drawing it.
-        points, weight = places.tolist(), weights.tolist()
+        points = [
+            [round(x * _STEPS), round(y * _STEPS)] if there else [0, 0] for (x, y), there in zip(places, shown, strict=True)
+        ]
+        faintly = identity in faint
+        weight = [(0.0 if faintly else s) if there else -1.0 for s, there in zip(scores, shown, strict=True)]
         _draw_limbs(image, poses.skeleton, points, weight, unit, colour)
-        if identity not in faint:
+        if not faintly:
             _draw_joints(image, poses.skeleton, points, weight, unit, colour)
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
@@ -148,12 +155,13 @@ def draw_poses(
             _draw_labels(image, poses.skeleton, xy, score, visible, unit)
 
 
-def _pen(xy: FloatArray, picture_px: int) -> float:
-    """Px that a line of width 1 has: by the picture, thinner on a person who is small in it."""
-    if len(xy) < 3:  # too few to tell
+def _pen(joints: list[complex], picture_px: int) -> float:
+    """Px that a line of width 1 has: by the picture, thinner on a person with *joints* x + iy who is small in it."""
+    if len(joints) < 3:  # too few to tell
         return picture_px / 640
-    person_px = float(np.max(xy.max(axis=0) - xy.min(axis=0)))
-    return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.55, 1.0))
+    left, top, right, bottom = bounds(joints)
+    person_px = max(right - left, bottom - top)
+    return picture_px / 640 * min(max(1.8 * person_px / picture_px, 0.55), 1.0)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices, driver
+from poseapp.engine import choice, devices, driver, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
 from poseapp.engine.files import missing, model_file
 from poseapp.engine.store import folders_with, store_folders
@@ -235,6 +235,7 @@ def _open_cpu(
     at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
     best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
     plain = choice.Option("onnxruntime", "fp32")
+    threads = threads or thread_count.chosen(folder, spec, best, progress)
     try:
         return choice.open_option(folder, spec, best, threads), reason
     except ModelError as error:

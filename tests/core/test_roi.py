@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from poseapp.core import roi
 from poseapp.core.roi import FOLLOW, Follower, body_extent, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
@@ -20,6 +23,11 @@ STANDING = SyntheticSource(HW).truth(0.0)
 
 def follower() -> Follower:
     return Follower(COCO_17, INPUT_HW)
+
+
+def body_extent(*args: Any) -> NDArray[np.float64]:
+    """The points as (M, 2)."""
+    return np.array([(z.real, z.imag) for z in roi.body_extent(*args)])
 
 
 def scores(value: float) -> FloatArray:

@@ -122,7 +122,7 @@ def test_thirty_people_with_noise_keep_their_identities_in_a_moment() -> None:
         ids = tracker.update(poses_of(*people), t).ids.tolist()
         times.append(time.process_time() - start)
         assert ids == list(range(1, 31))
-    assert np.median(times) < 0.01  # a loop over pairs of people takes far longer
+    assert np.median(times) < 0.01  # a loop over the joints of all pairs of people takes far longer
 
 
 def test_a_false_person_of_a_few_frames_is_not_remembered() -> None:

@@ -44,7 +44,12 @@ def test_one_scenario(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert measurement.own_ms == pytest.approx(sum(measurement.ms[s][0] for s in bench.OWN_STAGES))
     assert measurement.ms["encode"][0] > 0
     assert json.loads(report.to_json())["measurements"][0]["drops"] == measurement.drops
-    assert "| only |" in report.table()
+    assert 1 < measurement.recorded_fps < 90
+    head, row = (report.table().splitlines()[i].split(" | ") for i in (2, 4))
+    assert len(head) == len(row)
+    assert row[0] == "| only"
+    assert row[2] == f"{measurement.recorded_fps:.1f}"
+    assert row[-1] == f"{measurement.drops['capture']}, {measurement.drops['recording']} |"
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
