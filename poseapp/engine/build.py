@@ -16,21 +16,21 @@ import importlib
 import json
 import logging
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import platformdirs
 
 from poseapp.core.errors import EngineError
+from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.cuda import Gpu, find_gpu
-from poseapp.engine.files import model_file, writable, write_whole
+from poseapp.engine.files import model_file, writable
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -95,18 +95,49 @@ class PlanInfo:
 
     @classmethod
     def from_json(cls, text: str) -> PlanInfo:
-        """The reverse; ValueError, TypeError or KeyError when it is anything else."""
-        content = json.loads(text)
-        key = content.pop("key")
-        profiles = tuple(Shapes(**one) for one in key.pop("profiles"))
-        height, width = key.pop("input_hw")
-        flags = tuple(key.pop("flags"))
-        inputs, outputs = (
-            tuple(Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in content.pop(name))
-            for name in ("inputs", "outputs")
+        """The reverse; EngineError when it is anything else."""
+        return cls._of(parse_json(text, EngineError))
+
+    @classmethod
+    def read(cls, path: Path) -> PlanInfo:
+        """What the file *path* holds. Raises OSError, and EngineError when it is anything else."""
+        return cls._of(read_json(path, EngineError))
+
+    @classmethod
+    def _of(cls, content: Any) -> PlanInfo:
+        fields = Fields(content, EngineError)
+        key = fields.object("key")
+        profiles = tuple(
+            Shapes(one.integer("smallest"), one.integer("tuned"), one.integer("largest")) for one in key.objects("profiles")
         )
-        plan_key = PlanKey(input_hw=(height, width), profiles=profiles, flags=flags, **key)
-        return cls(plan_key, inputs=inputs, outputs=outputs, **content)
+        precision = next((one for one in PRECISIONS if one == key.text("precision")), None)
+        if precision is None or not profiles:
+            raise EngineError(f"precision {key.text('precision')} with {len(profiles)} profiles")
+        nothing = fields.content.get("difference_px") is None
+        return cls(
+            PlanKey(
+                onnx_sha256=key.text("onnx_sha256"),
+                runtime=key.text("runtime"),
+                gpu=key.text("gpu"),
+                compute=key.text("compute"),
+                driver=key.text("driver"),
+                precision=precision,
+                input_hw=key.hw("input_hw"),
+                profiles=profiles,
+                flags=tuple(str(flag) for flag in key.array("flags")),
+            ),
+            plan_sha256=fields.text("plan_sha256"),
+            plan_bytes=fields.integer("plan_bytes"),
+            inputs=_tensors(fields, "inputs"),
+            outputs=_tensors(fields, "outputs"),
+            built_s=fields.number("built_s"),
+            difference_px=None if nothing else fields.number("difference_px"),
+            rejected=fields.text("rejected"),
+        )
+
+
+def _tensors(fields: Fields, name: str) -> tuple[Tensor, ...]:
+    return tuple(Tensor(one.text("name"), one.integers("shape"), one.text("dtype")) for one in fields.objects(name))
 
 
 @dataclass(frozen=True)
@@ -369,14 +400,12 @@ def info_path(plan: Path) -> Path:
 def stale_because(path: Path, key: PlanKey) -> str:
     """Why the plan at *path* cannot serve *key*, in one line; "" when it can."""
     try:
-        text = info_path(path).read_text(encoding="utf-8")
+        info = PlanInfo.read(info_path(path))
     except FileNotFoundError:
         return f"{info_path(path).name} is missing" if path.exists() else "there is none yet"
-    except (OSError, UnicodeDecodeError) as error:
-        return f"{info_path(path).name} cannot be read ({error})"
-    try:
-        info = PlanInfo.from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except OSError as error:
+        return f"{info_path(path).name} cannot be read ({error.strerror})"
+    except EngineError:
         return f"{info_path(path).name} is damaged"
     changed = _changed(info.key, key)
     if changed:
@@ -387,7 +416,7 @@ def stale_because(path: Path, key: PlanKey) -> str:
         size = path.stat().st_size
         if size != info.plan_bytes:
             return f"it is truncated (expected {info.plan_bytes} bytes, got {size})"
-        found = _sha256(path)
+        found = sha256_file(path)
     except FileNotFoundError:
         return "the file is gone"
     except OSError as error:
@@ -470,8 +499,8 @@ def ensure_plan(
             content, info = build_plan(model_file(folder, spec, precision), key, heard)
             if not accepts(content):
                 raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
-            write_whole(path, content)
-            write_whole(info_path(path), info.to_json().encode())
+            atomic_write(path, content)
+            atomic_write(info_path(path), info.to_json().encode())
             return Plan(path, info, content, reason)
     except OSError as error:
         why = error.strerror or str(error)
@@ -479,26 +508,26 @@ def ensure_plan(
 
 
 def read_info(path: Path) -> PlanInfo:
-    """The JSON beside the plan at *path*."""
-    return PlanInfo.from_json(info_path(path).read_text(encoding="utf-8"))
+    """The JSON beside the plan at *path*. Raises OSError and EngineError as ``PlanInfo.read`` does."""
+    return PlanInfo.read(info_path(path))
 
 
 def record_verified(plan: Plan, difference_px: float) -> None:
     """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
 
 
 def reject(plan: Plan, reason: str) -> None:
     """Throw the plan away, and keep why."""
     plan.path.unlink(missing_ok=True)
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
 
 
 def _rejected(path: Path, key: PlanKey) -> str:
     """Why a plan for exactly *key* was thrown away; "" when none was."""
     try:
         info = read_info(path)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return ""
     return info.rejected if info.key == key else ""
 
@@ -552,7 +581,7 @@ def _old_because(
         return "left over from a build that did not end" if old else ""
     try:
         info = read_info(plan)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return "nothing says what it was made for"
     if not plan.exists() and not info.rejected:
         return "its plan is gone"
@@ -568,56 +597,15 @@ def _old_because(
     return ""
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _digest(file)
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 @contextlib.contextmanager
 def _only_one(folder: Path, who: str, progress: Progress) -> Iterator[None]:
     """Hold the lock of *folder*, which the system gives back when a process dies; waiting can be cancelled."""
     with (folder / ".plans.lock").open("a+b") as file:
-        while not _lock(file):
+        while not try_lock(file):
             if not progress(f"{who}: another process is building", 0.0):
                 raise EngineError(f"{who}: building cancelled.")
             time.sleep(0.1)
         try:
             yield
         finally:
-            _unlock(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+            unlock(file)

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import EngineError
+from poseapp.core.files import atomic_write
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import build, cuda
 from poseapp.engine.base import Backend, Output, Progress, check_crops
 from poseapp.engine.build import MAX_BATCH, Precision
 from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
-from poseapp.engine.files import write_whole
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
@@ -445,7 +445,7 @@ class TrtNetwork:
         with contextlib.suppress(OSError):  # it only saves time
             serialised = self._jit_cache.serialize()
             if serialised is not None:
-                write_whole(self._jit_path, bytes(serialised))
+                atomic_write(self._jit_path, bytes(serialised))
 
     def _why(self) -> str:
         return " ".join(self._logger.errors[-1].split())[:200] if self._logger.errors else "no reason given"
