@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 import cv2
 import psutil
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import poseapp
 from poseapp import cli_models, cli_train
+from poseapp.console import description, plain_console, print_anything
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import PEOPLE, People
 from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Live human pose from a camera or a clip. Without a command the window opens.",
 )
-console = Console(stderr=True, highlight=False)
+console = plain_console(stderr=True)
 
 cli_train.register(app)
 app.add_typer(cli_models.models_app, name="models")
@@ -167,7 +167,7 @@ def bench(
         first, last = result.memory_mb[0], result.memory_mb[-1]
         print(f"memory {first:.0f} MB after the first minute, {last:.0f} MB at the end: {result.growth_mb:+.1f} MB")
         return
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+    with Progress(description(), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
         if people_table:
             table = run_people(
@@ -280,7 +280,7 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
     ready: float | None = None
     latencies: list[float] = []
     first_pose_s: float | None = None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     session.start_recording(RecordOptions(out))
     session.start()
     try:
@@ -344,6 +344,7 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status. Every error is one line; --debug adds the traceback."""
+    print_anything()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv  # wherever it stands
     argv = [argument for argument in argv if argument != "--debug"]
