@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 import poseapp
 from poseapp import cli_models, cli_train
 from poseapp.console import description, plain_console, print_anything
-from poseapp.core.errors import PoseAppError
+from poseapp.core.errors import PoseAppError, printable
 from poseapp.core.types import PEOPLE, People
 from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
 
@@ -368,7 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
             logging.getLogger(__name__).exception("poseapp failed")
         known = isinstance(error, PoseAppError)
         text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
-        print(f"poseapp: {text}", file=sys.stderr)
+        print(f"poseapp: {printable(text)}", file=sys.stderr)
         return 1
 
 

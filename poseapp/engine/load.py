@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices
@@ -50,9 +50,9 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     models = []
     for folder in folders:
         try:
-            models.append(StoredModel(folder.name, folder, ModelSpec.read(folder / "model.json")))
+            models.append(StoredModel(printable(folder.name), folder, ModelSpec.read(folder / "model.json")))
         except ModelError as error:
-            models.append(StoredModel(folder.name, folder, None, str(error)))
+            models.append(StoredModel(printable(folder.name), folder, None, str(error)))
     return models
 
 

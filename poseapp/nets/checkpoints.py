@@ -129,7 +129,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             'Where you trust the file, save it again as torch.save({"state_dict": model.state_dict()}, …).'
         ) from None
     except Exception as error:  # what a damaged file raises depends on where it is damaged
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = re.split(r"[\n.:;] ?", str(error))[0][:120] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged ({reason}). Download it again.") from None
     state = _unwrap(content)
     if not state:

@@ -345,7 +345,7 @@ class _PersonReader:
             self._note("keypoint count", f"{name}: keypoints that are not numbers")
             return None
         if joints.size != 3 * len(names):
-            self._note("keypoint count", f"{name}: {joints.size} keypoint numbers, expected {3 * len(names)}")
+            self._note("keypoint count", f"{name}: expected {3 * len(names)} keypoint numbers, got {joints.size}")
             return None
         joints = joints.reshape(-1, 3).copy()
         known = joints[:, 2] > 0  # False for NaN

@@ -198,5 +198,7 @@ def _text(parts: _Elements, shape: tuple[int, ...], count: int) -> str | np.ndar
 
 def _squeezed(array: np.ndarray[Any, Any], shape: tuple[int, ...]) -> Any:
     """*array* in its *shape*, MATLAB's columns first, without dimensions of 1; the value itself where there is only one."""
+    if not array.size:
+        return np.empty(0, array.dtype)
     whole = array.reshape(shape, order="F").squeeze()
     return whole.item() if whole.ndim == 0 else whole

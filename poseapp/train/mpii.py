@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
+from poseapp.core.files import shortened
 from poseapp.core.skeleton import MPII_16, Skeleton
 from poseapp.train.annotations import BODY_SHARE, FARTHEST_PX, load_json
 from poseapp.train.matlab import load_mat
@@ -29,12 +30,13 @@ def read_mpii(annotations: Path, images: Path, skeleton: Skeleton) -> list[Perso
         for i, entry in enumerate(load_json(annotations)):
             labels = np.zeros((MPII_16.k, 3))
             labels[:, :2] = entry["joints"]
-            labels[:, 2] = 2 * np.asarray(entry["joints_vis"], np.float64)
+            labels[:, 2] = 2 * (np.asarray(entry["joints_vis"], np.float64) > 0)
             x, y = map(float, entry["center"])
             path = folder.find(str(entry["image"])).path
             people.append(_person(i, i, path, labels, x, y, float(entry["scale"]), skeleton))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{annotations}: expected a list of joints, joints_vis, center, scale and image ({error!r}).") from None
+        what = shortened(error)
+        raise DataError(f"{annotations}: expected a list of joints, joints_vis, center, scale and image ({what}).") from None
     return people
 
 
@@ -68,7 +70,8 @@ def read_mpii_mat(annotations: Path, images: Path, skeleton: Skeleton, split: st
                     _person(identity, i + 1, path, labels, float(centre.x), float(centre.y), float(rect.scale), skeleton, head)
                 )
     except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise DataError(f"{annotations}: not in the structure that MPII was published in ({error}).") from None
+        what = shortened(error)
+        raise DataError(f"{annotations}: not in the structure that MPII was published in ({what}).") from None
     return people
 
 

@@ -24,7 +24,6 @@ class Found:
     path: Path
     there: bool
     instead: tuple[Path, ...] = ()
-    whole_name: bool = False  # found by its name as it is, not by the end of it
 
 
 class PictureFolder:
@@ -41,11 +40,10 @@ class PictureFolder:
         for parts in ways:
             path = self.folder.joinpath(*parts)
             if _is_file(path):
-                return Found(path, there=True, whole_name=True)
-        for parts in ways:
-            ends = self._ends(parts)
-            if ends:
-                return ends
+                return Found(path, there=True)
+        ends = [found for parts in ways if (found := self._ends(parts)) is not None]
+        if ends:
+            return next((found for found in ends if found.there), ends[0])
         return Found(self.folder / printable(ways[0][-1])[-200:], there=False)
 
     def _ends(self, parts: Parts) -> Found | None:
