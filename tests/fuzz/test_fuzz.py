@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def test_thousands_of_damaged_files(kind: str) -> None:
 
 def test_damage_follows_from_the_seed() -> None:
     content = {"a": [1, 2, {"b": "c"}], "d": 5}
-    for damage in (lambda chance: damage_json(content, chance), lambda chance: damage_bytes(bytes(range(100)), chance)):
+    as_json: Callable[[random.Random], bytes] = lambda chance: damage_json(content, chance)  # noqa: E731
+    as_bytes: Callable[[random.Random], bytes] = lambda chance: damage_bytes(bytes(range(100)), chance)  # noqa: E731
+    for damage in (as_json, as_bytes):
         runs = [[damage(random.Random(f"x {n}")) for n in range(30)] for _ in range(2)]
         assert runs[0] == runs[1]
         assert len(set(runs[0])) > 20
