@@ -24,6 +24,7 @@ from poseapp.train.picture_names import Found, PictureFolder, last_part
 
 BODY_SHARE = 0.53  # of a box, as COCO's areas have it on average: for sets without areas
 FARTHEST_PX = 1e6  # what is farther off is no place in a picture
+FEW = 5  # labelled joints that most recipes ask for
 MERE_SHARE_PX = 2.0  # a person within so many px: the labels are shares of the picture's size
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +47,7 @@ SKIPPED = {
     "shares": "coordinates from 0 to 1, expected px: they count as not labelled",
     "empty box": "a box without area: left out",
     "crowd": "a crowd: left out",
-    "few labels": "fewer than 5 labelled joints: left out by most recipes",
+    "few labels": f"fewer than {FEW} labelled joints: left out by most recipes",
     "unknown joint": "joint names that no recipe has: left out",
 }
 NOTED = {

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError, printable
-from poseapp.train.annotations import KNOWN_JOINTS, REFUSED, Annotations, PersonEntry
+from poseapp.train.annotations import FEW, KNOWN_JOINTS, REFUSED, Annotations, PersonEntry
 from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
 
-FEW = 5  # labelled joints that most recipes ask for
 EXAMPLES = 5  # named for each kind of finding
 
 

@@ -436,10 +436,11 @@ def complete(annotations: Annotations) -> dict[str, Any]:
     for n, entry in enumerate(e for e in annotations.people if e.box is not None):
         joints = convert_joints(entry.joints, entry.names, COCO_17)
         assert entry.box is not None
+        left_out = entry.box[2:].min() <= 1  # as for all other figures: neither missed nor wrong
         entries.append(
             {
                 "iscrowd": int(entry.crowd),
-                "num_keypoints": int(np.count_nonzero(joints[:, 2])),
+                "num_keypoints": 0 if left_out else int(np.count_nonzero(joints[:, 2])),
                 "keypoints": np.nan_to_num(joints).ravel().tolist(),
                 "bbox": np.add(entry.box, (0.5, 0.5, 0, 0)).tolist(),
                 "image_id": entry.picture.id,

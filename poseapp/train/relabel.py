@@ -23,7 +23,7 @@ from rich.table import Table
 
 from poseapp.console import plain_console, run_module
 from poseapp.core import metrics, transform
-from poseapp.core.errors import DataError
+from poseapp.core.errors import DataError, printable
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
 from poseapp.engine.base import Engine
@@ -127,9 +127,11 @@ def fold_of(image_id: int, folds: int) -> int:
 def without_fold(content: dict[str, Any], fold: int, folds: int) -> dict[str, Any]:
     """A COCO keypoint file's *content* without the pictures of *fold*, and their people."""
     annotations = parse_annotations(content, "relabel", None).require()
-    kept = [number for number, image in enumerate(content["images"]) if _fold_of(annotations, image["id"], folds) != fold]
-    entries = [entry for entry in content["annotations"] if _fold_of(annotations, entry["image_id"], folds) != fold]
-    return {**content, "images": [content["images"][number] for number in kept], "annotations": entries}
+    return {
+        **content,
+        "images": [image for image in content["images"] if _fold_of(annotations, image["id"], folds) != fold],
+        "annotations": [entry for entry in content["annotations"] if _fold_of(annotations, entry.get("image_id"), folds) != fold],
+    }
 
 
 def _fold_of(annotations: ReadAnnotations, given: Any, folds: int) -> int:
@@ -239,7 +241,9 @@ def clean(
             with findings.open("w", newline="", encoding="utf-8") as file:
                 rows = csv.writer(file)
                 rows.writerow(["kind", "strength", "annotation", "picture", "joints"])
-                rows.writerows([f.kind, f"{f.strength:.3f}", f.annotation_id, f.path.name, " ".join(f.joints)] for f in found)
+                rows.writerows(
+                    [f.kind, f"{f.strength:.3f}", f.annotation_id, printable(f.path.name), " ".join(f.joints)] for f in found
+                )
         except OSError as error:
             raise DataError(f"{findings}: cannot be written ({error.strerror}). Give another place with --findings.") from None
     table = Table("joints", "swapped", "far off", title=f"{annotations.name}: contradicted labels; {filled:,} joints filled in")
