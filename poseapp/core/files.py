@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from poseapp.core.errors import PoseAppError, is_plain
+from poseapp.core.errors import PoseAppError, is_plain, printable
 
 DEEPEST = 32  # nesting of objects and lists; COCO's files have 5
 LONGEST_NUMBER = 20  # digits of a whole number: Python's own grow without end
@@ -52,7 +52,7 @@ def parse_json(content: bytes | str, wrong: Wrong, any_encoding: bool = False) -
     except RecursionError:
         raise wrong(f"nested more than {DEEPEST} deep") from None
     except ValueError as error:
-        raise wrong(f"not valid JSON ({error})") from None
+        raise wrong(f"not valid JSON ({printable(str(error))[:200]})") from None
     except MemoryError:
         raise wrong("too large for the memory") from None
     if _depth_exceeds(value, DEEPEST):
@@ -67,8 +67,8 @@ def _decoded(content: bytes, wrong: Wrong, any_encoding: bool) -> str:
         try:
             return content.decode(encoding)
         except UnicodeDecodeError as error:
-            reason = error
-    raise wrong(f"not UTF-8 text ({reason})")
+            at = error.start
+    raise wrong(f"not UTF-8 text (at byte {at})")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -128,9 +128,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: expected weights alone, got Python code ({code.group(1)}), which is not run. "
             'Where you trust the file, save it again as torch.save({"state_dict": model.state_dict()}, …).'
         ) from None
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
-        reason = re.split(r"[\n.:;] ?", str(error))[0][:120] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged ({reason}). Download it again.") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror or error}). Give the path of a .pth or .pt file."
+        ) from None
+    except Exception:  # what a damaged file raises depends on where it is damaged
+        raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
     state = _unwrap(content)
     if not state:
         raise CheckpointError(f"{path}: expected a dictionary of weights, found none. Give a checkpoint of one of our networks.")

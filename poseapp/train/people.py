@@ -138,7 +138,10 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
     # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
     whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
+    except cv2.error:  # a size that is out of its bounds
+        image = None
     if image is None:
         raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
     return image.astype(np.uint8, copy=False)

@@ -120,8 +120,10 @@ def _members(path: str) -> Iterator[tuple[str, bytes]]:
                     yield member.name, file.read()
     except DataError:
         raise
-    except Exception as error:  # what a damaged tar raises depends on where it is damaged, and how it was compressed
+    except OSError as error:
         raise DataError(f"{path}: cannot be read as a tar ({error}). Fetch or write it again.") from None
+    except Exception:  # what a damaged tar raises depends on where it is damaged, and how it was compressed
+        raise DataError(f"{path}: cannot be read as a tar (damaged or cut short). Fetch or write it again.") from None
 
 
 def _opened(path: str) -> IO[bytes]:

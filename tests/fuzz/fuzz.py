@@ -7,6 +7,7 @@ which is watched: one that dies or hangs is counted and the next input goes on i
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import random
 import sys
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import psutil
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +52,8 @@ def try_out(kind: str, numbers: range, seed: int, result: Result, done: Any = la
 
     from poseapp.core.errors import PoseAppError
 
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # as the command line does
+    logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         trial = KINDS[kind](Path(folder))
         warnings.simplefilter("error")
@@ -70,6 +74,7 @@ def try_out(kind: str, numbers: range, seed: int, result: Result, done: Any = la
             result.counts["faults" if fault else what] += 1
             if fault:
                 result.faults[number] = fault
+    logging.disable(logging.NOTSET)
     result.peak_mib = max(result.peak_mib, _peak_mib())
     if result.peak_mib > MOST_MIB:
         result.faults[-1] = f"{result.peak_mib:.0f} MiB"
