@@ -10,7 +10,6 @@ import random
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
