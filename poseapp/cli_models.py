@@ -33,7 +33,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine import choice
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
-from poseapp.engine.cuda import find_gpu
+from poseapp.engine.driver import find_gpu
 from poseapp.engine.files import check_hash, model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
 from poseapp.nets.catalogue import CATALOGUE, entry

@@ -61,3 +61,8 @@ class DataError(PoseAppError):
 
 class CheckpointError(PoseAppError):
     """A checkpoint cannot be read, or does not fit the network."""
+
+
+def first_line(error: BaseException) -> str:
+    """What *error* says in one line of at most 200 characters; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -13,11 +13,14 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import importlib.metadata
 import json
 import logging
 import re
+import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +28,11 @@ from typing import Any, Literal, get_args
 
 import platformdirs
 
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, printable
 from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
-from poseapp.engine.cuda import Gpu, find_gpu
+from poseapp.engine.driver import Gpu, find_gpu, too_old_because
 from poseapp.engine.files import model_file, writable
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -77,7 +80,8 @@ class Tensor:
 @dataclass(frozen=True)
 class PlanInfo:
     """The JSON beside a plan. ``difference_px`` from ONNX Runtime on the stored crops, None until a GPU has run it;
-    ``rejected`` why the plan was thrown away, or "".
+    ``rejected`` why the plan was thrown away, or ""; ``refused`` what was said when TensorRT would not load what it had
+    built, or "": such a plan stays, so that the next start tries it again in a moment and does not build another.
     """
 
     key: PlanKey
@@ -88,6 +92,7 @@ class PlanInfo:
     built_s: float
     difference_px: float | None = None
     rejected: str = ""
+    refused: str = ""
 
     def to_json(self) -> str:
         """Readable JSON."""
@@ -133,6 +138,7 @@ class PlanInfo:
             built_s=fields.number("built_s"),
             difference_px=None if nothing else fields.number("difference_px"),
             rejected=fields.text("rejected"),
+            refused=fields.text("refused") if "refused" in fields.content else "",
         )
 
 
@@ -159,21 +165,39 @@ def tensorrt() -> Any:
     for name in ("tensorrt", "tensorrt_rtx"):
         try:
             return importlib.import_module(name)
-        except (ImportError, OSError):  # OSError: the wheel is there, a library it needs is not
-            continue
+        except Exception:  # an OSError where a library is missing, a RuntimeError of another version's library, …
+            log.debug("%s cannot be imported", name, exc_info=True)
     return None
 
 
 def runtime_name(trt: Any) -> str:
     """Flavour and full version, such as "TensorRT-RTX 1.7.1.116"."""
-    flavour = "TensorRT-RTX" if trt.__name__.startswith("tensorrt_rtx") else "TensorRT"
-    return f"{flavour} {trt.__version__}"
+    return f"{'TensorRT-RTX' if is_rtx(trt) else 'TensorRT'} {trt.__version__}"
 
 
 def unserved_because(gpu: Gpu) -> str:
     """Why the installed TensorRT cannot serve *gpu*, in one line; "" when it can, or is not installed."""
     trt = tensorrt()
-    return "" if trt is None else _unserved(trt, gpu.name, f"{gpu.compute[0]}.{gpu.compute[1]}")
+    if trt is None:
+        return ""
+    too_old = too_old_because(gpu, runtime_name(trt), built_for_cuda(trt.__name__))
+    return too_old or _unserved(trt, gpu.name, f"{gpu.compute[0]}.{gpu.compute[1]}")
+
+
+@functools.cache
+def built_for_cuda(module: str) -> int:
+    """The major version of CUDA that the installed *module* ("tensorrt" or "tensorrt_rtx") was built for; 0 where not told.
+
+    Its wheels say so in their names: tensorrt_cu12_libs, tensorrt_rtx_cu13.
+    """
+    name = re.compile(rf"{module}_cu(\d+)(_libs|_bindings)?")
+    named = (name.fullmatch(str(d.metadata["Name"]).lower().replace("-", "_")) for d in importlib.metadata.distributions())
+    return max((int(found[1]) for found in named if found), default=0)
+
+
+def is_rtx(trt: Any) -> bool:
+    """Whether *trt* is TensorRT for RTX. It has no convolutions in INT8: a plan of that precision is larger and not faster."""
+    return bool(trt.__name__.startswith("tensorrt_rtx"))
 
 
 def _unserved(trt: Any, gpu: str, compute: str) -> str:
@@ -190,13 +214,18 @@ def _sm(compute: str) -> str:
     return f"SM{compute.replace('.', '')}"
 
 
-def make_logger(trt: Any) -> Any:
-    """A logger for TensorRT that keeps its errors in ``errors`` and hands the rest to logging."""
+@functools.cache
+def logger() -> Any:
+    """The logger of this process for TensorRT: keeps its last errors in ``errors`` and hands the rest to logging.
 
-    class Logger(trt.ILogger):  # type: ignore[misc]  # the module is known at run time only
+    TensorRT takes one a process, the first, and needs it as long as anything of it lives: so it is never freed.
+    """
+    trt = tensorrt()
+
+    class Logger(trt.ILogger):  # type: ignore[misc,name-defined]  # the module is known at run time only
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.errors: list[str] = []
+            self.errors: deque[str] = deque(maxlen=50)
 
         def log(self, severity: Any, message: str) -> None:
             if severity <= trt.ILogger.ERROR:
@@ -204,6 +233,11 @@ def make_logger(trt: Any) -> Any:
             log.debug("TensorRT: %s", message)
 
     return Logger()
+
+
+def last_word() -> str:
+    """What TensorRT logged last as an error, in one line; "" when nothing."""
+    return _one_line([logger().errors[-1]]) if tensorrt() is not None and logger().errors else ""
 
 
 def profiles_for(batch: int) -> tuple[Shapes, ...]:
@@ -224,6 +258,14 @@ def precision_for(spec: ModelSpec, asked: str = "auto") -> Precision:
     raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {asked!r}.")
 
 
+def not_offered_because(precision: Precision) -> str:
+    """Why the installed TensorRT does not run *precision*, in one line; "" when it does."""
+    trt = tensorrt()
+    if precision == "int8" and trt is not None and is_rtx(trt):
+        return "TensorRT for RTX has no convolutions in INT8: FP16 is faster there."
+    return ""
+
+
 def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gpu: Gpu) -> PlanKey:
     """The key of the plan that is wanted. Raises ModelError when there is no such model, EngineError without TensorRT."""
     trt = tensorrt()
@@ -241,8 +283,13 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
         precision=precision,
         input_hw=spec.input_hw,
         profiles=profiles_for(batch),
-        flags=("strongly typed", "no TF32"),
+        flags=("strongly typed", "no TF32", *(("user allocation",) if _user_allocation(trt) is not None else ())),
     )
+
+
+def _user_allocation(trt: Any) -> Any:
+    """TensorRT for RTX may allocate while it runs, which no graph can capture, unless its plan was built with this flag."""
+    return getattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None)
 
 
 def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, PlanInfo]:
@@ -252,15 +299,15 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     """
     begun = time.monotonic()
     trt, who = tensorrt(), f"{onnx.parent.name} {key.precision.upper()}"
-    logger = make_logger(trt)
-    builder = trt.Builder(logger)
+    logger().errors.clear()
+    builder = trt.Builder(logger())
     _reported(progress, who, 0.0)
     # Since TensorRT 11 every network is strongly typed, and the flag is to go.
     typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     network = builder.create_network(0 if typed is None else 1 << int(typed))
-    parser = trt.OnnxParser(network, logger)
+    parser = trt.OnnxParser(network, logger())
     if not parser.parse(onnx.read_bytes()):
-        why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or logger.errors)
+        why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or list(logger().errors))
         raise EngineError(f"{who}: {key.runtime} cannot read {onnx.name} ({why}). Export it with this version of the app.")
     inputs = tuple(_tensor(network.get_input(i)) for i in range(network.num_inputs))
     outputs = tuple(_tensor(network.get_output(i)) for i in range(network.num_outputs))
@@ -269,6 +316,8 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
         raise EngineError(f"{who}: expected one input crops {shape} uint8, got {inputs}. Export it with this version of the app.")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
+    if _user_allocation(trt) is not None:
+        config.set_flag(_user_allocation(trt))
     if hasattr(config, "set_compute_capability"):  # TensorRT for RTX; the other builds for the GPU that is there
         unserved = _unserved(trt, key.gpu, key.compute)
         if unserved:
@@ -279,19 +328,41 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
         profile = builder.create_optimization_profile()
         profile.set_shape("crops", *((n, *shape[1:]) for n in (shapes.smallest, shapes.tuned, shapes.largest)))
         if config.add_optimization_profile(profile) < 0:
-            raise EngineError(f"{who}: {key.runtime} refuses batches {shapes} ({_one_line(logger.errors)}).")
+            raise EngineError(f"{who}: {key.runtime} refuses batches {shapes} ({_one_line(list(logger().errors))}).")
     monitor = _make_monitor(trt, lambda share: progress(f"building {who}", _PARSED + (1 - _PARSED) * share))
     config.progress_monitor = monitor
-    serialised = builder.build_serialized_network(network, config)
+    with _timings_kept(config, key):
+        serialised = builder.build_serialized_network(network, config)
     if monitor.error is not None:
         raise monitor.error
     if monitor.cancelled:
         raise EngineError(f"{who}: building cancelled.")
     if serialised is None:
-        raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(logger.errors)}).")
+        raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(list(logger().errors))}).")
     content = bytes(serialised)
     info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
     return content, info
+
+
+@contextlib.contextmanager
+def _timings_kept(config: Any, key: PlanKey) -> Iterator[None]:
+    """What the full TensorRT measures of its kernels is kept between builds, by GPU and version; RTX measures nothing."""
+    if hasattr(config, "set_compute_capability") or not hasattr(config, "create_timing_cache"):
+        yield
+        return
+    path = default_cache_dir() / f"{_card(key.gpu)}.{re.sub(r'[^0-9.]', '', key.runtime)}.timings"
+    before = b""
+    with contextlib.suppress(OSError):  # none yet
+        before = path.read_bytes()
+    cache = config.create_timing_cache(before) or config.create_timing_cache(b"")  # a damaged one is refused
+    if cache is not None:
+        config.set_timing_cache(cache, ignore_mismatch=False)
+    yield
+    with contextlib.suppress(OSError):  # it only saves time
+        cache = config.get_timing_cache()
+        if cache is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, bytes(cache.serialize()))
 
 
 class BuildShare:
@@ -379,9 +450,12 @@ def default_cache_dir() -> Path:
 
 def plan_path(folder: Path, key: PlanKey, cache_dir: Path | None = None) -> Path:
     """Where the plan for *key* lies: one file for each GPU model, flavour, precision and largest batch."""
-    card = re.sub(r"[^a-z0-9]+", "-", key.gpu.lower()).strip("-")
     flavour = "rtx" if key.runtime.startswith("TensorRT-RTX") else "trt"
-    return plans_dir(folder, cache_dir) / f"{card}.{flavour}.{key.precision}.b{key.profiles[-1].largest}.plan"
+    return plans_dir(folder, cache_dir) / f"{_card(key.gpu)}.{flavour}.{key.precision}.b{key.profiles[-1].largest}.plan"
+
+
+def _card(gpu: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
 
 
 def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
@@ -390,6 +464,11 @@ def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
         return folder
     mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
+
+
+def jit_path(plan: Path) -> Path:
+    """What TensorRT for RTX compiled of *plan* when it ran, beside it."""
+    return plan.with_name(f"{plan.name}.jit")
 
 
 def info_path(plan: Path) -> Path:
@@ -478,33 +557,43 @@ def ensure_plan(
     """The plan for *gpu*: the one that is there when it is good, else a new one, written under its name at once.
 
     *accepts* tries to deserialise; a plan it refuses is built again. *rebuild* builds in any case. One process builds
-    at a time, and others wait for it and take what it made. Raises EngineError when it cannot be built or written, when
-    *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
+    on a GPU at a time, and others wait for it and take what it made. Raises EngineError when it cannot be built or written,
+    when *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
     """
     key = make_key(folder, spec, precision, batch, gpu)
     path = plan_path(folder, key, cache_dir)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(path.parent, f"{spec.name} {precision.upper()}", progress):
+        with _only_one(_lock_file(key, cache_dir), f"{spec.name} {precision.upper()}", progress):
             reason = "asked for" if rebuild else stale_because(path, key)
             if not reason:
-                content = path.read_bytes()
+                content, info = path.read_bytes(), read_info(path)
                 if accepts(content):
-                    return Plan(path, read_info(path), content, "")
+                    return Plan(path, info, content, "")
+                if info.refused:
+                    raise EngineError(f"{info.refused} {_again(spec, precision)}")
                 reason = f"{key.runtime} refuses it"
             elif not rebuild and (rejected := _rejected(path, key)):
-                raise EngineError(f"{rejected} Build it again with: poseapp models build {spec.name} --precision {precision}")
+                raise EngineError(f"{rejected} {_again(spec, precision)}")
             log.info("%s: building the plan: %s", path.name, reason)
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
             content, info = build_plan(model_file(folder, spec, precision), key, heard)
-            if not accepts(content):
-                raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
+            jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
             atomic_write(path, content)
             atomic_write(info_path(path), info.to_json().encode())
+            if not accepts(content):
+                said = f" ({last_word()})" if last_word() else ""
+                refused = printable(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}{said}.")
+                atomic_write(info_path(path), dataclasses.replace(info, refused=refused).to_json().encode())
+                raise EngineError(refused)
             return Plan(path, info, content, reason)
     except OSError as error:
         why = error.strerror or str(error)
         raise EngineError(f"{path}: the plan cannot be written or read ({why}). Free some space, or mend the folder.") from None
+
+
+def _again(spec: ModelSpec, precision: Precision) -> str:
+    return f"Build it again with: poseapp models build {spec.name} --precision {precision}"
 
 
 def read_info(path: Path) -> PlanInfo:
@@ -597,10 +686,16 @@ def _old_because(
     return ""
 
 
+def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
+    """What whoever builds on the GPU holds: two builds at once would time each other's kernels, and fill its memory."""
+    cache = cache_dir or default_cache_dir()
+    return (cache if writable(cache, make=True) else Path(tempfile.gettempdir())) / f"{_card(key.gpu)}.lock"
+
+
 @contextlib.contextmanager
-def _only_one(folder: Path, who: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock of *folder*, which the system gives back when a process dies; waiting can be cancelled."""
-    with (folder / ".plans.lock").open("a+b") as file:
+def _only_one(path: Path, who: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock at *path*, which the system gives back when a process dies; waiting can be cancelled."""
+    with path.open("a+b") as file:
         while not try_lock(file):
             if not progress(f"{who}: another process is building", 0.0):
                 raise EngineError(f"{who}: building cancelled.")

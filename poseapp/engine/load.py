@@ -11,8 +11,8 @@ import numpy as np
 from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices
-from poseapp.engine.base import Backend, Engine, Output, Progress
+from poseapp.engine import choice, devices, driver
+from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
 from poseapp.engine.files import missing, model_file
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
@@ -101,10 +101,12 @@ def load_engine(
     for name in _gpus(device):
         lacking = devices.unavailable(name)
         if lacking:
-            reason = reason or (lacking if device == name else "")
+            # "auto" on a machine without a GPU asked for nothing else than the CPU
+            reason = reason or (lacking if device == name or driver.has_gpu() else "")
             continue
         try:
-            return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
+            with foreign_errors(f"{spec.name}: {name}"):
+                return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
         except ModelError as error:
             if hearing.cancelled:
                 raise
@@ -189,7 +191,10 @@ def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress
         return TorchEngine(folder, spec, precision)
     from poseapp.engine import build, trt
 
-    return trt.TrtEngine(folder, spec, build.precision_for(spec, precision), progress=progress)
+    wanted = build.precision_for(spec, precision)
+    reason = build.not_offered_because(wanted)
+    engine = trt.TrtEngine(folder, spec, build.precision_for(spec) if reason else wanted, progress=progress)
+    return Instead(engine, reason) if reason else engine
 
 
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
@@ -198,7 +203,8 @@ def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) 
     from poseapp.engine import build
 
     try:
-        return not build.is_fresh(folder, spec, build.precision_for(spec, precision))
+        wanted = build.precision_for(spec, precision)
+        return not build.is_fresh(folder, spec, build.precision_for(spec) if build.not_offered_because(wanted) else wanted)
     except ModelError:
         return False  # loading says what is wrong
 
@@ -232,7 +238,7 @@ def _open_cpu(
 def _warm(engine: Engine, folder: Path) -> Engine:
     try:
         warm_up(engine, folder / "model.onnx")
-    except ModelError:
+    except BaseException:
         engine.close()
         raise
     return engine

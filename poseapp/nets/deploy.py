@@ -61,10 +61,13 @@ class Normalise(nn.Module):
 
     mean: Tensor
     std: Tensor
+    rgb: Tensor
 
     def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD, bgr: bool = False) -> None:
         super().__init__()
         self.bgr = bgr
+        # Indices lie where the pixels are: a list would be copied up at each call, which no CUDA graph can capture.
+        self.register_buffer("rgb", torch.tensor([2, 1, 0]), persistent=False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
@@ -72,7 +75,7 @@ class Normalise(nn.Module):
         # The cast comes first: TensorRT can do nothing else with uint8.
         x = crops.to(self.mean.dtype).permute(0, 3, 1, 2)  # (N, 3, H, W)
         if not self.bgr:
-            x = x[:, [2, 1, 0]]
+            x = x.index_select(1, self.rgb)
         return (x - self.mean) / self.std
 
 
@@ -222,7 +225,7 @@ class Deploy(nn.Module):
         pixels = self.normalise(crops)  # (N, 3, H, W)
         maps = self._maps(pixels)  # (N, K, h, w), with fields (N, K + 2 L, h, w)
         if self.flip is not None:
-            back = self._maps(pixels.flip(3))[:, self.flip_index].flip(3)
+            back = self._maps(pixels.flip(3)).index_select(1, self.flip_index).flip(3)
             if self.fields:
                 back = back * self.flip_sign
             if self.flip.mapping == "stride":

@@ -33,6 +33,7 @@ from poseapp.train.annotations import load_json, parse_annotations
 from poseapp.train.evaluate import Predictor
 from poseapp.train.loader import tell_once
 from poseapp.train.people import BOX_PADDING, Person, person_of, usable
+from poseapp.train.votes import load_votes, with_votes
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -252,6 +253,27 @@ def clean(
         table.add_row(name, f"{2 * swaps[name]:,}", f"{far[name]:,}")
     plain_console().print(table)
     typer.echo(f"Written to {out}")
+
+
+@app.command()
+def votes(
+    annotations: Annotations,
+    out: Out,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="An .npz file with ids (N,) and votes (N, networks, 17, 3): x, y in px and score.", show_default=False),
+    ] = None,
+    mend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Mend labels in pictures whose names begin so, where all networks contradict them.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write ANNOTATIONS to the file OUT with the joints that networks agree on, and a weight for each label."""
+    better, counts = with_votes(load_json(annotations), load_votes(votes) if votes else {}, tuple(mend or ()))
+    _write(out, better)
+    typer.echo(f"{counts.filled:,} joints filled in, {counts.swapped:,} swapped, {counts.replaced:,} replaced. Written to {out}")
 
 
 def _open(path: Path, scratch: Path) -> Engine:
