@@ -88,7 +88,7 @@ def train_command(
     On several GPUs: torchrun --nproc-per-node=8 main.py train …
     """
     if check:
-        check_sets(data or [])
+        check_sets(data or [], recipe)
         return
     require_torch()
     from poseapp.train.recipes import RECIPES, override
@@ -97,13 +97,12 @@ def train_command(
         for known in RECIPES.values():
             typer.echo(f"{known.name:22} {known.input_hw[0]}×{known.input_hw[1]} {known.skeleton.name:12} {known.paper}")
         return
-    if recipe not in RECIPES:
-        raise DataError(f"recipe {recipe!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+    chosen = recipe_called(recipe)
     if not data:
         raise DataError("training: no data. Give a set's folder with --data.")
     changes = dict(part.partition("=")[::2] for part in set_ or [])
     with process_group(device) as (place, rank, processes):
-        chosen = override(RECIPES[recipe], changes)
+        chosen = override(chosen, changes)
         folder = out or Path("runs") / recipe
         if (folder / "last.pt").exists() and not resume:
             raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
@@ -118,6 +117,16 @@ def train_command(
             if resident:
                 people = hold(people, chosen, place)
             run_training(chosen, people, validation, folder, how, changes)
+
+
+def recipe_called(name: str) -> Recipe:
+    """The recipe of that name; DataError where there is none, or no torch."""
+    require_torch()
+    from poseapp.train.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise DataError(f"recipe {name!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+    return RECIPES[name]
 
 
 @contextmanager
@@ -339,17 +348,21 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def check_sets(data: list[str]) -> None:
-    """Report on every label and picture of the train and val parts of each set; exits with 1 when training would refuse."""
+def check_sets(data: list[str], recipe: str) -> None:
+    """Report on every label and picture of the train and val parts of each set; exits with 1 when training would refuse.
+
+    What *recipe* asks for counts, or without one what most recipes do.
+    """
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from poseapp.train.annotations import NOTED, REFUSED, SKIPPED
+    from poseapp.train.annotations import FEW, NOTED, REFUSED, SKIPPED
     from poseapp.train.check import check_set
     from poseapp.train.sets import find_set
 
     if not data:
         raise DataError("check: no data. Give a set's folder with --data.")
+    least = recipe_called(recipe).min_joints if recipe else FEW
     console = plain_console()
     refused = False
     for where in data:
@@ -366,7 +379,7 @@ def check_sets(data: list[str]) -> None:
                 def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
                     bar.update(task, completed=done, total=total)
 
-                report = check_set(part.annotations, part.images, show, part.split)
+                report = check_set(part.annotations, part.images, show, part.split, least if part.split == "train" else 1)
             refused |= report.refused
             table = Table(
                 title=f"{part.annotations}: {report.people:,} people in {report.pictures:,} pictures", title_justify="left"

@@ -21,11 +21,16 @@ EXAMPLES = 5  # named for each kind of finding
 
 @dataclass
 class Report:
-    """The findings by kind, those of train/annotations.py: how many, and a few by name. ``people`` can be trained on."""
+    """The findings by kind, those of train/annotations.py: how many, and a few by name.
+
+    ``people`` can be trained on, ``enough`` of them by a recipe that asks for ``least`` labelled joints.
+    """
 
     annotations: Path
+    least: int = FEW
     pictures: int = 0
     people: int = 0
+    enough: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)  # labels by joint
@@ -48,12 +53,14 @@ def check_set(
     images: Path,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
     split: str = "train",
+    least: int = FEW,
 ) -> Report:
     """Look at every annotation and decode every picture of a set. Never raises for what it finds in it.
 
-    *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at.
+    *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at;
+    *least* how many labelled joints the recipe asks for.
     """
-    report = Report(annotations)
+    report = Report(annotations, least)
     part = LabelledSet(annotations, images, split)
     try:
         if part.format == "coco":
@@ -62,8 +69,8 @@ def check_set(
             _check_people(report, part, on_picture)
     except DataError as error:
         report.add("format", str(error))
-    if report.people == report.counts["few labels"] and "format" not in report.counts:
-        report.add("nobody", annotations.name)  # with as many labels as most recipes ask for
+    if not report.enough and "format" not in report.counts:
+        report.add("nobody", annotations.name)
     return report
 
 
@@ -163,6 +170,7 @@ def _look(item: tuple[int, Path]) -> tuple[int, str, tuple[int, int] | None]:
 def _count(report: Report, name: str, known: NDArray[np.bool_]) -> None:
     """Count a person with the labels *known* (k,)."""
     report.people += 1
+    report.enough += int(np.count_nonzero(known) >= report.least)
     if np.count_nonzero(known) < FEW:
         report.add("few labels", name)
 

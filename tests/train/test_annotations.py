@@ -267,6 +267,13 @@ def test_a_picture_that_nobody_needs_may_be_missing(written: Set) -> None:
     assert len(people(path)) == 4
 
 
+def test_a_recipe_says_how_many_labels_are_enough(written: Set) -> None:
+    path = written(every("keypoints", lambda v: v[:9] + [0] * 42))
+    assert check_set(path, path.parent / "images").refused
+    assert not check_set(path, path.parent / "images", least=1).refused
+    assert len(read_coco(path, path.parent / "images", COCO_17, 1)) == 4
+
+
 def test_people_without_labels_stay_in_whole_pictures(written: Set) -> None:
     path = written(first(keypoints=[0.1, 0.2, 2] * 17))
     pictures = read_pictures(LabelledSet(path, path.parent / "images", "train"), COCO_17)
