@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 import cv2
 import psutil
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import poseapp
 from poseapp import cli_models, cli_train, resources
 from poseapp.cli_help import PlainCommand, PlainGroup
 from poseapp.cli_options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
-from poseapp.core.errors import PoseAppError
+from poseapp.console import description, plain_console, print_anything
+from poseapp.core.errors import PoseAppError, printable
 from poseapp.core.types import People
 from poseapp.engine.load import default_engines_dir, find_model
 
@@ -37,7 +37,7 @@ app = typer.Typer(
     help="Live human pose from a camera or a clip. Without a command the window opens. "
     "`poseapp COMMAND --help` tells more of each.",
 )
-console = Console(stderr=True, highlight=False)
+console = plain_console(stderr=True)
 
 DEMO = resources.asset("demo.mp4")
 # Debian's packages that Qt needs to open a window; .ci/system-packages has them with what is in each.
@@ -158,7 +158,7 @@ def bench(
         first, last = result.memory_mb[0], result.memory_mb[-1]
         print(f"memory {first:.0f} MB after the first minute, {last:.0f} MB at the end: {result.growth_mb:+.1f} MB")
         return
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar:
+    with Progress(description(), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
         if mediapipe is not None:
             from poseapp.live.bench_mediapipe import compare
@@ -295,7 +295,7 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
     ready: float | None = None
     latencies: list[float] = []
     first_pose_s: float | None = None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     session.start_recording(RecordOptions(out))
     session.start()
     try:
@@ -359,6 +359,7 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status. Every error is one line; --debug adds the traceback."""
+    print_anything()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv  # wherever it stands
     argv = [argument for argument in argv if argument != "--debug"]
@@ -382,7 +383,7 @@ def main(arguments: list[str] | None = None) -> int:
             logging.getLogger(__name__).exception("poseapp failed")
         known = isinstance(error, PoseAppError)
         text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
-        print(f"poseapp: {text}", file=sys.stderr)
+        print(f"poseapp: {printable(text)}", file=sys.stderr)
         return 1
 
 

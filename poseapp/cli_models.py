@@ -19,7 +19,6 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     TaskProgressColumn,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -29,6 +28,7 @@ from rich.table import Table
 from poseapp import resources
 from poseapp.cli_help import PlainCommand, PlainGroup
 from poseapp.cli_options import EnginesDir
+from poseapp.console import description, plain_console
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
@@ -89,8 +89,8 @@ def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
             source = f"{one.data}{f', {one.figure}' if one.figure else ''}"
             table.add_row(name, one.family, f"{h}×{w}", one.skeleton.name, *numbers, source, one.licence, "to fetch")
     # A pipe has no width: rich would fold everything into 80 columns.
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=260)
+    console = plain_console()
+    console = console if console.is_terminal else plain_console(width=260)
     console.print(table)
     if resources.installed():
         console.print(f"Your own models: {store_folders(engines_dir)[0]}. One of a bundled name is used in its place.")
@@ -111,7 +111,7 @@ def time_command(
     for title in ("ms a crop", "moves joints by"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    with building(Console(stderr=True, highlight=False)) as progress:
+    with building(plain_console(stderr=True)) as progress:
         for model in models:
             assert model.spec is not None, "others were refused or left out"
             among = choice.options(model.spec)
@@ -120,7 +120,7 @@ def time_command(
             for timing in timings:
                 figures = (f"{timing.ms:.1f}", f"{timing.px:.2f} px") if math.isfinite(timing.ms) else ("cannot run", "")
                 table.add_row(model.name, str(timing.option), *figures, "taken" if timing.option == best else "")
-    Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 @models_app.command("import", cls=PlainCommand)
@@ -188,7 +188,7 @@ def import_command(
         _choice("--decode", decode, get_args(Decode)), sigma, flip, fp16, replace, data, licence,
     )  # fmt: skip
     spec, loaded = import_file(file, arch, model_name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True)
     if loaded.extra:
         console.print(
             f"{file}: {len(loaded.extra)} names are not part of {arch} and were left out ({', '.join(loaded.extra[:3])} …)"
@@ -222,8 +222,8 @@ def quantise_command(
         + (["--limit", str(limit)] if limit else [])
         + (["--engines-dir", str(engines_dir)] if engines_dir != default_engines_dir() else [])
     )
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn())
+    console = plain_console(stderr=True, soft_wrap=True)
+    columns = (description(), BarColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
         with to_change(find_model(engines_dir, name).folder) as folder:
@@ -249,7 +249,7 @@ def halve_command(
 
     with to_change(find_model(engines_dir, name).folder) as folder:
         px = halve(folder)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True, soft_wrap=True)
     console.print(f"{folder / 'model.fp16.onnx'}: joints move by {px:.3f} px on the stored crops")
 
 
@@ -268,12 +268,12 @@ def fetch_command(
         raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
     from poseapp.nets.importing import fetch
 
-    console = Console(stderr=True, highlight=False)
+    console = plain_console(stderr=True)
     console.print(f"{one.url}\nlicence of the weights: {one.licence}")
     if not one.sha256:
         console.print("its authors published no hash: the file cannot be checked, and only plain weights are read from it")
     bar = Progress(
-        TextColumn("{task.description}"),
+        description(),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -312,7 +312,7 @@ def build_command(
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True, soft_wrap=True)
     with building(console) as progress:
         engine = trt.TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)
     plan, difference = engine.plan, engine.difference_px
@@ -332,7 +332,7 @@ def prune_command(
     gpu = find_gpu()
     folders = [(model.folder, model.spec) for model in list_models(engines_dir)]
     removed = prune(folders, None if isinstance(gpu, str) else gpu, everything)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True, soft_wrap=True)
     for one in removed:
         console.print(f"{one.path}: {one.because}")
     console.print(f"{len(removed)} files removed, {sum(one.nbytes for one in removed) / 1e6:.1f} MB.")
@@ -346,7 +346,7 @@ def building(console: Console) -> Iterator[BuildProgress]:
     """
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (description(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=1.0)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poseapp.cli_help import PlainCommand
+from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def train_command(
     On several GPUs: torchrun --nproc-per-node=8 main.py train …
     """
     if check:
-        check_sets(data or [])
+        check_sets(data or [], recipe)
         return
     require_torch()
     from poseapp.train.recipes import RECIPES, override
@@ -129,13 +130,12 @@ def train_command(
         for known in RECIPES.values():
             typer.echo(f"{known.name:22} {known.input_hw[0]}×{known.input_hw[1]} {known.skeleton.name:12} {known.paper}")
         return
-    if recipe not in RECIPES:
-        raise DataError(f"recipe {recipe!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+    chosen = recipe_called(recipe)
     if not data:
         raise DataError("training: no data. Give a set's folder with --data.")
     changes = dict(part.partition("=")[::2] for part in set_ or [])
     with process_group(device) as (place, rank, processes):
-        chosen = override(RECIPES[recipe], changes)
+        chosen = override(chosen, changes)
         folder = out or Path("runs") / recipe
         if (folder / "last.pt").exists() and not resume:
             raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
@@ -152,15 +152,24 @@ def train_command(
             run_training(chosen, people, validation, folder, how, changes)
 
 
+def recipe_called(name: str) -> Recipe:
+    """The recipe of that name; DataError where there is none, or no torch."""
+    require_torch()
+    from poseapp.train.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise DataError(f"recipe {name!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
 @contextmanager
 def warnings_shown(rank: int) -> Iterator[None]:
     """Inside, what a training warns of, such as a picture that cannot be read, is printed above the progress bar."""
-    from rich.console import Console
     from rich.logging import RichHandler
 
     logger = logging.getLogger("poseapp.train")
     before = logger.level, logger.propagate
-    handler = RichHandler(console=Console(stderr=True, quiet=rank > 0, highlight=False), show_path=False, show_level=False)
+    handler = RichHandler(console=plain_console(stderr=True, quiet=rank > 0), show_path=False, show_level=False)
     logger.addHandler(handler)
     logger.setLevel(min(logging.WARNING, logging.getLogger().level))
     logger.propagate = False
@@ -261,7 +270,6 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequenc
 
 def hold(people: Items, recipe: Recipe, device: str) -> Items:
     """*people* decoded in the memory of *device*, under a progress bar."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from poseapp.train.people import Person
@@ -269,10 +277,10 @@ def hold(people: Items, recipe: Recipe, device: str) -> Items:
 
     if not isinstance(people, list) or not isinstance(people[0], Person):
         raise DataError(f"{recipe.name}: --resident holds people from folders of pictures alone. Leave it out.")
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=plain_console(stderr=True), transient=True) as bar:
         task = bar.add_task("decoding pictures", total=None)
         held = Resident(people, recipe, device, lambda done, total: bar.update(task, completed=done, total=total))
-    Console(stderr=True).print(f"{len(held):,} people held on {device}: {held.bytes / 2**30:.2f} GiB")
+    plain_console(stderr=True).print(f"{len(held):,} people held on {device}: {held.bytes / 2**30:.2f} GiB")
     return held
 
 
@@ -281,15 +289,14 @@ def run_training(
 ) -> None:
     """Train under a progress bar, with curves and TensorBoard's files in *folder*."""
     import torch
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     from poseapp.train.distil import load_teacher
     from poseapp.train.loop import Options, train
     from poseapp.train.monitor import Monitor
     from poseapp.train.task import task_of
 
-    console = Console(stderr=True, quiet=how.rank > 0)
+    console = plain_console(stderr=True, quiet=how.rank > 0)
     console.print(
         f"{recipe.name}: {len(people):,} {task_of(recipe).items} to train on, {len(validation):,} to validate on; "
         f"{how.device}, run in {folder}"
@@ -320,7 +327,7 @@ def run_training(
         )
         columns = (
             BarColumn(),
-            TextColumn("{task.description}"),
+            description(),
             TimeElapsedColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
@@ -374,18 +381,22 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def check_sets(data: list[str]) -> None:
-    """Report on every label and picture of the train and val parts of each set; exits with 1 when training would refuse."""
-    from rich.console import Console
+def check_sets(data: list[str], recipe: str) -> None:
+    """Report on every label and picture of the train and val parts of each set; exits with 1 when training would refuse.
+
+    What *recipe* asks for counts, or without one what most recipes do.
+    """
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from poseapp.train.check import NOTED, REFUSED, SKIPPED, check_set
+    from poseapp.train.annotations import FEW, NOTED, REFUSED, SKIPPED
+    from poseapp.train.check import check_set
     from poseapp.train.sets import find_set
 
     if not data:
         raise DataError("check: no data. Give a set's folder with --data.")
-    console = Console()
+    least = recipe_called(recipe).min_joints if recipe else FEW
+    console = plain_console()
     refused = False
     for where in data:
         found = [find_set(where, "train")]
@@ -395,13 +406,13 @@ def check_sets(data: list[str]) -> None:
             with suppress(DataError):
                 found.append(find_set(where, "val"))
         for part in found:
-            with Progress(console=Console(stderr=True), transient=True) as bar:
+            with Progress(console=plain_console(stderr=True), transient=True) as bar:
                 task = bar.add_task("pictures", total=None)
 
                 def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
                     bar.update(task, completed=done, total=total)
 
-                report = check_set(part.annotations, part.images, show, part.split)
+                report = check_set(part.annotations, part.images, show, part.split, least if part.split == "train" else 1)
             refused |= report.refused
             table = Table(
                 title=f"{part.annotations}: {report.people:,} people in {report.pictures:,} pictures", title_justify="left"
@@ -522,13 +533,12 @@ def evaluate_with_progress(
     detector: Detector | None = None,
 ) -> Evaluation:
     """Evaluate under a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from poseapp.train.evaluate import evaluate
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
         task = progress.add_task("people", total=None)
 
         def advance(done: int, total: int) -> None:
@@ -545,7 +555,6 @@ def print_figures(
     """The figures, the errors by joint and the conventions, as tables."""
     import numpy as np
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from poseapp.core import metrics
@@ -555,7 +564,7 @@ def print_figures(
     def percent(value: float | None, digits: int = 1) -> str:
         return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}"
 
-    console = Console()
+    console = plain_console()
     f = result.figures
     top = Table(title=f"{engine.spec.name}: {f.people} people with five or more labelled joints")
     for names, values in (
@@ -714,10 +723,10 @@ def export_command(
         commands = dataclasses.replace(
             commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
         )
-        export_detector_command(checkpoint, folder, sections, about, annotations, images, commands)
+        export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
         typer.echo(f"Exported to {folder}")
         return
-    with in_place_of(folder) as made:
+    with in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec = export(checkpoint, made, sections, fp16)

@@ -17,7 +17,6 @@ import importlib.metadata
 import json
 import logging
 import re
-import sys
 import tempfile
 import threading
 import time
@@ -25,14 +24,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from poseapp import resources
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, printable
+from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
-from poseapp.engine.files import model_file, writable, write_whole
+from poseapp.engine.files import model_file, writable
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -99,18 +99,50 @@ class PlanInfo:
 
     @classmethod
     def from_json(cls, text: str) -> PlanInfo:
-        """The reverse; ValueError, TypeError or KeyError when it is anything else."""
-        content = json.loads(text)
-        key = content.pop("key")
-        profiles = tuple(Shapes(**one) for one in key.pop("profiles"))
-        height, width = key.pop("input_hw")
-        flags = tuple(key.pop("flags"))
-        inputs, outputs = (
-            tuple(Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in content.pop(name))
-            for name in ("inputs", "outputs")
+        """The reverse; EngineError when it is anything else."""
+        return cls._of(parse_json(text, EngineError))
+
+    @classmethod
+    def read(cls, path: Path) -> PlanInfo:
+        """What the file *path* holds. Raises OSError, and EngineError when it is anything else."""
+        return cls._of(read_json(path, EngineError))
+
+    @classmethod
+    def _of(cls, content: Any) -> PlanInfo:
+        fields = Fields(content, EngineError)
+        key = fields.object("key")
+        profiles = tuple(
+            Shapes(one.integer("smallest"), one.integer("tuned"), one.integer("largest")) for one in key.objects("profiles")
         )
-        plan_key = PlanKey(input_hw=(height, width), profiles=profiles, flags=flags, **key)
-        return cls(plan_key, inputs=inputs, outputs=outputs, **content)
+        precision = next((one for one in PRECISIONS if one == key.text("precision")), None)
+        if precision is None or not profiles:
+            raise EngineError(f"precision {key.text('precision')} with {len(profiles)} profiles")
+        nothing = fields.content.get("difference_px") is None
+        return cls(
+            PlanKey(
+                onnx_sha256=key.text("onnx_sha256"),
+                runtime=key.text("runtime"),
+                gpu=key.text("gpu"),
+                compute=key.text("compute"),
+                driver=key.text("driver"),
+                precision=precision,
+                input_hw=key.hw("input_hw"),
+                profiles=profiles,
+                flags=tuple(str(flag) for flag in key.array("flags")),
+            ),
+            plan_sha256=fields.text("plan_sha256"),
+            plan_bytes=fields.integer("plan_bytes"),
+            inputs=_tensors(fields, "inputs"),
+            outputs=_tensors(fields, "outputs"),
+            built_s=fields.number("built_s"),
+            difference_px=None if nothing else fields.number("difference_px"),
+            rejected=fields.text("rejected"),
+            refused=fields.text("refused") if "refused" in fields.content else "",
+        )
+
+
+def _tensors(fields: Fields, name: str) -> tuple[Tensor, ...]:
+    return tuple(Tensor(one.text("name"), one.integers("shape"), one.text("dtype")) for one in fields.objects(name))
 
 
 @dataclass(frozen=True)
@@ -329,7 +361,7 @@ def _timings_kept(config: Any, key: PlanKey) -> Iterator[None]:
         cache = config.get_timing_cache()
         if cache is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, bytes(cache.serialize()))
+            atomic_write(path, bytes(cache.serialize()))
 
 
 class BuildShare:
@@ -446,14 +478,12 @@ def info_path(plan: Path) -> Path:
 def stale_because(path: Path, key: PlanKey) -> str:
     """Why the plan at *path* cannot serve *key*, in one line; "" when it can."""
     try:
-        text = info_path(path).read_text(encoding="utf-8")
+        info = PlanInfo.read(info_path(path))
     except FileNotFoundError:
         return f"{info_path(path).name} is missing" if path.exists() else "there is none yet"
-    except (OSError, UnicodeDecodeError) as error:
-        return f"{info_path(path).name} cannot be read ({error})"
-    try:
-        info = PlanInfo.from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except OSError as error:
+        return f"{info_path(path).name} cannot be read ({error.strerror})"
+    except EngineError:
         return f"{info_path(path).name} is damaged"
     changed = _changed(info.key, key)
     if changed:
@@ -464,7 +494,7 @@ def stale_because(path: Path, key: PlanKey) -> str:
         size = path.stat().st_size
         if size != info.plan_bytes:
             return f"it is truncated (expected {info.plan_bytes} bytes, got {size})"
-        found = _sha256(path)
+        found = sha256_file(path)
     except FileNotFoundError:
         return "the file is gone"
     except OSError as error:
@@ -548,12 +578,12 @@ def ensure_plan(
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
             content, info = build_plan(model_file(folder, spec, precision), key, heard)
             jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
-            write_whole(path, content)
-            write_whole(info_path(path), info.to_json().encode())
+            atomic_write(path, content)
+            atomic_write(info_path(path), info.to_json().encode())
             if not accepts(content):
                 said = f" ({last_word()})" if last_word() else ""
-                refused = f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}{said}."
-                write_whole(info_path(path), dataclasses.replace(info, refused=refused).to_json().encode())
+                refused = printable(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}{said}.")
+                atomic_write(info_path(path), dataclasses.replace(info, refused=refused).to_json().encode())
                 raise EngineError(refused)
             return Plan(path, info, content, reason)
     except OSError as error:
@@ -566,26 +596,26 @@ def _again(spec: ModelSpec, precision: Precision) -> str:
 
 
 def read_info(path: Path) -> PlanInfo:
-    """The JSON beside the plan at *path*."""
-    return PlanInfo.from_json(info_path(path).read_text(encoding="utf-8"))
+    """The JSON beside the plan at *path*. Raises OSError and EngineError as ``PlanInfo.read`` does."""
+    return PlanInfo.read(info_path(path))
 
 
 def record_verified(plan: Plan, difference_px: float) -> None:
     """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
 
 
 def reject(plan: Plan, reason: str) -> None:
     """Throw the plan away, and keep why."""
     plan.path.unlink(missing_ok=True)
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
 
 
 def _rejected(path: Path, key: PlanKey) -> str:
     """Why a plan for exactly *key* was thrown away; "" when none was."""
     try:
         info = read_info(path)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return ""
     return info.rejected if info.key == key else ""
 
@@ -639,7 +669,7 @@ def _old_because(
         return "left over from a build that did not end" if old else ""
     try:
         info = read_info(plan)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return "nothing says what it was made for"
     if not plan.exists() and not info.rejected:
         return "its plan is gone"
@@ -655,18 +685,6 @@ def _old_because(
     return ""
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _digest(file)
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
     """What whoever builds on the GPU holds: two builds at once would time each other's kernels, and fill its memory."""
     cache = cache_dir or default_cache_dir()
@@ -677,40 +695,11 @@ def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
 def _only_one(path: Path, who: str, progress: Progress) -> Iterator[None]:
     """Hold the lock at *path*, which the system gives back when a process dies; waiting can be cancelled."""
     with path.open("a+b") as file:
-        while not _lock(file):
+        while not try_lock(file):
             if not progress(f"{who}: another process is building", 0.0):
                 raise EngineError(f"{who}: building cancelled.")
             time.sleep(0.1)
         try:
             yield
         finally:
-            _unlock(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+            unlock(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from poseapp import resources
-from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices, driver, thread_count
@@ -58,9 +58,9 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     for name, (folder, *hidden) in sorted(places.items()):
         hides = hidden[0] if hidden else None
         try:
-            models.append(StoredModel(name, folder, ModelSpec.read(folder / "model.json"), "", hides))
+            models.append(StoredModel(printable(name), folder, ModelSpec.read(folder / "model.json"), "", hides))
         except ModelError as error:
-            models.append(StoredModel(name, folder, None, str(error), hides))
+            models.append(StoredModel(printable(name), folder, None, str(error), hides))
     return models
 
 

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import EngineError, PoseAppError, first_line
+from poseapp.core.files import atomic_write
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import build, cuda, driver
 from poseapp.engine.base import Backend, Output, Progress, check_crops, foreign_errors
 from poseapp.engine.build import MAX_BATCH, Precision
 from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
-from poseapp.engine.files import write_whole
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
@@ -489,7 +489,7 @@ class TrtNetwork:
         with contextlib.suppress(OSError):  # it only saves time
             serialised = self._jit_cache.serialize()
             if serialised is not None:
-                write_whole(self._jit_path, bytes(serialised))
+                atomic_write(self._jit_path, bytes(serialised))
 
     def _why(self) -> str:
         return build.last_word() or "no reason given"

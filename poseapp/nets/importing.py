@@ -71,7 +71,7 @@ def fetch(
         data=entry.data, licence=entry.licence, figure=entry.figure, url=entry.url,
     )  # fmt: skip
     spec, _ = import_file(path, entry.arch, entry.name, engines_dir, wanted)
-    path.unlink()
+    path.unlink(missing_ok=True)
     return spec
 
 

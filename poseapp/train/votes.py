@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray
+from poseapp.train.annotations import parse_annotations
+from poseapp.train.picture_names import last_part
 
 FACE = 5  # nose, eyes and ears are the first of COCO's joints
 
@@ -113,26 +114,26 @@ def with_votes(
     Labels are mended in pictures whose names begin with one of *mendable*. Joints whose label says already that networks
     voted for it ("voted-17", "voted-face") count as votes do. Raises DataError on content that is not in COCO's format.
     """
+    annotations = parse_annotations(content, "votes", None).require()
+    if any(person.names != COCO_17.keypoints for person in annotations.people):
+        raise DataError("votes: expected a COCO keypoint file with 17 joints a person, in COCO's order.")
     out, total = copy.deepcopy(dict(content)), Counts()
-    try:
-        names = {image["id"]: str(image["file_name"]) for image in out["images"]}
-        for entry in out["annotations"]:
-            labels = np.asarray(entry["keypoints"], np.float32).reshape(COCO_17.k, 3)
-            side_px = max(entry["bbox"][2:])
-            weights = np.ones(COCO_17.k, np.float32)
-            if entry["id"] in votes and side_px > 1:
-                may_replace = names[entry["image_id"]].startswith(mendable) if mendable else False
-                labels, weights, counts = mend(labels, votes[entry["id"]], side_px, may_replace, rule)
-                for field in ("filled", "swapped", "replaced"):
-                    setattr(total, field, getattr(total, field) + getattr(counts, field))
-            kind = str(entry.get("labels", ""))
-            if "voted" in kind:
-                weights[: FACE if "voted-face" in kind else None] = rule.voted_weight
-            entry["keypoints"] = labels.astype(np.float64).round(2).ravel().tolist()
-            entry["num_keypoints"] = int(np.count_nonzero(labels[:, 2]))
-            entry["keypoint_weights"] = weights.astype(np.float64).round(3).tolist()
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"votes: expected a COCO keypoint file with 17 joints a person ({error!r}).") from None
+    for person in annotations.people:
+        entry = out["annotations"][person.index]
+        labels = np.nan_to_num(person.joints).astype(np.float32)
+        side_px = float(person.box[2:].max()) if person.box is not None else 0.0
+        weights = np.ones(COCO_17.k, np.float32)
+        if person.id in votes and side_px > 1:
+            may_replace = last_part(person.picture.name).startswith(mendable) if mendable else False
+            labels, weights, counts = mend(labels, votes[person.id], side_px, may_replace, rule)
+            for field in ("filled", "swapped", "replaced"):
+                setattr(total, field, getattr(total, field) + getattr(counts, field))
+        kind = str(entry.get("labels", ""))
+        if "voted" in kind:
+            weights[: FACE if "voted-face" in kind else None] = rule.voted_weight
+        entry["keypoints"] = labels.astype(np.float64).round(2).ravel().tolist()
+        entry["num_keypoints"] = int(np.count_nonzero(labels[:, 2]))
+        entry["keypoint_weights"] = weights.astype(np.float64).round(3).tolist()
     return out, total
 
 
@@ -141,8 +142,10 @@ def load_votes(path: Path) -> dict[int, FloatArray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             ids, votes = file["ids"], file["votes"]
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
-        raise DataError(f"{path}: expected an .npz file with ids and votes ({error}).") from None
+    except Exception as error:  # what a damaged file raises depends on where it is damaged
+        raise DataError(f"{path}: expected an .npz file with ids and votes ({type(error).__name__}).") from None
+    if ids.dtype.kind not in "iu" or votes.dtype.kind not in "fiu":
+        raise DataError(f"{path}: expected whole numbers as ids and numbers as votes, got {ids.dtype} and {votes.dtype}.")
     if votes.ndim != 4 or votes.shape[2:] != (COCO_17.k, 3) or ids.shape != votes.shape[:1]:
         raise DataError(f"{path}: expected votes (N, networks, 17, 3) for N ids, got {votes.shape} for {ids.shape}.")
     return {int(i): v for i, v in zip(ids, votes.astype(np.float32), strict=True)}

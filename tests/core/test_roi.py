@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core import roi
-from poseapp.core.roi import FOLLOW, Follower, body_extent, detected_region, is_person, search_boxes
+from poseapp.core.roi import FOLLOW, Follower, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from poseapp.core.errors import ModelError
-from poseapp.engine.files import replacing, writable, write_whole
+from poseapp.core.files import atomic_write
+from poseapp.engine.files import replacing, writable
 
 
 def test_new_files_take_their_places_at_the_end_model_json_last(tmp_path: Path) -> None:
@@ -72,11 +73,11 @@ def test_whether_a_folder_can_be_written_is_tried(tmp_path: Path) -> None:
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_whole(tmp_path / "one", b"content")
+    atomic_write(tmp_path / "one", b"content")
     assert (tmp_path / "one").read_bytes() == b"content"
     (tmp_path / "two").mkdir()
     with pytest.raises(OSError, match="two"):
-        write_whole(tmp_path / "two", b"content")
+        atomic_write(tmp_path / "two", b"content")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
