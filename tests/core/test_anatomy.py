@@ -1,0 +1,84 @@
+"""Joints that no body can have there are found, and those of real poses are left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from poseapp.core.anatomy import implausible
+from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton, joints_in
+from poseapp.core.types import FloatArray
+from poseapp.live.source import SyntheticSource
+
+HW = (720, 1280)
+TRUTH = SyntheticSource(HW).truth(0.4)
+ALL = np.ones(17, np.bool_)
+LEFT_WRIST, LEFT_KNEE, LEFT_ANKLE = 9, 13, 15
+
+
+def changed(k: int, at: FloatArray | tuple[float, float]) -> FloatArray:
+    xy = TRUTH.astype(np.float32).copy()
+    xy[k] = at
+    return xy
+
+
+@pytest.mark.parametrize("t", np.linspace(0, 6, 25).tolist())
+def test_a_body_that_moves_is_left_alone(t: float) -> None:
+    assert not implausible(COCO_17, SyntheticSource(HW).truth(t), ALL, HW).any()
+
+
+def test_an_ankle_on_a_hand_is_wrong_and_nothing_else_is() -> None:
+    raised = TRUTH[0] + np.array([60, -120], np.float32)
+    wrong = implausible(COCO_17, changed(LEFT_ANKLE, raised), ALL, HW)
+    assert np.flatnonzero(wrong).tolist() == [LEFT_ANKLE]
+
+
+@pytest.mark.parametrize(("times", "is_wrong"), [(0.2, False), (1.8, False), (3.0, True)])
+def test_limbs_may_look_short_but_not_far_too_long(times: float, is_wrong: bool) -> None:
+    shank = TRUTH[LEFT_ANKLE] - TRUTH[LEFT_KNEE]
+    wrong = implausible(COCO_17, changed(LEFT_ANKLE, TRUTH[LEFT_KNEE] + times * shank), ALL, (5000, 5000))
+    assert wrong[LEFT_ANKLE] == is_wrong
+    assert wrong.sum() == is_wrong
+
+
+def test_a_leg_that_leaves_the_picture_does_not_come_back() -> None:
+    """As long as a shank is, but the knee is below the picture and the ankle above it."""
+    down = TRUTH + np.array([0, HW[0] + 8 - TRUTH[LEFT_KNEE, 1]], np.float32)
+    up = down.copy()
+    up[LEFT_ANKLE] = down[LEFT_KNEE] + np.array([60, -150], np.float32)
+    assert np.flatnonzero(implausible(COCO_17, up, ALL, HW)).tolist() == [LEFT_ANKLE]
+    assert not implausible(COCO_17, down, ALL, HW).any(), "outside with its knee it is only not seen"
+    inside = up - np.array([0, 60], np.float32)
+    assert not implausible(COCO_17, inside, ALL, HW).any(), "a leg that is raised in the picture is a kick"
+
+
+def test_a_hand_may_come_back_into_the_picture() -> None:
+    """Who sits at a desk has elbows below the picture and hands in it."""
+    xy = TRUTH + np.array([0, HW[0] + 5 - TRUTH[7, 1]], np.float32)
+    xy[LEFT_WRIST] = xy[7] + np.array([10, -60], np.float32)
+    assert not implausible(COCO_17, xy, ALL, HW).any()
+
+
+def test_what_is_not_visible_says_nothing() -> None:
+    xy = changed(LEFT_ANKLE, (5.0, 5.0))
+    few = np.zeros(17, np.bool_)
+    few[[5, 7, LEFT_KNEE, LEFT_ANKLE]] = True
+    assert not implausible(COCO_17, xy, few, HW).any(), "two limbs are no measure"
+    without = ALL.copy()
+    without[LEFT_KNEE] = False
+    assert not implausible(COCO_17, xy, without, HW).any()
+    missing = changed(LEFT_ANKLE, (np.nan, np.nan))
+    there = ALL.copy()
+    there[LEFT_ANKLE] = False
+    assert not implausible(COCO_17, missing, there, HW).any()
+
+
+@pytest.mark.parametrize("skeleton", [COCO_17, MPII_16, LSP_14, OPENPOSE_18], ids=lambda s: s.name)
+def test_every_skeleton_has_the_rule(skeleton: Skeleton) -> None:
+    places = joints_in(skeleton.keypoints, COCO_17.keypoints)
+    visible = np.array([place is not None for place in places])
+    xy = np.array([TRUTH[place] if place is not None else (np.nan, np.nan) for place in places], np.float32)
+    assert not implausible(skeleton, xy, visible, HW).any()
+    ankle = skeleton.index("left_ankle")
+    xy[ankle] = xy[skeleton.index("left_wrist")] - (0, 250)
+    assert np.flatnonzero(implausible(skeleton, xy, visible, HW)).tolist() == [ankle]
