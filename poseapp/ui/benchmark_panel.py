@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 from poseapp.live.bench import BenchmarkReport, Measurement, run_benchmark
 from poseapp.live.session import Status
 from poseapp.ui.bridge import Jobs
-from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.widgets import Elided, icon_button, label, paint_icon
 
 if TYPE_CHECKING:

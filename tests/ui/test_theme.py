@@ -7,7 +7,8 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
 from poseapp.ui import icons
-from poseapp.ui.theme import DARK, LIGHT, Theme, Themes
+from poseapp.ui.colours import DARK, LIGHT, Theme
+from poseapp.ui.theme import Themes
 
 
 def contrast(a: str, b: str) -> float:
