@@ -57,6 +57,11 @@ class Theme:
         """The same under the pointer."""
         return mix(self.accent, self.surface, 0.55).name()
 
+    @property
+    def pressed(self) -> str:
+        """Behind what is pressed."""
+        return mix(self.muted, self.surface, 0.6).name()
+
     def tinted(self, level: str) -> str:
         """Behind a notice of *level*: danger, warning, success or info."""
         return mix(getattr(self, level), self.surface, 0.84).name()
@@ -70,7 +75,7 @@ class Theme:
         """Every pair of colours of which the first is written on the second."""
         grounds = [self.window, self.surface, self.raised, self.hover]
         tints = [self.tinted(level) for level in ("danger", "warning", "success", "info")]
-        pairs = [(self.text, ground) for ground in (*grounds, *tints, self.border, self.chosen, self.chosen_hover)]
+        pairs = [(self.text, ground) for ground in (*grounds, *tints, self.pressed, self.chosen, self.chosen_hover)]
         pairs += [(self.muted, ground) for ground in grounds]
         pairs += [(self.on_accent, self.accent), (self.on_accent, self.accent_hover)]
         levels = (self.danger, self.warning, self.left, self.right, self.middle)

@@ -64,7 +64,7 @@ def _buttons(t: Theme) -> str:
     return f"""
 QPushButton {{ background: {t.raised}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px; padding: 7px 14px; }}
 QPushButton:hover {{ background: {t.hover}; border-color: {t.muted}; }}
-QPushButton:pressed {{ background: {t.border}; border-color: {t.muted}; }}
+QPushButton:pressed {{ background: {t.pressed}; border-color: {t.muted}; }}
 QPushButton:focus {{ border: 2px solid {t.ring}; padding: 6px 13px; }}
 QPushButton:disabled {{ color: {t.disabled}; background: {t.surface}; }}
 
@@ -83,30 +83,30 @@ QPushButton[role="record"]:focus {{ border: 2px solid {t.ring}; padding: 7px 15p
 
 QPushButton[role="flat"] {{ background: transparent; border-color: transparent; padding: 4px 10px; font-weight: 600; }}
 QPushButton[role="flat"]:hover {{ background: {t.hover}; }}
-QPushButton[role="flat"]:pressed {{ background: {t.border}; }}
+QPushButton[role="flat"]:pressed {{ background: {t.pressed}; }}
 QPushButton[role="flat"]:focus {{ border: 2px solid {t.ring}; padding: 3px 9px; }}
 QPushButton[role="fold"] {{
     background: transparent; border-color: transparent; padding: 4px 2px; text-align: left; color: {t.muted};
     font-size: 8pt; font-weight: 600; letter-spacing: 1px;
 }}
 QPushButton[role="fold"]:hover {{ color: {t.text}; background: {t.hover}; }}
-QPushButton[role="fold"]:pressed {{ background: {t.border}; }}
+QPushButton[role="fold"]:pressed {{ background: {t.pressed}; }}
 QPushButton[role="fold"]:focus {{ border: 2px solid {t.ring}; padding: 3px 1px; }}
 
 QPushButton[role="toggle"] {{ padding: 6px 8px; }}
 QPushButton[role="toggle"]:focus {{ border: 2px solid {t.ring}; padding: 5px 7px; }}
 QPushButton[role="toggle"]:checked {{ background: {t.chosen}; border-color: {t.accent}; }}
 QPushButton[role="toggle"]:checked:hover {{ background: {t.chosen_hover}; }}
-QPushButton[role="toggle"]:checked:pressed {{ background: {t.border}; }}
+QPushButton[role="toggle"]:checked:pressed {{ background: {t.pressed}; }}
 QPushButton[role="toggle"]:checked:focus {{ border-color: {t.ring}; }}
-QPushButton[role="toggle"]:checked:disabled {{ background: {t.raised}; border-color: {t.border}; }}
+QPushButton[role="toggle"]:checked:disabled {{ background: {t.raised}; border-color: {t.disabled}; }}
 
 QToolButton {{ background: transparent; color: {t.text}; border: 1px solid transparent; border-radius: 8px; padding: 6px; }}
 QToolButton:hover {{ background: {t.hover}; border-color: {t.border}; }}
-QToolButton:pressed {{ background: {t.border}; }}
+QToolButton:pressed {{ background: {t.pressed}; }}
 QToolButton:checked {{ background: {t.chosen}; border-color: {t.accent}; }}
 QToolButton:checked:hover {{ background: {t.chosen_hover}; }}
-QToolButton:checked:pressed {{ background: {t.border}; }}
+QToolButton:checked:pressed {{ background: {t.pressed}; }}
 QToolButton:focus {{ border: 2px solid {t.ring}; padding: 5px; }}
 QToolButton::menu-indicator {{ image: none; }}
 """

@@ -86,7 +86,7 @@ def palette(theme: Theme) -> QPalette:
         roles.ToolTipText: theme.text,
         roles.Highlight: theme.accent,
         roles.HighlightedText: theme.on_accent,
-        roles.Link: theme.info,
+        roles.Link: theme.info if theme.dark else theme.accent,
         roles.PlaceholderText: theme.muted,
         roles.Light: theme.hover,
         roles.Midlight: theme.border,
