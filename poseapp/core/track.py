@@ -10,7 +10,7 @@ seen keep their own.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,19 @@ class Tracker:
         self._tracks = _Tracks.none(self._skeleton.k)
         self._last = Poses.none(self._skeleton)
         self._t = -np.inf
+
+    def renumber(self) -> dict[int, int]:
+        """Give those known the numbers from 1 on, as if nobody had been there before; returns old number → new.
+
+        For when no earlier number can be in a recording: with the next person the count goes on from these.
+        """
+        given = {identity: n for n, identity in enumerate(sorted(self._tracks.ids.tolist()), 1)}
+        self._tracks.ids = np.array([given[identity] for identity in self._tracks.ids.tolist()], np.int64)
+        last = self._last
+        known = np.isin(last.ids, list(given))  # whoever is forgotten already has no number any more
+        self._last = replace(last.pick(known), ids=np.array([given[i] for i in last.ids[known].tolist()], np.int64))
+        self.next_id = len(given) + 1
+        return given
 
     @property
     def seen_last(self) -> Poses:
