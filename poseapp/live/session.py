@@ -655,7 +655,7 @@ class Session:
             self._equip(me)
             me.estimator = self._make_estimator(me)
             me.estimator.inherit(before)
-            if before.people == "one":  # whose numbers nobody has seen
+            if before.people == "one":  # whose number nobody has seen
                 self._count_anew(me.estimator)
         except ModelError as error:
             with self._lock:
@@ -668,8 +668,11 @@ class Session:
     def _count_anew(self, estimator: Estimator) -> None:
         """Number people from 1 on again; but in a recording nobody gets a number that was somebody else's."""
         recorder = self._recorder
-        if recorder is None or not recorder.status().active:
-            estimator.renumber()
+        if recorder is not None and recorder.status().active:
+            return
+        if estimator.locked is None:
+            estimator.tracker.forget()  # or else who is not found again would keep number 1
+        estimator.renumber()
 
     def _instruct(self, estimator: Estimator) -> None:
         """Pass on what the user has changed since the last frame."""

@@ -295,7 +295,8 @@ class MainWindow(WindowParts):
 
     def _show(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.adjustSize()
+        dialog.ensurePolished()
+        dialog.resize(dialog.sizeHint())
         fit_to_screen(dialog)
         dialog.open()
 

@@ -220,7 +220,7 @@ class Curves(Card):
 
     def needed_width(self) -> int:
         """The width in which the heading fits, by its short names."""
-        widest = self._heading([(line, "000.0") for line in self._lines], [line.short for line in self._lines])
+        widest = self._heading([(line, "00.0") for line in self._lines], [line.short for line in self._lines])
         margins = self.layout_.contentsMargins()
         return math.ceil(_html_width(widest, self._head.font())) + margins.left() + margins.right() + 4
 

@@ -12,7 +12,7 @@ from poseapp.ui import icons
 from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.combo import ComboBox
-from poseapp.ui.widgets import Elided, describe, label
+from poseapp.ui.widgets import Elided, describe, label, set_role
 
 SIZES = ((640, 360), (640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 RATES = (15.0, 24.0, 30.0, 60.0, 120.0)
@@ -122,8 +122,7 @@ class SourceControls(QWidget):
             self._show_mode(status.asked)
         self.granted.set_text(str(status.granted) if status.granted is not None else "–")
         differs = status.asked is not None and status.granted is not None and not _same(status.asked, status.granted)
-        colour = self._theme.warning if differs else self._theme.text
-        self.granted.setStyleSheet(f"color: {colour}")
+        set_role(self.granted, "warning" if differs else "")
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""

@@ -14,11 +14,11 @@ _DEMO = ("demo", "Demo clip")
 # The buttons for each kind of source that cannot be shown: what helps most comes first. A file that is none does not become
 # one by trying again, and a camera is mostly in use by another program.
 _WAYS_OUT: dict[Kind, tuple[tuple[str, str], ...]] = {
-    "camera": (("again", "Try now"), ("video", "Open video…"), _DEMO),
+    "camera": (("again", "Try again"), ("video", "Open video…"), _DEMO),
     "video": (("video", "Open another video…"), ("again", "Try again"), _DEMO),
     "picture": (("picture", "Open another picture…"), ("again", "Try again"), _DEMO),
     "folder": (("folder", "Open another folder…"), ("again", "Try again"), _DEMO),
-    "address": (("address", "Change address…"), ("again", "Try now"), _DEMO),
+    "address": (("address", "Change address…"), ("again", "Try again"), _DEMO),
     "given": (("again", "Try again"), ("video", "Open video…"), _DEMO),
     "synthetic": (("again", "Try again"), ("video", "Open video…")),
     "demo": (("again", "Try again"), ("video", "Open video…")),
@@ -40,7 +40,9 @@ def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
             return _model_failed(status)
         return StageState(f"{status.source} cannot be shown", status.message, actions=_WAYS_OUT[kind])
     if status.state == "reconnecting":
-        return StageState(f"Waiting for {status.source}", status.message, busy=True, actions=_WAYS_OUT[kind])
+        # It is tried again by itself; who cannot wait does it now.
+        actions = tuple((key, "Try now" if key == "again" else text) for key, text in _WAYS_OUT[kind])
+        return StageState(f"Waiting for {status.source}", status.message, busy=True, actions=actions)
     if status.state == "ended":
         return ENDED
     if status.state in ("idle", "starting") or (status.state == "running" and not seen):

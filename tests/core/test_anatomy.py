@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton, joints_in
@@ -57,6 +58,36 @@ def test_a_hand_may_come_back_into_the_picture() -> None:
     xy = TRUTH + np.array([0, HW[0] + 5 - TRUTH[7, 1]], np.float32)
     xy[LEFT_WRIST] = xy[7] + np.array([10, -60], np.float32)
     assert not implausible(COCO_17, xy, ALL, HW).any()
+
+
+def on_the_arm(knee_seen: bool, knee_on_elbow: bool) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """The figure with a hand raised and the left ankle on it."""
+    xy = TRUTH.astype(np.float32).copy()
+    xy[7], xy[LEFT_WRIST] = xy[5] + (70, -20), xy[5] + (80, -100)
+    xy[LEFT_ANKLE] = xy[LEFT_WRIST] + (6, -5)
+    if knee_on_elbow:
+        xy[LEFT_KNEE] = xy[7] + (-6, 8)
+    visible = ALL.copy()
+    visible[LEFT_KNEE] = knee_seen
+    return xy, visible
+
+
+def test_a_leg_on_an_arm_is_wrong() -> None:
+    xy, visible = on_the_arm(knee_seen=True, knee_on_elbow=True)
+    assert np.flatnonzero(implausible(COCO_17, xy, visible, (2000, 2000))).tolist() == [LEFT_KNEE, LEFT_ANKLE]
+    xy, visible = on_the_arm(knee_seen=False, knee_on_elbow=False)
+    assert np.flatnonzero(implausible(COCO_17, xy, visible, (2000, 2000))).tolist() == [LEFT_ANKLE]
+
+
+def test_a_hand_may_hold_a_foot_and_an_elbow_rest_on_a_knee() -> None:
+    bent = TRUTH.astype(np.float32).copy()
+    bent[LEFT_WRIST] = bent[LEFT_ANKLE] + (5, -5)
+    bent[7] = bent[LEFT_WRIST] + (10, -60)
+    assert not implausible(COCO_17, bent, ALL, (2000, 2000))[[LEFT_KNEE, LEFT_ANKLE]].any()
+    sitting = TRUTH.astype(np.float32).copy()
+    sitting[7] = sitting[LEFT_KNEE] + (3, -3)
+    sitting[LEFT_WRIST] = sitting[7] + (20, -60)
+    assert not implausible(COCO_17, sitting, ALL, (2000, 2000))[[LEFT_KNEE, LEFT_ANKLE]].any()
 
 
 def test_what_is_not_visible_says_nothing() -> None:
