@@ -42,16 +42,18 @@ def implausible(skeleton: Skeleton, xy: FloatArray, visible: NDArray[np.bool_], 
     there = visible[near] & visible[far]
     if there.sum() < 3:
         return wrong
-    along = xy[far] - xy[near]
-    height = np.where(there, np.hypot(along[:, 0], along[:, 1]), 0.0) / share
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not there may be anywhere
+        along = xy[far] - xy[near]
+        height = np.where(there, np.hypot(along[:, 0], along[:, 1]), 0.0) / share
     measure = float(np.sort(height)[-2])
     # Shoulders and hips are no far ends of each other: of those two neither is the suspect.
     wrong[far[(height > STRETCH * measure) & ~across]] = True
     for knee, ankle in _pairs(skeleton, "knee", "ankle"):
         if visible[knee] and visible[ankle] and not _inside(xy[knee], hw) and _inside(xy[ankle], hw):
             wrong[ankle] = True
-        hip = _hips(skeleton)[knee]
-        raised = xy[ankle, 1] < xy[hip, 1] - TOUCH * measure  # who crouches has hands on the feet, too, but below
+        hip = _hips(skeleton).get(knee)
+        # Who crouches has hands on the feet, too, but below the hips.
+        raised = hip is not None and xy[ankle, 1] < xy[hip, 1] - TOUCH * measure
         for elbow, wrist in _pairs(skeleton, "elbow", "wrist") if raised else ():
             if visible[wrist] and math.dist(xy[ankle], xy[wrist]) < TOUCH * measure:
                 on_arm = math.dist(xy[knee], xy[elbow]) < TOUCH * measure

@@ -104,6 +104,16 @@ def test_what_is_not_visible_says_nothing() -> None:
     assert not implausible(COCO_17, missing, there, HW).any()
 
 
+def test_joints_that_are_nowhere_do_no_harm() -> None:
+    xy = TRUTH.astype(np.float32).copy()
+    xy[[13, 14, 15, 16]] = np.inf, np.inf
+    visible = ALL.copy()
+    visible[[13, 14, 15, 16]] = False
+    assert not implausible(COCO_17, xy, visible, HW).any()
+    other = Skeleton("legs", ("left_knee", "left_ankle", "left_elbow", "left_wrist"), ((0, 1), (2, 3)), (0, 1, 2, 3), (0.0,) * 4)
+    assert not implausible(other, xy[:4], np.ones(4, np.bool_), HW).any()
+
+
 @pytest.mark.parametrize("skeleton", [COCO_17, MPII_16, LSP_14, OPENPOSE_18], ids=lambda s: s.name)
 def test_every_skeleton_has_the_rule(skeleton: Skeleton) -> None:
     places = joints_in(skeleton.keypoints, COCO_17.keypoints)
