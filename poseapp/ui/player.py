@@ -12,13 +12,30 @@ from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.devices import unavailable
 from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
 from poseapp.live.session import Session
-from poseapp.live.source import Camera, CameraSource, Mode, Source, list_cameras
+from poseapp.live.source import (
+    Camera,
+    CameraSource,
+    FolderSource,
+    Mode,
+    PictureSource,
+    Source,
+    StreamSource,
+    VideoSource,
+    list_cameras,
+)
 from poseapp.live.ways import Looking, smooth_rule
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels
 from poseapp.ui.preferences import Preferences
 
 LIST_CAMERAS_MS = 4000
+_KINDS: dict[type, Kind] = {
+    CameraSource: "camera",
+    VideoSource: "video",
+    PictureSource: "picture",
+    FolderSource: "folder",
+    StreamSource: "address",
+}
 
 
 @dataclass(frozen=True)
@@ -74,8 +91,10 @@ class Player(QObject):
 
     @property
     def kind(self) -> Kind:
-        """The kind of what is shown."""
-        return self._choice.kind if self._choice is not None else "given"
+        """The kind of what is shown; of a source from the command line, that of its class where there is one."""
+        if self._choice is not None and self._choice.kind != "given":
+            return self._choice.kind
+        return next((kind for source, kind in _KINDS.items() if isinstance(self._given, source)), "given")
 
     @property
     def tried(self) -> Choice | None:

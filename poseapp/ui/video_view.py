@@ -370,6 +370,7 @@ class StateCard(QFrame):
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
+        before = self.parentWidget() or self  # Tab comes from the picture
         for i, (key, text) in enumerate(actions):
             button = QPushButton(text)
             button.setObjectName(f"action_{key}")
@@ -379,6 +380,8 @@ class StateCard(QFrame):
             button.clicked.connect(lambda _checked=False, key=key: self.action.emit(key))
             self._buttons.addWidget(button)
             button.show()
+            QWidget.setTabOrder(before, button)
+            before = button
 
     def needed_width(self) -> int:
         """The width in which no button is cut."""

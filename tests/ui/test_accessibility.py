@@ -11,12 +11,13 @@ from fitting import controls, cut_texts
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QScrollBar, QWidget
+from PySide6.QtWidgets import QPushButton, QScrollBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from poseapp.engine.load import StoredModel
 from poseapp.ui.actions import COMMANDS, sheet_lines
 from poseapp.ui.main_window import MainWindow
+from poseapp.ui.video_view import StageState
 
 WAIT_MS = 30_000
 
@@ -209,3 +210,19 @@ def test_another_model_is_chosen_in_the_box_that_opens(window: MainWindow) -> No
     assert window.sidebar.isVisible()
     assert window.controls.model.box.view().isVisible()
     window.controls.model.box.hidePopup()
+
+
+def test_the_buttons_of_the_card_come_after_the_picture(qtbot: QtBot, window: MainWindow) -> None:
+    state = StageState("It cannot be shown", "Nobody knows why.", actions=(("again", "Try again"), ("demo", "Demo clip")))
+    window.bridge.status_changed.disconnect()  # or else the next status takes the card away
+    window.view.set_state(state)
+    order = in_tab_order(window)
+    texts = [w.text() for w in order[order.index(window.view) :] if isinstance(w, QPushButton)]
+    assert texts[:3] == ["Try again", "Demo clip", "Record"]
+    asked: list[str] = []
+    window.view.action.disconnect()
+    window.view.action.connect(asked.append)
+    button = next(w for w in order if isinstance(w, QPushButton) and w.text() == "Demo clip")
+    QTest.keyClick(button, Qt.Key.Key_Space)
+    assert asked == ["demo"]
+    assert not window.bridge.paused

@@ -365,6 +365,17 @@ def test_a_file_that_is_no_video_is_said_without_a_dialog(
     assert window.banner.text == ""
 
 
+def test_a_file_from_the_command_line_that_is_no_video_can_be_replaced(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video" * 100)
+    window = open_window(VideoSource(broken))
+    qtbot.waitUntil(lambda: window.view.state is not None and "not a video" in window.view.state.text, timeout=WAIT_MS)
+    assert window.view.state is not None
+    assert window.view.state.actions[0] == ("video", "Open another video…")
+
+
 def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, window: MainWindow) -> None:
     window.player.choose(Choice("address", "camera.local/stream", "camera.local/stream"))
     assert "no such file, folder or address" in window.banner.text
