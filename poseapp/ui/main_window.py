@@ -197,6 +197,8 @@ class MainWindow(WindowParts):
         """Ask for a file, a folder or an address, and show it."""
         tried = self.player.tried
         address = tried.value if tried is not None and tried.kind == "address" else ""
+        if "@" in address or "?" in address:  # there may be a password in it, and others may see the screen
+            address = ""
         self._open(dialogs.ask_source(self, kind, self.preferences.last_folder, address))
 
     def open_path(self, path: Path) -> None:

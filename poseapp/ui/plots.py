@@ -106,8 +106,8 @@ class LivePlots(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """One row where there is room, else two, else a column."""
         super().resizeEvent(event)
-        needed = max(curves.needed_width() for curves in (self.rates, self.latency)) + SPACING
-        self._arrange(next((columns for columns in (4, 2) if self.width() >= columns * needed), 1))
+        needed = max(self.rates.needed_width("000"), self.latency.needed_width("00.0")) + SPACING
+        self._arrange(next((columns for columns in (4, 2) if self.width() >= columns * needed - SPACING), 1))
 
     def _arrange(self, columns: int) -> None:
         if columns == self._columns:
@@ -145,6 +145,7 @@ class Card(QFrame):
         self.setProperty("role", "card")
         self._theme = DARK
         self._title, self._unit = title, unit
+        self._legend: list[tuple[Line, str]] = []
         self._head = QLabel()
         self._head.setTextFormat(Qt.TextFormat.RichText)
         self._head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -175,15 +176,22 @@ class Card(QFrame):
             axis.setTextPen(pg.mkPen(theme.muted))
             axis.setStyle(tickFont=font, tickLength=-4)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The heading fits the new width."""
+        super().resizeEvent(event)
+        if self._legend:
+            self._say(self._legend)
+
     def _say(self, legend: list[tuple[Line, str]]) -> None:
         """The heading: title, unit, and (line, newest value) of each curve, by their short names where there is little room."""
+        self._legend = legend
         whole = self._heading(legend, [line.name for line, _ in legend])
         fits = len(legend) > 1 and _html_width(whole, self._head.font()) <= self._head.width()
         self._head.setText(whole if fits else self._heading(legend, [line.short for line, _ in legend]))
 
     def _heading(self, legend: list[tuple[Line, str]], names: list[str]) -> str:
         t = self._theme
-        keys = " &nbsp; ".join(
+        keys = "&nbsp; ".join(
             f'<span style="color:{getattr(t, line.colour)}">●</span>&nbsp;<span style="color:{t.muted}">{name}</span>'
             f"{'&nbsp;' if name else ''}<b>{value}</b>"
             for (line, value), name in zip(legend, names, strict=True)
@@ -218,9 +226,9 @@ class Curves(Card):
             self.layout_.setContentsMargins(12, 7, 10, 5)
         self.plot.getAxis("bottom").setTicks([[(-45, "−45 s"), (-30, "−30 s"), (-15, "−15 s")]])
 
-    def needed_width(self) -> int:
-        """The width in which the heading fits, by its short names."""
-        widest = self._heading([(line, "00.0") for line in self._lines], [line.short for line in self._lines])
+    def needed_width(self, widest_value: str) -> int:
+        """The width in which the heading fits, by its short names, with values as long as *widest_value*."""
+        widest = self._heading([(line, widest_value) for line in self._lines], [line.short for line in self._lines])
         margins = self.layout_.contentsMargins()
         return math.ceil(_html_width(widest, self._head.font())) + margins.left() + margins.right() + 4
 
