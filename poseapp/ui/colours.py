@@ -128,3 +128,22 @@ LIGHT = Theme(
     stage="#15171d",
     track="#dfe3eb",
 )
+
+
+@dataclass(frozen=True)
+class Veil:
+    """What is written over the picture, in both themes: a dark ground of some opacity (0..255), and the texts on it."""
+
+    ground: str
+    opacity: int
+    text: str
+    muted: str
+
+    @property
+    def over_white(self) -> str:
+        """The ground where the picture behind it is white: there it is hardest to read."""
+        return mix(self.ground, "#ffffff", 1 - self.opacity / 255).name()
+
+
+CARD = Veil("#101218", 225, "#f2f4f8", "#b6bdca")
+CHIP = Veil("#0c0e14", 205, "#f4f6fa", "#f4f6fa")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from poseapp.ui.colours import Theme, mix
+from PySide6.QtGui import QColor
+
+from poseapp.ui.colours import CARD, Theme, mix
 
 
 def style_sheet(t: Theme) -> str:
@@ -209,14 +211,16 @@ def _notices(t: Theme) -> str:
         f'QFrame#banner[level="{level}"] {{ border-color: {getattr(t, name)}; background: {t.tinted(name)}; }}'
         for level, name in levels.items()
     )
+    dark = QColor(CARD.ground)
+    ground = f"rgba({dark.red()}, {dark.green()}, {dark.blue()}, {CARD.opacity})"
     return f"""
 QFrame#banner {{ border-radius: 8px; border: 1px solid {t.border}; background: {t.raised}; }}
 {banners}
 QFrame#buildLine {{ border-radius: 8px; border: 1px solid {t.border}; background: {t.surface}; }}
-QFrame#stateCard {{ background: rgba(16, 18, 24, 225); border: 1px solid #343a48; border-radius: 14px; }}
-QFrame#stateCard QLabel {{ color: #f2f4f8; }}
-QFrame#stateCard QLabel[role="muted"] {{ color: #b6bdca; }}
-QFrame#stateCard QPushButton {{ background: #2a303c; color: #f2f4f8; border-color: #3b4250; }}
+QFrame#stateCard {{ background: {ground}; border: 1px solid #343a48; border-radius: 14px; }}
+QFrame#stateCard QLabel {{ color: {CARD.text}; }}
+QFrame#stateCard QLabel[role="muted"] {{ color: {CARD.muted}; }}
+QFrame#stateCard QPushButton {{ background: #2a303c; color: {CARD.text}; border-color: #3b4250; }}
 QFrame#stateCard QPushButton:hover {{ background: #363d4b; border-color: #a3abbb; }}
 QFrame#stateCard QPushButton:pressed {{ background: #1b2029; }}
 QFrame#stateCard QPushButton:focus {{ border-color: #ffffff; }}

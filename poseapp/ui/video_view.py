@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVB
 
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
-from poseapp.ui.colours import DARK, Theme
+from poseapp.ui.colours import CHIP, DARK, Theme
 from poseapp.ui.widgets import describe, label
 
 SPIN_MS = 40
@@ -302,11 +302,13 @@ class VideoView(QWidget):
         text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(widest - 40))
         box = QRectF(at.x(), at.y(), painter.fontMetrics().horizontalAdvance(text) + 36, 30)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(12, 14, 20, 205))
+        ground = QColor(CHIP.ground)
+        ground.setAlpha(CHIP.opacity)
+        painter.setBrush(ground)
         painter.drawRoundedRect(box, 15, 15)
         painter.setBrush(dot)
         painter.drawEllipse(QPointF(box.left() + 15, box.center().y()), 4.5, 4.5)
-        painter.setPen(QColor("#f4f6fa"))
+        painter.setPen(QColor(CHIP.text))
         painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         return box.width()
 

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
 from poseapp.ui import icons
-from poseapp.ui.colours import DARK, LIGHT, Theme
+from poseapp.ui.colours import CARD, CHIP, DARK, LIGHT, Theme, Veil
 from poseapp.ui.theme import Themes, palette
 
 
@@ -34,6 +34,13 @@ def test_text_can_be_read_on_every_surface(theme: Theme, colour: str, ground: st
 def test_everything_written_can_be_read(theme: Theme) -> None:
     pale = [(text, ground) for text, ground in theme.written() if contrast(text, ground) < 4.5]
     assert not pale
+
+
+@pytest.mark.parametrize("veil", [CARD, CHIP], ids=["card", "chip"])
+def test_what_is_written_over_the_picture_can_be_read_on_a_white_one(veil: Veil) -> None:
+    for text in (veil.text, veil.muted):
+        assert contrast(text, veil.over_white) >= 4.5
+        assert contrast(text, veil.ground) >= 4.5
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])

@@ -500,3 +500,13 @@ def test_a_clip_at_its_end_offers_to_play_again(qtbot: QtBot, open_window: Calla
     qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
     window.player.choose(Choice.file("video", demo_clip))
     qtbot.waitUntil(lambda: status(window).source == VideoSource(demo_clip).name, timeout=WAIT_MS)
+
+
+def test_space_plays_again_what_has_ended(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(SyntheticSource((240, 320), 30, seconds=0.5))
+    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "The end", timeout=WAIT_MS)
+    index = window.view.result.frame.index if window.view.result is not None else 0
+    window.view.setFocus()
+    QTest.keyClick(window.view, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
+    assert not window.bridge.paused
