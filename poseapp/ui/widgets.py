@@ -109,6 +109,8 @@ class Elided(QLabel):
         cut = metrics.elidedText((self._full, *self.shorter)[-1], self._mode, room) if fits is None else fits
         self.setText(cut)
         self.setToolTip(self._full if cut != self._full else "")
+        if self.accessibleName() != self._full:
+            self.setAccessibleName(self._full)
         self.updateGeometry()
 
 
