@@ -10,7 +10,7 @@ from PySide6.QtCore import QTimer
 from poseapp.live.session import Status
 from poseapp.ui import stage
 from poseapp.ui.actions import Actions
-from poseapp.ui.banner import Banner
+from poseapp.ui.banner import Banner, Level
 from poseapp.ui.benchmark_panel import BenchmarkPanel
 from poseapp.ui.build_line import BuildLine
 from poseapp.ui.choices import Kind
@@ -58,11 +58,11 @@ class StatusView:
             self.panel.show_status(status)
         self._say(status, kind)
 
-    def say(self, topic: str, text: str, level: str = "error", episode: str = "") -> None:
+    def say(self, topic: str, text: str, level: Level = "error", episode: str = "") -> None:
         """A notice about *topic*, with the button that helps; "" takes it back."""
         key, label = HELP.get(topic, ("", ""))
         handler = (lambda: self.act(key)) if key else None
-        self.banner.say(topic, text, level, episode, label, handler)  # type: ignore[arg-type]
+        self.banner.say(topic, text, level, episode, label, handler)
 
     def _say(self, status: Status, kind: Kind) -> None:
         """What is wrong is said by the card over the picture, or else by a notice; never by both."""
@@ -70,7 +70,7 @@ class StatusView:
         self.view.set_state(card)
         told = card.text if card is not None else ""
         episode = f"{status.state} {status.source}"
-        level = "error" if status.state == "failed" else "warning"
+        level: Level = "error" if status.state == "failed" else "warning"
         self.say("source", "" if status.message == told else status.message, level, episode)
         instead = status.backend is not None and status.backend.fallback == status.model_error
         error = "" if status.state == "failed" or status.model_error == told else status.model_error
