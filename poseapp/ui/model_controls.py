@@ -83,18 +83,19 @@ class ModelControls(QWidget):
         if name != self._current:
             self._current = name
             self._show_current()
+        waits = status.state == "starting" and bool(status.model)  # an engine is there, but no picture yet
         if status.loading:
             self.badge.show_text(
                 f"Loading {model_title(status.loading)}…",
                 f"{model_title(self._folder_name(status.model))} runs until it is ready." if status.model else "",
                 "info",
             )
-        elif status.backend is None:
+        elif status.backend is None and not waits:
             self.badge.show_text("No model runs", "", "danger" if status.model_error else "muted")
-        elif status.backend.fallback:
+        elif status.backend is not None and status.backend.fallback:
             # Why is said by a notice, once; here it can be looked up.
             self.badge.show_text(f"Runs on {status.backend.device} instead", "", "warning", status.backend.fallback)
-        serves = status.backend is not None and not status.backend.fallback
+        serves = waits or (status.backend is not None and not status.backend.fallback)
         self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
         _select(self.device_box, status.wish.device)
         _select(self.precision_box, status.wish.precision)

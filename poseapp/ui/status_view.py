@@ -72,7 +72,7 @@ class StatusView:
         episode = f"{status.state} {status.source}"
         level: Level = "error" if status.state == "failed" else "warning"
         self.say("source", "" if status.message == told else status.message, level, episode)
-        instead = status.backend is not None and status.backend.fallback == status.model_error
+        instead = status.backend is None or status.backend.fallback == status.model_error
         error = "" if status.state == "failed" or status.model_error == told else status.model_error
         self.say("model", error, "warning" if instead else "error")
         if status.note != self._note:
