@@ -188,6 +188,21 @@ def test_a_clip_that_begins_anew_forgets_everybody_and_repeats_no_number() -> No
     assert tracker.update(poses_of(standing_at(300, 300)), 1.0).ids.tolist() == [3]
 
 
+def test_those_who_are_known_get_the_first_numbers_when_people_are_counted_anew() -> None:
+    tracker = Tracker(COCO_17)
+    a, b, c = (standing_at(x, 300) for x in (200, 500, 800))
+    for t in (0.0, 10.0, 20.0):  # each time long enough apart for new numbers
+        tracker.update(poses_of(a, b), t)
+    tracker.update(poses_of(b, a), 20.1)
+    assert tracker.seen_last.ids.tolist() == [6, 5]
+    assert tracker.renumber() == {5: 1, 6: 2}
+    assert tracker.seen_last.ids.tolist() == [2, 1]
+    assert tracker.update(poses_of(c, a, b), 20.2).ids.tolist() == [3, 1, 2]
+    tracker.forget()
+    assert tracker.renumber() == {}
+    assert tracker.update(poses_of(a), 30.0).ids.tolist() == [1]
+
+
 def test_lock_takes_the_person_under_the_point() -> None:
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300), standing_at(400, 300)), 0.0)

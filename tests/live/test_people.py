@@ -657,6 +657,41 @@ def test_the_way_changes_between_two_frames_and_back(tmp_path: Path) -> None:
         assert indices == sorted(set(indices))
 
 
+def lost_and_found(running: Running, times: int) -> None:
+    """As if the one person had been lost *times* times: each time they get another number."""
+    inference = running.session._inference
+    assert inference is not None
+    assert inference.estimator is not None
+    inference.estimator.tracker.next_id += times
+
+
+@pytest.mark.parametrize("way", ["top-down", "bottom-up"])
+def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, way: People) -> None:
+    with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
+        running.until(lambda r: len(r.poses) == 1)
+        lost_and_found(running, 7)
+        running.session.set_people("top-down")
+        several = running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        assert sorted(several.poses.ids) == [1, 2]
+        running.session.set_people(way)
+        running.until(lambda r: r.people == way and len(r.poses) == 2)
+        running.session.set_source(PaintedSource(TWO, fps=10, hw=HW))
+        other = running.until(lambda r: r.people == way and len(r.poses) == 2 and set(r.poses.ids) == {1, 2})
+        assert other.frame.index > several.frame.index
+
+
+def test_in_a_recording_no_number_is_given_twice(tmp_path: Path) -> None:
+    with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
+        running.until(lambda r: len(r.poses) == 1)
+        lost_and_found(running, 7)
+        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        running.session.set_people("top-down")
+        running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        running.session.stop_recording()
+    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {person["id"] for line in lines for person in line["people"]} == {1, 9}
+
+
 def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)

@@ -285,7 +285,9 @@ def test_a_disk_that_gets_full_ends_the_recording_and_the_window_says_so(
     info = window.record_bar.info
     qtbot.waitUntil(lambda: "dropped" in info.full_text() and "disk lasts" in info.full_text(), timeout=WAIT_MS)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
-    qtbot.waitUntil(lambda: "the disk is nearly full (1 MB left)" in info.full_text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "the disk is nearly full (1 MB left)" in window.banner.text, timeout=WAIT_MS)
+    assert window.banner.action == "Choose folder…"
+    qtbot.waitUntil(lambda: info.full_text().startswith("Saved"), timeout=WAIT_MS)  # what ended it is said once
     qtbot.waitUntil(lambda: not window.record_bar.record.isChecked(), timeout=WAIT_MS)
     assert status(window).state == "running"
     qtbot.waitUntil(lambda: json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"], timeout=WAIT_MS)
@@ -354,10 +356,11 @@ class BusyCamera:
 def test_a_camera_that_is_busy_is_said_and_comes_back(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     camera = BusyCamera()
     window = open_window(camera)
-    qtbot.waitUntil(lambda: "cannot be opened" in window.banner.text, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.state is not None and "cannot be opened" in window.view.state.text, timeout=WAIT_MS)
     card = window.view.state
     assert card is not None
     assert "Desk camera" in card.title
+    assert window.banner.text == "", "the card says it"
     camera.free = True
     qtbot.waitUntil(lambda: window.view.state is None, timeout=WAIT_MS)
     assert window.banner.text == ""
@@ -373,18 +376,31 @@ def test_a_file_that_is_no_video_is_said_without_a_dialog(
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"not a video" * 100)
     window.open_path(broken)
-    qtbot.waitUntil(lambda: "not a video" in window.banner.text, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.state is not None and "not a video" in window.view.state.text, timeout=WAIT_MS)
     card = window.view.state
     assert card is not None
-    assert card.actions[0] == ("again", "Try again")
+    assert card.actions == (("video", "Open another video…"), ("again", "Try again"), ("demo", "Demo clip"))
+    assert window.banner.text == "", "an error is said once"
     window.view.action.emit("demo")
     qtbot.waitUntil(lambda: status(window).state == "running" and window.view.state is None, timeout=WAIT_MS)
     assert window.banner.text == ""
 
 
+def test_a_file_from_the_command_line_that_is_no_video_can_be_replaced(
+    qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"not a video" * 100)
+    window = open_window(VideoSource(broken))
+    qtbot.waitUntil(lambda: window.view.state is not None and "not a video" in window.view.state.text, timeout=WAIT_MS)
+    assert window.view.state is not None
+    assert window.view.state.actions[0] == ("video", "Open another video…")
+
+
 def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, window: MainWindow) -> None:
     window.player.choose(Choice("address", "camera.local/stream", "camera.local/stream"))
     assert "no such file, folder or address" in window.banner.text
+    assert window.banner.action == "Change address…"
     before = window.view.result
     qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
     window.bridge.poll()
@@ -428,7 +444,7 @@ def test_a_camera_plugged_in_later_appears_and_is_offered(
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     plugged += [Camera(90, "Twin", path="/dev/a"), Camera(91, "Twin", path="/dev/b")]
-    window.controls.source.refresh.click()
+    window.actions_.by_name["cameras"].trigger()
     box = window.controls.source.box
     qtbot.waitUntil(lambda: box.findText("Twin (1)") >= 0 and box.findText("Twin (2)") >= 0, timeout=WAIT_MS)
     assert window.banner.text == "Twin (1) is plugged in."
@@ -436,7 +452,9 @@ def test_a_camera_plugged_in_later_appears_and_is_offered(
     box.activated.emit(box.findText("Twin (2)"))
     qtbot.waitUntil(lambda: status(window).source == "Twin (2)", timeout=WAIT_MS)
     assert window.preferences.source == Choice("camera", "/dev/b", "Twin (2)")
-    qtbot.waitUntil(lambda: "cannot be opened" in window.banner.text, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.state is not None and "cannot be opened" in window.view.state.text, timeout=WAIT_MS)
+    assert window.view.state is not None
+    assert window.view.state.actions[0] == ("again", "Try now")
     assert window.controls.source.size_box.isVisible()
 
 
@@ -503,3 +521,13 @@ def test_a_clip_at_its_end_offers_to_play_again(qtbot: QtBot, open_window: Calla
     qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
     window.player.choose(Choice.file("video", demo_clip))
     qtbot.waitUntil(lambda: status(window).source == VideoSource(demo_clip).name, timeout=WAIT_MS)
+
+
+def test_space_plays_again_what_has_ended(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(SyntheticSource((240, 320), 30, seconds=0.5))
+    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "The end", timeout=WAIT_MS)
+    index = window.view.result.frame.index if window.view.result is not None else 0
+    window.view.setFocus()
+    QTest.keyClick(window.view, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
+    assert not window.bridge.paused
