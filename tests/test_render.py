@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from poseapp import render
+from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, Poses, Result
 from poseapp.live.source import SyntheticSource
@@ -205,6 +206,7 @@ def drawn_by_arrays(picture: ImageArray, poses: Poses, options: DrawOptions) -> 
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
         visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
+        visible &= ~implausible(poses.skeleton, xy, visible, (h, w))
         seen, unit = xy[visible], max(h, w) / 640
         if len(seen) >= 3:
             unit *= float(np.clip(1.8 * np.max(seen.max(axis=0) - seen.min(axis=0)) / max(h, w), 0.55, 1.0))
