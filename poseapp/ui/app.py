@@ -49,10 +49,18 @@ def run_app(
         window.set_folder(folder.expanduser().resolve())
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
-    for number in (signal.SIGINT, signal.SIGTERM):  # a recording is finished first, as with the close button
-        signal.signal(number, lambda _number, _frame: window.close())
+    close_on_signals(window)
     QTimer.singleShot(0, lambda: window.begin(source, model))
     return app.exec()
+
+
+def close_on_signals(window: MainWindow) -> None:
+    """Ctrl-C and SIGTERM close *window*: a recording is finished first, as with the close button.
+
+    Not within the handler, which interrupts whatever this thread does: it may hold a lock that closing waits for.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: QTimer.singleShot(0, window, window.close))
 
 
 def make_application(argv: list[str]) -> QApplication:

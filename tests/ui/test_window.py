@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from pytestqt.qtbot import QtBot
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
+from poseapp.ui.app import close_on_signals
 from poseapp.ui.choices import SYNTHETIC, Choice, find_camera
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -531,3 +533,17 @@ def test_space_plays_again_what_has_ended(qtbot: QtBot, open_window: Callable[..
     QTest.keyClick(window.view, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
     assert not window.bridge.paused
+
+
+def test_a_signal_closes_the_window_whatever_it_interrupts(qtbot: QtBot, window: MainWindow) -> None:
+    session = window.bridge.session
+    assert session is not None
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        close_on_signals(window)
+        with qtbot.waitSignal(window.closed, timeout=WAIT_MS), session._stats._lock:
+            signal.raise_signal(signal.SIGTERM)  # closing asks for the status, which takes this lock
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert window.is_closed
