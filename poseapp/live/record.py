@@ -1,8 +1,9 @@
 """Recording: annotated video, keypoints and manifest, whole up to the last half second whatever happens.
 
 A recording is a folder: ``annotated.mkv`` (H.264, variable frame rate, presentation times = capture times),
-optionally ``clean.mkv``, ``keypoints.jsonl`` (one line a frame) and ``session.json``. Matroska is written in clusters
-of half a second that are flushed at once, so a killed process leaves a file that plays.
+optionally ``clean.mkv``, ``keypoints.jsonl`` (one line a frame) and ``session.json``, all readable by their owner alone.
+Every picture and line is with the system as soon as it is made, and none waits long for that: a killed process leaves
+files that play, and at most half a second is missing. A video is there from its first picture on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import logging
 import os
 import platform
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -35,13 +35,16 @@ from poseapp.core.errors import RecordError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
+from poseapp.live.matroska import WholePictures, h264_cluster, private
+from poseapp.live.recording_folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
 
 log = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
-RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
+# Live, a frame that has waited longer is dropped and counted: a killed process loses what waits, however slow the encoder is.
+LONGEST_WAIT_S = 0.2
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
 FIRST_PICTURE_MS = 100  # how long the first picture stays, as far as is known
@@ -86,8 +89,10 @@ class VideoWriter:
 
     def __init__(self, path: Path, hw: tuple[int, int]) -> None:
         self._hw = (hw[0] + hw[0] % 2, hw[1] + hw[1] % 2)  # 4:2:0 colour needs even sides
-        options = {"flush_packets": "1", "cluster_time_limit": "500"}
-        self._container = av.open(str(path), "w", format="matroska", options=options)
+        self._file = WholePictures(path)
+        # A cluster for each picture: all but the newest one are in what the file has been given.
+        options = {"flush_packets": "1", "cluster_time_limit": "0"}
+        self._container = av.open(self._file, "w", format="matroska", options=options)
         stream = self._container.add_stream("libx264", rate=30)
         stream.height, stream.width = self._hw
         stream.pix_fmt = "yuv420p"
@@ -109,15 +114,17 @@ class VideoWriter:
             # How long it will be shown is not known yet: as long as those before it, but for a gap among them. So
             # the last one has its share of the duration, as players and ffprobe count it.
             packet.duration = min(step, self._last_step)
+            newest = h264_cluster(bytes(packet), pts, packet.is_keyframe)  # the encoder holds nothing back
             self._container.mux(packet)
+            self._file.commit(newest)
         self._last_pts, self._last_step = pts, step
 
     def close(self) -> None:
         """Write what is still in the encoder and finish the file."""
-        try:
+        with contextlib.ExitStack() as at_the_end:
+            at_the_end.callback(self._file.close)
+            at_the_end.callback(self._container.close)
             self._container.mux(self._stream.encode(None))
-        finally:
-            self._container.close()
 
 
 def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
@@ -168,17 +175,13 @@ def _place(xy: FloatArray) -> list[float | None]:
     return [round(float(xy[0]), 2), round(float(xy[1]), 2)]
 
 
-def free_bytes(folder: Path) -> int:
-    """The room left on the disk of *folder*."""
-    return shutil.disk_usage(folder).free
-
-
 class Recorder:
     """Writes a recording on a thread of its own, from a short bounded queue.
 
     Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
     called on the recorder's thread when all files are closed; *free_bytes* tells the room left on the disk of a
-    folder. Raises RecordError when the folder cannot be made or the disk is as good as full.
+    folder. Without *keep_empty* a recording of no frame leaves no folder. Raises RecordError when the folder cannot be
+    made or the disk is as good as full.
     """
 
     def __init__(
@@ -188,12 +191,14 @@ class Recorder:
         stats: Stats,
         *,
         lossless: bool = False,
+        keep_empty: bool = True,
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
-        self._free_bytes = free_bytes
-        self.folder, self._free = _new_folder(options.folder, free_bytes)
+        self._free_bytes, self._keep_empty = free_bytes, keep_empty
+        self._made = new_folder(options.folder, free_bytes)
+        self.folder, self._free = self._made.path, self._made.free
         self._manifest: dict[str, Any] = {
             "app": {"name": "poseapp", "version": poseapp.__version__},
             "started": datetime.now().astimezone().isoformat(timespec="milliseconds"),
@@ -203,7 +208,7 @@ class Recorder:
             "models": [],
             "finished": False,
         }
-        self._queue: queue.Queue[Result] = queue.Queue(QUEUE_FRAMES)
+        self._queue: queue.Queue[tuple[Result, float]] = queue.Queue(QUEUE_FRAMES)  # each with when it was put there
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._frames = self._dropped = self._bytes = 0
@@ -215,7 +220,8 @@ class Recorder:
         try:
             self._write_manifest()
         except OSError as error:
-            raise _cannot_write(options.folder, error) from None
+            self._made.remove()
+            raise cannot_write(options.folder, error) from None
         self._thread = threading.Thread(target=self._run, name="poseapp-recorder", daemon=True)
         self._thread.start()
 
@@ -223,15 +229,14 @@ class Recorder:
         """Hand over a frame with its poses."""
         while not self._closing.is_set():
             try:
-                self._queue.put(result, block=self._lossless, timeout=0.2)
+                self._queue.put((result, time.monotonic()), block=self._lossless, timeout=0.2)
                 if self._first_index is None:
                     self._first_index = result.frame.index
                 self._next_frame = result.frame.index - self._first_index + 1
                 return
             except queue.Full:
                 if not self._lossless:
-                    with self._lock:
-                        self._dropped += 1
+                    self._drop()
                     return
 
     def source_opened(self, granted: Mapping[str, Any]) -> None:
@@ -278,7 +283,7 @@ class Recorder:
         keypoints: io.FileIO | None = None
         try:
             # Unbuffered: every line is with the system, in one piece, as soon as it is made.
-            keypoints = io.FileIO(self.folder / "keypoints.jsonl", "w")
+            keypoints = io.FileIO(str(self.folder / "keypoints.jsonl"), "w", opener=private)
             self._write_frames(writers, keypoints)
         except (OSError, FFmpegError) as error:
             log.debug("recording stopped", exc_info=True)
@@ -293,7 +298,10 @@ class Recorder:
             if keypoints is not None:
                 self._attempt(keypoints.close)
             self._attempt(self._measure)
-            self._attempt(lambda: self._write_manifest(finished=True))
+            if self._frames or self._keep_empty:
+                self._attempt(lambda: self._write_manifest(finished=True))
+            else:
+                self._made.remove()
             with self._lock:
                 self._active = False
             self._finished(self.status())
@@ -308,10 +316,13 @@ class Recorder:
                 self._write_manifest()
             closing = self._closing.is_set()  # asked before the queue, so that nothing given before close is missed
             try:
-                result = self._queue.get(timeout=0 if closing else 0.05)
+                result, since = self._queue.get(timeout=0 if closing else 0.05)
             except queue.Empty:
                 if closing:
                     return
+                continue
+            if not (self._lossless or closing) and time.monotonic() - since > LONGEST_WAIT_S:
+                self._drop()
                 continue
             if first is None:
                 first = result.frame
@@ -319,6 +330,8 @@ class Recorder:
                 if self._options.clean_video:
                     writers.append((VideoWriter(self.folder / "clean.mkv", first.hw), False))
             t = max(0.0, result.frame.t - first.t)
+            # The line first: whatever happens, each picture has one.
+            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result) + "\n")
             for writer, annotated in writers:
                 started = time.perf_counter()
                 image = result.frame.image
@@ -329,7 +342,6 @@ class Recorder:
                 if annotated:
                     self._stats.add("draw", (drawn - started) * 1e3)
                     self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
-            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result) + "\n")
             self._stats.tick("recording")
             with self._lock:
                 self._frames += 1
@@ -338,8 +350,12 @@ class Recorder:
                 measured = time.monotonic()
                 self._measure()
                 if self._free < RESERVE_BYTES:
-                    self._set_error(f"The recording stopped: {_nearly_full(self._free)}.")
+                    self._set_error(f"The recording stopped: {nearly_full(self._free)}.")
                     return
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._dropped += 1
 
     def _measure(self) -> None:
         size = 0
@@ -375,10 +391,15 @@ class Recorder:
             text = json.dumps(self._manifest, indent=2) + "\n"
         temporary = self.folder / "session.json.tmp"
         try:
-            temporary.write_text(text, encoding="utf-8")
+            _write_private(temporary, text.encode())
             os.replace(temporary, self.folder / "session.json")
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private) as file:
+        file.write(content)
 
 
 def _append(file: io.FileIO, line: str) -> None:
@@ -388,33 +409,6 @@ def _append(file: io.FileIO, line: str) -> None:
     if file.write(content) != len(content):  # the disk took a part of it
         file.truncate(end)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _new_folder(parent: Path, free_bytes: Callable[[Path], int]) -> tuple[Path, int]:
-    """A new folder in *parent*, named after the present second, and the room on its disk; RecordError when it cannot be."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        free = free_bytes(parent)
-        if free < RESERVE_BYTES:
-            raise RecordError(f"{parent}: {_nearly_full(free)}. Make room, or choose another folder for recordings.")
-        for name in (stamp, *(f"{stamp}_{i}" for i in range(2, 1000))):
-            try:
-                (parent / name).mkdir()
-            except FileExistsError:
-                continue
-            return parent / name, free
-    except OSError as error:
-        raise _cannot_write(parent, error) from None
-    raise RecordError(f"{parent}: too many recordings of one second. Choose another folder for recordings.")
-
-
-def _cannot_write(folder: Path, error: OSError) -> RecordError:
-    return RecordError(f"{folder}: cannot be written ({error.strerror}). Choose another folder for recordings.")
-
-
-def _nearly_full(free: int) -> str:
-    return f"the disk is nearly full ({free / 1e6:.0f} MB left)"
 
 
 def _why(error: Exception) -> str:
@@ -433,13 +427,13 @@ def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
     stem = datetime.now().strftime("snapshot_%Y-%m-%d_%H-%M-%S-%f")[:-3]
     path = folder / f"{stem}.png"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file, image in ((path, annotate(result, draw)), (folder / f"{stem}_clean.png", result.frame.image)):
             ok, content = cv2.imencode(".png", image)
             if not ok:
                 raise RecordError(f"{file}: the picture cannot be encoded.")
-            file.write_bytes(content.tobytes())
-        (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result) + "\n", encoding="utf-8")
+            _write_private(file, content.tobytes())
+        _write_private(folder / f"{stem}.json", (keypoints_line(result.frame.index, 0.0, result) + "\n").encode())
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
     return path

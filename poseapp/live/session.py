@@ -256,7 +256,9 @@ class Session:
                 "draw": asdict(options.draw),
             }
         # Making a folder may take a while on a network drive; nobody else should wait for it.
-        recorder = Recorder(options, about, self._stats, lossless=not self._realtime, finished=self._recording_finished)
+        recorder = Recorder(
+            options, about, self._stats, lossless=not self._realtime, keep_empty=False, finished=self._recording_finished
+        )
         with self._lock:
             try:
                 if self._source_to_record() is not source:

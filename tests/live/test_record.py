@@ -27,7 +27,8 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
 from poseapp.live import record as record_module
-from poseapp.live.record import RESERVE_BYTES, Recorder, RecordOptions, VideoWriter, keypoints_line, save_snapshot
+from poseapp.live.record import Recorder, RecordOptions, VideoWriter, keypoints_line, save_snapshot
+from poseapp.live.recording_folder import RESERVE_BYTES
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -235,7 +236,8 @@ def test_two_recordings_of_one_second_get_two_folders(tmp_path: Path) -> None:
 # -- hand-over -------------------------------------------------------------------------------------------------------
 
 
-def test_live_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
+def test_live_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
     gate = threading.Event()
 
     def slow_disk(folder: Path) -> int:
@@ -271,7 +273,8 @@ def test_offline_nothing_is_dropped(tmp_path: Path) -> None:
     assert recorder.status().dropped == 0
 
 
-def test_what_was_given_before_close_is_written(tmp_path: Path) -> None:
+def test_what_was_given_before_close_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
     for _ in range(10):
         recorder = Recorder(RecordOptions(tmp_path), {}, Stats())
         for i in range(5):
