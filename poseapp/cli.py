@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import poseapp
 from poseapp import cli_models, cli_train
+from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import PEOPLE, People
 from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
@@ -349,7 +350,9 @@ def main(arguments: list[str] | None = None) -> int:
     argv = [argument for argument in argv if argument != "--debug"]
     # Errors are logged with their traceback, and what a user should know of them is said in one line besides.
     level = logging.DEBUG if debug else logging.CRITICAL
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=level, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_INFO if debug else cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         return int(app(argv, prog_name="poseapp", standalone_mode=False) or 0)
@@ -361,12 +364,13 @@ def main(arguments: list[str] | None = None) -> int:
         complaint = getattr(error, "format_message", None)  # typer's about the command line; the class depends on its version
         if complaint is not None:
             command = getattr(getattr(error, "ctx", None), "command_path", "poseapp")
-            print(f"poseapp: {complaint().rstrip('.')}. See {command} --help.", file=sys.stderr)
+            print(f"poseapp: {without_secrets(complaint()).rstrip('.')}. See {command} --help.", file=sys.stderr)
             return 2
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
         known = isinstance(error, PoseAppError)
-        text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
+        said = f"unexpected {type(error).__name__}: {without_secrets(str(error))} (run again with --debug for the details)"
+        text = str(error) if known else said
         print(f"poseapp: {text}", file=sys.stderr)
         return 1
 

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 
+from poseapp.core.addresses import address_name, without_secrets
 from poseapp.core.errors import SourceError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, ImageArray
@@ -288,7 +289,7 @@ class StreamSource(_Device):
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
-        self.name = re.sub(r"//[^/]*@", "//", url)  # no password on the screen or in a manifest
+        self.name = address_name(url)  # no password on the screen or in a manifest
         self.asked: Mode | None = None
         self._container: Any = None
         self._pictures: Iterator[tuple[ImageArray, float]] | None = None
@@ -579,7 +580,8 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
     if text and path.is_dir():
         return FolderSource(path, loop=loop)
     if not (text and path.exists()):
-        raise SourceError(f"{text or 'source'}: no such file, folder or address. Give camera:0, a path, an address or synthetic.")
+        shown = without_secrets(text) or "source"
+        raise SourceError(f"{shown}: no such file, folder or address. Give camera:0, a path, an address or synthetic.")
     if path.suffix.lower() in PICTURES:
         return PictureSource(path, repeat_fps=10.0 if loop else 0.0)
     return VideoSource(path, loop)
