@@ -467,7 +467,7 @@ def test_preferences_that_cannot_be_read_count_as_not_there(
     make_preferences: Callable[[], Preferences], key: str, value: str
 ) -> None:
     preferences = make_preferences()
-    preferences._settings.setValue(key, value)
+    preferences._settings.set_value(key, value)
     assert preferences.draw.threshold == 0.3
     assert preferences.source is None
     assert preferences.mode == Mode(1280, 720, 30.0, "MJPG")
