@@ -23,6 +23,7 @@ class CaptureEvents:
     opened: Callable[[Mode], None]
     lost: Callable[[str], None]  # a live source is lost or cannot be opened: trying again
     ended: Callable[[], None]  # a file has been read to its end
+    waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
 
 
 def capture(source: Source, realtime: bool, first_index: int, events: CaptureEvents, stop: threading.Event) -> None:
@@ -37,10 +38,15 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
     index = first_index
     while not stop.is_set():
         try:
-            events.opened(source.open())
+            events.waits(True)
+            mode = source.open()
+            events.waits(False)
+            events.opened(mode)
             epoch = time.monotonic()
             while not stop.is_set():
+                events.waits(True)
                 item = source.read()
+                events.waits(False)
                 if stop.is_set():
                     return
                 if item is None:
@@ -59,6 +65,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                 index += 1
                 retry_s = FIRST_RETRY_S
         except SourceError as error:
+            events.waits(False)
             if stop.is_set():
                 return
             if not source.live:

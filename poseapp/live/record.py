@@ -180,8 +180,7 @@ class Recorder:
 
     Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
     called on the recorder's thread when all files are closed; *free_bytes* tells the room left on the disk of a
-    folder. Without *keep_empty* a recording of no frame leaves no folder. Raises RecordError when the folder cannot be
-    made or the disk is as good as full.
+    folder. Raises RecordError when the folder cannot be made or the disk is as good as full.
     """
 
     def __init__(
@@ -191,12 +190,11 @@ class Recorder:
         stats: Stats,
         *,
         lossless: bool = False,
-        keep_empty: bool = True,
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
         self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
-        self._free_bytes, self._keep_empty = free_bytes, keep_empty
+        self._free_bytes = free_bytes
         self._made = new_folder(options.folder, free_bytes)
         self.folder, self._free = self._made.path, self._made.free
         self._manifest: dict[str, Any] = {
@@ -209,7 +207,7 @@ class Recorder:
             "finished": False,
         }
         self._queue: queue.Queue[tuple[Result, float]] = queue.Queue(QUEUE_FRAMES)  # each with when it was put there
-        self._closing = threading.Event()
+        self._closing, self._keep_empty = threading.Event(), True
         self._lock = threading.Lock()
         self._frames = self._dropped = self._bytes = 0
         self._first_index: int | None = None
@@ -260,8 +258,10 @@ class Recorder:
             self._manifest["models"].append(entry)
         self._manifest_changed.set()
 
-    def close(self) -> None:
-        """Finish what is in the queue, then the files; returns at once."""
+    def close(self, keep_empty: bool = True) -> None:
+        """Finish what is in the queue, then the files; returns at once. Without *keep_empty* no frame means no folder."""
+        if not self._closing.is_set():
+            self._keep_empty = keep_empty
         self._closing.set()
 
     def join(self, timeout_s: float) -> bool:
@@ -298,7 +298,7 @@ class Recorder:
             if keypoints is not None:
                 self._attempt(keypoints.close)
             self._attempt(self._measure)
-            if self._frames or self._keep_empty:
+            if self._frames or (self._keep_empty and not self._error):
                 self._attempt(lambda: self._write_manifest(finished=True))
             else:
                 self._made.remove()

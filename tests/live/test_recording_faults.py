@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import decoded
-from fakes import FlakyCamera, MarkerSource, wait_until
+from fakes import FlakyCamera, Loader, MarkerSource, wait_until
 from kill_recordings import kill_many
 from test_record import lines, manifest, recording, result
 from test_session import next_result, running
 
-from poseapp.core.errors import RecordError
+from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
 from poseapp.live import record as record_module
 from poseapp.live.matroska import WholePictures, h264_cluster
@@ -198,10 +198,19 @@ def test_an_encoder_that_never_starts_leaves_no_folder_and_says_why(tmp_path: Pa
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_model_that_cannot_be_loaded_leaves_no_folder(tmp_path: Path) -> None:
+    load = Loader()
+    load.errors["a"] = ModelError("a: broken.")
+    with running(MarkerSource((120, 160)), load, record=tmp_path / "new") as session:
+        wait_until(lambda: session.status().state == "failed")
+        wait_until(lambda: not _recorded(session).active)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_what_somebody_else_put_into_the_folder_stays(tmp_path: Path) -> None:
-    recorder = Recorder(RecordOptions(tmp_path / "new"), {}, Stats(), keep_empty=False)
+    recorder = Recorder(RecordOptions(tmp_path / "new"), {}, Stats())
     (recorder.folder / "notes.txt").write_text("mine")
-    recorder.close()
+    recorder.close(keep_empty=False)
     assert recorder.join(20)
     assert [file.name for file in recorder.folder.iterdir()] == ["notes.txt"]
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from fakes import HungCamera, Loader
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QScrollArea
@@ -372,6 +373,17 @@ def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, win
     assert window.preferences.source is None
     window.player.choose(SYNTHETIC)
     assert window.banner.text == ""
+
+
+def test_a_camera_that_hangs_is_said_and_another_source_can_be_chosen(
+    qtbot: QtBot, open_window: Callable[..., MainWindow]
+) -> None:
+    camera = HungCamera(unblocks=False)
+    window = open_window(camera, load=Loader())
+    qtbot.waitUntil(lambda: "hung camera: does not deliver pictures" in window.banner.text, timeout=WAIT_MS)
+    window.player.choose(SYNTHETIC)
+    qtbot.waitUntil(lambda: status(window).state == "running" and window.banner.text == "", timeout=WAIT_MS)
+    camera.let_go.set()
 
 
 def test_a_remembered_model_that_is_gone_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
