@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from poseapp.core.types import ImageArray
 
@@ -25,6 +25,8 @@ class Mode:
         return text + (f", {self.codec}" if self.codec else "")
 
 
+MOST_SKIPPED = 100
+MOST_SHOWN = 400  # characters of a name
 DEFAULT_MODE = Mode(1280, 720, 30.0, "MJPG")
 
 
@@ -52,6 +54,16 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Traceable(Protocol):
+    """A source that says where in it each picture lies, so that one that cannot be read leaves a gap."""
+
+    place: int  # of the picture that was read last: how many came before it since the source was opened, readable or not
+    file: str  # its file, in a folder; "" elsewhere
+    unreadable: int  # how many pictures could not be read since the source was opened
+    skipped: list[str]  # a line for each file that could not be read, in a folder; at most MOST_SKIPPED
+
+
 class Device:
     """Something that a read may be using while another thread closes it.
 
@@ -72,3 +84,9 @@ class Device:
 
     def _release(self) -> None:
         raise NotImplementedError
+
+
+def shown(name: object) -> str:
+    """*name*, which comes from outside, in one line of bearable length."""
+    printable = "".join(c if c.isprintable() else "?" for c in str(name))
+    return printable if len(printable) <= MOST_SHOWN else f"{printable[:MOST_SHOWN]}…"
