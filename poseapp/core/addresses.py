@@ -62,7 +62,7 @@ def holds_secrets(address: str) -> bool:
 
 def without_secrets(text: str) -> str:
     """*text*, such as a line of a log, with every address by its name and without what is called password, token or so."""
-    text = _ADDRESS.sub(lambda match: address_name(match[0]), text)
+    text = _ADDRESS.sub(lambda match: match[0] if match[0].lower().startswith("file:") else address_name(match[0]), text)
     text = _LOGIN.sub(HIDDEN, text)
     text = _OPTION.sub(rf"\1{HIDDEN}", text)
     return _NAMED.sub(rf"\1{HIDDEN}", text)

@@ -33,6 +33,7 @@ class WholePictures:
         self._written: list[tuple[int, bytes]] = []  # since the last commit, each with its place
         self._at = self._end = 0  # FFmpeg's place, and where its file ends
         self._size = 0  # of the file on the disk
+        self._held = b""  # the pictures that FFmpeg has not written yet, in clusters of our own
 
     def write(self, data: bytes) -> int:
         """Take *data*; nothing reaches the disk yet."""
@@ -53,7 +54,9 @@ class WholePictures:
 
     def commit(self, newest: bytes = b"") -> None:
         """Bring everything to the disk, and the cluster *newest* behind it. Raises OSError; the file then plays as before."""
-        pieces, self._written = [*_joined(self._written), (self._end, newest)], []
+        # FFmpeg holds pictures of one time back together.
+        self._held = newest if self._written else self._held + newest
+        pieces, self._written = [*_joined(self._written), (self._end, self._held)], []
         if self._file is None:
             self._file = io.FileIO(str(self._path), "w", opener=private)
         for at, data in _joined(pieces):
@@ -61,7 +64,7 @@ class WholePictures:
             if self._file.write(data) != len(data):  # the disk took a part of it
                 self._file.truncate(max(self._size, at))
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        end = self._end + len(newest)
+        end = self._end + len(self._held)
         if end < self._size:  # the last one of our own was longer
             self._file.truncate(end)
         self._size = end

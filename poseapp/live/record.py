@@ -18,7 +18,7 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -29,6 +29,7 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 import poseapp
 from poseapp.core.errors import RecordError
@@ -37,6 +38,8 @@ from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
 from poseapp.live.matroska import WholePictures, h264_cluster, private
 from poseapp.live.recording_folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
+from poseapp.live.sources.base import MOST_SKIPPED
+from poseapp.live.sources.frames import is_hd
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
 
@@ -47,6 +50,11 @@ QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a s
 LONGEST_WAIT_S = 0.2
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
+ENCODER_TIME_BASE = Fraction(1, 1_000_000)  # the encoder wants every picture later than the one before
+MOST_LATE_MS = 2  # how much later than it was a picture may be shown, so that it comes after the one before
+LIKELY_FPS = 30  # of a source that does not say
+BT709, BT601 = 1, 6  # ITU-T H.273: matrix, primaries and transfer
+DEFAULT_DURATION = b"\x23\xe3\x83"  # of a picture in ns, in Matroska's track header
 FIRST_PICTURE_MS = 100  # how long the first picture stays, as far as is known
 
 
@@ -63,7 +71,8 @@ class RecordOptions:
 class Recording:
     """Where a recording stands.
 
-    ``disk_left_s`` is the time until the disk is full at this rate; ``error`` why it stopped by itself, or "".
+    ``dropped`` frames came when the disk was too slow, ``missed`` ones of the source were never worked on, since the model
+    was. ``disk_left_s`` is the time until the disk is full at this rate; ``error`` why it stopped by itself, or "".
     """
 
     folder: Path
@@ -74,6 +83,7 @@ class Recording:
     dropped: int
     disk_left_s: float
     error: str = ""
+    missed: int = 0
 
     @property
     def summary(self) -> str:
@@ -85,39 +95,71 @@ class Recording:
 
 
 class VideoWriter:
-    """H.264 in Matroska with a presentation time for every picture."""
+    """H.264 in Matroska with a presentation time for every picture.
 
-    def __init__(self, path: Path, hw: tuple[int, int]) -> None:
+    *fps* is the source's rate as far as it is known, for the file's header; when the file is closed, the rate that the
+    pictures really had takes its place.
+    """
+
+    def __init__(self, path: Path, hw: tuple[int, int], fps: float = 0.0) -> None:
+        self._path = path
         self._hw = (hw[0] + hw[0] % 2, hw[1] + hw[1] % 2)  # 4:2:0 colour needs even sides
         self._file = WholePictures(path)
-        # A cluster for each picture: all but the newest one are in what the file has been given.
-        options = {"flush_packets": "1", "cluster_time_limit": "0"}
+        # A cluster for each picture: all but the newest one are in what the file has been given. And a checksum would no longer
+        # fit a header that is corrected.
+        options = {"flush_packets": "1", "cluster_time_limit": "0", "write_crc32": "0"}
         self._container = av.open(self._file, "w", format="matroska", options=options)
-        stream = self._container.add_stream("libx264", rate=30)
+        stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001) if fps > 0 else LIKELY_FPS)
         stream.height, stream.width = self._hw
         stream.pix_fmt = "yuv420p"
-        stream.time_base = stream.codec_context.time_base = TIME_BASE
+        stream.time_base = stream.codec_context.time_base = ENCODER_TIME_BASE
+        self._matrix = Colorspace.ITU709 if is_hd(self._hw) else Colorspace.ITU601
+        context = stream.codec_context
+        context.colorspace = BT709 if is_hd(self._hw) else BT601
+        context.color_primaries = context.color_trc = BT709
+        context.color_range = ColorRange.MPEG
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
         stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
-        self._stream = stream
-        self._last_pts, self._last_step = -1, FIRST_PICTURE_MS
+        self._stream, self._scaler = stream, VideoReformatter()
+        self._last_encoder_pts = self._last_pts = -1
+        self._first_pts, self._pictures = 0, 0
+        self._last_step = FIRST_PICTURE_MS
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width of the video, both even."""
+        return self._hw
 
     def write(self, image: ImageArray, t: float) -> None:
         """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
         if image.shape[:2] != self._hw:
             image = _fit(image, self._hw)
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
-        frame.pts = pts = max(round(t / TIME_BASE), self._last_pts + 1)
-        frame.time_base = TIME_BASE
+        bgr = av.VideoFrame.from_ndarray(image, format="bgr24")
+        # A player goes by the tags, or by the size: both must give the colours that went in.
+        frame = self._scaler.reformat(bgr, format="yuv420p", dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG)
+        frame.pts = self._last_encoder_pts = max(round(t / ENCODER_TIME_BASE), self._last_encoder_pts + 1)
+        frame.time_base = ENCODER_TIME_BASE
+        pts = self._milliseconds(t)
         step = pts - self._last_pts if self._last_pts >= 0 else FIRST_PICTURE_MS
         for packet in self._stream.encode(frame):
+            packet.time_base, packet.pts, packet.dts = TIME_BASE, pts, pts
             # How long it will be shown is not known yet: as long as those before it, but for a gap among them. So
             # the last one has its share of the duration, as players and ffprobe count it.
             packet.duration = min(step, self._last_step)
             newest = h264_cluster(bytes(packet), pts, packet.is_keyframe)  # the encoder holds nothing back
             self._container.mux(packet)
             self._file.commit(newest)
+        if self._pictures == 0:
+            self._first_pts = pts
         self._last_pts, self._last_step = pts, step
+        self._pictures += 1
+
+    def _milliseconds(self, t: float) -> int:
+        """The file's time of a picture at *t* s, after the one before; where that would add up, the same as the one before."""
+        pts = round(t / TIME_BASE)
+        if pts > self._last_pts:
+            return pts
+        return self._last_pts + 1 if self._last_pts + 1 - pts <= MOST_LATE_MS else self._last_pts
 
     def close(self) -> None:
         """Write what is still in the encoder and finish the file."""
@@ -125,29 +167,72 @@ class VideoWriter:
             at_the_end.callback(self._file.close)
             at_the_end.callback(self._container.close)
             self._container.mux(self._stream.encode(None))
+        if self._pictures > 1:
+            _set_rate(self._path, (self._last_pts - self._first_pts) * 1_000_000 // (self._pictures - 1))
+
+
+def _set_rate(path: Path, period_ns: int) -> None:
+    """Correct the DefaultDuration of the video in a Matroska file; it goes where the new one needs more room."""
+    with path.open("r+b") as file:
+        header = file.read(4096)
+        at = header.find(DEFAULT_DURATION)
+        length = header[at + 3] - 0x80 if 0 <= at < len(header) - 12 else 0
+        if not 1 <= length <= 8:
+            return
+        file.seek(at)
+        if 0 < period_ns < 1 << (8 * length):
+            file.write(DEFAULT_DURATION + bytes([0x80 + length]) + period_ns.to_bytes(length, "big"))
+        else:  # a Void element of the same length: the file then says nothing
+            file.write(bytes([0xEC, 0x80 + length + 2]) + bytes(length + 2))
+
+
+def placement(hw: tuple[int, int], video_hw: tuple[int, int]) -> tuple[float, float, float] | None:
+    """Where a picture of size *hw* lies in a video of size *video_hw*: (scale, x, y).
+
+    A joint at (u, v) in the picture is at (scale u + x, scale v + y) in the video. None where these are the same place.
+    """
+    (h, w), (height, width) = hw, video_hw
+    if h <= height and w <= width and (height - h) + (width - w) <= 2:  # only made even
+        return None
+    scale = min(height / h, width / w)
+    size = _fitted_size(hw, video_hw)
+    # An integer is the centre of a pixel.
+    return scale, (width - size[0]) // 2 + (scale - 1) / 2, (height - size[1]) // 2 + (scale - 1) / 2
+
+
+def _fitted_size(hw: tuple[int, int], video_hw: tuple[int, int]) -> tuple[int, int]:
+    scale = min(video_hw[0] / hw[0], video_hw[1] / hw[1])
+    return max(1, round(hw[1] * scale)), max(1, round(hw[0] * scale))
 
 
 def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
     h, w = image.shape[:2]
     out = np.zeros((*hw, 3), np.uint8)
-    if h <= hw[0] and w <= hw[1] and (hw[0] - h) + (hw[1] - w) <= 2:  # only made even
+    if placement((h, w), hw) is None:
         out[:h, :w] = image
         return out
-    scale = min(hw[0] / h, hw[1] / w)
-    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    size = _fitted_size((h, w), hw)
     y, x = (hw[0] - size[1]) // 2, (hw[1] - size[0]) // 2
     out[y : y + size[1], x : x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return out
 
 
-def keypoints_line(frame_index: int, t: float, result: Result) -> str:
+def keypoints_line(frame_index: int, t: float, result: Result, video_hw: tuple[int, int] | None = None) -> str:
     """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame.
 
-    *frame_index* counts the frames of the source from the first recorded one: a gap is a dropped frame. ``keypoints`` are
-    as found, ``smoothed`` is there while smoothing is on; who has ``carried`` was not looked at in this frame, and is where
-    they are expected. ``locked`` is the identity that the user holds on to.
+    *frame_index* counts the frames of the source from the first recorded one: a gap is a frame that was dropped or could not
+    be read. ``size`` is the frame's width and height; where the video, *video_hw*, has another one, ``fitted`` says where the
+    frame lies in it, as ``placement`` does. ``file`` is the picture's own. ``keypoints`` are as found, ``smoothed`` is there
+    while smoothing is on; who has ``carried`` was not looked at in this frame, and is where they are expected. ``locked`` is
+    the identity that the user holds on to.
     """
-    line: dict[str, Any] = {"frame": frame_index, "t": round(t, 4)}
+    hw = result.frame.hw
+    line: dict[str, Any] = {"frame": frame_index, "t": round(t, 6), "size": [hw[1], hw[0]]}
+    if result.frame.file:
+        line["file"] = result.frame.file
+    fitted = placement(hw, video_hw) if video_hw is not None else None
+    if fitted is not None:
+        line["fitted"] = [round(number, 6) for number in fitted]
     if result.locked is not None:
         line["locked"] = result.locked
     line["people"] = [_person(result, n) for n in range(len(result.poses))]
@@ -180,7 +265,8 @@ class Recorder:
 
     Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
     called on the recorder's thread when all files are closed; *free_bytes* tells the room left on the disk of a
-    folder. Raises RecordError when the folder cannot be made or the disk is as good as full.
+    folder. *first_index* is the frame that counts as number 0, the first one recorded where it is None. Raises
+    RecordError when the folder cannot be made or the disk is as good as full.
     """
 
     def __init__(
@@ -192,6 +278,7 @@ class Recorder:
         lossless: bool = False,
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
+        first_index: int | None = None,
     ) -> None:
         self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
         self._free_bytes = free_bytes
@@ -210,7 +297,9 @@ class Recorder:
         self._closing, self._keep_empty = threading.Event(), True
         self._lock = threading.Lock()
         self._frames = self._dropped = self._bytes = 0
-        self._first_index: int | None = None
+        self._missed = self._unreadable = 0  # numbers left out before the last frame taken; those of them that are the source's
+        self._skipped: list[str] = []
+        self._first_index = first_index
         self._next_frame = 0  # the number that the frame after the last one taken has in keypoints.jsonl
         self._seconds = 0.0
         self._active, self._error = True, ""
@@ -225,12 +314,15 @@ class Recorder:
 
     def put(self, result: Result) -> None:
         """Hand over a frame with its poses."""
+        if self._first_index is None:
+            self._first_index = result.frame.index
+        number = result.frame.index - self._first_index
+        with self._lock:
+            self._missed += max(0, number - self._next_frame)
+            self._next_frame = number + 1
         while not self._closing.is_set():
             try:
                 self._queue.put((result, time.monotonic()), block=self._lossless, timeout=0.2)
-                if self._first_index is None:
-                    self._first_index = result.frame.index
-                self._next_frame = result.frame.index - self._first_index + 1
                 return
             except queue.Full:
                 if not self._lossless:
@@ -242,6 +334,12 @@ class Recorder:
         with self._lock:
             self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
         self._manifest_changed.set()
+
+    def unreadable(self, count: int, skipped: Sequence[str]) -> None:
+        """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
+        with self._lock:
+            self._unreadable += count
+            self._skipped += skipped[: max(0, MOST_SKIPPED - len(self._skipped))]
 
     def model_changed(self, spec: ModelSpec, backend: Backend, people: People) -> None:
         """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
@@ -275,7 +373,15 @@ class Recorder:
             rate = self._bytes / self._seconds if self._seconds > 1 else 0.0
             left = max(0, self._free - RESERVE_BYTES) / rate if rate > 0 else float("inf")
             return Recording(
-                self.folder, self._active, self._seconds, self._bytes, self._frames, self._dropped, left, self._error
+                self.folder,
+                self._active,
+                self._seconds,
+                self._bytes,
+                self._frames,
+                self._dropped,
+                left,
+                self._error,
+                max(0, self._missed - self._unreadable),
             )
 
     def _run(self) -> None:
@@ -326,12 +432,14 @@ class Recorder:
                 continue
             if first is None:
                 first = result.frame
-                writers.append((VideoWriter(self.folder / "annotated.mkv", first.hw), True))
+                fps = self._granted_fps()
+                writers.append((VideoWriter(self.folder / "annotated.mkv", first.hw, fps), True))
                 if self._options.clean_video:
-                    writers.append((VideoWriter(self.folder / "clean.mkv", first.hw), False))
+                    writers.append((VideoWriter(self.folder / "clean.mkv", first.hw, fps), False))
             t = max(0.0, result.frame.t - first.t)
             # The line first: whatever happens, each picture has one.
-            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result) + "\n")
+            number = result.frame.index - (self._first_index or 0)
+            _append(keypoints, keypoints_line(number, t, result, writers[0][0].hw) + "\n")
             for writer, annotated in writers:
                 started = time.perf_counter()
                 image = result.frame.image
@@ -356,6 +464,11 @@ class Recorder:
     def _drop(self) -> None:
         with self._lock:
             self._dropped += 1
+
+    def _granted_fps(self) -> float:
+        with self._lock:
+            granted = self._manifest.get("source", {}).get("granted") or {}
+        return float(granted.get("fps", 0.0))
 
     def _measure(self) -> None:
         size = 0
@@ -386,6 +499,9 @@ class Recorder:
                     "frames": self._frames,
                     "seconds": round(self._seconds, 3),
                     "dropped": self._dropped,
+                    "missed": max(0, self._missed - self._unreadable),
+                    "unreadable": self._unreadable,
+                    "skipped": self._skipped,
                     "error": self._error,
                 }
             text = json.dumps(self._manifest, indent=2) + "\n"

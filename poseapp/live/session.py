@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -266,7 +266,14 @@ class Session:
                 "draw": asdict(options.draw),
             }
         # Making a folder may take a while on a network drive; nobody else should wait for it.
-        recorder = Recorder(options, about, self._stats, lossless=not self._realtime, finished=self._recording_finished)
+        recorder = Recorder(
+            options,
+            about,
+            self._stats,
+            lossless=not self._realtime,
+            finished=self._recording_finished,
+            first_index=None if self._started else self._next_index,  # from the source's first picture on, readable or not
+        )
         with self._lock:
             try:
                 if self._source_to_record() is not source:
@@ -421,6 +428,7 @@ class Session:
                 lost=lambda error: self._lost(error, stop),
                 ended=lambda: self._finish_source("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
+                unreadable=lambda count, skipped: self._unreadable(count, skipped, stop),
             )
             capture(source, self._realtime, self._next_index, events, stop)
 
@@ -447,6 +455,11 @@ class Session:
             recorder = self._recorder
         if recorder is not None:
             recorder.source_opened(asdict(mode))
+
+    def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
+        recorder = self._recorder
+        if recorder is not None and not stop.is_set():
+            recorder.unreadable(count, skipped)
 
     def _captured(self, frame: Frame, stop: threading.Event) -> None:
         self._stats.tick("capture")

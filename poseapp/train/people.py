@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from poseapp.core.errors import DataError
+from poseapp.core.pictures import PictureError, decode_picture
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray
 
@@ -174,9 +174,8 @@ def read_image(path: Path) -> ImageArray:
 
 def decode_image(content: bytes, name: str) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
-    # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
-    whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
-    if image is None:
-        raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
-    return image.astype(np.uint8, copy=False)
+    try:
+        return decode_picture(content)
+    except PictureError as error:
+        because = f"{error.reason}: " if error.reason else ""
+        raise DataError(f"{name}: {because}not a readable picture. Remove it or its annotations.") from None

@@ -84,7 +84,7 @@ def test_secrets_without_an_address_are_found_by_their_names(text: str) -> None:
 
 
 def test_what_holds_no_secret_stays_as_it_is() -> None:
-    text = "12:30:01 DEBUG poseapp.live: /home/me/clip.mp4: 30 frames, key frames at 1, author: me (Connection refused)."
+    text = "12:30:01 DEBUG poseapp.live: file:///home/me/clip.mp4: 30 frames, key frames at 1, author: me (Connection refused)."
     assert without_secrets(text) == text
 
 

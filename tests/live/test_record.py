@@ -104,7 +104,8 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
         recorder.put(result(13, 7.4003, people=0))
         recorder.put(result(15, 7.5))
     first, second, third = lines(recorder.folder)
-    assert list(first) == ["frame", "t", "people"]
+    assert list(first) == ["frame", "t", "size", "people"]
+    assert first["size"] == [SOURCE.hw[1], SOURCE.hw[0]]
     assert (first["frame"], first["t"]) == (0, 0.0)
     assert [list(person) for person in first["people"]] == [["id", "score", "keypoints"]] * 2
     assert [person["id"] for person in first["people"]] == [1, 2]
@@ -113,7 +114,7 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
     assert keypoints.shape == (17, 3)
     np.testing.assert_allclose(keypoints[:, :2], SOURCE.truth(12 / 30), atol=0.0051)
     np.testing.assert_allclose(keypoints[:, 2], 0.8, atol=1e-4)
-    assert second == {"frame": 1, "t": 0.4003, "people": []}
+    assert second == {"frame": 1, "t": 0.4003, "size": first["size"], "people": []}
     assert third["frame"] == 3  # a gap: one frame of the source was dropped
 
 
@@ -215,7 +216,7 @@ def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatc
 
 def _size_before_the_end(folder: Path) -> int:
     content = manifest(folder)
-    for key in ("frames", "seconds", "dropped", "error"):
+    for key in ("frames", "seconds", "dropped", "missed", "unreadable", "skipped", "error"):
         del content[key]
     return len(json.dumps(content | {"finished": False}, indent=2)) + 1
 

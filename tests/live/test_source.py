@@ -21,7 +21,6 @@ from clips import Server, grey_clip, is_picture
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
-from poseapp.live import source as source_module
 from poseapp.live.source import (
     CameraSource,
     FolderSource,
@@ -36,6 +35,8 @@ from poseapp.live.source import (
     parse_source,
     read_picture,
 )
+from poseapp.live.sources import decoding
+from poseapp.live.sources import stream as stream_module
 
 
 def read_all(source: Source, most: int = 10_000) -> list[tuple[ImageArray, float]]:
@@ -176,7 +177,7 @@ def test_a_loop_of_a_file_without_times_begins_anew(tmp_path: Path) -> None:
 def test_what_is_live_is_shown_as_soon_as_it_is_there(live: bool, tmp_path: Path) -> None:
     with av.open(str(grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(20)]))) as container:
         container.streams.video[0].codec_context.thread_count = 8
-        source_module._video_mode(container, "clip", live)
+        decoding.video_mode(container, "clip", live)
         needed = next(n for n, packet in enumerate(container.demux(video=0), 1) if packet.decode())
     assert (needed == 1) == live
 
@@ -478,7 +479,7 @@ def test_a_stream_that_is_no_video_says_so() -> None:
 
 
 def test_a_stream_that_stalls_is_lost_after_a_while(stalling: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 0.5)
     with pytest.raises(SourceError) as error:
         read_all(StreamSource(stalling.url))
     assert one_line(error).startswith("http://127.0.0.1")
@@ -486,7 +487,7 @@ def test_a_stream_that_stalls_is_lost_after_a_while(stalling: Server, monkeypatc
 
 def test_a_stream_can_be_closed_under_a_read_that_hangs(stalling: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """FFmpeg would crash if its memory were freed under it, so the close must leave that to the reader."""
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 2.0)
     source = StreamSource(stalling.url)
     source.open()
     errors: list[SourceError] = []
