@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from poseapp.core.limits import MOST_PICTURE_BYTES, MOST_PICTURE_PIXELS, picture_size, too_large
 from poseapp.core.types import ImageArray
 
 # What is taken for a picture in a folder, by name. What a file really is, its content says.
@@ -33,7 +34,11 @@ class PictureError(ValueError):
 
 def read_picture(path: Path) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR at *path*, as ``decode_picture`` gives it. Raises OSError and PictureError."""
-    return decode_picture(path.read_bytes())  # OpenCV itself cannot open every name on Windows
+    with path.open("rb") as file:  # OpenCV itself cannot open every name on Windows
+        content = file.read(MOST_PICTURE_BYTES + 1)
+    if len(content) > MOST_PICTURE_BYTES:
+        raise PictureError(f"the file has more than {MOST_PICTURE_BYTES >> 20} MiB")
+    return decode_picture(content)
 
 
 def decode_picture(content: bytes) -> ImageArray:
@@ -55,7 +60,17 @@ def decode_picture(content: bytes) -> ImageArray:
     return np.ascontiguousarray(image, dtype=np.uint8)
 
 
+def _check_size(size: tuple[int, int] | None) -> None:
+    """Raise PictureError where nobody knows how large a picture is, or it is too large."""
+    if size is None:
+        raise PictureError
+    reason = too_large(*size, MOST_PICTURE_PIXELS)
+    if reason:
+        raise PictureError(f"not a picture that can be read ({reason})")
+
+
 def _decode_opencv(content: bytes) -> Any:
+    _check_size(picture_size(content))
     try:
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # a size that is zero or beyond OpenCV's limit
@@ -72,8 +87,12 @@ def _decode_heif(content: bytes) -> Any:
     register: Callable[[], None] = register_heif_opener
     register()
     try:
+        Image.MAX_IMAGE_PIXELS = None  # its own limit warns on the console; ours is asked next
         with Image.open(io.BytesIO(content)) as picture:
+            _check_size(picture.size)
             rgb = np.asarray(picture.convert("RGB"))
+    except PictureError:
+        raise
     except Exception:  # what a damaged file raises depends on where it is damaged
         return None
     return rgb[..., ::-1]

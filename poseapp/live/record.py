@@ -33,6 +33,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 import poseapp
 from poseapp.core.errors import RecordError
+from poseapp.core.limits import MOST_WAITING_BYTES
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
@@ -320,6 +321,7 @@ class Recorder:
         with self._lock:
             self._missed += max(0, number - self._next_frame)
             self._next_frame = number + 1
+        self._queue.maxsize = max(1, min(QUEUE_FRAMES, MOST_WAITING_BYTES // result.frame.image.nbytes))
         while not self._closing.is_set():
             try:
                 self._queue.put((result, time.monotonic()), block=self._lossless, timeout=0.2)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from poseapp.core.errors import SourceError
+from poseapp.core.limits import MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import DEFAULT_MODE, Device, Mode
 
@@ -81,7 +82,12 @@ class CameraSource(Device):
                 capture.release()
                 raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
             self._capture = capture
-            return self._ask(capture, self.asked)
+            granted = self._ask(capture, self.asked)
+            reason = too_large(granted.width, granted.height, MOST_VIDEO_PIXELS)
+            if reason:
+                self._release()
+                raise SourceError(f"{self.name}: {reason}. Choose another camera mode.")
+            return granted
 
     @staticmethod
     def _ask(capture: cv2.VideoCapture, asked: Mode) -> Mode:

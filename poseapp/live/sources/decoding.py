@@ -11,6 +11,7 @@ from av.error import FFmpegError
 from av.format import Flags
 
 from poseapp.core.errors import SourceError
+from poseapp.core.limits import FFMPEG_LIMIT, MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Mode
 from poseapp.live.sources.frames import PictureMaker
@@ -27,8 +28,19 @@ def video_mode(container: Any, name: str, live: bool = False) -> Mode:
     stream = container.streams.video[0]
     # Threads that decode a frame each give the first one when as many have come as there are cores: too late for what is live.
     stream.thread_type = "SLICE" if live else "AUTO"
+    reason = too_large(stream.width, stream.height, MOST_VIDEO_PIXELS)
+    if reason:
+        raise SourceError(f"{name}: {reason}. Make it smaller, or choose another source.")
+    stream.codec_context.options = {**stream.codec_context.options, **FFMPEG_LIMIT}  # the size may change in mid-stream
     rate = stream.average_rate or stream.guessed_rate
     return Mode(stream.width, stream.height, round(float(rate), 3) if rate else 0.0, stream.codec_context.name)
+
+
+def no_picture(container: Any) -> str:
+    """Why no picture came out of *container*, as far as is known, in a sentence."""
+    if container.streams.video[0].width > 0:
+        return "The file is truncated or damaged."
+    return f"It is damaged, or its pictures have more than the {MOST_VIDEO_PIXELS / 1e6:.0f} million pixels allowed."
 
 
 def new_timeline(container: Any, mode: Mode) -> Timeline:

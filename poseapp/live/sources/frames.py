@@ -11,6 +11,7 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.reformatter import Colorspace, VideoReformatter
 
+from poseapp.core.limits import MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 
 # The matrices that a frame may be tagged with (ITU-T H.273, Table 4), as FFmpeg's scaler names them.
@@ -43,6 +44,8 @@ class PictureMaker:
         Raises FFmpegError or ValueError where the scaler does not know the frame's format.
         """
         width, height = square(frame.width, frame.height, pixel_aspect)
+        if too_large(width, height, MOST_VIDEO_PIXELS):
+            width, height = frame.width, frame.height
         # A tag that the scaler does not know would be an error; one that is missing would be BT.601 at any size.
         matrix = MATRICES.get(int(frame.colorspace), Colorspace.ITU709 if is_hd((height, width)) else Colorspace.ITU601)
         bgr = self._scaler.reformat(frame, width, height, "bgr24", src_colorspace=matrix)

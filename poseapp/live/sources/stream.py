@@ -14,6 +14,7 @@ from av.error import FFmpegError
 
 from poseapp.core.addresses import address_name
 from poseapp.core.errors import SourceError
+from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode
 from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode
@@ -83,7 +84,7 @@ class StreamSource(Device):
             return Mode(width, height, mode.fps, mode.codec)
 
     def _opened(self) -> Any:
-        options = {"flags": "low_delay"} if self.live else {}
+        options = {"flags": "low_delay", **FFMPEG_LIMIT} if self.live else dict(FFMPEG_LIMIT)
         if self.url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         wait_s = SEGMENT_TIMEOUT_S if re.search(r"\.(m3u8|mpd)\b", self.url, re.IGNORECASE) else STREAM_TIMEOUT_S

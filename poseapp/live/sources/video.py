@@ -9,9 +9,10 @@ import av
 from av.error import FFmpegError
 
 from poseapp.core.errors import SourceError
+from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode
+from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, reason, video_mode
 from poseapp.live.sources.timeline import Timeline
 
 
@@ -48,7 +49,8 @@ class VideoSource(Device):
                 self._decoder = Decoder(self._container, self.name, self._timeline)
                 self._first = self._decoder.next()
                 if self._first is None:
-                    raise SourceError(f"{shown(self.path)}: holds no picture that can be read. The file is truncated or damaged.")
+                    why = no_picture(self._container)
+                    raise SourceError(f"{shown(self.path)}: holds no picture that can be read. {why}")
             except SourceError:
                 self._release()
                 raise
@@ -62,7 +64,7 @@ class VideoSource(Device):
             raise SourceError(f"{shown(self.path)}: the file is empty. Record or copy it again.")
         try:
             # With the scheme, no colon or pattern in a name means anything to FFmpeg.
-            return av.open(f"file:{self.path}", metadata_errors="replace")
+            return av.open(f"file:{self.path}", options=FFMPEG_LIMIT, metadata_errors="replace")
         except (FFmpegError, OSError, IndexError, ValueError) as error:
             raise SourceError(f"{shown(self.path)}: not a video that can be read ({reason(error)}). Try another file.") from None
 
