@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.folders import no_empty_folders
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
@@ -336,7 +337,7 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
     """
     if folder.exists() and not replace:
         raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
-    with in_place_of(folder) as made:
+    with no_empty_folders(folder.parent), in_place_of(folder) as made:
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:

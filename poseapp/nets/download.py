@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from poseapp.core.errors import ModelError
+from poseapp.core.folders import no_empty_folders
 from poseapp.nets.catalogue import Entry
 
 if TYPE_CHECKING:
@@ -39,19 +40,14 @@ def download(entry: Entry, folder: Path, progress: Progress = lambda done, total
     hash other than the published one (the file is then deleted). A folder that was made for nothing is removed.
     """
     name = f"{entry.name}-{entry.url.rpartition('/')[2]}"
-    made = not folder.exists()
+    path = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
-        if path.exists() and hash_of(path).startswith(entry.sha256):
-            return path
-        _from_a_home(entry, path, progress)
+        with no_empty_folders(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists() or not hash_of(path).startswith(entry.sha256):
+                _from_a_home(entry, path, progress)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror}). Free some space, or make it writable.") from None
-    finally:
-        if made:
-            with contextlib.suppress(OSError):  # it is not empty, or was never made
-                folder.rmdir()
     return path
 
 

@@ -294,6 +294,17 @@ def test_a_store_that_cannot_be_written(weights: Path, tmp_path: Path) -> None:
     assert "cannot be written" in str(result.exception)
 
 
+def test_an_import_that_fails_at_its_end_leaves_no_folder(weights: Path, tmp_path: Path) -> None:
+    content = torch.load(weights)
+    for value in content["state_dict"].values():
+        if value.is_floating_point():
+            value.fill_(float("nan"))
+    torch.save(content, tmp_path / "nan.pth")
+    with pytest.raises((CheckpointError, ModelError)):
+        import_file(tmp_path / "nan.pth", "hourglass-1", "mine", tmp_path / "new" / "engines", Wanted(input_hw=(64, 64)))
+    assert not (tmp_path / "new").exists()
+
+
 def test_without_torch_it_says_what_to_install(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
