@@ -522,7 +522,8 @@ class Session:
             with self._lock:
                 if text and request == self._model_requests and not stop.is_set():
                     self._build = Build(text, done)
-            return not stop.is_set()
+                # While nothing runs, an older wish may be all that can be loaded.
+                return not (stop.is_set() or (self._inference is not None and self._unwanted(me, stop)))
 
         note, wished = self._suit(me, wish), wish
         wish = replace(wish, folder=me.folder, people=me.people)

@@ -132,6 +132,21 @@ def test_of_many_quick_wishes_the_newest_is_loaded_and_few_others() -> None:
         wait_until(lambda: next_result(session).model == names[-1])
 
 
+def test_what_is_being_built_or_timed_is_given_up_for_a_newer_wish() -> None:
+    load = Loader()
+    load.build = threading.Event()
+    with running(MarkerSource(), load) as session:
+        next_result(session)
+        for name in ("b", "c", "d"):
+            session.set_model(Path(name), "gpu")
+            time.sleep(0.005)  # some have begun, some have not
+        session.set_model(Path("e"), "cpu")
+        wait_until(lambda: session.status().model == "e" and not session.status().loading)
+        wait_until(lambda: len(running_loaders()) == 1)
+        assert session.status().model_error == ""
+        assert {engine.backend.device for engine in load.engines} == {"CPU"}
+
+
 def test_a_wish_that_waits_ends_with_the_session() -> None:
     load = Loader()
     gate = threading.Event()
