@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
 # Live, a frame that has waited longer is dropped and counted: a killed process loses what waits, however slow the encoder is.
 LONGEST_WAIT_S = 0.2
+ONE_THREAD_PIXELS = 1920 * 1088  # which x264 encodes in about 10 ms
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
 ENCODER_TIME_BASE = Fraction(1, 1_000_000)  # the encoder wants every picture later than the one before
@@ -120,7 +121,10 @@ class VideoWriter:
         context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
-        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
+        # One thread while that is fast enough: several wait for each other, on a busy machine for a tenth of a second a picture.
+        threads = {"threads": "1"} if self._hw[0] * self._hw[1] <= ONE_THREAD_PIXELS else {}
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60", **threads}
+        self._container.start_encoding()  # opens the encoder; the header waits in the file object for the first picture
         self._stream, self._scaler = stream, VideoReformatter()
         self._last_encoder_pts = self._last_pts = -1
         self._first_pts, self._pictures = 0, 0
