@@ -68,8 +68,9 @@ class RecordOptions:
 class Recording:
     """Where a recording stands.
 
-    ``dropped`` frames came when the disk was too slow, ``missed`` ones of the source were never worked on, since the model
-    was. ``disk_left_s`` is the time until the disk is full at this rate; ``error`` why it stopped by itself, or "".
+    ``dropped`` frames came when the disk was too slow; ``missed`` ones of the source were never worked on, since the model
+    was; ``unreadable`` pictures of the source were damaged. ``disk_left_s`` is the time until the disk is full at this
+    rate; ``error`` why it stopped by itself, or "".
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class Recording:
     disk_left_s: float
     error: str = ""
     missed: int = 0
+    unreadable: int = 0
 
     @property
     def summary(self) -> str:
@@ -88,6 +90,8 @@ class Recording:
         text = f"{self.frames} frames, {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
         if self.dropped:
             text += f", {self.dropped} frames dropped"
+        if self.unreadable:
+            text += f", {self.unreadable} pictures unreadable"
         return f"{self.error} {text}" if self.error else text
 
 
@@ -377,6 +381,7 @@ class Recorder:
                 left,
                 self._error,
                 max(0, self._missed - self._unreadable),
+                self._unreadable,
             )
 
     def _run(self) -> None:
