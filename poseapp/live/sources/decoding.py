@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.error import FFmpegError
 from av.format import Flags
+from av.stream import Disposition
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
@@ -17,14 +19,25 @@ from poseapp.live.sources.frames import PictureMaker
 from poseapp.live.sources.losses import Losses
 from poseapp.live.sources.timeline import Timeline
 
+DISCARD_ALL = 48  # AVDISCARD_ALL of FFmpeg
 LIKELY_PERIOD_S = 1 / 30  # of a video that does not say
+
+
+def video_stream(container: Any) -> Any:
+    """The video in *container*, or None: not a cover picture, nor one in a format that nobody here knows."""
+    found = (s for s in container.streams.video if s.codec_context is not None and not s.disposition & Disposition.attached_pic)
+    return next(found, None)
 
 
 def video_mode(container: Any, name: str, live: bool = False) -> Mode:
     """Set up decoding of the video in an open *container* and return its mode as stored; SourceError where it has none."""
-    if not container.streams.video:
+    stream = video_stream(container)
+    if stream is None:
         raise SourceError(f"{name}: holds no video that can be read. It may be cut off: try another file.")
-    stream = container.streams.video[0]
+    for other in container.streams:
+        if other.index != stream.index:
+            with suppress(AttributeError):  # PyAV before 18 reads them all
+                other.discard = DISCARD_ALL  # the other qualities of an address need not even be fetched
     # Threads that decode a frame each give the first one when as many have come as there are cores: too late for what is live.
     stream.thread_type = "SLICE" if live else "AUTO"
     rate = stream.average_rate or stream.guessed_rate
@@ -47,12 +60,12 @@ class Decoder:
 
     def __init__(self, container: Any, name: str, timeline: Timeline, packets: Iterable[Any] | None = None) -> None:
         self._name, self._timeline = name, timeline
-        self._stream = container.streams.video[0]
+        self._stream = video_stream(container)
         self._stored_size = self._stream.width, self._stream.height
         self._pixel_aspect = self._stream.sample_aspect_ratio  # as the container says, else the codec
         self._packets = container.demux(self._stream) if packets is None else packets
         self._make, self._clock = PictureMaker(), _Clock()
-        self._losses = Losses(container, timeline.period_s)
+        self._losses = Losses(container, self._stream, timeline.period_s)
         self._pictures = self._decode()
 
     @property

@@ -19,9 +19,8 @@ class Losses:
     says nothing: screens and phones are recorded at a varying rate.
     """
 
-    def __init__(self, container: Any, period_s: float) -> None:
+    def __init__(self, container: Any, stream: Any, period_s: float) -> None:
         self.count = 0
-        stream = container.streams.video[0]
         # AVI has no presentation times, so pictures with B-frames come in another order than their packets' times.
         self._follows = not (container.format.name == "avi" and stream.codec_context.has_b_frames)
         self._indexed = int(stream.frames) if "mov" in container.format.name else 0

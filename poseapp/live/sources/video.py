@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode
+from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode, video_stream
 from poseapp.live.sources.timeline import Timeline
 
 
@@ -43,7 +43,7 @@ class VideoSource(Device):
                 mode = video_mode(self._container, self.name)
                 self._timeline = new_timeline(self._container, mode)
                 duration_s = float(self._container.duration or 0) / av.time_base
-                self.frames = int(self._container.streams.video[0].frames or round(duration_s * mode.fps))
+                self.frames = int(video_stream(self._container).frames or round(duration_s * mode.fps))
                 self.place, self.unreadable, self._lost_before = -1, 0, 0
                 self._decoder = Decoder(self._container, self.name, self._timeline)
                 self._first = self._decoder.next()
