@@ -9,6 +9,7 @@ from pathlib import Path
 
 from poseapp.core.errors import SourceError
 from poseapp.core.pictures import PICTURES
+from poseapp.live.sources.animation import AnimationSource, is_animated_webp
 from poseapp.live.sources.base import DEFAULT_MODE, Mode, Source, shown
 from poseapp.live.sources.camera import CameraSource
 from poseapp.live.sources.pictures import FolderSource, PictureSource
@@ -77,6 +78,8 @@ def _local(text: str, name: str, loop: bool) -> Source:
         return FolderSource(path, loop=loop)
     if not is_file:
         raise SourceError(f"{shown(text)}: expected a file or a folder, got a device or a pipe. {KINDS}")
+    if is_animated_webp(path):
+        return AnimationSource(path, loop)
     if path.suffix.lower() in PICTURES:
         return PictureSource(path, repeat_fps=10.0 if loop else 0.0)
     return VideoSource(path, loop)
