@@ -57,9 +57,9 @@ def clip_of(
     full: bool = False,
     tags: dict[str, Any] | None = None,
 ) -> Path:
-    """A clip of one picture again and again, with *matrix* (FFmpeg's number of a scaler's one) and *tags* of the codec context."""
+    """A clip of one picture again and again, with *matrix* (a number of FFmpeg's scaler) and *tags* of the codec context."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30)
+        stream: Any = container.add_stream(codec, rate=30)
         stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = pix_fmt
         if codec == "libx264":

@@ -64,7 +64,7 @@ def _decode_opencv(content: bytes) -> Any:
 def _decode_heif(content: bytes) -> Any:
     """HEIC and AVIF by Pillow, which turns them and puts their tiles together."""
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
         from pillow_heif import register_heif_opener
     except ImportError:
         raise PictureError("HEIC and AVIF need the package pillow-heif: pip install 'poseapp[heic]'") from None
@@ -72,7 +72,8 @@ def _decode_heif(content: bytes) -> Any:
     register()
     try:
         with Image.open(io.BytesIO(content)) as picture:
-            rgb = np.asarray(picture.convert("RGB"))
+            # HEIC comes turned already, and says so; AVIF does not.
+            rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except Exception:  # what a damaged file raises depends on where it is damaged
         return None
     return rgb[..., ::-1]
