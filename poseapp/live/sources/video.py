@@ -42,8 +42,7 @@ class VideoSource(Device):
                 self._container = self._opened()
                 mode = video_mode(self._container, self.name)
                 self._timeline = new_timeline(self._container, mode)
-                duration_s = float(self._container.duration or 0) / av.time_base
-                self.frames = int(video_stream(self._container).frames or round(duration_s * mode.fps))
+                self.frames = _count(self._container, mode.fps)
                 self.place, self.unreadable, self._lost_before = -1, 0, 0
                 self._decoder = Decoder(self._container, self.name, self._timeline)
                 self._first = self._decoder.next()
@@ -99,3 +98,11 @@ class VideoSource(Device):
         container, self._container, self._decoder, self._first = self._container, None, None, None
         if container is not None:
             container.close()
+
+
+def _count(container: Any, fps: float) -> int:
+    """How many pictures the video in *container* has, as far as it says."""
+    duration = container.duration or 0
+    if "matroska" in container.format.name:  # counts from 0, not from the first picture
+        duration -= min(duration, max(0, container.start_time or 0))
+    return int(video_stream(container).frames or round(duration / av.time_base * fps))
