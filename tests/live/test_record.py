@@ -27,8 +27,9 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
 from poseapp.live import record as record_module
-from poseapp.live.record import RESERVE_BYTES, Recorder, RecordOptions, VideoWriter, keypoints_line, save_snapshot
+from poseapp.live.record import RESERVE_BYTES, Recorder, RecordOptions, keypoints_line, save_snapshot
 from poseapp.live.stats import Stats
+from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 SOURCE = MarkerSource((120, 160))
