@@ -153,7 +153,7 @@ def _settle(source: Source, patience: Patience) -> None:
 
 def _follow(session: Session, source: Source, patience: Patience, seen: _Seen, seconds: float | None, console: Console) -> None:
     """Show how far *session* is until it has ended, *seconds* have passed since the model came, or nothing comes any more."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(source.name, total=None)
         build = bar.add_task("", total=100, visible=False)

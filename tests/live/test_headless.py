@@ -163,3 +163,13 @@ def test_pictures_that_could_not_be_read_are_counted_and_named(
         assert f"{folder / f'{n}.jpg'}: the picture is cut off. Try another file." in run.out
     assert run.session["unreadable"] == 3
     assert run.session["missed"] == 0
+
+
+@pytest.mark.parametrize("name", ["[red] 100%.mkv", "[bold]{0} %s.mkv", "] [.mkv"])
+def test_a_name_means_nothing_to_the_progress_bar(
+    name: str, store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = grey_clip(tmp_path / name, [0.0, 0.1])
+    run = Run(str(path), store, capsys)
+    assert run.status == 0
+    assert run.session["source"]["name"] == path.name

@@ -98,6 +98,7 @@ class Decoder:
                     t = self._timeline.at(self._clock.stamp(frame))
                     self._losses.came(frame, t)
                     yield image, t
+                    del image  # or its memory could not be used for the next one
             self._losses.ended()
         except FFmpegError as error:
             raise SourceError(f"{self._name}: cannot be read further ({reason(error)}).") from None
