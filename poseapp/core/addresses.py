@@ -14,7 +14,7 @@ _WORDS = (
     r"video|videostream|webcam|amp|asp|avi|flv|m3u8|mkv|mpd|mov|sdp|ts|webm"
 )
 _BEGINS = r"(?:^|[-_.]|(?<=[a-z])(?=[A-Z])|(?<=\d)(?=[A-Za-z]))"
-_HARMLESS = re.compile(rf"(?:{_BEGINS}(?:(?i:{_WORDS})s?\d{{0,3}}|\d{{1,3}}))*")
+_HARMLESS = re.compile(rf"(?:{_BEGINS}(?:(?i:{_WORDS})s?\d{{0,3}}|\d{{1,3}}|[a-zA-Z](?![a-zA-Z\d])))*")
 _HARMLESS_OPTION = re.compile(
     r"(?:camera|channel|fps|profile|resolution|stream|subtype|unicast)=(?:\d{1,3}|\d{2,4}x\d{2,4}|true|false)", re.IGNORECASE
 )

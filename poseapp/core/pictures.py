@@ -49,12 +49,11 @@ def decode_picture(content: bytes) -> ImageArray:
     """
     if not content:
         raise PictureError("the file is empty")
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-        image = _decode_heif(content)
-    elif content.startswith(b"\xff\xd8") and not _jpeg_is_whole(content):
-        raise PictureError("the picture is cut off")  # it would decode to a grey rest without an error
-    else:
-        image = _decode_opencv(content)
+    is_heif = content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS
+    is_jpeg = content.startswith(b"\xff\xd8")
+    if (is_heif and not _boxes_are_whole(content)) or (is_jpeg and not _jpeg_is_whole(content)):
+        raise PictureError("the picture is cut off")  # the rest would be grey, without an error
+    image = _decode_heif(content) if is_heif else _decode_opencv(content)
     if image is None or image.size == 0:
         raise PictureError
     return np.ascontiguousarray(image, dtype=np.uint8)
@@ -80,7 +79,7 @@ def _decode_opencv(content: bytes) -> Any:
 def _decode_heif(content: bytes) -> Any:
     """HEIC and AVIF by Pillow, which turns them and puts their tiles together."""
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
         from pillow_heif import register_heif_opener
     except ImportError:
         raise PictureError("HEIC and AVIF need the package pillow-heif: pip install 'poseapp[heic]'") from None
@@ -90,12 +89,26 @@ def _decode_heif(content: bytes) -> Any:
         Image.MAX_IMAGE_PIXELS = None  # its own limit warns on the console; ours is asked next
         with Image.open(io.BytesIO(content)) as picture:
             _check_size(picture.size)
-            rgb = np.asarray(picture.convert("RGB"))
+            # HEIC comes turned already, and says so; AVIF does not.
+            rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except PictureError:
         raise
     except Exception:  # what a damaged file raises depends on where it is damaged
         return None
     return rgb[..., ::-1]
+
+
+def _boxes_are_whole(content: bytes) -> bool:
+    """Whether every box of a HEIF file ends within it."""
+    at = 0
+    while at + 8 <= len(content):
+        size = int.from_bytes(content[at : at + 4], "big")
+        if size == 1:  # the size follows the type, in eight bytes
+            size = int.from_bytes(content[at + 8 : at + 16], "big")
+        if size < 8:  # 0: to the end of the file
+            return size == 0
+        at += size
+    return at <= len(content)
 
 
 def _jpeg_is_whole(content: bytes) -> bool:

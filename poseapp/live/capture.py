@@ -24,8 +24,9 @@ class CaptureEvents:
     opened: Callable[[Mode], None]
     lost: Callable[[str], None]  # a live source is lost or cannot be opened: trying again
     ended: Callable[[], None]  # a file has been read to its end
+    unreadable: Callable[[int, Sequence[str]], None] = lambda _count, _lines: None  # pictures have been passed over
+    resized: Callable[[Mode], None] = lambda _mode: None  # pictures come in another size from now on
     waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
-    unreadable: Callable[[int, Sequence[str]], None] = lambda _count, _complaints: None  # pictures have been passed over
 
 
 class _Origin:
@@ -36,11 +37,11 @@ class _Origin:
         self._tell = tell
         self.index = first_index
         self._place = -1
-        self._unreadable = self._complaints = 0
+        self._unreadable = self._lines = 0
 
     def reopened(self) -> None:
         """The source begins anew; frames are counted on."""
-        self._place, self._unreadable, self._complaints = -1, 0, 0
+        self._place, self._unreadable, self._lines = -1, 0, 0
 
     def frame(self, image: ImageArray, t: float) -> Frame:
         """The picture read last as a frame: those before it that could not be read leave a gap in its number."""
@@ -55,8 +56,8 @@ class _Origin:
         """Tell of pictures that could not be read since the last call."""
         if self._source is None or self._source.unreadable <= self._unreadable:
             return
-        self._tell(self._source.unreadable - self._unreadable, self._source.skipped[self._complaints :])
-        self._unreadable, self._complaints = self._source.unreadable, len(self._source.skipped)
+        self._tell(self._source.unreadable - self._unreadable, self._source.skipped[self._lines :])
+        self._unreadable, self._lines = self._source.unreadable, len(self._source.skipped)
 
 
 def capture(source: Source, realtime: bool, first_index: int, events: CaptureEvents, stop: threading.Event) -> None:
@@ -65,7 +66,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
     In real time a file plays at its own speed and its frames carry the moment they were due on the
     monotonic clock; otherwise it is read as fast as it is taken and frames carry the file's own time. A live
     source that fails is opened again and again, waiting twice as long each time, at most eight seconds.
-    When pictures come in another size, ``opened`` is called again. Raises SourceError when a file fails.
+    Raises SourceError when a file fails.
     """
     retry_s = FIRST_RETRY_S
     origin = _Origin(source, first_index, events.unreadable)
@@ -98,7 +99,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                     t = epoch + t
                 if image.shape[:2] != (mode.height, mode.width):
                     mode = replace(mode, width=image.shape[1], height=image.shape[0])
-                    events.opened(mode)
+                    events.resized(mode)
                 events.frame(origin.frame(image, t))
                 retry_s = FIRST_RETRY_S
         except SourceError as error:

@@ -425,6 +425,7 @@ class Session:
             events = CaptureEvents(
                 frame=lambda frame: self._captured(frame, stop),
                 opened=lambda mode: self._opened(mode, stop),
+                resized=lambda mode: self._resized(mode, stop),
                 lost=lambda error: self._lost(error, stop),
                 ended=lambda: self._finish_source("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
@@ -450,11 +451,17 @@ class Session:
         with self._lock:
             if stop.is_set():
                 return
-            self._granted, self._source_message = mode, ""
-            self._search_from = self._next_index
+            self._source_message = ""
             recorder = self._recorder
+        self._resized(mode, stop)
         if recorder is not None:
             recorder.source_opened(asdict(mode))
+
+    def _resized(self, mode: Mode, stop: threading.Event) -> None:
+        with self._lock:
+            if not stop.is_set():
+                self._granted = mode
+                self._search_from = self._next_index
 
     def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
         recorder = self._recorder

@@ -16,6 +16,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
+from poseapp.core.pictures import PICTURES
 from poseapp.core.skeleton import Skeleton
 from poseapp.train.data import PoseDataset
 from poseapp.train.people import Person, decode_image, joint_names, load_json, parse_person, usable
@@ -23,7 +24,6 @@ from poseapp.train.recipes import Recipe
 from poseapp.train.targets import Target
 
 BUFFER = 1000  # people that wait, as compressed pictures, to be drawn from at random
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,7 @@ WITH_SECRETS = {
     "rtsp://admin:12345#hunter2@cam/stream1": "rtsp://…",
     "rtsp://cam:554;hunter2/live": "rtsp://…",
     "rtsp://cam/1234567": "rtsp://cam",
+    "rtsp://cam/p123/x": "rtsp://cam",
     "admin:hunter2@192.168.1.10/live": "…",
 }
 HARMLESS = [

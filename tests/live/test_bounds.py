@@ -17,9 +17,10 @@ from test_record import result
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live import record as record_module
-from poseapp.live.record import Recorder, RecordOptions, VideoWriter
+from poseapp.live.record import Recorder, RecordOptions
 from poseapp.live.source import CameraSource, StreamSource, VideoSource
 from poseapp.live.stats import Stats
+from poseapp.live.video_writer import VideoWriter
 
 LARGE = (4400, 8200)  # height and width: a little more than level 6.2 of H.264 has
 REFUSED = "8200×4400 pixels are more than the 36 million allowed. Make it smaller, or choose another source."

@@ -27,9 +27,10 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
 from poseapp.live import record as record_module
-from poseapp.live.record import Recorder, RecordOptions, VideoWriter, keypoints_line, save_snapshot
+from poseapp.live.record import Recorder, RecordOptions, keypoints_line, save_snapshot
 from poseapp.live.recording_folder import RESERVE_BYTES
 from poseapp.live.stats import Stats
+from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 SOURCE = MarkerSource((120, 160))
@@ -506,3 +507,16 @@ def test_a_snapshot_is_two_pictures_and_the_joints(tmp_path: Path) -> None:
     line = json.loads(path.with_suffix(".json").read_text())
     assert line["frame"] == 5
     assert len(line["people"][0]["keypoints"]) == 17
+
+
+def test_frames_that_were_never_worked_on_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
+    with recording(tmp_path, first_index=10) as recorder:
+        recorder.unreadable(2, ["10.png: damaged.", "11.png: damaged."])
+        for index in (12, 13, 17, 18):
+            recorder.put(result(index, index / 30))
+    assert [line["frame"] for line in lines(recorder.folder)] == [2, 3, 7, 8]
+    final = manifest(recorder.folder)
+    assert (final["missed"], final["unreadable"], final["dropped"]) == (3, 2, 0)
+    assert final["skipped"] == ["10.png: damaged.", "11.png: damaged."]
+    assert recorder.status().missed == 3
+    assert "2 pictures unreadable" in recorder.status().summary

@@ -23,9 +23,10 @@ from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
 from poseapp.live import record as record_module
 from poseapp.live.matroska import WholePictures, h264_cluster
-from poseapp.live.record import Recorder, RecordOptions, VideoWriter, save_snapshot
+from poseapp.live.record import Recorder, RecordOptions, save_snapshot
 from poseapp.live.session import Session
 from poseapp.live.stats import Stats
+from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")

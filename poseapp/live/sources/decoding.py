@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.error import FFmpegError
 from av.format import Flags
+from av.stream import Disposition
 
 from poseapp.core.errors import SourceError
 from poseapp.core.limits import FFMPEG_LIMIT, MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Mode
 from poseapp.live.sources.frames import PictureMaker
+from poseapp.live.sources.losses import Losses
 from poseapp.live.sources.timeline import Timeline
 
+DISCARD_ALL = 48  # AVDISCARD_ALL of FFmpeg
 LIKELY_PERIOD_S = 1 / 30  # of a video that does not say
-MOST_AWAITED = 600  # packets that wait for their pictures: more than any decoder holds back
+
+
+def video_stream(container: Any) -> Any:
+    """The video in *container*, or None: not a cover picture, nor one in a format that nobody here knows."""
+    found = (s for s in container.streams.video if s.codec_context is not None and not s.disposition & Disposition.attached_pic)
+    return next(found, None)
 
 
 def video_mode(container: Any, name: str, live: bool = False) -> Mode:
     """Set up decoding of the video in an open *container* and return its mode as stored; SourceError where it has none."""
-    if not container.streams.video:
+    stream = video_stream(container)
+    if stream is None:
         raise SourceError(f"{name}: holds no video that can be read. It may be cut off: try another file.")
-    stream = container.streams.video[0]
+    for other in container.streams:
+        if other.index != stream.index:
+            with suppress(AttributeError):  # PyAV before 18 reads them all
+                other.discard = DISCARD_ALL  # the other qualities of an address need not even be fetched
     # Threads that decode a frame each give the first one when as many have come as there are cores: too late for what is live.
     stream.thread_type = "SLICE" if live else "AUTO"
     reason = too_large(stream.width, stream.height, MOST_VIDEO_PIXELS)
@@ -38,7 +51,7 @@ def video_mode(container: Any, name: str, live: bool = False) -> Mode:
 
 def no_picture(container: Any) -> str:
     """Why no picture came out of *container*, as far as is known, in a sentence."""
-    if container.streams.video[0].width > 0:
+    if video_stream(container).width > 0:
         return "The file is truncated or damaged."
     return f"It is damaged, or its pictures have more than the {MOST_VIDEO_PIXELS / 1e6:.0f} million pixels allowed."
 
@@ -58,18 +71,19 @@ class Decoder:
     """
 
     def __init__(self, container: Any, name: str, timeline: Timeline, packets: Iterable[Any] | None = None) -> None:
-        self.lost = 0
-        self._container, self._name, self._timeline = container, name, timeline
-        self._stream = container.streams.video[0]
+        self._name, self._timeline = name, timeline
+        self._stream = video_stream(container)
         self._stored_size = self._stream.width, self._stream.height
         self._pixel_aspect = self._stream.sample_aspect_ratio  # as the container says, else the codec
         self._packets = container.demux(self._stream) if packets is None else packets
-        self._make = PictureMaker()
-        self._awaited: dict[int, int] = {}  # timestamps of packets whose pictures have not come yet → their place in the file
-        self._sent = 0
-        self._first_key: int | None = None
-        self._begun = False
+        self._make, self._clock = PictureMaker(), _Clock()
+        self._losses = Losses(container, self._stream, timeline.period_s)
         self._pictures = self._decode()
+
+    @property
+    def lost(self) -> int:
+        """How many pictures could not be decoded, so far."""
+        return self._losses.count
 
     def __iter__(self) -> Iterator[tuple[ImageArray, float]]:
         return self._pictures
@@ -81,50 +95,25 @@ class Decoder:
     def _decode(self) -> Iterator[tuple[ImageArray, float]]:
         try:
             for packet in self._packets:
-                self._await(packet)
+                self._losses.sent(packet)
                 try:
                     frames = packet.decode()
                 except FFmpegError:  # damage is passed over, as players do
-                    self.lost += packet.pts is None and packet.size > 0
+                    self._losses.failed()
                     continue
                 for frame in frames:
-                    self._came(frame.pts)
                     try:
                         image = self._make(frame, self._aspect(frame))
                     except (FFmpegError, ValueError):
-                        self.lost += 1
+                        self._losses.failed()
                         continue
-                    yield image, self._timeline.at(_stamp(frame))
-            self.lost += len(self._awaited)
+                    t = self._timeline.at(self._clock.stamp(frame))
+                    self._losses.came(frame, t)
+                    yield image, t
+                    del image  # or its memory could not be used for the next one
+            self._losses.ended()
         except FFmpegError as error:
             raise SourceError(f"{self._name}: cannot be read further ({reason(error)}).") from None
-
-    def _await(self, packet: Any) -> None:
-        """Remember that a picture should come of *packet*."""
-        if packet.pts is None or packet.size == 0 or packet.is_discard:
-            return
-        if self._first_key is None:
-            if not packet.is_keyframe:  # a recording that begins in the middle: nothing can come of this one
-                return
-            self._first_key = packet.pts
-        self._sent += 1
-        if self._begun or packet.pts >= self._first_key:  # what is shown before the first key picture may lean on another one
-            self._awaited[packet.pts] = self._sent
-        if len(self._awaited) > MOST_AWAITED:
-            del self._awaited[next(iter(self._awaited))]
-            self.lost += 1
-
-    def _came(self, pts: int | None) -> None:
-        """Count those that should have come before the picture of timestamp *pts*: pictures come in the order of their times."""
-        self._begun = True
-        place = self._awaited.pop(pts, None) if pts is not None else None
-        if place is None:
-            return
-        assert pts is not None
-        missing = [other for other, sent in self._awaited.items() if sent < place and other < pts]
-        for other in missing:
-            del self._awaited[other]
-        self.lost += len(missing)
 
     def _aspect(self, frame: Any) -> Fraction | None:
         """A pixel's width by its height: as the container says of the size it names, as the codec says after a change."""
@@ -135,8 +124,27 @@ class Decoder:
         return aspect
 
 
-def _stamp(frame: Any) -> Fraction | None:
-    return None if frame.pts is None else frame.pts * Fraction(frame.time_base)
+class _Clock:
+    """The timestamp to go by: the presentation time, unless it goes back more often than the decoding time does.
+
+    AVI has no presentation times, and what FFmpeg gives for them is in the order of decoding; its own tools choose in this way.
+    """
+
+    def __init__(self) -> None:
+        self._faults = [0, 0]
+        self._last: list[int | None] = [None, None]
+
+    def stamp(self, frame: Any) -> Fraction | None:
+        """The time of *frame* in s, None where it has none."""
+        given: tuple[int | None, int | None] = frame.pts, frame.dts
+        for i, value in enumerate(given):
+            last = self._last[i]
+            if value is not None:
+                self._faults[i] += last is not None and value <= last
+                self._last[i] = value
+        pts, dts = given
+        chosen = pts if pts is not None and self._faults[0] <= self._faults[1] else dts
+        return None if chosen is None else chosen * Fraction(frame.time_base)
 
 
 def reason(error: Exception) -> str:

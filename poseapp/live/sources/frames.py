@@ -24,6 +24,7 @@ MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+MATRIX_FRAMES = 30  # a display matrix holds for so many frames at least, unless the size or the angle changes
 MOST_STRETCH = 8  # a pixel longer than that is a damaged header
 
 
@@ -37,6 +38,9 @@ class PictureMaker:
 
     def __init__(self) -> None:
         self._scaler = VideoReformatter()
+        self._matrix: tuple[int, int, int, int] | None = None
+        self._matrix_of: tuple[int, int, int] | None = None  # size and angle of the frame that it was read from
+        self._frames_since = 0
 
     def __call__(self, frame: Any, pixel_aspect: Fraction | None = None) -> ImageArray:
         """*frame* upright, with square pixels; *pixel_aspect* is a stored pixel's width by its height.
@@ -49,7 +53,18 @@ class PictureMaker:
         # A tag that the scaler does not know would be an error; one that is missing would be BT.601 at any size.
         matrix = MATRICES.get(int(frame.colorspace), Colorspace.ITU709 if is_hd((height, width)) else Colorspace.ITU601)
         bgr = self._scaler.reformat(frame, width, height, "bgr24", src_colorspace=matrix)
-        return turned(bgr.to_ndarray().astype(np.uint8, copy=False), display_matrix(frame))
+        return turned(bgr.to_ndarray().astype(np.uint8, copy=False), self._display_matrix(frame))
+
+    def _display_matrix(self, frame: Any) -> tuple[int, int, int, int] | None:
+        """The matrix of *frame*, read anew when it may be another one.
+
+        To look at what a frame carries ties it into a cycle, which keeps its memory until Python's garbage collector comes.
+        """
+        looks_like = (frame.width, frame.height, frame.rotation)
+        self._frames_since += 1
+        if looks_like != self._matrix_of or (frame.key_frame and self._frames_since >= MATRIX_FRAMES):
+            self._matrix, self._matrix_of, self._frames_since = display_matrix(frame), looks_like, 0
+        return self._matrix
 
 
 def square(width: int, height: int, pixel_aspect: Fraction | None) -> tuple[int, int]:

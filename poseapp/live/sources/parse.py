@@ -7,9 +7,10 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from poseapp.core.addresses import without_secrets
+from poseapp.core.addresses import address_name, without_secrets
 from poseapp.core.errors import SourceError
 from poseapp.core.pictures import PICTURES
+from poseapp.live.sources.animation import AnimationSource, is_animated_webp
 from poseapp.live.sources.base import DEFAULT_MODE, Mode, Source, shown
 from poseapp.live.sources.camera import CameraSource
 from poseapp.live.sources.pictures import FolderSource, PictureSource
@@ -49,7 +50,7 @@ def _remote(scheme: str, text: str) -> Source:
         known = ", ".join(f"{one}://" for one in COMMON_SCHEMES)
         raise SourceError(f"{shown(scheme)}://: is not supported. Give an address that begins with one of {known}.")
     if not text.isprintable():
-        raise SourceError(f"{scheme}://…: expected an address, got control characters in it. Copy it again.")
+        raise SourceError(f"{address_name(shown(text))}: expected an address, got control characters in it. Copy it again.")
     return StreamSource(scheme + text[len(scheme) :])
 
 
@@ -79,6 +80,8 @@ def _local(text: str, name: str, loop: bool) -> Source:
         return FolderSource(path, loop=loop)
     if not is_file:
         raise SourceError(f"{said}: expected a file or a folder, got a device or a pipe. {KINDS}")
+    if is_animated_webp(path):
+        return AnimationSource(path, loop)
     if path.suffix.lower() in PICTURES:
         return PictureSource(path, repeat_fps=10.0 if loop else 0.0)
     return VideoSource(path, loop)

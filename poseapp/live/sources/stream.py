@@ -17,7 +17,7 @@ from poseapp.core.errors import SourceError
 from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode
-from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode
+from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode, video_stream
 
 STREAM_TIMEOUT_S = 5.0
 SEGMENT_TIMEOUT_S = 20.0  # a new segment of a playlist comes once in its length, which is ten seconds at most as a rule
@@ -146,7 +146,7 @@ class StreamSource(Device):
 
 def _length_s(container: Any) -> float | None:
     """How long the video in *container* is, where it says so: a clip, then."""
-    stream = container.streams.video[0]
+    stream = video_stream(container)
     if stream.duration and container.duration:  # the sound may be longer
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
@@ -186,7 +186,7 @@ class _PacketBuffer:
 
     def _fetch(self) -> None:
         try:
-            for packet in self._container.demux(self._container.streams.video[0]):
+            for packet in self._container.demux(video_stream(self._container)):
                 with self._changed:
                     self._changed.wait_for(self._has_room)
                     if self._closed:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 LEAP_S = 10.0  # in formats that may be joined from pieces (MPEG-TS and the like), as FFmpeg's dts_delta_threshold
 LONGEST_LEAP_S = 30 * 3600.0  # in all others, as FFmpeg's dts_error_threshold
+LONGEST_JITTER_S = 0.5  # B-frames of a damaged file come a few periods early; other steps back are a beginning
 AFTER_S = 1e-6  # what is shown after another picture of the same time; too little to add up to anything
 
 
@@ -18,7 +19,8 @@ class Timeline:
     """
 
     def __init__(self, period_s: float, joined: bool = False) -> None:
-        self._period_s = period_s
+        self.period_s = period_s
+        self._jitter_s = min(max(4.5 * period_s, 0.002), LONGEST_JITTER_S)
         self._leap_s = LEAP_S if joined else LONGEST_LEAP_S
         # So many pictures in a row may be no later than the one before: those of 2 ms, or a few in a wrong order.
         self._patience = 3 + round(0.002 / period_s)
@@ -38,7 +40,7 @@ class Timeline:
 
     def at(self, stamp: Fraction | None) -> float:
         """When a picture of timestamp *stamp*, in s, is shown; None = it has none."""
-        after = 0.0 if self._last is None else self._last + self._period_s
+        after = 0.0 if self._last is None else self._last + self.period_s
         if stamp is None:
             t = after
         elif self._zero is None or self._is_joint(stamp):
@@ -57,6 +59,5 @@ class Timeline:
     def _is_joint(self, stamp: Fraction) -> bool:
         assert self._zero is not None
         step = self._base + float(stamp - self._zero) - self.last_s
-        # B-frames of a damaged file come a few periods early; other steps back are a beginning.
-        goes_back = step < -max(4.5 * self._period_s, 0.002)
+        goes_back = step < -self._jitter_s
         return goes_back or step > self._leap_s or (step <= 0 and self._stuck >= self._patience)

@@ -12,7 +12,7 @@ from poseapp.core.errors import SourceError
 from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, reason, video_mode
+from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, reason, video_mode, video_stream
 from poseapp.live.sources.timeline import Timeline
 
 
@@ -43,8 +43,7 @@ class VideoSource(Device):
                 self._container = self._opened()
                 mode = video_mode(self._container, self.name)
                 self._timeline = new_timeline(self._container, mode)
-                duration_s = float(self._container.duration or 0) / av.time_base
-                self.frames = int(self._container.streams.video[0].frames or round(duration_s * mode.fps))
+                self.frames = _count(self._container, mode.fps)
                 self.place, self.unreadable, self._lost_before = -1, 0, 0
                 self._decoder = Decoder(self._container, self.name, self._timeline)
                 self._first = self._decoder.next()
@@ -101,3 +100,11 @@ class VideoSource(Device):
         container, self._container, self._decoder, self._first = self._container, None, None, None
         if container is not None:
             container.close()
+
+
+def _count(container: Any, fps: float) -> int:
+    """How many pictures the video in *container* has, as far as it says."""
+    duration = container.duration or 0
+    if "matroska" in container.format.name:  # counts from 0, not from the first picture
+        duration -= min(duration, max(0, container.start_time or 0))
+    return int(video_stream(container).frames or round(duration / av.time_base * fps))
