@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,53 @@ def test_a_first_picture_that_is_too_large_is_no_unknown_fault(tmp_path: Path) -
     path.write_bytes(jpeg(LARGE, 150))
     with pytest.raises(SourceError, match="more than the 36 million"):
         VideoSource(path).open()
+
+
+ENDLESS_PART = """
+import http.server, resource, sys, threading
+from poseapp.core.errors import SourceError
+from poseapp.live.source import StreamSource
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=x")
+        self.end_headers()
+        length = b"Content-Length: 2000000000\\r\\n" if self.path == "/long" else b""
+        try:
+            self.wfile.write(b"--x\\r\\nContent-Type: image/jpeg\\r\\n" + length + b"\\r\\n\\xff\\xd8")
+            for _ in range(1200):
+                self.wfile.write(b"\\x55" * (1 << 20))
+        except OSError:
+            pass
+
+    def log_message(self, *args):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for path in ("/long", "/endless"):
+    source = StreamSource(f"http://127.0.0.1:{server.server_address[1]}{path}")
+    try:
+        source.open()
+        sys.exit("a picture came")
+    except SourceError as error:
+        print(error)
+    source.close()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss differs")
+def test_a_part_of_an_http_stream_without_an_end_does_not_fill_the_memory() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "no_proxy": "127.0.0.1"}
+    done = subprocess.run(
+        [sys.executable, "-c", ENDLESS_PART], env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *errors, megabytes = done.stdout.splitlines()
+    assert len(errors) == 2
+    assert int(megabytes) < 1000, "1.2 GB were sent"
 
 
 class LargeCamera:

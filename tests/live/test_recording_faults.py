@@ -35,7 +35,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 @pytest.mark.timeout(600)
 def test_a_few_killed_recordings_can_be_read(tmp_path: Path) -> None:
     outcomes = list(kill_many(tmp_path, kills=3, busy_processes=2))
-    assert any(one.age_s < 0.6 for one in outcomes)
     assert sorted(one.joints_loss_s for one in outcomes)[1] < 1.0
     for one in outcomes:
         assert one.lines - one.pictures <= 1  # what was encoded is on the disk

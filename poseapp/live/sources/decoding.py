@@ -15,6 +15,7 @@ from av.stream import Disposition
 from poseapp.core.errors import SourceError
 from poseapp.core.limits import FFMPEG_LIMIT, MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
+from poseapp.live.sources.allocations import limit_allocations
 from poseapp.live.sources.base import Mode
 from poseapp.live.sources.frames import PictureMaker
 from poseapp.live.sources.losses import Losses
@@ -22,6 +23,12 @@ from poseapp.live.sources.timeline import Timeline
 
 DISCARD_ALL = 48  # AVDISCARD_ALL of FFmpeg
 LIKELY_PERIOD_S = 1 / 30  # of a video that does not say
+
+
+def open_container(address: str, **options: Any) -> Any:
+    """av.open for what comes from outside: with bounds in pixels and bytes. Raises FFmpegError, OSError and ValueError."""
+    limit_allocations()
+    return av.open(address, options={**options.pop("options", {}), **FFMPEG_LIMIT}, metadata_errors="replace", **options)
 
 
 def video_stream(container: Any) -> Any:

@@ -14,10 +14,9 @@ from av.error import FFmpegError
 
 from poseapp.core.addresses import address_name
 from poseapp.core.errors import SourceError
-from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode
-from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import Decoder, new_timeline, open_container, reason, video_mode, video_stream
 
 STREAM_TIMEOUT_S = 5.0
 SEGMENT_TIMEOUT_S = 20.0  # a new segment of a playlist comes once in its length, which is ten seconds at most as a rule
@@ -84,12 +83,12 @@ class StreamSource(Device):
             return Mode(width, height, mode.fps, mode.codec)
 
     def _opened(self) -> Any:
-        options = {"flags": "low_delay", **FFMPEG_LIMIT} if self.live else dict(FFMPEG_LIMIT)
+        options = {"flags": "low_delay"} if self.live else {}
         if self.url.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         wait_s = SEGMENT_TIMEOUT_S if re.search(r"\.(m3u8|mpd)\b", self.url, re.IGNORECASE) else STREAM_TIMEOUT_S
         try:
-            return av.open(self.url, options=options, timeout=(STREAM_TIMEOUT_S, wait_s), metadata_errors="replace")
+            return open_container(self.url, options=options, timeout=(STREAM_TIMEOUT_S, wait_s))
         except av.error.ProtocolNotFoundError:
             scheme = self.url.partition(":")[0]
             raise SourceError(f"{self.name}: {scheme}:// is not supported here. Give an rtsp:// or http:// address.") from None

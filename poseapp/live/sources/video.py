@@ -9,10 +9,9 @@ import av
 from av.error import FFmpegError
 
 from poseapp.core.errors import SourceError
-from poseapp.core.limits import FFMPEG_LIMIT
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, open_container, reason, video_mode, video_stream
 from poseapp.live.sources.timeline import Timeline
 
 
@@ -63,7 +62,7 @@ class VideoSource(Device):
             raise SourceError(f"{shown(self.path)}: the file is empty. Record or copy it again.")
         try:
             # With the scheme, no colon or pattern in a name means anything to FFmpeg.
-            return av.open(f"file:{self.path}", options=FFMPEG_LIMIT, metadata_errors="replace")
+            return open_container(f"file:{self.path}")
         except (FFmpegError, OSError, IndexError, ValueError) as error:
             raise SourceError(f"{shown(self.path)}: not a video that can be read ({reason(error)}). Try another file.") from None
 
