@@ -132,7 +132,7 @@ class _Clock:
                 self._last[i] = value
         pts, dts = given
         chosen = pts if pts is not None and self._faults[0] <= self._faults[1] else dts
-        return None if chosen is None else chosen * Fraction(frame.time_base)
+        return None if chosen is None or not frame.time_base else chosen * Fraction(frame.time_base)
 
 
 def reason(error: Exception) -> str:
