@@ -44,6 +44,17 @@ def video_mode(container: Any, name: str, live: bool = False) -> Mode:
     return Mode(stream.width, stream.height, round(float(rate), 3) if rate else 0.0, stream.codec_context.name)
 
 
+def packets_of(container: Any) -> Iterator[Any]:
+    """The packets of the video in *container*."""
+    stream = video_stream(container)
+    while True:
+        try:
+            yield from container.demux(stream)
+        except IndexError:  # a packet of a stream that began later: PyAV knows those of the beginning only
+            continue
+        return
+
+
 def new_timeline(container: Any, mode: Mode) -> Timeline:
     """The times of the video in *container*."""
     joined = bool(container.format.flags & Flags.ts_discont.value)
@@ -63,7 +74,7 @@ class Decoder:
         self._stream = video_stream(container)
         self._stored_size = self._stream.width, self._stream.height
         self._pixel_aspect = self._stream.sample_aspect_ratio  # as the container says, else the codec
-        self._packets = container.demux(self._stream) if packets is None else packets
+        self._packets = packets_of(container) if packets is None else packets
         self._make, self._clock = PictureMaker(), _Clock()
         self._losses = Losses(container, self._stream, timeline.period_s)
         self._pictures = self._decode()

@@ -15,7 +15,7 @@ from av.error import FFmpegError
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode
-from poseapp.live.sources.decoding import Decoder, new_timeline, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import Decoder, new_timeline, packets_of, reason, video_mode, video_stream
 
 STREAM_TIMEOUT_S = 5.0
 SEGMENT_TIMEOUT_S = 20.0  # a new segment of a playlist comes once in its length, which is ten seconds at most as a rule
@@ -184,7 +184,7 @@ class _PacketBuffer:
 
     def _fetch(self) -> None:
         try:
-            for packet in self._container.demux(video_stream(self._container)):
+            for packet in packets_of(self._container):
                 with self._changed:
                     self._changed.wait_for(self._has_room)
                     if self._closed:
