@@ -50,7 +50,7 @@ def packets_of(container: Any) -> Iterator[Any]:
     while True:
         try:
             yield from container.demux(stream)
-        except IndexError:  # a packet of a stream that began later: PyAV knows those of the beginning only
+        except IndexError:  # a stream that began later: PyAV has counted those of the beginning only
             continue
         return
 
@@ -98,7 +98,8 @@ class Decoder:
                 try:
                     frames = packet.decode()
                 except FFmpegError:  # damage is passed over, as players do
-                    self._losses.failed()
+                    if packet.size > 0:
+                        self._losses.failed()
                     continue
                 for frame in frames:
                     try:
