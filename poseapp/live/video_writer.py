@@ -19,6 +19,7 @@ TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
 ENCODER_TIME_BASE = Fraction(1, 1_000_000)  # the encoder wants every picture later than the one before
 MOST_LATE_MS = 2  # how much later than it was a picture may be shown, so that it comes after the one before
 LIKELY_FPS = 30  # of a source that does not say
+LOWEST_FPS, HIGHEST_FPS = 0.01, 59  # in the header of a file that is not closed yet; four bytes of ns begin at 59.6 fps
 BT709, BT601 = 1, 6  # ITU-T H.273: matrix, primaries and transfer
 DEFAULT_DURATION = b"\x23\xe3\x83"  # of a picture in ns, in Matroska's track header
 ONE_THREAD_PIXELS = 1920 * 1088  # which x264 encodes in about 10 ms
@@ -40,7 +41,7 @@ class VideoWriter:
         # fit a header that is corrected.
         options = {"flush_packets": "1", "cluster_time_limit": "0", "write_crc32": "0"}
         self._container = av.open(self._file, "w", format="matroska", options=options)
-        stream = self._container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001) if fps > 0 else LIKELY_FPS)
+        stream = self._container.add_stream("libx264", rate=_header_rate(fps))
         stream.height, stream.width = self._hw
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = ENCODER_TIME_BASE
@@ -103,6 +104,11 @@ class VideoWriter:
             self._container.mux(self._stream.encode(None))
         if self._pictures > 1:
             _set_rate(self._path, (self._last_pts - self._first_pts) * 1_000_000 // (self._pictures - 1))
+
+
+def _header_rate(fps: float) -> Fraction:
+    """The rate for the header until the true one is known: not so high that its period would leave that one too little room."""
+    return Fraction(min(fps, HIGHEST_FPS)).limit_denominator(1001) if fps >= LOWEST_FPS else Fraction(LIKELY_FPS)
 
 
 def _set_rate(path: Path, period_ns: int) -> None:

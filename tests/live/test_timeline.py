@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from clips import grey_clip, is_picture
 
+from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.source import VideoSource
+from poseapp.live.sources.decoding import packets_of
 from poseapp.live.sources.timeline import AFTER_S, Timeline
 
 
@@ -194,3 +197,56 @@ def test_a_recording_that_begins_in_the_middle_has_lost_nothing(tmp_path: Path) 
     _, _, places, source = read(tmp_path / "a.ts")
     assert places == list(range(len(places)))
     assert source.unreadable == 0
+
+
+def test_a_stream_that_begins_in_mid_file_does_not_end_the_clip(tmp_path: Path) -> None:
+    """As at the next programme of a broadcast: sound comes in, or goes."""
+    first = moving_clip(tmp_path / "1.ts", "libx264", g="10", bf="0").read_bytes()
+    # Another version of the tables, or nobody would read them again.
+    with av.open(str(tmp_path / "2.ts"), "w", options={"tables_version": "5"}) as container:
+        video: Any = container.add_stream("libx264", rate=30)
+        video.height, video.width, video.pix_fmt = 96, 128, "yuv420p"
+        sound: Any = container.add_stream("mp2", rate=48_000)
+        for n in range(30):
+            noise = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format="s16", layout="stereo")
+            noise.sample_rate, noise.pts = 48_000, 1152 * n
+            container.mux(sound.encode(noise))
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.full((96, 128, 3), 60, np.uint8), format="bgr24")))
+        container.mux(video.encode(None))
+    (tmp_path / "both.ts").write_bytes(first + (tmp_path / "2.ts").read_bytes())
+    _, ts, _, _ = read(tmp_path / "both.ts")
+    assert len(ts) == pytest.approx(70, abs=3)
+    assert (np.diff(ts) > 0).all()
+
+
+def test_pyav_may_stumble_over_a_stream_that_it_does_not_know() -> None:
+    rest = iter([1, 2, IndexError("list index out of range"), 3])
+
+    def demux(_stream: Any) -> Iterator[Any]:
+        for item in rest:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    stream = SimpleNamespace(codec_context=object(), disposition=0)
+    container = SimpleNamespace(streams=SimpleNamespace(video=[stream]), demux=demux)
+    assert list(packets_of(container)) == [1, 2, 3]
+
+
+def test_mutated_files_end_in_a_source_error_or_not_at_all(tmp_path: Path) -> None:
+    random, said = np.random.default_rng(7), list[str]()
+    for name in ("a.ts", "a.mp4", "a.mkv", "a.avi", "a.flv"):
+        whole = moving_clip(tmp_path / name).read_bytes()
+        for _ in range(20):
+            content = bytearray(whole)
+            for at in random.integers(0, random.choice([300, len(content)]), 8):
+                content[at] = random.integers(256)
+            (tmp_path / name).write_bytes(content)
+            try:
+                _, ts, places, _ = read(tmp_path / name)
+            except SourceError as error:
+                said.append(str(error))
+                continue
+            assert (np.diff(ts) > 0).all()
+            assert (np.diff(places) > 0).all()
+    assert all(message.isprintable() for message in said)

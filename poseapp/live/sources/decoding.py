@@ -63,6 +63,17 @@ def no_picture(container: Any) -> str:
     return f"It is damaged, or its pictures have more than the {MOST_VIDEO_PIXELS / 1e6:.0f} million pixels allowed."
 
 
+def packets_of(container: Any) -> Iterator[Any]:
+    """The packets of the video in *container*."""
+    stream = video_stream(container)
+    while True:
+        try:
+            yield from container.demux(stream)
+        except IndexError:  # a stream that began later: PyAV has counted those of the beginning only
+            continue
+        return
+
+
 def new_timeline(container: Any, mode: Mode) -> Timeline:
     """The times of the video in *container*."""
     joined = bool(container.format.flags & Flags.ts_discont.value)
@@ -82,7 +93,7 @@ class Decoder:
         self._stream = video_stream(container)
         self._stored_size = self._stream.width, self._stream.height
         self._pixel_aspect = self._stream.sample_aspect_ratio  # as the container says, else the codec
-        self._packets = container.demux(self._stream) if packets is None else packets
+        self._packets = packets_of(container) if packets is None else packets
         self._make, self._clock = PictureMaker(), _Clock()
         self._losses = Losses(container, self._stream, timeline.period_s)
         self._pictures = self._decode()
@@ -106,7 +117,8 @@ class Decoder:
                 try:
                     frames = packet.decode()
                 except FFmpegError:  # damage is passed over, as players do
-                    self._losses.failed()
+                    if packet.size > 0:
+                        self._losses.failed()
                     continue
                 for frame in frames:
                     try:
@@ -151,7 +163,7 @@ class _Clock:
                 self._last[i] = value
         pts, dts = given
         chosen = pts if pts is not None and self._faults[0] <= self._faults[1] else dts
-        return None if chosen is None else chosen * Fraction(frame.time_base)
+        return None if chosen is None or not frame.time_base else chosen * Fraction(frame.time_base)
 
 
 def reason(error: Exception) -> str:

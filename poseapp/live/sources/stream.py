@@ -16,7 +16,7 @@ from poseapp.core.addresses import address_name
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode
-from poseapp.live.sources.decoding import Decoder, new_timeline, open_container, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import Decoder, new_timeline, open_container, packets_of, reason, video_mode, video_stream
 
 STREAM_TIMEOUT_S = 5.0
 SEGMENT_TIMEOUT_S = 20.0  # a new segment of a playlist comes once in its length, which is ten seconds at most as a rule
@@ -185,7 +185,7 @@ class _PacketBuffer:
 
     def _fetch(self) -> None:
         try:
-            for packet in self._container.demux(video_stream(self._container)):
+            for packet in packets_of(self._container):
                 with self._changed:
                     self._changed.wait_for(self._has_room)
                     if self._closed:
