@@ -33,6 +33,7 @@ class WholePictures:
         self._written: list[tuple[int, bytes]] = []  # since the last commit, each with its place
         self._at = self._end = 0  # FFmpeg's place, and where its file ends
         self._size = 0  # of the file on the disk
+        self._failed = False
         self._held = b""  # the pictures that FFmpeg has not written yet, in clusters of our own
 
     def write(self, data: bytes) -> int:
@@ -53,7 +54,13 @@ class WholePictures:
         return self._at
 
     def commit(self, newest: bytes = b"") -> None:
-        """Bring everything to the disk, and the cluster *newest* behind it. Raises OSError; the file then plays as before."""
+        """Bring everything to the disk, and the cluster *newest* behind it.
+
+        Raises OSError; the file then plays as before, and takes nothing more: behind a gap nothing could be found.
+        """
+        if self._failed:
+            return
+        self._failed = True
         # FFmpeg holds pictures of one time back together.
         self._held = newest if self._written else self._held + newest
         pieces, self._written = [*_joined(self._written), (self._end, self._held)], []
@@ -67,7 +74,7 @@ class WholePictures:
         end = self._end + len(self._held)
         if end < self._size:  # the last one of our own was longer
             self._file.truncate(end)
-        self._size = end
+        self._size, self._failed = end, False
 
     def close(self) -> None:
         """Commit what FFmpeg wrote last, and close the file."""
