@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtCore import QTimer
 
 from poseapp.engine.load import default_engines_dir
 from poseapp.live.source import VideoSource
@@ -37,7 +37,7 @@ def main() -> None:
     themes = Themes(app)
     for name, theme, recording in PICTURES:
         with tempfile.TemporaryDirectory() as folder:
-            preferences = Preferences(QSettings(str(Path(folder) / "settings.ini"), QSettings.Format.IniFormat))
+            preferences = Preferences(Path(folder) / "settings.json")
             if recording:
                 preferences.folder = Path(folder)
             preferences.panel_open = True

@@ -6,27 +6,22 @@ import logging
 import os
 import sys
 import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import cv2
-import psutil
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, Progress
 
 import poseapp
-from poseapp import cli_models, cli_train, resources
+from poseapp import cli_headless, cli_models, cli_train, resources
 from poseapp.cli_help import PlainCommand, PlainGroup
 from poseapp.cli_options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
 from poseapp.console import description, plain_console, print_anything
+from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError, printable
 from poseapp.core.types import People
 from poseapp.engine.load import default_engines_dir, find_model
-
-if TYPE_CHECKING:
-    from poseapp.live.session import Wish
-    from poseapp.live.ways import Looking
 
 app = typer.Typer(
     cls=PlainGroup,
@@ -105,6 +100,10 @@ def run(
             show_default="at the end of SOURCE",
         ),
     ] = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", min=0.0, help="Headless: how long a camera or stream may give no picture."),
+    ] = cli_headless.WAIT_S,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -115,7 +114,7 @@ def run(
     """Open the window on SOURCE, or work through it without a window (--headless)."""
     looking = {"people": people, "smoothing": smoothing, "budget_ms": budget_ms}
     given = {key: value for key, value in looking.items() if value is not None}
-    _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds)
+    _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds, wait_s=wait)
 
 
 @app.command(cls=PlainCommand)
@@ -214,6 +213,7 @@ def _open(
     out: Path | None,
     headless: bool,
     seconds: float | None,
+    wait_s: float = cli_headless.WAIT_S,
 ) -> None:
     """The window where there is a screen, the same pipeline without one where there is none."""
     from poseapp.live.session import Wish
@@ -234,7 +234,7 @@ def _open(
     wanted = Looking(**looking)
     wish = Wish(find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.people)
     check_way(wish.folder, wish.people)
-    _run_headless(source_text, wish, wanted, out or Path("recordings"), seconds)
+    cli_headless.run_headless(source_text, wish, wanted, out or Path("recordings"), seconds, wait_s, console)
 
 
 def _no_window_because() -> str:
@@ -273,83 +273,6 @@ def _no_x11_because() -> str:
     return f"The screen {os.environ['DISPLAY']} (DISPLAY) cannot be reached." if failed else ""
 
 
-def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, seconds: float | None) -> None:
-    """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files."""
-    from poseapp.live.record import RecordOptions
-    from poseapp.live.session import Session
-    from poseapp.live.source import parse_source
-    from poseapp.live.ways import smooth_rule
-
-    source = parse_source(source_text)
-    session = Session(
-        source,
-        wish.folder,
-        device=wish.device,
-        precision=wish.precision,
-        people=wish.people,
-        smoothing=smooth_rule(looking.smoothing),
-        realtime=source.live,
-    )
-    session.budget_ms = looking.budget_ms
-    begun = time.monotonic()
-    ready: float | None = None
-    latencies: list[float] = []
-    first_pose_s: float | None = None
-    columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    session.start_recording(RecordOptions(out))
-    session.start()
-    try:
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(source.name, total=None)
-            build = bar.add_task("", total=100, visible=False)
-            over = False
-            while not over:
-                over = session.wait(0.02)
-                status = session.status()
-                if status.build is not None:
-                    bar.update(build, description=status.build.text, completed=round(100 * status.build.done), visible=True)
-                else:
-                    bar.update(build, visible=False)
-                if status.recording is not None:
-                    total = getattr(source, "frames", 0) or None
-                    bar.update(task, completed=status.recording.frames, total=total, description=status.message or source.name)
-                    if status.recording.error:
-                        break
-                result = session.take()
-                if result is not None:
-                    latencies.append(sum(result.stage_ms.values()))
-                    if first_pose_s is None and len(result.poses):
-                        first_pose_s = time.time() - psutil.Process().create_time()
-                if ready is None and status.backend is not None:
-                    ready = time.monotonic()
-                over = over or (seconds is not None and ready is not None and time.monotonic() - ready > seconds)
-    except KeyboardInterrupt:
-        console.print("Interrupted: finishing the recording.")
-    finally:
-        session.stop()
-    status = session.status()
-    recording = status.recording
-    assert recording is not None
-    if recording.frames == 0:
-        stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
-        why = session.failure or recording.error or status.message or stopped
-        raise PoseAppError(why)
-    elapsed = time.monotonic() - begun
-    median = sorted(latencies)[len(latencies) // 2] if latencies else 0.0
-    first = f", first pose {first_pose_s:.1f} s after the start" if first_pose_s is not None else ", nobody found"
-    print(f"model      {status.model or '–'} on {status.backend or '–'}")
-    if status.backend is not None and status.backend.fallback:
-        print(f"instead    {status.backend.fallback}")
-    print(f"frames     {recording.frames} in {elapsed:.1f} s: {recording.frames / elapsed:.1f} fps, {recording.dropped} dropped")
-    print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
-    for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):
-        print(f"{Path(name).stem:<10} {recording.folder / name}")
-    if session.failure:
-        raise PoseAppError(session.failure)
-    if recording.error:
-        raise PoseAppError(recording.error)
-
-
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
@@ -365,7 +288,9 @@ def main(arguments: list[str] | None = None) -> int:
     argv = [argument for argument in argv if argument != "--debug"]
     # Errors are logged with their traceback, and what a user should know of them is said in one line besides.
     level = logging.DEBUG if debug else logging.CRITICAL
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    logging.basicConfig(level=level, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_INFO if debug else cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         return int(app(argv, prog_name="poseapp", standalone_mode=False) or 0)
@@ -377,12 +302,13 @@ def main(arguments: list[str] | None = None) -> int:
         complaint = getattr(error, "format_message", None)  # typer's about the command line; the class depends on its version
         if complaint is not None:
             command = getattr(getattr(error, "ctx", None), "command_path", "poseapp")
-            print(f"poseapp: {complaint().rstrip('.')}. See {command} --help.", file=sys.stderr)
+            print(f"poseapp: {without_secrets(complaint()).rstrip('.')}. See {command} --help.", file=sys.stderr)
             return 2
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
         known = isinstance(error, PoseAppError)
-        text = str(error) if known else f"unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
+        said = f"unexpected {type(error).__name__}: {without_secrets(str(error))} (run again with --debug for the details)"
+        text = str(error) if known else said
         print(f"poseapp: {printable(text)}", file=sys.stderr)
         return 1
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poseapp.console import description, plain_console
+from poseapp.core.folders import no_empty_folders
 
 if TYPE_CHECKING:
     from poseapp.engine.detect import Detector
@@ -59,7 +60,7 @@ def export_detector_command(
     from poseapp.nets.deploy import in_place_of
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with in_place_of(folder, replace) as made:
+    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec, figures = export_detector(checkpoint, made, sections), None

@@ -18,6 +18,7 @@ import typer
 from poseapp.cli_help import PlainCommand
 from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError, ModelError
+from poseapp.core.folders import no_empty_folders
 
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine
@@ -304,7 +305,7 @@ def run_training(
     if not validation:
         console.print("No val part, so nobody will know how good it is: label some pictures apart, and give them with --val.")
     learnt = load_teacher(how.teacher, recipe, torch.device(how.device)) if how.teacher else None
-    with stop_signals() as stop:
+    with no_empty_folders(folder), stop_signals() as stop:
         steps = train(
             recipe,
             people,
@@ -726,7 +727,7 @@ def export_command(
         export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
         typer.echo(f"Exported to {folder}")
         return
-    with in_place_of(folder, replace) as made:
+    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec = export(checkpoint, made, sections, fp16)

@@ -193,7 +193,7 @@ def test_a_bad_source_is_one_line_and_an_exit_status(
     Path("text.mp4").write_text("no video " * 100)
     Path("text.png").write_text("no picture")
     Path("folder").mkdir()
-    assert main(["run", source, "--headless", "--engines-dir", str(store), "-o", "out", "--seconds", "1"]) == 1
+    assert main(["run", source, "--headless", "--engines-dir", str(store), "-o", "out", "--wait", "0"]) == 1
     out, err = capfd.readouterr()
     assert message in one_line(err)
     assert out == ""

@@ -34,12 +34,14 @@ class Frame:
 
     ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it
     without a copy. ``index`` counts the frames of a source from 0; ``t`` is the capture time in
-    seconds on the monotonic clock (for a file played as fast as possible: its own clock).
+    seconds on the monotonic clock (for a file played as fast as possible: its own clock). A picture that could not be
+    read leaves a gap in ``index``. ``file`` is the picture's own file where a source has one for each, else "".
     """
 
     image: ImageArray
     index: int
     t: float
+    file: str = ""
 
     def __post_init__(self) -> None:
         _check("frame", self.image, (None, None, 3), np.uint8)

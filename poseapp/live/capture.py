@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from poseapp.core.errors import SourceError
-from poseapp.core.types import Frame
+from poseapp.core.types import Frame, ImageArray
 from poseapp.live.source import Mode, Source
+from poseapp.live.sources.base import Traceable
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 8.0
@@ -23,6 +24,40 @@ class CaptureEvents:
     opened: Callable[[Mode], None]
     lost: Callable[[str], None]  # a live source is lost or cannot be opened: trying again
     ended: Callable[[], None]  # a file has been read to its end
+    unreadable: Callable[[int, Sequence[str]], None] = lambda _count, _lines: None  # pictures have been passed over
+    resized: Callable[[Mode], None] = lambda _mode: None  # pictures come in another size from now on
+    waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
+
+
+class _Origin:
+    """Where the pictures of *source* lie in it, as far as it says, and which could not be read."""
+
+    def __init__(self, source: Source, first_index: int, tell: Callable[[int, Sequence[str]], None]) -> None:
+        self._source = source if isinstance(source, Traceable) else None
+        self._tell = tell
+        self.index = first_index
+        self._place = -1
+        self._unreadable = self._lines = 0
+
+    def reopened(self) -> None:
+        """The source begins anew; frames are counted on."""
+        self._place, self._unreadable, self._lines = -1, 0, 0
+
+    def frame(self, image: ImageArray, t: float) -> Frame:
+        """The picture read last as a frame: those before it that could not be read leave a gap in its number."""
+        if self._source is not None:
+            self.index += max(0, self._source.place - self._place - 1)
+            self._place = self._source.place
+        frame = Frame(image, self.index, t, self._source.file if self._source is not None else "")
+        self.index += 1
+        return frame
+
+    def count(self) -> None:
+        """Tell of pictures that could not be read since the last call."""
+        if self._source is None or self._source.unreadable <= self._unreadable:
+            return
+        self._tell(self._source.unreadable - self._unreadable, self._source.skipped[self._lines :])
+        self._unreadable, self._lines = self._source.unreadable, len(self._source.skipped)
 
 
 def capture(source: Source, realtime: bool, first_index: int, events: CaptureEvents, stop: threading.Event) -> None:
@@ -34,15 +69,22 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
     Raises SourceError when a file fails.
     """
     retry_s = FIRST_RETRY_S
-    index = first_index
+    origin = _Origin(source, first_index, events.unreadable)
     while not stop.is_set():
         try:
-            events.opened(source.open())
+            events.waits(True)
+            mode = source.open()
+            events.waits(False)
+            events.opened(mode)
+            origin.reopened()
             epoch = time.monotonic()
             while not stop.is_set():
+                events.waits(True)
                 item = source.read()
+                events.waits(False)
                 if stop.is_set():
                     return
+                origin.count()
                 if item is None:
                     events.ended()
                     return
@@ -55,10 +97,13 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                     if behind > 0.5:
                         epoch += behind
                     t = epoch + t
-                events.frame(Frame(image, index, t))
-                index += 1
+                if image.shape[:2] != (mode.height, mode.width):
+                    mode = replace(mode, width=image.shape[1], height=image.shape[0])
+                    events.resized(mode)
+                events.frame(origin.frame(image, t))
                 retry_s = FIRST_RETRY_S
         except SourceError as error:
+            events.waits(False)
             if stop.is_set():
                 return
             if not source.live:

@@ -1,8 +1,9 @@
 """Recording: annotated video, keypoints and manifest, whole up to the last half second whatever happens.
 
 A recording is a folder: ``annotated.mkv`` (H.264, variable frame rate, presentation times = capture times),
-optionally ``clean.mkv``, ``keypoints.jsonl`` (one line a frame) and ``session.json``. Matroska is written in clusters
-of half a second that are flushed at once, so a killed process leaves a file that plays.
+optionally ``clean.mkv``, ``keypoints.jsonl`` (one line a frame) and ``session.json``, all readable by their owner alone.
+Every picture and line is with the system as soon as it is made, and none waits long for that: a killed process leaves
+files that play, and at most half a second is missing. A video is there from its first picture on.
 """
 
 from __future__ import annotations
@@ -16,37 +17,37 @@ import math
 import os
 import platform
 import queue
-import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
-import numpy as np
 from av.error import FFmpegError
 
 import poseapp
 from poseapp.core.errors import RecordError
+from poseapp.core.limits import MOST_WAITING_BYTES
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
+from poseapp.live.matroska import private
+from poseapp.live.recording_folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
+from poseapp.live.sources.base import MOST_SKIPPED
 from poseapp.live.stats import Stats
-from poseapp.live.yuv import Yuv420, say_colours
+from poseapp.live.video_writer import VideoWriter, placement
 from poseapp.render import DrawOptions, annotate
 
 log = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
-RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
+# Live, a frame that has waited longer is dropped and counted: a killed process loses what waits, however slow the encoder is.
+LONGEST_WAIT_S = 0.2
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
-TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
-FIRST_PICTURE_MS = 100  # how long the first picture stays, as far as is known
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class RecordOptions:
 class Recording:
     """Where a recording stands.
 
-    ``disk_left_s`` is the time until the disk is full at this rate; ``error`` why it stopped by itself, or "".
+    ``dropped`` frames came when the disk was too slow; ``missed`` ones of the source were never worked on, since the model
+    was; ``unreadable`` pictures of the source were damaged. ``disk_left_s`` is the time until the disk is full at this
+    rate; ``error`` why it stopped by itself, or "".
     """
 
     folder: Path
@@ -73,6 +76,8 @@ class Recording:
     dropped: int
     disk_left_s: float
     error: str = ""
+    missed: int = 0
+    unreadable: int = 0
 
     @property
     def summary(self) -> str:
@@ -80,70 +85,27 @@ class Recording:
         text = f"{self.frames} frames, {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
         if self.dropped:
             text += f", {self.dropped} frames dropped"
+        if self.unreadable:
+            text += f", {self.unreadable} pictures unreadable"
         return f"{self.error} {text}" if self.error else text
 
 
-class VideoWriter:
-    """H.264 in Matroska with a presentation time for every picture."""
-
-    def __init__(self, path: Path, hw: tuple[int, int]) -> None:
-        self._hw = (hw[0] + hw[0] % 2, hw[1] + hw[1] % 2)  # 4:2:0 colour needs even sides
-        options = {"flush_packets": "1", "cluster_time_limit": "500"}
-        self._container = av.open(str(path), "w", format="matroska", options=options)
-        stream = self._container.add_stream("libx264", rate=30)
-        stream.height, stream.width = self._hw
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = stream.codec_context.time_base = TIME_BASE
-        # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
-        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
-        say_colours(stream.codec_context)
-        self._stream, self._yuv = stream, Yuv420(self._hw)
-        self._last_pts, self._last_step = -1, FIRST_PICTURE_MS
-
-    def write(self, image: ImageArray, t: float) -> None:
-        """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
-        if image.shape[:2] != self._hw:
-            image = _fit(image, self._hw)
-        frame = self._yuv.convert(image)
-        frame.pts = pts = max(round(t / TIME_BASE), self._last_pts + 1)
-        frame.time_base = TIME_BASE
-        step = pts - self._last_pts if self._last_pts >= 0 else FIRST_PICTURE_MS
-        for packet in self._stream.encode(frame):
-            # How long it will be shown is not known yet: as long as those before it, but for a gap among them. So
-            # the last one has its share of the duration, as players and ffprobe count it.
-            packet.duration = min(step, self._last_step)
-            self._container.mux(packet)
-        self._last_pts, self._last_step = pts, step
-
-    def close(self) -> None:
-        """Write what is still in the encoder and finish the file."""
-        try:
-            self._container.mux(self._stream.encode(None))
-        finally:
-            self._container.close()
-
-
-def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
-    h, w = image.shape[:2]
-    out = np.zeros((*hw, 3), np.uint8)
-    if h <= hw[0] and w <= hw[1] and (hw[0] - h) + (hw[1] - w) <= 2:  # only made even
-        out[:h, :w] = image
-        return out
-    scale = min(hw[0] / h, hw[1] / w)
-    size = (max(1, round(w * scale)), max(1, round(h * scale)))
-    y, x = (hw[0] - size[1]) // 2, (hw[1] - size[0]) // 2
-    out[y : y + size[1], x : x + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return out
-
-
-def keypoints_line(frame_index: int, t: float, result: Result) -> str:
+def keypoints_line(frame_index: int, t: float, result: Result, video_hw: tuple[int, int] | None = None) -> str:
     """One line of keypoints.jsonl: coordinates in frame px (null = missing), t in s from the first recorded frame.
 
-    *frame_index* counts the frames of the source from the first recorded one: a gap is a dropped frame. ``keypoints`` are
-    as found, ``smoothed`` is there while smoothing is on; who has ``carried`` was not looked at in this frame, and is where
-    they are expected. ``locked`` is the identity that the user holds on to.
+    *frame_index* counts the frames of the source from the first recorded one: a gap is a frame that was dropped or could not
+    be read. ``size`` is the frame's width and height; where the video, *video_hw*, has another one, ``fitted`` says where the
+    frame lies in it, as ``placement`` does. ``file`` is the picture's own. ``keypoints`` are as found, ``smoothed`` is there
+    while smoothing is on; who has ``carried`` was not looked at in this frame, and is where they are expected. ``locked`` is
+    the identity that the user holds on to.
     """
-    line: dict[str, Any] = {"frame": frame_index, "t": round(t, 4)}
+    hw = result.frame.hw
+    line: dict[str, Any] = {"frame": frame_index, "t": round(t, 6), "size": [hw[1], hw[0]]}
+    if result.frame.file:
+        line["file"] = result.frame.file
+    fitted = placement(hw, video_hw) if video_hw is not None else None
+    if fitted is not None:
+        line["fitted"] = [round(number, 6) for number in fitted]
     if result.locked is not None:
         line["locked"] = result.locked
     line["people"] = [_person(result, n) for n in range(len(result.poses))]
@@ -171,17 +133,13 @@ def _place(x: float, y: float) -> list[float | None]:
     return [round(x, 2), round(y, 2)] if math.isfinite(x) and math.isfinite(y) else [None, None]
 
 
-def free_bytes(folder: Path) -> int:
-    """The room left on the disk of *folder*."""
-    return shutil.disk_usage(folder).free
-
-
 class Recorder:
     """Writes a recording on a thread of its own, from a short bounded queue.
 
     Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. *finished* is
     called on the recorder's thread when all files are closed; *free_bytes* tells the room left on the disk of a
-    folder. Raises RecordError when the folder cannot be made or the disk is as good as full.
+    folder. *first_index* is the frame that counts as number 0, the first one recorded where it is None. Raises
+    RecordError when the folder cannot be made or the disk is as good as full.
     """
 
     def __init__(
@@ -193,10 +151,12 @@ class Recorder:
         lossless: bool = False,
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
+        first_index: int | None = None,
     ) -> None:
         self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
         self._free_bytes = free_bytes
-        self.folder, self._free = _new_folder(options.folder, free_bytes)
+        self._made = new_folder(options.folder, free_bytes)
+        self.folder, self._free = self._made.path, self._made.free
         self._manifest: dict[str, Any] = {
             "app": {"name": "poseapp", "version": poseapp.__version__},
             "started": datetime.now().astimezone().isoformat(timespec="milliseconds"),
@@ -206,11 +166,13 @@ class Recorder:
             "models": [],
             "finished": False,
         }
-        self._queue: queue.Queue[Result] = queue.Queue(QUEUE_FRAMES)
-        self._closing = threading.Event()
+        self._queue: queue.Queue[tuple[Result, float]] = queue.Queue(QUEUE_FRAMES)  # each with when it was put there
+        self._closing, self._keep_empty = threading.Event(), True
         self._lock = threading.Lock()
         self._frames = self._dropped = self._bytes = 0
-        self._first_index: int | None = None
+        self._missed = self._unreadable = 0  # numbers left out before the last frame taken; those of them that are the source's
+        self._skipped: list[str] = []
+        self._first_index = first_index
         self._next_frame = 0  # the number that the frame after the last one taken has in keypoints.jsonl
         self._seconds = 0.0
         self._active, self._error = True, ""
@@ -218,23 +180,27 @@ class Recorder:
         try:
             self._write_manifest()
         except OSError as error:
-            raise _cannot_write(options.folder, error) from None
+            self._made.remove()
+            raise cannot_write(options.folder, error) from None
         self._thread = threading.Thread(target=self._run, name="poseapp-recorder", daemon=True)
         self._thread.start()
 
     def put(self, result: Result) -> None:
         """Hand over a frame with its poses."""
+        if self._first_index is None:
+            self._first_index = result.frame.index
+        number = result.frame.index - self._first_index
+        with self._lock:
+            self._missed += max(0, number - self._next_frame)
+            self._next_frame = number + 1
+        self._queue.maxsize = max(1, min(QUEUE_FRAMES, MOST_WAITING_BYTES // result.frame.image.nbytes))
         while not self._closing.is_set():
             try:
-                self._queue.put(result, block=self._lossless, timeout=0.2)
-                if self._first_index is None:
-                    self._first_index = result.frame.index
-                self._next_frame = result.frame.index - self._first_index + 1
+                self._queue.put((result, time.monotonic()), block=self._lossless, timeout=0.2)
                 return
             except queue.Full:
                 if not self._lossless:
-                    with self._lock:
-                        self._dropped += 1
+                    self._drop()
                     return
 
     def source_opened(self, granted: Mapping[str, Any]) -> None:
@@ -242,6 +208,12 @@ class Recorder:
         with self._lock:
             self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
         self._manifest_changed.set()
+
+    def unreadable(self, count: int, skipped: Sequence[str]) -> None:
+        """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
+        with self._lock:
+            self._unreadable += count
+            self._skipped += skipped[: max(0, MOST_SKIPPED - len(self._skipped))]
 
     def model_changed(self, spec: ModelSpec, backend: Backend, people: People) -> None:
         """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
@@ -258,8 +230,10 @@ class Recorder:
             self._manifest["models"].append(entry)
         self._manifest_changed.set()
 
-    def close(self) -> None:
-        """Finish what is in the queue, then the files; returns at once."""
+    def close(self, keep_empty: bool = True) -> None:
+        """Finish what is in the queue, then the files; returns at once. Without *keep_empty* no frame means no folder."""
+        if not self._closing.is_set():
+            self._keep_empty = keep_empty
         self._closing.set()
 
     def join(self, timeout_s: float) -> bool:
@@ -273,7 +247,16 @@ class Recorder:
             rate = self._bytes / self._seconds if self._seconds > 1 else 0.0
             left = max(0, self._free - RESERVE_BYTES) / rate if rate > 0 else float("inf")
             return Recording(
-                self.folder, self._active, self._seconds, self._bytes, self._frames, self._dropped, left, self._error
+                self.folder,
+                self._active,
+                self._seconds,
+                self._bytes,
+                self._frames,
+                self._dropped,
+                left,
+                self._error,
+                max(0, self._missed - self._unreadable),
+                self._unreadable,
             )
 
     def _run(self) -> None:
@@ -281,7 +264,7 @@ class Recorder:
         keypoints: io.FileIO | None = None
         try:
             # Unbuffered: every line is with the system, in one piece, as soon as it is made.
-            keypoints = io.FileIO(self.folder / "keypoints.jsonl", "w")
+            keypoints = io.FileIO(str(self.folder / "keypoints.jsonl"), "w", opener=private)
             self._write_frames(writers, keypoints)
         except (OSError, FFmpegError) as error:
             log.debug("recording stopped", exc_info=True)
@@ -296,7 +279,10 @@ class Recorder:
             if keypoints is not None:
                 self._attempt(keypoints.close)
             self._attempt(self._measure)
-            self._attempt(lambda: self._write_manifest(finished=True))
+            if self._frames or (self._keep_empty and not self._error):
+                self._attempt(lambda: self._write_manifest(finished=True))
+            else:
+                self._made.remove()
             with self._lock:
                 self._active = False
             self._finished(self.status())
@@ -311,17 +297,24 @@ class Recorder:
                 self._write_manifest()
             closing = self._closing.is_set()  # asked before the queue, so that nothing given before close is missed
             try:
-                result = self._queue.get(timeout=0 if closing else 0.05)
+                result, since = self._queue.get(timeout=0 if closing else 0.05)
             except queue.Empty:
                 if closing:
                     return
                 continue
+            if not (self._lossless or closing) and time.monotonic() - since > LONGEST_WAIT_S:
+                self._drop()
+                continue
             if first is None:
                 first = result.frame
-                writers.append((VideoWriter(self.folder / "annotated.mkv", first.hw), True))
+                fps = self._granted_fps()
+                writers.append((VideoWriter(self.folder / "annotated.mkv", first.hw, fps), True))
                 if self._options.clean_video:
-                    writers.append((VideoWriter(self.folder / "clean.mkv", first.hw), False))
+                    writers.append((VideoWriter(self.folder / "clean.mkv", first.hw, fps), False))
             t = max(0.0, result.frame.t - first.t)
+            # The line first: whatever happens, each picture has one.
+            number = result.frame.index - (self._first_index or 0)
+            _append(keypoints, keypoints_line(number, t, result, writers[0][0].hw) + "\n")
             for writer, annotated in writers:
                 started = time.perf_counter()
                 image = result.frame.image
@@ -332,7 +325,6 @@ class Recorder:
                 if annotated:
                     self._stats.add("draw", (drawn - started) * 1e3)
                     self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
-            _append(keypoints, keypoints_line(result.frame.index - first.index, t, result) + "\n")
             self._stats.tick("recording")
             with self._lock:
                 self._frames += 1
@@ -341,8 +333,17 @@ class Recorder:
                 measured = time.monotonic()
                 self._measure()
                 if self._free < RESERVE_BYTES:
-                    self._set_error(f"The recording stopped: {_nearly_full(self._free)}.")
+                    self._set_error(f"The recording stopped: {nearly_full(self._free)}.")
                     return
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._dropped += 1
+
+    def _granted_fps(self) -> float:
+        with self._lock:
+            granted = self._manifest.get("source", {}).get("granted") or {}
+        return float(granted.get("fps", 0.0))
 
     def _measure(self) -> None:
         size = 0
@@ -373,15 +374,23 @@ class Recorder:
                     "frames": self._frames,
                     "seconds": round(self._seconds, 3),
                     "dropped": self._dropped,
+                    "missed": max(0, self._missed - self._unreadable),
+                    "unreadable": self._unreadable,
+                    "skipped": self._skipped,
                     "error": self._error,
                 }
             text = json.dumps(self._manifest, indent=2) + "\n"
         temporary = self.folder / "session.json.tmp"
         try:
-            temporary.write_text(text, encoding="utf-8")
+            _write_private(temporary, text.encode())
             os.replace(temporary, self.folder / "session.json")
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=private) as file:
+        file.write(content)
 
 
 def _append(file: io.FileIO, line: str) -> None:
@@ -391,33 +400,6 @@ def _append(file: io.FileIO, line: str) -> None:
     if file.write(content) != len(content):  # the disk took a part of it
         file.truncate(end)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _new_folder(parent: Path, free_bytes: Callable[[Path], int]) -> tuple[Path, int]:
-    """A new folder in *parent*, named after the present second, and the room on its disk; RecordError when it cannot be."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        free = free_bytes(parent)
-        if free < RESERVE_BYTES:
-            raise RecordError(f"{parent}: {_nearly_full(free)}. Make room, or choose another folder for recordings.")
-        for name in (stamp, *(f"{stamp}_{i}" for i in range(2, 1000))):
-            try:
-                (parent / name).mkdir()
-            except FileExistsError:
-                continue
-            return parent / name, free
-    except OSError as error:
-        raise _cannot_write(parent, error) from None
-    raise RecordError(f"{parent}: too many recordings of one second. Choose another folder for recordings.")
-
-
-def _cannot_write(folder: Path, error: OSError) -> RecordError:
-    return RecordError(f"{folder}: cannot be written ({error.strerror}). Choose another folder for recordings.")
-
-
-def _nearly_full(free: int) -> str:
-    return f"the disk is nearly full ({free / 1e6:.0f} MB left)"
 
 
 def _why(error: Exception) -> str:
@@ -436,13 +418,13 @@ def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
     stem = datetime.now().strftime("snapshot_%Y-%m-%d_%H-%M-%S-%f")[:-3]
     path = folder / f"{stem}.png"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file, image in ((path, annotate(result, draw)), (folder / f"{stem}_clean.png", result.frame.image)):
             ok, content = cv2.imencode(".png", image)
             if not ok:
                 raise RecordError(f"{file}: the picture cannot be encoded.")
-            file.write_bytes(content.tobytes())
-        (folder / f"{stem}.json").write_text(keypoints_line(result.frame.index, 0.0, result) + "\n", encoding="utf-8")
+            _write_private(file, content.tobytes())
+        _write_private(folder / f"{stem}.json", (keypoints_line(result.frame.index, 0.0, result) + "\n").encode())
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
     return path

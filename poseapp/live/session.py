@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol
 
-from poseapp.core.errors import EngineError, ModelError, RecordError
+from poseapp.core.errors import EngineError, ModelError, RecordError, SourceError
 from poseapp.core.smooth import Smoother, SmoothRule
 from poseapp.core.types import Frame, People, Result
 from poseapp.engine.base import Backend, Engine, Progress
@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 # How long stop waits for the recorder to write what is queued; a file that is not finished plays, too.
 FINISH_LIVE_S = 10.0
 FINISH_OFFLINE_S = 60.0
+SILENT_S = 1.5  # a source that has not answered for so long is reported; two seconds are what a user waits
+LET_GO_S = (1.5, 1.0)  # how long a source that is left may take, and then once its device is closed under it
+MOST_HUNG = 4  # sources that never answered and were left: each has a thread that cannot be ended
+MOST_LOADS = 2  # at once, of models: each takes memory and cores; of those that wait, only the newest is loaded
 STAND_IN_S = 5.0  # how long an engine that takes long to load waits for the one that serves meanwhile
 
 State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
@@ -100,6 +104,7 @@ class _Inference:
     inbox: Slot[Frame]
     folder: Path
     people: People  # the way asked for; the estimator changes to it between two frames
+    number: int  # of the wish: a newer one is loaded instead, as long as this one waits
     engine: Engine | None = None
     detector: PersonFinder | None = None
     estimator: Estimator | None = None
@@ -154,6 +159,8 @@ class Session:
         # The source
         self._source, self._granted = source, None  # type: Source, Mode | None
         self._capture: Worker | None = None
+        self._captures: list[tuple[Worker, Source]] = []  # those that have not ended
+        self._waits_since: float | None = None  # for the source to answer
         self._source_state: State = "starting"
         self._source_message = ""
         self._final: tuple[State, str] | None = None  # what the source comes to once its last frame is worked on
@@ -166,6 +173,7 @@ class Session:
         self._newest: _Inference  # the last one asked for
         self._loaders: list[_Inference] = []  # those that load, run or finish
         self._model_requests = self._model_taken = 0
+        self._wishes = self._loads = 0  # of models: how many were asked for, and how many are being loaded now
         self._loading = self._model_error = ""
         self._build: Build | None = None
         self._fallback = ""  # why what runs is not what was wished for, where its engine does not know
@@ -208,6 +216,7 @@ class Session:
                 return
             if self._build is not None:
                 self._newest.worker.request_stop()
+            self._wishes += 1
             self._wish = Wish(folder, device or self._wish.device, precision or self._wish.precision, self._wish.people)
             self._start_loader(self._wish)
 
@@ -228,6 +237,7 @@ class Session:
                 for one in self._loaders:
                     one.people = people
             else:
+                self._wishes += 1
                 self._start_loader(self._wish)
 
     def set_smoothing(self, rule: SmoothRule | None) -> None:
@@ -257,13 +267,20 @@ class Session:
                 "draw": asdict(options.draw),
             }
         # Making a folder may take a while on a network drive; nobody else should wait for it.
-        recorder = Recorder(options, about, self._stats, lossless=not self._realtime, finished=self._recording_finished)
+        recorder = Recorder(
+            options,
+            about,
+            self._stats,
+            lossless=not self._realtime,
+            finished=self._recording_finished,
+            first_index=None if self._started else self._next_index,  # from the source's first picture on, readable or not
+        )
         with self._lock:
             try:
                 if self._source_to_record() is not source:
                     raise RecordError("recording: the source was changed just now. Start the recording again.")
             except RecordError:
-                recorder.close()
+                recorder.close(keep_empty=False)
                 raise
             self.stop_recording()
             self._note_model(recorder)
@@ -272,10 +289,14 @@ class Session:
             return recorder.folder
 
     def stop_recording(self) -> None:
-        """Finish the recording on its own thread; nothing happens when there is none."""
-        recorder = self._recorder
+        """Finish the recording on its own thread; nothing happens when there is none.
+
+        Where nothing came, since source or model failed, no folder is left.
+        """
+        with self._lock:
+            recorder, failed = self._recorder, self._granted is None or bool(self._engine_error)
         if recorder is not None:
-            recorder.close()
+            recorder.close(keep_empty=not failed)
 
     def stop(self) -> None:
         """Stop everything and finish the recording; safe to call twice.
@@ -371,7 +392,16 @@ class Session:
             state = "failed"
         elif state == "running" and self._inference is None:
             state = "starting"
-        return state, self._engine_error or self._source_message
+        return state, self._engine_error or self._source_message or self._silence(state)
+
+    def _silence(self, state: State) -> str:
+        """One line where the source does not answer, or "". With the lock held."""
+        if state not in ("starting", "running") or self._waits_since is None:
+            return ""
+        if time.monotonic() - self._waits_since < SILENT_S:
+            return ""
+        missing = "does not deliver pictures" if self._granted is not None else "does not answer"
+        return f"{self._source.name}: {missing}. Check it, or choose another source."
 
     def _source_to_record(self) -> Source:
         """The source; RecordError when no frame will come from it. With the lock held."""
@@ -384,40 +414,60 @@ class Session:
 
     def _start_capture(self, source: Source) -> None:
         """Read *source* from now on, instead of the one before. With the lock held."""
-        previous, previous_source = self._capture, self._source
-        self._source, self._granted = source, None
+        self._captures = [(worker, old) for worker, old in self._captures if not worker.join(0)]
+        before = list(self._captures)
+        previous, self._source, self._granted = self._capture, source, None
         self._source_state, self._source_message, self._final = "starting", "", None
+        self._waits_since = None
         self._done.clear()
 
         def run(stop: threading.Event) -> None:
-            if previous is not None and not previous.join(1.5):
-                # The old device must be free before the new one opens: often it is the same camera.
-                previous_source.close()
-                previous.join(1.0)
+            _let_go(before, stop, source.name)
             events = CaptureEvents(
                 frame=lambda frame: self._captured(frame, stop),
                 opened=lambda mode: self._opened(mode, stop),
+                resized=lambda mode: self._resized(mode, stop),
                 lost=lambda error: self._lost(error, stop),
                 ended=lambda: self._finish_source("ended", "", stop),
+                waits=lambda waits: self._waits(waits, stop),
+                unreadable=lambda count, skipped: self._unreadable(count, skipped, stop),
             )
             capture(source, self._realtime, self._next_index, events, stop)
 
         self._capture = Worker("capture", run, lambda error: self._finish_source("failed", error, worker.stop_requested))
         worker = self._capture
+        self._captures.append((worker, source))
         if previous is not None:
             previous.request_stop()
             self._engine_came.notify_all()
         worker.start()
 
+    def _waits(self, waits: bool, stop: threading.Event) -> None:
+        """The capture thread waits for the source from now on, or no longer."""
+        with self._lock:
+            if not stop.is_set():
+                self._waits_since = time.monotonic() if waits else None
+
     def _opened(self, mode: Mode, stop: threading.Event) -> None:
         with self._lock:
             if stop.is_set():
                 return
-            self._granted, self._source_message = mode, ""
-            self._search_from = self._next_index
+            self._source_message = ""
             recorder = self._recorder
+        self._resized(mode, stop)
         if recorder is not None:
             recorder.source_opened(asdict(mode))
+
+    def _resized(self, mode: Mode, stop: threading.Event) -> None:
+        with self._lock:
+            if not stop.is_set():
+                self._granted = mode
+                self._search_from = self._next_index
+
+    def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
+        recorder = self._recorder
+        if recorder is not None and not stop.is_set():
+            recorder.unreadable(count, skipped)
 
     def _captured(self, frame: Frame, stop: threading.Event) -> None:
         self._stats.tick("capture")
@@ -469,8 +519,10 @@ class Session:
             lambda stop: self._load_and_infer(inference, wish, request, has_stand_in, stop),
             lambda error: self._inference_failed(inference, request, error),
         )
-        self._newest = inference = _Inference(worker, Slot(lossless=not self._realtime), wish.folder, wish.people)
+        inbox: Slot[Frame] = Slot(lossless=not self._realtime)
+        self._newest = inference = _Inference(worker, inbox, wish.folder, wish.people, self._wishes)
         self._loaders.append(inference)
+        self._engine_came.notify_all()  # those that wait for their turn and are not wanted any more
         worker.start()
 
     def _load_and_infer(self, me: _Inference, wish: Wish, request: int, has_stand_in: bool, stop: threading.Event) -> None:
@@ -478,7 +530,8 @@ class Session:
             with self._lock:
                 if text and request == self._model_requests and not stop.is_set():
                     self._build = Build(text, done)
-            return not stop.is_set()
+                # While nothing runs, an older wish may be all that can be loaded.
+                return not (stop.is_set() or (self._inference is not None and self._unwanted(me, stop)))
 
         note, wished = self._suit(me, wish), wish
         wish = replace(wish, folder=me.folder, people=me.people)
@@ -487,9 +540,16 @@ class Session:
             wish = Wish(wish.folder, "cpu", people=wish.people)
         if has_stand_in:  # compiling and timing would only slow the stand-in's start
             with self._lock:
-                self._engine_came.wait_for(lambda: stop.is_set() or self._inference or self._engine_error, STAND_IN_S)
-        # A stand-in must be there at once: with nobody told, the CPU's backends are not tried out.
-        me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=None if stands_in else tell)
+                self._engine_came.wait_for(lambda: self._unwanted(me, stop) or self._inference or self._engine_error, STAND_IN_S)
+        if not self._take_turn(me, stop):
+            return
+        try:
+            # A stand-in must be there at once: with nobody told, the CPU's backends are not tried out.
+            me.engine = self._load(wish.folder, wish.device, precision=wish.precision, progress=None if stands_in else tell)
+        finally:
+            with self._lock:
+                self._loads -= 1
+                self._engine_came.notify_all()
         try:
             note = self._set_up(me) or note
             assert me.estimator is not None
@@ -502,6 +562,20 @@ class Session:
             me.engine.close()
             with self._lock:
                 self._loaders.remove(me)
+
+    def _unwanted(self, me: _Inference, stop: threading.Event) -> bool:
+        """Whether *me* need not be loaded any more. With the lock held."""
+        return stop.is_set() or self._stopped or me.number < self._wishes
+
+    def _take_turn(self, me: _Inference, stop: threading.Event) -> bool:
+        """Wait until fewer than MOST_LOADS are being loaded; False where *me* is not wanted any more."""
+        with self._lock:
+            self._engine_came.wait_for(lambda: self._loads < MOST_LOADS or self._unwanted(me, stop))
+            if self._loads >= MOST_LOADS or stop.is_set() or self._stopped:
+                self._loaders.remove(me)
+                return False
+            self._loads += 1
+            return True
 
     def _suit(self, me: _Inference, wish: Wish) -> str:
         """Find the model for the way wished for; returns a line where it is not the model wished for.
@@ -732,6 +806,24 @@ class Session:
     def _recording_finished(self, recording: Recording) -> None:
         if recording.error:
             log.warning("%s", recording.summary)
+
+
+def _let_go(before: list[tuple[Worker, Source]], stop: threading.Event, name: str) -> None:
+    """Wait until the sources that were read *before* are closed: often the next one is the same camera.
+
+    One that hangs is closed under its thread, and then left. Raises SourceError where too many were left.
+    """
+    for patience_s in LET_GO_S:
+        deadline = time.monotonic() + patience_s
+        while [one for one in before if not one[0].join(0)] and not stop.is_set() and time.monotonic() < deadline:
+            stop.wait(0.01)
+        before = [one for one in before if not one[0].join(0)]
+        if stop.is_set():
+            return
+        for _, source in before:
+            source.close()
+    if len(before) >= MOST_HUNG:
+        raise SourceError(f"{name}: {len(before)} sources before it hang, and none lets go. Restart the app.")
 
 
 def _mode(mode: Mode | None) -> dict[str, object] | None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from poseapp.core.addresses import without_secrets
 from poseapp.core.errors import PoseAppError
 
 log = logging.getLogger(__name__)
@@ -45,4 +46,5 @@ class Worker:
             failed(str(error))
         except Exception as error:
             log.exception("%s failed", name)
-            failed(f"{name}: unexpected {type(error).__name__}: {error}. Please report this with the log.")
+            said = without_secrets(str(error))
+            failed(f"{name}: unexpected {type(error).__name__}: {said}. Please report this with the log.")

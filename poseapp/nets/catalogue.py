@@ -16,7 +16,7 @@ class Entry:
 
     ``arch`` names the network in poseapp.nets.checkpoints; ``sha256`` is the whole hash or the first eight
     digits of it, as far as its authors published it, or "" where they did not. ``figure`` is what they say
-    that it reaches. ``parameters`` and ``macs`` (one crop) are ours, for the list.
+    that it reaches. ``parameters`` and ``macs`` (one crop) are ours, for the list. ``mirrors`` are other homes of the same file.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Entry:
     sigma_px: float
     parameters: int
     macs: int
+    mirrors: tuple[str, ...] = ()
 
 
 _OPENMMLAB = "https://download.openmmlab.com/mmpose/"
@@ -86,7 +87,7 @@ _W32, _W48 = 28_536_113, 63_595_745
 _G32, _G48 = 7_645_003_776, 15_691_825_152
 _G32_384, _G48_384 = 17_201_258_496, 35_306_606_592
 _ANIBALI = "https://github.com/anibali/pytorch-stacked-hourglass/releases/download/v0.0.0/"
-_CNRIS = "http://www-personal.umich.edu/~cnris/"
+_CNRIS = "https://www-personal.umich.edu/~cnris/"
 
 _ENTRIES = (
     _coco("hrnet-w32-256x192", "hrnet-w32", _V1 + "hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth", "81c58e40",
@@ -133,7 +134,8 @@ _ENTRIES = (
           "25a948c16078b0f08e236bda51a385d855ef4c153598947c28c0d47ed94bb746",
           "CMU: academic and non-profit, non-commercial research use only", "COCO train2014",
           "AP 61.8 (COCO test-dev, 2017 paper)",
-          OPENPOSE_18, (368, 368), "centre", "quarter", 7 / 8, 52_311_446, 135_934_006_784),
+          OPENPOSE_18, (368, 368), "centre", "quarter", 7 / 8, 52_311_446, 135_934_006_784,
+          ("https://huggingface.co/lllyasviel/ControlNet/resolve/main/annotator/ckpts/body_pose_model.pth",)),
 )  # fmt: skip
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.files import only_one
+from poseapp.core.folders import no_empty_folders
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
@@ -338,7 +339,7 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
     Raises ModelError when the folder cannot be written, is there already and *replace* is not set, or when the
     written graph does not compute what the network does.
     """
-    with in_place_of(folder, replace) as made:
+    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
+from poseapp.core.pictures import PictureError, decode_picture
 from poseapp.core.skeleton import Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.annotations import BODY_SHARE as BODY_SHARE
@@ -136,12 +136,8 @@ def read_image(path: Path) -> ImageArray:
 
 def decode_image(content: bytes, name: str) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
-    # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
-    whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
-    except cv2.error:  # a size that is out of its bounds
-        image = None
-    if image is None:
-        raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
-    return image.astype(np.uint8, copy=False)
+        return decode_picture(content)
+    except PictureError as error:
+        because = f"{error.reason}: " if error.reason else ""
+        raise DataError(f"{name}: {because}not a readable picture. Remove it or its annotations.") from None

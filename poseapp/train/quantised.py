@@ -13,6 +13,7 @@ import numpy as np
 
 from poseapp.core import transform
 from poseapp.core.errors import DataError, ModelError
+from poseapp.core.pictures import PICTURES
 from poseapp.core.roi import is_person, next_region, search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
@@ -31,7 +32,6 @@ CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose betw
 # every later layer sees what is left. hourglass-s moves joints by 0.8 px with these three in FP32, by 2.3 px without.
 IN_FP32 = 3
 MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
-_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _SECTION = "## INT8"
 
 Tell = Callable[[str, float], None]
@@ -115,7 +115,7 @@ def calibration_crops(
     spec, random = engine.spec, np.random.default_rng(0)
     crops: list[ImageArray] = []
     labelled = {p.path for path in scored for p in LabelledSet(path, images, "val").read(spec.skeleton, 1)}
-    pictures = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES and p not in labelled)
+    pictures = sorted(p for p in images.rglob("*") if p.suffix.lower() in PICTURES and p not in labelled)
     if not images.is_dir():
         raise DataError(f"{images}: no such folder. Give one of JPEG or PNG files with --images.")
     if not pictures:

@@ -16,6 +16,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
 from poseapp.core.files import Fields, parse_json
+from poseapp.core.pictures import PICTURES
 from poseapp.core.skeleton import Skeleton
 from poseapp.train.annotations import parse_annotations, read_annotations
 from poseapp.train.data import PoseDataset
@@ -24,7 +25,6 @@ from poseapp.train.recipes import Recipe
 from poseapp.train.targets import Target
 
 BUFFER = 1000  # people that wait, as compressed pictures, to be drawn from at random
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 LARGEST_MEMBER = 1 << 28  # bytes: what is larger is no picture, nor its labels
 
 

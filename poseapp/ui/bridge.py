@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from poseapp.core.addresses import without_secrets
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import Result
 from poseapp.live.record import RecordOptions, save_snapshot
@@ -53,7 +54,8 @@ class Jobs(QObject):
                 outcome = lambda: failed(message)  # noqa: E731
             except Exception as error:  # the catch-all of this thread: nothing may vanish without a word
                 log.exception("%s failed", name)
-                message = f"{name}: unexpected {type(error).__name__}: {error}. Please report this with the log."
+                said = without_secrets(str(error))
+                message = f"{name}: unexpected {type(error).__name__}: {said}. Please report this with the log."
                 outcome = lambda: failed(message)  # noqa: E731
             else:
                 outcome = lambda: done(value)  # noqa: E731

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -48,11 +49,11 @@ class Choice:
         try:
             content: Any = json.loads(text)
             choice = cls(content["kind"], str(content["value"]), str(content["label"]))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
         if choice.kind not in get_args(Kind) or choice.kind == "given":
             return None
-        if choice.kind in ("video", "picture", "folder") and not Path(choice.value).exists():
+        if choice.kind in ("video", "picture", "folder") and not os.path.exists(choice.value):  # noqa: PTH110 - never raises
             return None
         return choice
 
@@ -123,6 +124,11 @@ def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choi
 
     The remembered source, else the first camera, else the demo clip.
     """
+    if remembered is not None and remembered.kind == "address" and not remembered.value:
+        return (
+            first_choice(None, cameras)[0],
+            f"{remembered.label}: this address holds a password, which is not kept. Enter it again (Ctrl+U).",
+        )
     if remembered is not None and remembered.kind != "camera":
         return remembered, ""
     if remembered is not None and find_camera(remembered, cameras) is not None:

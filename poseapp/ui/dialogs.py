@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
 
-from poseapp.live.source import PICTURES, StreamSource
+from poseapp.core.addresses import address_name
+from poseapp.live.source import PICTURES
 from poseapp.ui.choices import Choice, Kind
 
 VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
@@ -18,8 +19,7 @@ def ask_source(parent: QWidget, kind: Kind, start: str, address: str = "") -> Ch
         what = "Address, such as rtsp://camera.local/stream or http://…"
         text, ok = QInputDialog.getText(parent, "Network address", what, QLineEdit.EchoMode.Normal, address)
         address = text.strip()
-        # The name of a stream has no password in it.
-        return Choice("address", address, StreamSource(address).name) if ok and address else None
+        return Choice("address", address, address_name(address)) if ok and address else None
     if kind == "folder":
         path = QFileDialog.getExistingDirectory(parent, "Open folder of pictures", start)
     else:

@@ -74,6 +74,7 @@ class MainWindow(WindowParts):
     def begin(self, source: Source | None = None, model: str | None = None) -> None:
         """Start; see Player.begin."""
         self.view.set_state(stage.STARTING)
+        self.banner.say("settings", self.preferences.problem, "warning")
         self.player.begin(source, model)
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from poseapp.core.addresses import address_name, holds_secrets
 from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.devices import unavailable
 from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
@@ -24,6 +25,7 @@ from poseapp.live.source import (
     list_cameras,
 )
 from poseapp.live.ways import Looking, smooth_rule
+from poseapp.ui import key_store
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels
 from poseapp.ui.preferences import Preferences
@@ -44,6 +46,7 @@ class _Found:
 
     cameras: list[Camera]
     cameras_error: str
+    remembered: Choice | None
     models: list[StoredModel]
     model: Path | None
     model_error: str
@@ -126,7 +129,7 @@ class Player(QObject):
         self._by_default = False
         self.note_changed.emit("")
         if self._change_to(choice) and choice.kind != "given":
-            self._preferences.source = choice
+            self._remember(choice)
 
     def set_mode(self, mode: Mode) -> None:
         """Ask cameras for *mode*, this one at once."""
@@ -210,19 +213,24 @@ class Player(QObject):
     def _look_around(self, cameras_matter: bool) -> _Found:
         """On a thread: the models, and the cameras where the first source depends on them."""
         cameras, cameras_error = _cameras() if cameras_matter else ([], "")
+        remembered = _with_its_address(self._preferences.source) if cameras_matter else None
         try:
             models = list_models(self._engines_dir)
         except ModelError as error:
-            return _Found(cameras, cameras_error, [], None, str(error))
+            return _Found(cameras, cameras_error, remembered, [], None, str(error))
         wanted = self._asked_model or self._preferences.model
         try:
-            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, wanted or None, self._device).folder, "")
+            return _Found(
+                cameras, cameras_error, remembered, models, find_model(self._engines_dir, wanted or None, self._device).folder, ""
+            )
         except ModelError as error:
             reason = str(error)
         try:  # the remembered or named one is gone: say so, and run another
-            return _Found(cameras, cameras_error, models, find_model(self._engines_dir, None, self._device).folder, reason)
+            return _Found(
+                cameras, cameras_error, remembered, models, find_model(self._engines_dir, None, self._device).folder, reason
+            )
         except ModelError as error:
-            return _Found(cameras, cameras_error, models, None, str(error))
+            return _Found(cameras, cameras_error, remembered, models, None, str(error))
 
     def _found(self, found: _Found) -> None:
         if self._stopped:
@@ -234,7 +242,7 @@ class Player(QObject):
         if self._given is not None:
             choice, note = Choice("given", label=self._given.name), ""
         else:
-            choice, note = first_choice(self._preferences.source, found.cameras)
+            choice, note = first_choice(found.remembered, found.cameras)
             self._by_default = choice.kind == "demo" and bool(note)
         if found.cameras_error:
             self.problem.emit("cameras", found.cameras_error)
@@ -250,6 +258,14 @@ class Player(QObject):
         self._start()
         # Looking for GPUs may take a second: the picture comes first.
         self._jobs.run("devices", look_for_devices, self.devices_known.emit)
+
+    def _remember(self, choice: Choice) -> None:
+        """Start with *choice* next time. What may be secret in it goes to the system's key store."""
+        before, self._preferences.source = self._preferences.source, choice
+        if choice.kind == "address" and holds_secrets(choice.value):
+            self._jobs.run("key store", lambda: key_store.keep(choice.value))
+        elif before is not None and before.kind == "address" and not before.value:
+            self._jobs.run("key store", key_store.forget)
 
     def _load(self) -> None:
         if self._bridge.session is None:
@@ -307,6 +323,14 @@ class Player(QObject):
 def look_for_devices() -> dict[str, str]:
     """Each device, and why it cannot be used here; "" where it can."""
     return {device: unavailable(device) for device in DEVICES}
+
+
+def _with_its_address(remembered: Choice | None) -> Choice | None:
+    """*remembered* with the address that the key store has for it, if any."""
+    if remembered is None or remembered.kind != "address" or remembered.value:
+        return remembered
+    address = key_store.recall()
+    return replace(remembered, value=address) if address and address_name(address) == remembered.label else remembered
 
 
 def _cameras() -> tuple[list[Camera], str]:

@@ -3,32 +3,53 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+import platformdirs
+from PySide6.QtCore import QByteArray, QStandardPaths, QTimer
 
+from poseapp.core.addresses import holds_secrets
 from poseapp.core.types import PEOPLE
 from poseapp.engine.load import DEVICES, PRECISIONS
 from poseapp.live.source import DEFAULT_MODE, Mode
 from poseapp.live.ways import Looking
 from poseapp.render import DrawOptions
 from poseapp.ui.choices import Choice
+from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.theme import THEME_NAMES, ThemeName
+
+LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
+SAVE_MS = 1000  # after a change: not for every step of a slider
+LONGEST_LAYOUT = 1 << 14  # bytes; Qt's are some hundred
 
 
 class Preferences:
-    """Typed access to a QSettings; a value that cannot be read counts as not there.
+    """Typed access to a file of settings; a value that cannot be read counts as not there.
 
-    Tests pass QSettings on a file of their own; the app takes the user's.
+    Tests pass a file of their own; the app takes the user's. No value is a secret: the address of a camera is left out where
+    it may hold a password. ``problem`` is one line where the file could not be read, or "".
     """
 
-    def __init__(self, settings: QSettings | None = None) -> None:
-        self._settings = settings if settings is not None else QSettings("poseapp", "poseapp")
+    def __init__(self, path: Path | None = None) -> None:
+        if path is None:
+            path = Path(platformdirs.user_config_dir("poseapp", appauthor=False)) / "settings.json"
+            take_over(path.with_name("poseapp.conf"), path)
+        self._settings = SettingsFile(path)
+        self.problem = self._settings.problem
+        self._saving = QTimer()
+        self._saving.setSingleShot(True)
+        self._saving.timeout.connect(self._settings.save)
 
     def save(self) -> None:
         """Write to disk now."""
-        self._settings.sync()
+        self._saving.stop()
+        self._settings.save()
+
+    def _set(self, key: str, value: Value) -> None:
+        self._settings.set_value(key, value)
+        self._saving.start(SAVE_MS)
 
     @property
     def geometry(self) -> QByteArray:
@@ -37,7 +58,7 @@ class Preferences:
 
     @geometry.setter
     def geometry(self, value: QByteArray) -> None:
-        self._settings.setValue("window/geometry", value)
+        self._set("window/geometry", bytes(value.data()).hex())
 
     @property
     def window_state(self) -> QByteArray:
@@ -46,7 +67,7 @@ class Preferences:
 
     @window_state.setter
     def window_state(self, value: QByteArray) -> None:
-        self._settings.setValue("window/state", value)
+        self._set("window/state", bytes(value.data()).hex())
 
     @property
     def panel_open(self) -> bool:
@@ -55,7 +76,7 @@ class Preferences:
 
     @panel_open.setter
     def panel_open(self, value: bool) -> None:
-        self._settings.setValue("window/panel", value)
+        self._set("window/panel", value)
 
     @property
     def theme(self) -> ThemeName:
@@ -65,16 +86,17 @@ class Preferences:
 
     @theme.setter
     def theme(self, value: ThemeName) -> None:
-        self._settings.setValue("window/theme", value)
+        self._set("window/theme", value)
 
     @property
     def source(self) -> Choice | None:
-        """The source that the user chose last."""
+        """The source that the user chose last; an address that holds secrets has no value here."""
         return Choice.from_text(self._text("source/choice"))
 
     @source.setter
     def source(self, value: Choice) -> None:
-        self._settings.setValue("source/choice", value.to_text())
+        secret = value.kind == "address" and holds_secrets(value.value)
+        self._set("source/choice", (replace(value, value="") if secret else value).to_text())
 
     @property
     def mode(self) -> Mode:
@@ -84,11 +106,12 @@ class Preferences:
             mode = Mode(int(width), int(height), float(fps), DEFAULT_MODE.codec)
         except ValueError:
             return DEFAULT_MODE
-        return mode if mode.width > 0 and mode.height > 0 and mode.fps > 0 else DEFAULT_MODE
+        fits = 0 < mode.width <= LONGEST_SIDE and 0 < mode.height <= LONGEST_SIDE and 0 < mode.fps <= FASTEST
+        return mode if fits else DEFAULT_MODE
 
     @mode.setter
     def mode(self, value: Mode) -> None:
-        self._settings.setValue("source/mode", f"{value.width}x{value.height}x{value.fps:g}")
+        self._set("source/mode", f"{value.width}x{value.height}x{value.fps:g}")
 
     @property
     def model(self) -> str:
@@ -97,7 +120,7 @@ class Preferences:
 
     @model.setter
     def model(self, value: str) -> None:
-        self._settings.setValue("model/name", value)
+        self._set("model/name", value)
 
     @property
     def device(self) -> str:
@@ -107,7 +130,7 @@ class Preferences:
 
     @device.setter
     def device(self, value: str) -> None:
-        self._settings.setValue("model/device", value)
+        self._set("model/device", value)
 
     @property
     def precision(self) -> str:
@@ -117,7 +140,7 @@ class Preferences:
 
     @precision.setter
     def precision(self, value: str) -> None:
-        self._settings.setValue("model/precision", value)
+        self._set("model/precision", value)
 
     @property
     def looking(self) -> Looking:
@@ -132,9 +155,9 @@ class Preferences:
 
     @looking.setter
     def looking(self, value: Looking) -> None:
-        self._settings.setValue("people/way", value.people)
-        self._settings.setValue("people/smoothing", str(value.smoothing))
-        self._settings.setValue("people/budget_ms", str(value.budget_ms))
+        self._set("people/way", value.people)
+        self._set("people/smoothing", str(value.smoothing))
+        self._set("people/budget_ms", str(value.budget_ms))
 
     @property
     def draw(self) -> DrawOptions:
@@ -153,24 +176,24 @@ class Preferences:
 
     @draw.setter
     def draw(self, value: DrawOptions) -> None:
-        self._settings.setValue("view/threshold", f"{value.threshold:.2f}")
-        self._settings.setValue("view/labels", value.labels)
-        self._settings.setValue("view/heatmaps", value.heatmaps)
-        self._settings.setValue("view/fields", value.fields)
-        self._settings.setValue("view/mirror", value.mirror)
+        self._set("view/threshold", f"{value.threshold:.2f}")
+        self._set("view/labels", value.labels)
+        self._set("view/heatmaps", value.heatmaps)
+        self._set("view/fields", value.fields)
+        self._set("view/mirror", value.mirror)
 
     @property
     def folder(self) -> Path:
         """Where recordings and snapshots go."""
         text = self._text("recording/folder")
-        if text:
+        if text and text.isprintable():
             return Path(text)
         movies = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MoviesLocation)
         return (Path(movies) if movies else Path.home()) / "poseapp"
 
     @folder.setter
     def folder(self, value: Path) -> None:
-        self._settings.setValue("recording/folder", str(value))
+        self._set("recording/folder", str(value))
 
     @property
     def clean_video(self) -> bool:
@@ -179,7 +202,7 @@ class Preferences:
 
     @clean_video.setter
     def clean_video(self, value: bool) -> None:
-        self._settings.setValue("recording/clean_video", value)
+        self._set("recording/clean_video", value)
 
     @property
     def last_folder(self) -> str:
@@ -188,10 +211,10 @@ class Preferences:
 
     @last_folder.setter
     def last_folder(self, value: str) -> None:
-        self._settings.setValue("source/last_folder", value)
+        self._set("source/last_folder", value)
 
     def _text(self, key: str) -> str:
-        value = self._settings.value(key, "")
+        value = self._settings.value(key)
         return value if isinstance(value, str) else ""
 
     def _number(self, key: str) -> float | None:
@@ -199,12 +222,15 @@ class Preferences:
             value = float(self._text(key))
         except ValueError:
             return None
-        return None if math.isnan(value) else value
+        return value if math.isfinite(value) else None
 
     def _flag(self, key: str) -> bool:
-        # An INI file gives "true", the registry and plists give a bool.
-        return str(self._settings.value(key, "false")).lower() in ("true", "1")
+        return self._settings.value(key) is True
 
     def _bytes(self, key: str) -> QByteArray:
-        value = self._settings.value(key)
-        return value if isinstance(value, QByteArray) else QByteArray()
+        """What Qt saved of a layout. Qt checks it itself, but for its size."""
+        try:
+            content = bytes.fromhex(self._text(key))
+        except ValueError:
+            return QByteArray()
+        return QByteArray(content) if len(content) <= LONGEST_LAYOUT else QByteArray()

@@ -12,7 +12,7 @@ from clips import decoded
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.crowd import Crowd, main, places
-from poseapp.live.record import VideoWriter
+from poseapp.live.video_writer import VideoWriter
 
 HW = (180, 320)
 

@@ -27,8 +27,10 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
 from poseapp.live import record as record_module
-from poseapp.live.record import RESERVE_BYTES, Recorder, RecordOptions, VideoWriter, keypoints_line, save_snapshot
+from poseapp.live.record import Recorder, RecordOptions, keypoints_line, save_snapshot
+from poseapp.live.recording_folder import RESERVE_BYTES
 from poseapp.live.stats import Stats
+from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 SOURCE = MarkerSource((120, 160))
@@ -103,7 +105,8 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
         recorder.put(result(13, 7.4003, people=0))
         recorder.put(result(15, 7.5))
     first, second, third = lines(recorder.folder)
-    assert list(first) == ["frame", "t", "people"]
+    assert list(first) == ["frame", "t", "size", "people"]
+    assert first["size"] == [SOURCE.hw[1], SOURCE.hw[0]]
     assert (first["frame"], first["t"]) == (0, 0.0)
     assert [list(person) for person in first["people"]] == [["id", "score", "keypoints"]] * 2
     assert [person["id"] for person in first["people"]] == [1, 2]
@@ -112,7 +115,7 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
     assert keypoints.shape == (17, 3)
     np.testing.assert_allclose(keypoints[:, :2], SOURCE.truth(12 / 30), atol=0.0051)
     np.testing.assert_allclose(keypoints[:, 2], 0.8, atol=1e-4)
-    assert second == {"frame": 1, "t": 0.4003, "people": []}
+    assert second == {"frame": 1, "t": 0.4003, "size": first["size"], "people": []}
     assert third["frame"] == 3  # a gap: one frame of the source was dropped
 
 
@@ -227,7 +230,7 @@ def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatc
 
 def _size_before_the_end(folder: Path) -> int:
     content = manifest(folder)
-    for key in ("frames", "seconds", "dropped", "error"):
+    for key in ("frames", "seconds", "dropped", "missed", "unreadable", "skipped", "error"):
         del content[key]
     return len(json.dumps(content | {"finished": False}, indent=2)) + 1
 
@@ -248,7 +251,8 @@ def test_two_recordings_of_one_second_get_two_folders(tmp_path: Path) -> None:
 # -- hand-over -------------------------------------------------------------------------------------------------------
 
 
-def test_live_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
+def test_live_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
     gate = threading.Event()
 
     def slow_disk(folder: Path) -> int:
@@ -284,7 +288,8 @@ def test_offline_nothing_is_dropped(tmp_path: Path) -> None:
     assert recorder.status().dropped == 0
 
 
-def test_what_was_given_before_close_is_written(tmp_path: Path) -> None:
+def test_what_was_given_before_close_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
     for _ in range(10):
         recorder = Recorder(RecordOptions(tmp_path), {}, Stats())
         for i in range(5):
@@ -526,3 +531,16 @@ def test_a_snapshot_is_two_pictures_and_the_joints(tmp_path: Path) -> None:
     line = json.loads(path.with_suffix(".json").read_text())
     assert line["frame"] == 5
     assert len(line["people"][0]["keypoints"]) == 17
+
+
+def test_frames_that_were_never_worked_on_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
+    with recording(tmp_path, first_index=10) as recorder:
+        recorder.unreadable(2, ["10.png: damaged.", "11.png: damaged."])
+        for index in (12, 13, 17, 18):
+            recorder.put(result(index, index / 30))
+    assert [line["frame"] for line in lines(recorder.folder)] == [2, 3, 7, 8]
+    final = manifest(recorder.folder)
+    assert (final["missed"], final["unreadable"], final["dropped"]) == (3, 2, 0)
+    assert final["skipped"] == ["10.png: damaged.", "11.png: damaged."]
+    assert recorder.status().missed == 3
+    assert "2 pictures unreadable" in recorder.status().summary

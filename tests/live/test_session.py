@@ -24,10 +24,10 @@ from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
 from poseapp.live import session as session_module
-from poseapp.live import source as source_module
 from poseapp.live.record import Recorder, RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
+from poseapp.live.sources import stream as stream_module
 
 A, B, C = Path("a"), Path("b"), Path("c")
 QUICK_S = 10.0  # for what takes two or three seconds at most, on any machine; where it hangs, it does so for 20 s and more
@@ -916,7 +916,7 @@ def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_pa
 
 def test_a_stream_that_hangs_does_not_keep_the_app_from_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real one: the server stops sending. FFmpeg is left to return by itself, and nothing crashes."""
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 2 * QUICK_S)
+    monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 2 * QUICK_S)
     content = grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(90)], cluster_time_limit="500").read_bytes()
     server = Server(content, cut=len(content) * 2 // 3)
     try:

@@ -23,7 +23,6 @@ from clips import Server, grey_clip, is_picture
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
-from poseapp.live import source as source_module
 from poseapp.live.source import (
     CameraSource,
     FolderSource,
@@ -38,6 +37,9 @@ from poseapp.live.source import (
     parse_source,
     read_picture,
 )
+from poseapp.live.sources import camera as camera_module
+from poseapp.live.sources import decoding
+from poseapp.live.sources import stream as stream_module
 
 
 def read_all(source: Source, most: int = 10_000) -> list[tuple[ImageArray, float]]:
@@ -90,7 +92,7 @@ def test_each_camera_is_listed_once_and_two_of_one_make_both(monkeypatch: pytest
         for path in plugged
     ]
     monkeypatch.setattr(cv2_enumerate_cameras, "enumerate_cameras", lambda _backend: found)
-    monkeypatch.setattr(source_module, "_usb_place", plugged.__getitem__)
+    monkeypatch.setattr(camera_module, "_usb_place", plugged.__getitem__)
     cameras = list_cameras()
     assert [(camera.index, camera.name, camera.path) for camera in cameras] == [
         (0, "HD Webcam", "/dev/video0"),
@@ -236,7 +238,7 @@ def test_a_loop_of_a_file_without_times_begins_anew(tmp_path: Path) -> None:
 def test_what_is_live_is_shown_as_soon_as_it_is_there(live: bool, tmp_path: Path) -> None:
     with av.open(str(grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(20)]))) as container:
         container.streams.video[0].codec_context.thread_count = 8
-        source_module._video_mode(container, "clip", live)
+        decoding.video_mode(container, "clip", live)
         needed = next(n for n, packet in enumerate(container.demux(video=0), 1) if packet.decode())
     assert (needed == 1) == live
 
@@ -538,7 +540,7 @@ def test_a_stream_that_is_no_video_says_so() -> None:
 
 
 def test_a_stream_that_stalls_is_lost_after_a_while(stalling: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 0.5)
     with pytest.raises(SourceError) as error:
         read_all(StreamSource(stalling.url))
     assert one_line(error).startswith("http://127.0.0.1")
@@ -546,7 +548,7 @@ def test_a_stream_that_stalls_is_lost_after_a_while(stalling: Server, monkeypatc
 
 def test_a_stream_can_be_closed_under_a_read_that_hangs(stalling: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """FFmpeg would crash if its memory were freed under it, so the close must leave that to the reader."""
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 3.0)
     source = StreamSource(stalling.url)
     source.open()
     errors: list[SourceError] = []

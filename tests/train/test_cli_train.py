@@ -17,7 +17,7 @@ from drawn import Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
 from poseapp import cli_train
-from poseapp.core.errors import DataError
+from poseapp.core.errors import DataError, PoseAppError
 from poseapp.train import bench, checkpoint
 from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
@@ -55,6 +55,24 @@ def test_one_line_trains_and_another_goes_on(small: str, tmp_path: Path) -> None
     assert {"last.pt", "best.pt", "curves.png", "progress.csv"} <= {p.name for p in run.iterdir()}
     assert sum(p.stat().st_size for p in run.glob("events.out.tfevents.*")) > 10_000  # scalars and pictures
     assert checkpoint.read(run / "last.pt")["overrides"] == {"lr": "1e-3"}
+
+
+@pytest.mark.parametrize("wrong", [["--set", "batch=4096"], ["--start-from", "missing.pt"], ["--resume"]])
+def test_a_training_that_cannot_begin_leaves_no_folder(small: str, wrong: list[str], tmp_path: Path) -> None:
+    draw_set(tmp_path / "set")
+    line = ["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "runs" / "new"), "--workers", "0"]
+    result = CliRunner().invoke(app, [*line, *wrong])
+    assert isinstance(result.exception, PoseAppError)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_export_of_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"no checkpoint")
+    result = CliRunner().invoke(
+        app, ["export", str(tmp_path / "weights.pt"), "--name", "mine", "--engines-dir", str(tmp_path / "e")]
+    )
+    assert isinstance(result.exception, PoseAppError)
+    assert not (tmp_path / "e").exists()
 
 
 def test_mixed_sets_and_shards_on_the_command_line(small: str, tmp_path: Path) -> None:

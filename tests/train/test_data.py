@@ -14,8 +14,10 @@ from drawn import STANDING, STILL, draw_set, tiny_recipe
 from numpy.typing import NDArray
 
 from poseapp.core import heatmap, paf, transform
+from poseapp.core.errors import DataError, SourceError
 from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
+from poseapp.live.source import read_picture
 from poseapp.train.augment import PLAIN, Augment
 from poseapp.train.data import PoseDataset
 from poseapp.train.loader import Order
@@ -248,3 +250,16 @@ def test_half_bodies_fill_the_crop() -> None:
     joints[5:, 2] = 0  # too few labels: the whole box
     affine, _ = half.geometry(np.array([0.0, 0, 240, 240]), joints, COCO_17, (64, 64), np.random.default_rng(0))
     assert np.allclose(affine, transform.crop_affine((0, 0, 240, 240), (64, 64)))
+
+
+def test_training_reads_the_pictures_that_the_live_side_reads(tmp_path: Path) -> None:
+    """A motion photo has a video behind it; a picture that is cut off is none, for either."""
+    image = np.full((48, 64, 3), (30, 60, 200), np.uint8)
+    content = cv2.imencode(".jpg", image)[1].tobytes()
+    (tmp_path / "motion.jpg").write_bytes(content + bytes(range(256)) * 100)
+    (tmp_path / "cut.jpg").write_bytes(content[:-20])
+    assert (read_image(tmp_path / "motion.jpg") == read_picture(tmp_path / "motion.jpg")).all()
+    with pytest.raises(DataError, match="cut off"):
+        read_image(tmp_path / "cut.jpg")
+    with pytest.raises(SourceError, match="cut off"):
+        read_picture(tmp_path / "cut.jpg")

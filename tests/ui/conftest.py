@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from fakes import Loader
-from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -45,7 +44,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
 @pytest.fixture
 def settings_file(tmp_path: Path) -> Path:
     """Where this test's preferences are."""
-    return tmp_path / "settings.ini"
+    return tmp_path / "settings.json"
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def make_preferences(settings_file: Path, tmp_path: Path) -> Callable[[], Prefer
     """Preferences as a new start of the app reads them."""
 
     def make() -> Preferences:
-        preferences = Preferences(QSettings(str(settings_file), QSettings.Format.IniFormat))
+        preferences = Preferences(settings_file)
         preferences.folder = tmp_path / "recordings"
         return preferences
 

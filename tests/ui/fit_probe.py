@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fakes import FlakyCamera, Loader
 from fitting import cut_texts, unreachable
-from PySide6.QtCore import QPoint, QRect, QSettings
+from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
@@ -97,7 +97,7 @@ def look_at_dialog(window: MainWindow, dialog: QDialog, area: QRect) -> list[str
 
 def probe(name: str, themes: Themes, areas: dict[str, QRect]) -> None:
     """Look at a window that records a camera, on each of *areas*; *name* is the font's."""
-    preferences = Preferences(QSettings(str(FOLDER / f"{name}.ini"), QSettings.Format.IniFormat))
+    preferences = Preferences(FOLDER / f"{name}.json")
     preferences.folder = FOLDER / "recordings"
     window = MainWindow(preferences, themes, STORE, "cpu")
     info = window.record_bar.info

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from fakes import HungCamera, Loader
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QScrollArea
@@ -413,6 +414,17 @@ def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, win
     assert window.banner.text == ""
 
 
+def test_a_camera_that_hangs_is_said_and_another_source_can_be_chosen(
+    qtbot: QtBot, open_window: Callable[..., MainWindow]
+) -> None:
+    camera = HungCamera(unblocks=False)
+    window = open_window(camera, load=Loader())
+    qtbot.waitUntil(lambda: "hung camera: does not deliver pictures" in window.banner.text, timeout=WAIT_MS)
+    window.player.choose(SYNTHETIC)
+    qtbot.waitUntil(lambda: status(window).state == "running" and window.banner.text == "", timeout=WAIT_MS)
+    camera.let_go.set()
+
+
 def test_a_remembered_model_that_is_gone_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(model="gone")
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
@@ -508,7 +520,7 @@ def test_preferences_that_cannot_be_read_count_as_not_there(
     make_preferences: Callable[[], Preferences], key: str, value: str
 ) -> None:
     preferences = make_preferences()
-    preferences._settings.setValue(key, value)
+    preferences._settings.set_value(key, value)
     assert preferences.draw.threshold == 0.3
     assert preferences.source is None
     assert preferences.mode == Mode(1280, 720, 30.0, "MJPG")

@@ -1,0 +1,141 @@
+"""Cameras of this machine, through OpenCV."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from poseapp.core.errors import SourceError
+from poseapp.core.limits import MOST_VIDEO_PIXELS, too_large
+from poseapp.core.types import ImageArray
+from poseapp.live.sources.base import DEFAULT_MODE, Device, Mode
+
+CAMERA_TIMEOUT_S = 5  # OpenCV's own is 10 s on Linux
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera of this machine."""
+
+    index: int
+    name: str
+    backend: int = 0
+    path: str = ""
+
+
+def list_cameras() -> list[Camera]:
+    """The cameras plugged in now, by name. Takes a while on some systems: call it off the UI thread."""
+    from cv2_enumerate_cameras import enumerate_cameras
+
+    backend = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_MSMF, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_ANY)
+    try:
+        found = enumerate_cameras(backend)
+    except Exception as error:  # a driver's own failure must not take the list of other sources with it
+        raise SourceError(f"cameras: cannot be listed ({error}). Give the camera by number: camera:0.") from None
+    # On Linux one camera has several nodes of one name; the first is the one that gives pictures.
+    seen: set[tuple[str, str]] = set()
+    cameras = []
+    for info in found:
+        key = (info.name, _usb_place(info.path or ""))
+        if key in seen:
+            continue
+        seen.add(key)
+        cameras.append(Camera(info.index, info.name or f"Camera {info.index}", backend, info.path or ""))
+    return cameras
+
+
+def _usb_place(device: str) -> str:
+    """What tells two cameras of one name apart: the device behind a /dev/video node."""
+    node = Path("/sys/class/video4linux") / Path(device).name / "device"
+    try:
+        return str(node.resolve(strict=True))
+    except OSError:
+        return device
+
+
+class CameraSource(Device):
+    """A camera through OpenCV. MJPG is asked for first: uncompressed HD does not fit through USB 2 at 30 fps."""
+
+    live = True
+
+    def __init__(self, index: int, name: str = "", asked: Mode = DEFAULT_MODE, backend: int = cv2.CAP_ANY) -> None:
+        super().__init__()
+        self.index, self.backend = index, backend
+        self.name = name or f"Camera {index}"
+        self.asked: Mode | None = asked
+        self._capture: cv2.VideoCapture | None = None
+
+    def open(self) -> Mode:
+        """Open the device and ask for the mode; returns what it granted."""
+        assert self.asked is not None
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(CAMERA_TIMEOUT_S))  # read when a camera first waits
+        with self._in_use:
+            capture = cv2.VideoCapture(self.index, self.backend)
+            if not capture.isOpened():
+                capture.release()
+                raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
+            self._capture = capture
+            granted = self._ask(capture, self.asked)
+            reason = too_large(granted.width, granted.height, MOST_VIDEO_PIXELS)
+            if reason:
+                self._release()
+                raise SourceError(f"{self.name}: {reason}. Choose another camera mode.")
+            return granted
+
+    @staticmethod
+    def _ask(capture: cv2.VideoCapture, asked: Mode) -> Mode:
+        codec = asked.codec or "MJPG"
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*codec))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, asked.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.height)
+        capture.set(cv2.CAP_PROP_FPS, asked.fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # an old frame in the driver's queue is lag
+        number = int(capture.get(cv2.CAP_PROP_FOURCC))
+        granted_codec = "".join(chr((number >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if number > 0 else ""
+        return Mode(
+            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+            round(max(0.0, capture.get(cv2.CAP_PROP_FPS)), 2),
+            granted_codec if granted_codec.isprintable() else "",
+        )
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        """The newest picture; SourceError when the camera gives none any more."""
+        with self._in_use:
+            if self._capture is None:
+                raise SourceError(f"{self.name}: is not open.")
+            try:
+                ok, image = self._capture.read()
+            except cv2.error:  # some drivers' last word when they are unplugged
+                ok = False
+        now = time.monotonic()
+        if not ok or image.size == 0:
+            raise SourceError(f"{self.name}: gives no pictures any more. Check its plug.")
+        return as_bgr(image, self.name), now
+
+    def _release(self) -> None:
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+
+def as_bgr(image: Any, name: str) -> ImageArray:
+    """*image* as (H, W, 3) uint8 BGR, C-contiguous, from grey, BGR or BGRA. Raises SourceError on anything else."""
+    if image.dtype != np.uint8 or image.size == 0 or image.ndim not in (2, 3):
+        raise SourceError(f"{name}: expected an 8-bit picture, got {image.shape} {image.dtype}. Choose another camera mode.")
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    elif channels == 4:
+        image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
+    elif channels != 3:
+        raise SourceError(f"{name}: expected 1, 3 or 4 channels, got {channels}. Choose another camera mode.")
+    contiguous: ImageArray = np.ascontiguousarray(image)
+    return contiguous
