@@ -19,6 +19,7 @@ from fakes import FlakyCamera, HungCamera
 
 from poseapp import cli_headless
 from poseapp.cli import main
+from poseapp.core.types import ImageArray
 from poseapp.live import capture as capture_module
 from poseapp.live.source import Source
 
@@ -53,6 +54,19 @@ class Run:
             self.session = json.loads((folder / "session.json").read_text())
 
 
+class LostForGood(FlakyCamera):
+    """A camera that is lost as soon as something was recorded, and does not come back."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__([])
+        self._out = out
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        if any(file.stat().st_size for file in self._out.glob("*/keypoints.jsonl")):
+            self._script, self._left = [None] * 10_000, 0
+        return super().read()
+
+
 def instead(monkeypatch: pytest.MonkeyPatch, source: Source) -> None:
     """Every text names *source*."""
     monkeypatch.setattr("poseapp.live.source.parse_source", lambda _text: source)
@@ -85,7 +99,7 @@ def test_the_first_line_is_there_before_the_end(repo_root: Path, store: Path, tm
 def test_a_source_that_is_lost_for_good_ends_the_run_and_the_recording_is_whole(
     store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instead(monkeypatch, FlakyCamera([400, *[None] * 10_000]))
+    instead(monkeypatch, LostForGood(store.parent / "out"))
     run = Run("camera", store, capsys, "--wait", "1")
     assert run.status == 1
     assert re.fullmatch(f"poseapp: {LOST} Given up after 1 s; --wait sets how long.", run.said[-1])
@@ -113,8 +127,8 @@ def test_a_source_that_comes_back_is_no_failure(
 def test_a_run_that_ends_while_its_source_is_lost_has_failed(
     store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instead(monkeypatch, FlakyCamera([400, *[None] * 10_000]))
-    run = Run("camera", store, capsys, "--wait", "60", "--seconds", "3")
+    instead(monkeypatch, FlakyCamera([None] * 10_000))
+    run = Run("camera", store, capsys, "--wait", "60", "--seconds", "1")
     assert run.status == 1
     assert re.match(f"poseapp: {LOST}", run.said[-1])
 
