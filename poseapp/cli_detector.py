@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poseapp.console import description, plain_console
+
 if TYPE_CHECKING:
     from poseapp.engine.detect import Detector
     from poseapp.train.evaluate_detector import BoxFigures
@@ -15,9 +17,10 @@ def find_detector_folder(model: str, engines_dir: Path | None) -> Path | None:
     """The folder of a detector: by its name in the store, or by the path of its model.onnx; None when *model* is none."""
     from poseapp.engine.detect import SPEC_FILE
     from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.store import folder_named
 
     path = Path(model)
-    folder = path.parent if path.suffix == ".onnx" else (engines_dir or default_engines_dir()) / model
+    folder = path.parent if path.suffix == ".onnx" else folder_named(engines_dir or default_engines_dir(), model)
     return folder if (folder / SPEC_FILE).is_file() else None
 
 
@@ -48,6 +51,7 @@ def export_detector_command(
     annotations: Path | None,
     images: Path | None,
     commands: Commands,
+    replace: bool,
 ) -> None:
     """Export the detector in *checkpoint* to *folder*; with *annotations*, measure it and choose its threshold."""
     import dataclasses
@@ -55,7 +59,7 @@ def export_detector_command(
     from poseapp.nets.deploy import in_place_of
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with in_place_of(folder) as made:
+    with in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec, figures = export_detector(checkpoint, made, sections), None
@@ -69,16 +73,15 @@ def export_detector_command(
 
 def measured(folder: Path, annotations: Path, images: Path, limit: int) -> BoxFigures:
     """The figures of the detector in *folder*, under a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from poseapp.engine.detect import Detector
     from poseapp.train.evaluate_detector import evaluate_detector
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     detector = Detector(folder)
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
             task = progress.add_task("pictures", total=None)
 
             def advance(done: int, total: int) -> None:
@@ -91,10 +94,9 @@ def measured(folder: Path, annotations: Path, images: Path, limit: int) -> BoxFi
 
 def show(folder: Path, figures: BoxFigures) -> None:
     """The figures as a table, and the conventions."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = plain_console()
     table = Table(title=f"{folder.name}: {figures.people:,} people in {figures.pictures:,} pictures")
     values = {
         "AP50": f"{figures.ap50:.4f}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from poseapp.console import description, plain_console
+
 if TYPE_CHECKING:
     from poseapp.core.types import Poses
     from poseapp.engine.base import Engine
@@ -15,8 +17,7 @@ def evaluate_following(
     engine: Engine, engines_dir: Path, annotations: Path, images: Path, out: Path | None, limit: int
 ) -> Following:
     """Follow people through sequences made of the set's pictures; print the figures, and write them to *out*."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
     from rich.table import Table
 
     from poseapp.live.ways import make_estimator, open_detector
@@ -33,9 +34,9 @@ def evaluate_following(
         estimator.forget()
         return [estimator.estimate(frame).poses for frame in panned.frames()]
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
             task = progress.add_task("sequences", total=None)
             followed = panning.follow_all(
                 sequences, show, skeleton, lambda done, total: progress.update(task, completed=done, total=total)
@@ -60,7 +61,7 @@ def evaluate_following(
         table.add_column(name, justify="right")
     percent = [f"{100 * v:.1f} %" for v in (f.lock_rate, f.lock_rate_small, f.lock_rate_large, f.loss_rate, f.lost)]
     table.add_row(*percent[:3], f"{f.median_frames_to_lock:g}", *percent[3:], f"{f.mean_oks:.3f}")
-    console = Console()
+    console = plain_console()
     console.print(table)
     sizes = " and ".join(f"{w}×{h}" for h, w in panning.SIZES)
     console.print(

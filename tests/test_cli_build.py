@@ -18,7 +18,7 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import build
 from poseapp.engine.base import Progress
-from poseapp.engine.cuda import Gpu, find_gpu
+from poseapp.engine.driver import Gpu, find_gpu
 
 needs_tensorrt = pytest.mark.skipif(build.tensorrt() is None, reason="TensorRT is not installed: pip install tensorrt-rtx")
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")

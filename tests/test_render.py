@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from poseapp import render
+from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, Poses, Result
 from poseapp.live.source import SyntheticSource
@@ -152,9 +153,9 @@ def test_drawing_at_720p_is_cheap() -> None:
     given = result(hw=(720, 1280), xy=SyntheticSource((720, 1280)).truth(0.4))
     times = []
     for _ in range(100):
-        begun = time.perf_counter()
+        begun = time.thread_time()  # what else the machine does does not count
         annotate(given, DrawOptions())
-        times.append(time.perf_counter() - begun)
+        times.append(time.thread_time() - begun)
     assert np.median(times) < 3e-3
 
 
@@ -205,6 +206,7 @@ def drawn_by_arrays(picture: ImageArray, poses: Poses, options: DrawOptions) -> 
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
         visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
+        visible &= ~implausible(poses.skeleton, xy, visible, (h, w))
         seen, unit = xy[visible], max(h, w) / 640
         if len(seen) >= 3:
             unit *= float(np.clip(1.8 * np.max(seen.max(axis=0) - seen.min(axis=0)) / max(h, w), 0.55, 1.0))

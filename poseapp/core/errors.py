@@ -13,9 +13,30 @@
 Messages read *who: expected X, got Y. What to do.*
 """
 
+from __future__ import annotations
+
+import re
+
+# What may not reach a terminal or a label: control characters, which move the cursor and worse, lone halves of characters,
+# further kinds of line ends, and marks that turn the direction of writing.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def is_plain(text: str) -> bool:
+    """Whether *text* is one line without anything that a terminal or a label would obey rather than show."""
+    return not _UNPRINTABLE.search(text)
+
+
+def printable(text: str) -> str:
+    """*text* on one line; what cannot be shown is spelled out by its number."""
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
 
 class PoseAppError(Exception):
-    """Base of every error that is shown to a user as one line."""
+    """Base of every error that is shown to a user as one line, whatever names and texts from outside are in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class SourceError(PoseAppError):
@@ -40,3 +61,8 @@ class DataError(PoseAppError):
 
 class CheckpointError(PoseAppError):
     """A checkpoint cannot be read, or does not fit the network."""
+
+
+def first_line(error: BaseException) -> str:
+    """What *error* says in one line of at most 200 characters; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from poseapp.core.errors import ModelError
+from poseapp.core.errors import ModelError, is_plain
+from poseapp.core.files import Fields, parse_json, read_json, shortened
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 VARIANTS = ("fp16", "int8")
+LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ class ModelSpec:
     def __post_init__(self) -> None:
         def require(ok: bool, key: str, expected: str, got: object) -> None:
             if not ok:
-                raise ModelError(f"model {self.name}: {key}: expected {expected}, got {got!r}. Export the model again.")
+                name = shortened(self.name)[1:-1]
+                raise ModelError(f"model {name}: {key}: expected {expected}, got {shortened(got)}. Export the model again.")
 
-        require(bool(self.name) and "/" not in self.name, "name", "a name without a slash", self.name)
+        require(is_name(self.name), "name", "a name without a slash", self.name)
         require(self.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}", self.family)
         require(self.decode in DECODES, "decode", f"one of {', '.join(DECODES)}", self.decode)
         require(self.mapping in MAPPINGS, "mapping", f"one of {', '.join(MAPPINGS)}", self.mapping)
         require(self.stride > 0 and all(s > 0 and s % self.stride == 0 for s in self.input_hw), "input_hw",
                 f"two multiples of the stride {self.stride}", self.input_hw)  # fmt: skip
+        require(max(self.input_hw) <= LARGEST_SIDE, "input_hw", f"at most {LARGEST_SIDE} px", self.input_hw)
         require(math.isfinite(self.sigma_px) and self.sigma_px > 0, "sigma_px", "a positive number", self.sigma_px)
         require(math.isfinite(self.score_odds) and self.score_odds > 0, "score_odds", "a positive number", self.score_odds)
         require(_is_sha256(self.weights_sha256), "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
@@ -96,10 +100,17 @@ class ModelSpec:
         Raises ModelError on text that is not JSON, on a missing or unknown key (never a default:
         a guessed normalisation or mapping gives poses that are silently wrong) and on a bad value.
         """
-        try:
-            content: Any = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ModelError(f"{where}: not valid JSON ({error}). Export the model again.") from None
+
+        def wrong(what: str) -> ModelError:
+            return ModelError(f"{where}: {what}. Export the model again.")
+
+        return cls._from_content(parse_json(text, wrong), where)
+
+    @classmethod
+    def _from_content(cls, content: Any, where: str) -> ModelSpec:
+        def wrong(what: str) -> ModelError:
+            return ModelError(f"{where}: a value has the wrong type ({what}). Export the model again.")
+
         if not isinstance(content, dict):
             raise ModelError(f"{where}: expected a JSON object. Export the model again.")
         _require_keys(content, {f.name for f in dataclasses.fields(cls)}, where)
@@ -107,38 +118,44 @@ class ModelSpec:
             raise ModelError(f"{where}: source: expected an object. Export the model again.")
         _require_keys(content["source"], {f.name for f in dataclasses.fields(Source)}, f"{where}, source")
         if not isinstance(content["skeleton"], str) or content["skeleton"] not in SKELETONS:
-            known = ", ".join(SKELETONS)
-            raise ModelError(f"{where}: skeleton: expected one of {known}, got {content['skeleton']!r}. Export the model again.")
-        try:
-            height, width = (int(s) for s in content["input_hw"])
-            values = {
-                **content,
-                "skeleton": SKELETONS[content["skeleton"]],
-                "input_hw": (height, width),
-                "stride": int(content["stride"]),
-                "sigma_px": float(content["sigma_px"]),
-                "score_odds": float(content["score_odds"]),
-                "parameters": int(content["parameters"]),
-                "macs": int(content["macs"]),
-                "weights_sha256": str(content["weights_sha256"]),
-                "name": str(content["name"]),
-                "source": Source(**{key: str(value) for key, value in content["source"].items()}),
-                "metrics": {str(key): float(value) for key, value in dict(content["metrics"]).items()},
-                "variants": {str(key): str(value) for key, value in dict(content["variants"]).items()},
-            }
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"{where}: a value has the wrong type ({error}). Export the model again.") from None
-        return cls(**values)
+            known, got = ", ".join(SKELETONS), shortened(content["skeleton"])
+            raise ModelError(f"{where}: skeleton: expected one of {known}, got {got}. Export the model again.")
+        fields = Fields(content, wrong)
+        return cls(
+            name=fields.text("name"),
+            family=content["family"],  # these three are checked against what is known
+            decode=content["decode"],
+            mapping=content["mapping"],
+            skeleton=SKELETONS[content["skeleton"]],
+            input_hw=fields.hw("input_hw"),
+            stride=fields.integer("stride"),
+            sigma_px=fields.number("sigma_px"),
+            score_odds=fields.number("score_odds"),
+            parameters=fields.integer("parameters"),
+            macs=fields.integer("macs"),
+            weights_sha256=fields.text("weights_sha256"),
+            source=Source(**fields.texts("source")),
+            metrics=fields.numbers("metrics"),
+            variants=fields.texts("variants"),
+        )
 
     @classmethod
     def read(cls, path: Path) -> ModelSpec:
         """The spec in the file *path*; ModelError when it cannot be read or is wrong."""
+
+        def wrong(what: str) -> ModelError:
+            return ModelError(f"{path}: {what}. Export or fetch the model again.")
+
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"), str(path))
+            content = read_json(path, wrong)
         except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{path}: not UTF-8 text ({error}). Export or fetch the model again.") from None
+            raise wrong(f"cannot be read ({error.strerror})") from None
+        return cls._from_content(content, str(path))
+
+
+def is_name(name: str) -> bool:
+    """Whether *name* can be a model's: it is shown, and files are called by it."""
+    return 0 < len(name) <= 100 and is_plain(name) and not set(name) & set("/\\") and not name.startswith(".")
 
 
 def _is_sha256(text: str) -> bool:
@@ -150,4 +167,5 @@ def _require_keys(content: MappingABC[str, Any], expected: set[str], where: str)
     if missing:
         raise ModelError(f"{where}: missing {', '.join(missing)}. Export the model again.")
     if unknown:
-        raise ModelError(f"{where}: unknown {', '.join(unknown)}. Export the model again, or update the app.")
+        few = ", ".join(name[:60] for name in unknown[:5])
+        raise ModelError(f"{where}: unknown {few}. Export the model again, or update the app.")

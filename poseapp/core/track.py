@@ -12,7 +12,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,20 @@ class Tracker:
         self._tracks = []
         self._last = Poses.none(self._skeleton)
         self._t = -math.inf
+
+    def renumber(self) -> dict[int, int]:
+        """Give those known the numbers from 1 on, as if nobody had been there before; returns old number → new.
+
+        For when no earlier number can be in a recording: with the next person the count goes on from these.
+        """
+        given = {identity: n for n, identity in enumerate(sorted(track.identity for track in self._tracks), 1)}
+        for track in self._tracks:
+            track.identity = given[track.identity]
+        last = self._last
+        known = np.isin(last.ids, list(given))  # whoever is forgotten already has no number any more
+        self._last = replace(last.pick(known), ids=np.array([given[i] for i in last.ids[known].tolist()], np.int64))
+        self.next_id = len(given) + 1
+        return given
 
     @property
     def seen_last(self) -> Poses:

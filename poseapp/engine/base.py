@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 
@@ -66,6 +67,22 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give back memory and device; safe to call twice."""
         ...
+
+
+@contextlib.contextmanager
+def foreign_errors(who: str, last_word: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Whatever a foreign library raises as an EngineError of one line that begins with *who*.
+
+    Libraries for GPUs raise what their bindings make of it: a TypeError where a factory returned nothing, an OSError at an
+    import. *last_word* is what the library logged last, which often says more.
+    """
+    try:
+        yield
+    except PoseAppError:
+        raise
+    except Exception as error:
+        said = last_word()
+        raise EngineError(f"{who} failed ({first_line(error)}{f'; {said}' if said else ''}). Choose another device.") from error
 
 
 def check_crops(crops: ImageArray, spec: ModelSpec) -> None:

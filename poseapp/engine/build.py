@@ -13,24 +13,26 @@ import dataclasses
 import functools
 import hashlib
 import importlib
+import importlib.metadata
 import json
 import logging
 import re
-import sys
+import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-import platformdirs
-
-from poseapp.core.errors import EngineError
+from poseapp import resources
+from poseapp.core.errors import EngineError, printable
+from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
-from poseapp.engine.cuda import Gpu, find_gpu
-from poseapp.engine.files import model_file, writable, write_whole
+from poseapp.engine.driver import Gpu, find_gpu, too_old_because
+from poseapp.engine.files import model_file, writable
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -77,7 +79,8 @@ class Tensor:
 @dataclass(frozen=True)
 class PlanInfo:
     """The JSON beside a plan. ``difference_px`` from ONNX Runtime on the stored crops, None until a GPU has run it;
-    ``rejected`` why the plan was thrown away, or "".
+    ``rejected`` why the plan was thrown away, or ""; ``refused`` what was said when TensorRT would not load what it had
+    built, or "": such a plan stays, so that the next start tries it again in a moment and does not build another.
     """
 
     key: PlanKey
@@ -88,6 +91,7 @@ class PlanInfo:
     built_s: float
     difference_px: float | None = None
     rejected: str = ""
+    refused: str = ""
 
     def to_json(self) -> str:
         """Readable JSON."""
@@ -95,18 +99,50 @@ class PlanInfo:
 
     @classmethod
     def from_json(cls, text: str) -> PlanInfo:
-        """The reverse; ValueError, TypeError or KeyError when it is anything else."""
-        content = json.loads(text)
-        key = content.pop("key")
-        profiles = tuple(Shapes(**one) for one in key.pop("profiles"))
-        height, width = key.pop("input_hw")
-        flags = tuple(key.pop("flags"))
-        inputs, outputs = (
-            tuple(Tensor(one["name"], tuple(one["shape"]), one["dtype"]) for one in content.pop(name))
-            for name in ("inputs", "outputs")
+        """The reverse; EngineError when it is anything else."""
+        return cls._of(parse_json(text, EngineError))
+
+    @classmethod
+    def read(cls, path: Path) -> PlanInfo:
+        """What the file *path* holds. Raises OSError, and EngineError when it is anything else."""
+        return cls._of(read_json(path, EngineError))
+
+    @classmethod
+    def _of(cls, content: Any) -> PlanInfo:
+        fields = Fields(content, EngineError)
+        key = fields.object("key")
+        profiles = tuple(
+            Shapes(one.integer("smallest"), one.integer("tuned"), one.integer("largest")) for one in key.objects("profiles")
         )
-        plan_key = PlanKey(input_hw=(height, width), profiles=profiles, flags=flags, **key)
-        return cls(plan_key, inputs=inputs, outputs=outputs, **content)
+        precision = next((one for one in PRECISIONS if one == key.text("precision")), None)
+        if precision is None or not profiles:
+            raise EngineError(f"precision {key.text('precision')} with {len(profiles)} profiles")
+        nothing = fields.content.get("difference_px") is None
+        return cls(
+            PlanKey(
+                onnx_sha256=key.text("onnx_sha256"),
+                runtime=key.text("runtime"),
+                gpu=key.text("gpu"),
+                compute=key.text("compute"),
+                driver=key.text("driver"),
+                precision=precision,
+                input_hw=key.hw("input_hw"),
+                profiles=profiles,
+                flags=tuple(str(flag) for flag in key.array("flags")),
+            ),
+            plan_sha256=fields.text("plan_sha256"),
+            plan_bytes=fields.integer("plan_bytes"),
+            inputs=_tensors(fields, "inputs"),
+            outputs=_tensors(fields, "outputs"),
+            built_s=fields.number("built_s"),
+            difference_px=None if nothing else fields.number("difference_px"),
+            rejected=fields.text("rejected"),
+            refused=fields.text("refused") if "refused" in fields.content else "",
+        )
+
+
+def _tensors(fields: Fields, name: str) -> tuple[Tensor, ...]:
+    return tuple(Tensor(one.text("name"), one.integers("shape"), one.text("dtype")) for one in fields.objects(name))
 
 
 @dataclass(frozen=True)
@@ -128,21 +164,39 @@ def tensorrt() -> Any:
     for name in ("tensorrt", "tensorrt_rtx"):
         try:
             return importlib.import_module(name)
-        except (ImportError, OSError):  # OSError: the wheel is there, a library it needs is not
-            continue
+        except Exception:  # an OSError where a library is missing, a RuntimeError of another version's library, …
+            log.debug("%s cannot be imported", name, exc_info=True)
     return None
 
 
 def runtime_name(trt: Any) -> str:
     """Flavour and full version, such as "TensorRT-RTX 1.7.1.116"."""
-    flavour = "TensorRT-RTX" if trt.__name__.startswith("tensorrt_rtx") else "TensorRT"
-    return f"{flavour} {trt.__version__}"
+    return f"{'TensorRT-RTX' if is_rtx(trt) else 'TensorRT'} {trt.__version__}"
 
 
 def unserved_because(gpu: Gpu) -> str:
     """Why the installed TensorRT cannot serve *gpu*, in one line; "" when it can, or is not installed."""
     trt = tensorrt()
-    return "" if trt is None else _unserved(trt, gpu.name, f"{gpu.compute[0]}.{gpu.compute[1]}")
+    if trt is None:
+        return ""
+    too_old = too_old_because(gpu, runtime_name(trt), built_for_cuda(trt.__name__))
+    return too_old or _unserved(trt, gpu.name, f"{gpu.compute[0]}.{gpu.compute[1]}")
+
+
+@functools.cache
+def built_for_cuda(module: str) -> int:
+    """The major version of CUDA that the installed *module* ("tensorrt" or "tensorrt_rtx") was built for; 0 where not told.
+
+    Its wheels say so in their names: tensorrt_cu12_libs, tensorrt_rtx_cu13.
+    """
+    name = re.compile(rf"{module}_cu(\d+)(_libs|_bindings)?")
+    named = (name.fullmatch(str(d.metadata["Name"]).lower().replace("-", "_")) for d in importlib.metadata.distributions())
+    return max((int(found[1]) for found in named if found), default=0)
+
+
+def is_rtx(trt: Any) -> bool:
+    """Whether *trt* is TensorRT for RTX. It has no convolutions in INT8: a plan of that precision is larger and not faster."""
+    return bool(trt.__name__.startswith("tensorrt_rtx"))
 
 
 def _unserved(trt: Any, gpu: str, compute: str) -> str:
@@ -159,13 +213,18 @@ def _sm(compute: str) -> str:
     return f"SM{compute.replace('.', '')}"
 
 
-def make_logger(trt: Any) -> Any:
-    """A logger for TensorRT that keeps its errors in ``errors`` and hands the rest to logging."""
+@functools.cache
+def logger() -> Any:
+    """The logger of this process for TensorRT: keeps its last errors in ``errors`` and hands the rest to logging.
 
-    class Logger(trt.ILogger):  # type: ignore[misc]  # the module is known at run time only
+    TensorRT takes one a process, the first, and needs it as long as anything of it lives: so it is never freed.
+    """
+    trt = tensorrt()
+
+    class Logger(trt.ILogger):  # type: ignore[misc,name-defined]  # the module is known at run time only
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.errors: list[str] = []
+            self.errors: deque[str] = deque(maxlen=50)
 
         def log(self, severity: Any, message: str) -> None:
             if severity <= trt.ILogger.ERROR:
@@ -173,6 +232,11 @@ def make_logger(trt: Any) -> Any:
             log.debug("TensorRT: %s", message)
 
     return Logger()
+
+
+def last_word() -> str:
+    """What TensorRT logged last as an error, in one line; "" when nothing."""
+    return _one_line([logger().errors[-1]]) if tensorrt() is not None and logger().errors else ""
 
 
 def profiles_for(batch: int) -> tuple[Shapes, ...]:
@@ -193,6 +257,14 @@ def precision_for(spec: ModelSpec, asked: str = "auto") -> Precision:
     raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {asked!r}.")
 
 
+def not_offered_because(precision: Precision) -> str:
+    """Why the installed TensorRT does not run *precision*, in one line; "" when it does."""
+    trt = tensorrt()
+    if precision == "int8" and trt is not None and is_rtx(trt):
+        return "TensorRT for RTX has no convolutions in INT8: FP16 is faster there."
+    return ""
+
+
 def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gpu: Gpu) -> PlanKey:
     """The key of the plan that is wanted. Raises ModelError when there is no such model, EngineError without TensorRT."""
     trt = tensorrt()
@@ -210,8 +282,13 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
         precision=precision,
         input_hw=spec.input_hw,
         profiles=profiles_for(batch),
-        flags=("strongly typed", "no TF32"),
+        flags=("strongly typed", "no TF32", *(("user allocation",) if _user_allocation(trt) is not None else ())),
     )
+
+
+def _user_allocation(trt: Any) -> Any:
+    """TensorRT for RTX may allocate while it runs, which no graph can capture, unless its plan was built with this flag."""
+    return getattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None)
 
 
 def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, PlanInfo]:
@@ -221,15 +298,15 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     """
     begun = time.monotonic()
     trt, who = tensorrt(), f"{onnx.parent.name} {key.precision.upper()}"
-    logger = make_logger(trt)
-    builder = trt.Builder(logger)
+    logger().errors.clear()
+    builder = trt.Builder(logger())
     _reported(progress, who, 0.0)
     # Since TensorRT 11 every network is strongly typed, and the flag is to go.
     typed = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     network = builder.create_network(0 if typed is None else 1 << int(typed))
-    parser = trt.OnnxParser(network, logger)
+    parser = trt.OnnxParser(network, logger())
     if not parser.parse(onnx.read_bytes()):
-        why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or logger.errors)
+        why = _one_line([parser.get_error(i).desc() for i in range(parser.num_errors)] or list(logger().errors))
         raise EngineError(f"{who}: {key.runtime} cannot read {onnx.name} ({why}). Export it with this version of the app.")
     inputs = tuple(_tensor(network.get_input(i)) for i in range(network.num_inputs))
     outputs = tuple(_tensor(network.get_output(i)) for i in range(network.num_outputs))
@@ -238,6 +315,8 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
         raise EngineError(f"{who}: expected one input crops {shape} uint8, got {inputs}. Export it with this version of the app.")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
+    if _user_allocation(trt) is not None:
+        config.set_flag(_user_allocation(trt))
     if hasattr(config, "set_compute_capability"):  # TensorRT for RTX; the other builds for the GPU that is there
         unserved = _unserved(trt, key.gpu, key.compute)
         if unserved:
@@ -248,19 +327,41 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
         profile = builder.create_optimization_profile()
         profile.set_shape("crops", *((n, *shape[1:]) for n in (shapes.smallest, shapes.tuned, shapes.largest)))
         if config.add_optimization_profile(profile) < 0:
-            raise EngineError(f"{who}: {key.runtime} refuses batches {shapes} ({_one_line(logger.errors)}).")
+            raise EngineError(f"{who}: {key.runtime} refuses batches {shapes} ({_one_line(list(logger().errors))}).")
     monitor = _make_monitor(trt, lambda share: progress(f"building {who}", _PARSED + (1 - _PARSED) * share))
     config.progress_monitor = monitor
-    serialised = builder.build_serialized_network(network, config)
+    with _timings_kept(config, key):
+        serialised = builder.build_serialized_network(network, config)
     if monitor.error is not None:
         raise monitor.error
     if monitor.cancelled:
         raise EngineError(f"{who}: building cancelled.")
     if serialised is None:
-        raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(logger.errors)}).")
+        raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(list(logger().errors))}).")
     content = bytes(serialised)
     info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
     return content, info
+
+
+@contextlib.contextmanager
+def _timings_kept(config: Any, key: PlanKey) -> Iterator[None]:
+    """What the full TensorRT measures of its kernels is kept between builds, by GPU and version; RTX measures nothing."""
+    if hasattr(config, "set_compute_capability") or not hasattr(config, "create_timing_cache"):
+        yield
+        return
+    path = default_cache_dir() / f"{_card(key.gpu)}.{re.sub(r'[^0-9.]', '', key.runtime)}.timings"
+    before = b""
+    with contextlib.suppress(OSError):  # none yet
+        before = path.read_bytes()
+    cache = config.create_timing_cache(before) or config.create_timing_cache(b"")  # a damaged one is refused
+    if cache is not None:
+        config.set_timing_cache(cache, ignore_mismatch=False)
+    yield
+    with contextlib.suppress(OSError):  # it only saves time
+        cache = config.get_timing_cache()
+        if cache is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, bytes(cache.serialize()))
 
 
 class BuildShare:
@@ -342,23 +443,31 @@ def _one_line(messages: Sequence[str]) -> str:
 
 
 def default_cache_dir() -> Path:
-    """Where plans go when the model's folder cannot be written."""
-    return Path(platformdirs.user_cache_dir("poseapp")) / "plans"
+    """Where plans go when the model's folder cannot be written, or is that of a bundled model."""
+    return resources.cache_dir("plans")
 
 
 def plan_path(folder: Path, key: PlanKey, cache_dir: Path | None = None) -> Path:
     """Where the plan for *key* lies: one file for each GPU model, flavour, precision and largest batch."""
-    card = re.sub(r"[^a-z0-9]+", "-", key.gpu.lower()).strip("-")
     flavour = "rtx" if key.runtime.startswith("TensorRT-RTX") else "trt"
-    return plans_dir(folder, cache_dir) / f"{card}.{flavour}.{key.precision}.b{key.profiles[-1].largest}.plan"
+    return plans_dir(folder, cache_dir) / f"{_card(key.gpu)}.{flavour}.{key.precision}.b{key.profiles[-1].largest}.plan"
+
+
+def _card(gpu: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
 
 
 def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
-    """*folder* where it can be written, else one of its own in *cache_dir* (default: the user's)."""
-    if writable(folder):
+    """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
+    if not resources.is_read_only(folder) and writable(folder):
         return folder
     mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
+
+
+def jit_path(plan: Path) -> Path:
+    """What TensorRT for RTX compiled of *plan* when it ran, beside it."""
+    return plan.with_name(f"{plan.name}.jit")
 
 
 def info_path(plan: Path) -> Path:
@@ -369,14 +478,12 @@ def info_path(plan: Path) -> Path:
 def stale_because(path: Path, key: PlanKey) -> str:
     """Why the plan at *path* cannot serve *key*, in one line; "" when it can."""
     try:
-        text = info_path(path).read_text(encoding="utf-8")
+        info = PlanInfo.read(info_path(path))
     except FileNotFoundError:
         return f"{info_path(path).name} is missing" if path.exists() else "there is none yet"
-    except (OSError, UnicodeDecodeError) as error:
-        return f"{info_path(path).name} cannot be read ({error})"
-    try:
-        info = PlanInfo.from_json(text)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except OSError as error:
+        return f"{info_path(path).name} cannot be read ({error.strerror})"
+    except EngineError:
         return f"{info_path(path).name} is damaged"
     changed = _changed(info.key, key)
     if changed:
@@ -387,7 +494,7 @@ def stale_because(path: Path, key: PlanKey) -> str:
         size = path.stat().st_size
         if size != info.plan_bytes:
             return f"it is truncated (expected {info.plan_bytes} bytes, got {size})"
-        found = _sha256(path)
+        found = sha256_file(path)
     except FileNotFoundError:
         return "the file is gone"
     except OSError as error:
@@ -449,56 +556,66 @@ def ensure_plan(
     """The plan for *gpu*: the one that is there when it is good, else a new one, written under its name at once.
 
     *accepts* tries to deserialise; a plan it refuses is built again. *rebuild* builds in any case. One process builds
-    at a time, and others wait for it and take what it made. Raises EngineError when it cannot be built or written, when
-    *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
+    on a GPU at a time, and others wait for it and take what it made. Raises EngineError when it cannot be built or written,
+    when *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
     """
     key = make_key(folder, spec, precision, batch, gpu)
     path = plan_path(folder, key, cache_dir)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(path.parent, f"{spec.name} {precision.upper()}", progress):
+        with _only_one(_lock_file(key, cache_dir), f"{spec.name} {precision.upper()}", progress):
             reason = "asked for" if rebuild else stale_because(path, key)
             if not reason:
-                content = path.read_bytes()
+                content, info = path.read_bytes(), read_info(path)
                 if accepts(content):
-                    return Plan(path, read_info(path), content, "")
+                    return Plan(path, info, content, "")
+                if info.refused:
+                    raise EngineError(f"{info.refused} {_again(spec, precision)}")
                 reason = f"{key.runtime} refuses it"
             elif not rebuild and (rejected := _rejected(path, key)):
-                raise EngineError(f"{rejected} Build it again with: poseapp models build {spec.name} --precision {precision}")
+                raise EngineError(f"{rejected} {_again(spec, precision)}")
             log.info("%s: building the plan: %s", path.name, reason)
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
             content, info = build_plan(model_file(folder, spec, precision), key, heard)
+            jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
+            atomic_write(path, content)
+            atomic_write(info_path(path), info.to_json().encode())
             if not accepts(content):
-                raise EngineError(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}.")
-            write_whole(path, content)
-            write_whole(info_path(path), info.to_json().encode())
+                said = f" ({last_word()})" if last_word() else ""
+                refused = printable(f"{spec.name}: {key.runtime} cannot load the plan it built for the {key.gpu}{said}.")
+                atomic_write(info_path(path), dataclasses.replace(info, refused=refused).to_json().encode())
+                raise EngineError(refused)
             return Plan(path, info, content, reason)
     except OSError as error:
         why = error.strerror or str(error)
         raise EngineError(f"{path}: the plan cannot be written or read ({why}). Free some space, or mend the folder.") from None
 
 
+def _again(spec: ModelSpec, precision: Precision) -> str:
+    return f"Build it again with: poseapp models build {spec.name} --precision {precision}"
+
+
 def read_info(path: Path) -> PlanInfo:
-    """The JSON beside the plan at *path*."""
-    return PlanInfo.from_json(info_path(path).read_text(encoding="utf-8"))
+    """The JSON beside the plan at *path*. Raises OSError and EngineError as ``PlanInfo.read`` does."""
+    return PlanInfo.read(info_path(path))
 
 
 def record_verified(plan: Plan, difference_px: float) -> None:
     """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
 
 
 def reject(plan: Plan, reason: str) -> None:
     """Throw the plan away, and keep why."""
     plan.path.unlink(missing_ok=True)
-    write_whole(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
+    atomic_write(info_path(plan.path), dataclasses.replace(plan.info, rejected=reason).to_json().encode())
 
 
 def _rejected(path: Path, key: PlanKey) -> str:
     """Why a plan for exactly *key* was thrown away; "" when none was."""
     try:
         info = read_info(path)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return ""
     return info.rejected if info.key == key else ""
 
@@ -552,7 +669,7 @@ def _old_because(
         return "left over from a build that did not end" if old else ""
     try:
         info = read_info(plan)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, EngineError):
         return "nothing says what it was made for"
     if not plan.exists() and not info.rejected:
         return "its plan is gone"
@@ -568,56 +685,21 @@ def _old_because(
     return ""
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else _digest(file)
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
+    """What whoever builds on the GPU holds: two builds at once would time each other's kernels, and fill its memory."""
+    cache = cache_dir or default_cache_dir()
+    return (cache if writable(cache, make=True) else Path(tempfile.gettempdir())) / f"{_card(key.gpu)}.lock"
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path, who: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock of *folder*, which the system gives back when a process dies; waiting can be cancelled."""
-    with (folder / ".plans.lock").open("a+b") as file:
-        while not _lock(file):
+def _only_one(path: Path, who: str, progress: Progress) -> Iterator[None]:
+    """Hold the lock at *path*, which the system gives back when a process dies; waiting can be cancelled."""
+    with path.open("a+b") as file:
+        while not try_lock(file):
             if not progress(f"{who}: another process is building", 0.0):
                 raise EngineError(f"{who}: building cancelled.")
             time.sleep(0.1)
         try:
             yield
         finally:
-            _unlock(file)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: IO[bytes]) -> bool:
-        file.seek(0)
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+            unlock(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import platform
 import sys
@@ -16,15 +17,18 @@ from typing import Literal
 
 import numpy as np
 import onnxruntime
-import platformdirs
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.files import Fields, atomic_write, read_json
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine, Progress
-from poseapp.engine.files import model_file, write_whole
+from poseapp.engine.files import model_file
 from poseapp.engine.ort import OrtEngine, available_cores
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
+
+log = logging.getLogger(__name__)
 
 Runtime = Literal["onnxruntime", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
@@ -143,14 +147,28 @@ def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int
 def read(spec: ModelSpec, threads: int, among: Sequence[Option]) -> tuple[Timing, ...] | None:
     """What ``measure`` found out earlier about all of *among*; None when that is not known for this machine."""
     key = _key(spec, threads)
+    path = _path(spec, key)
     try:
-        content = json.loads(_path(spec, key).read_text(encoding="utf-8"))
-        if content["key"] != key:
+        content = Fields(read_json(path, EngineError), EngineError)
+        if content.object("key").content != key:
             return None
-        timings = tuple(Timing(t["runtime"], t["precision"], float(t["ms"]), float(t["px"])) for t in content["timings"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # not there, or damaged: it is measured again
+        timings = tuple(_timing(entry) for entry in content.objects("timings"))
+    except FileNotFoundError:
+        return None
+    except (OSError, EngineError) as error:
+        log.warning("%s: the timings of CPU backends are damaged (%s) and are measured again.", path, error)
+        return None
     return timings if set(among) <= {t.option for t in timings} else None
+
+
+def _timing(entry: Fields) -> Timing:
+    """The timing in *entry*; EngineError where it names what there is not."""
+    precision = entry.text("precision")
+    runtime = next((one for one in RUNTIMES if one == entry.text("runtime")), None)
+    ms, px = entry.number("ms"), entry.number("px")
+    if runtime is None or precision not in _PRECISIONS or not (ms > 0 and px >= 0):
+        raise EngineError(f"no timing: {entry.text('runtime')}, {precision}, {ms} ms, {px} px")
+    return Timing(runtime, precision, ms, px)
 
 
 def _write(spec: ModelSpec, threads: int, among: Sequence[Option], timings: Sequence[Timing]) -> None:
@@ -162,7 +180,7 @@ def _write(spec: ModelSpec, threads: int, among: Sequence[Option], timings: Sequ
     content = {"key": key, "timings": [asdict(t) for t in (*kept, *timings)]}
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(content, indent=2).encode())
+        atomic_write(path, json.dumps(content, indent=2).encode())
 
 
 def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
@@ -179,7 +197,7 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
 
 def _path(spec: ModelSpec, key: dict[str, str | int]) -> Path:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return Path(platformdirs.user_cache_dir("poseapp")) / "choice" / f"{spec.name}-{digest[:16]}.json"
+    return resources.cache_dir("choice") / f"{spec.name}-{digest[:16]}.json"
 
 
 def cpu_name() -> str:

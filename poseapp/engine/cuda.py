@@ -1,67 +1,29 @@
-"""CUDA without torch: which GPU there is, pinned and device memory, a stream, events and graphs.
+"""CUDA without torch: pinned and device memory, a stream, events and graphs.
 
-The driver alone is asked first, through ctypes: the libraries below crash or raise late where there is none. Memory,
-streams and events go through PyCUDA, or NVIDIA's cuda-python where that is not installed. PyCUDA knows no graphs, so
-those go to the driver for both.
+Memory, streams and events go through PyCUDA, or NVIDIA's cuda-python where that is not installed. PyCUDA knows no graphs,
+so those go to the driver for both (driver.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import importlib.util
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, PoseAppError
+from poseapp.engine.base import foreign_errors
+from poseapp.engine.driver import CapturedGraph, CudaError, find_gpu, library
 
 Layer = Literal["pycuda", "cuda-python"]
 LAYERS: tuple[Layer, ...] = ("pycuda", "cuda-python")
 INSTALL = "pip install cuda-python (or pycuda, with a CUDA toolkit)"
-# Numbers of the driver's interface, cuda.h.
-_COMPUTE_MAJOR, _COMPUTE_MINOR = 75, 76
-_CAPTURE_THREAD_LOCAL = 1  # what other threads allocate meanwhile does not spoil the capture
-_BLOCKING_SYNC = 1
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """The first NVIDIA GPU: its name, compute capability, and the version of its driver."""
-
-    name: str
-    compute: tuple[int, int]
-    driver: str
-
-
-class CudaError(EngineError):
-    """The driver refused a call: out of memory, or the GPU is gone."""
-
-
-def find_gpu() -> Gpu | str:
-    """The first GPU, or why there is none, in one line."""
-    driver = _driver()
-    if driver is None:
-        return "no NVIDIA driver on this machine"
-    count, device = ctypes.c_int(0), ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
-        return "the NVIDIA driver finds no GPU"
-    name, major, minor = ctypes.create_string_buffer(256), ctypes.c_int(0), ctypes.c_int(0)
-    failed = (
-        driver.cuDeviceGet(ctypes.byref(device), 0)
-        or driver.cuDeviceGetName(name, len(name), device)
-        or driver.cuDeviceGetAttribute(ctypes.byref(major), _COMPUTE_MAJOR, device)
-        or driver.cuDeviceGetAttribute(ctypes.byref(minor), _COMPUTE_MINOR, device)
-    )
-    if failed:
-        return f"the NVIDIA driver does not answer (error {failed})"
-    return Gpu(name.value.decode(errors="replace"), (major.value, minor.value), _driver_version(driver))
+_BLOCKING_SYNC = 1  # of the driver's interface, cuda.h
 
 
 def installed_layers() -> tuple[Layer, ...]:
@@ -108,6 +70,10 @@ class Graph(Protocol):
 
     def launch(self) -> None:
         """Start it on the stream it was recorded on."""
+        ...
+
+    def close(self) -> None:
+        """Free it, before what it holds: networks and their contexts. Safe to call twice."""
         ...
 
 
@@ -163,7 +129,7 @@ class Device(ABC):
 
     def capture(self, stream: Stream, work: Callable[[], None]) -> Graph:
         """A graph of what *work* gives *stream*; nothing of it runs yet. CudaError when it cannot be recorded."""
-        graph = _DriverGraph(stream, work)
+        graph = CapturedGraph(stream.handle, work)
         self._cleanup.callback(graph.close)
         return graph
 
@@ -182,13 +148,20 @@ class Device(ABC):
 
 
 def open_device(layer: Layer | None = None) -> Device:
-    """The first GPU through *layer*, or through the first one installed. EngineError says what is missing."""
+    """The first GPU through *layer*, or through the first one installed that works. EngineError says what is missing."""
     reason = unavailable()
     if not reason and layer is not None and layer not in installed_layers():
         reason = f"{layer} is not installed. pip install {layer}."
     if reason:
         raise EngineError(f"CUDA: {reason}")
-    return _PyCuda() if (layer or installed_layers()[0]) == "pycuda" else _CudaPython()
+    reasons = []
+    for each in (layer,) if layer is not None else installed_layers():
+        try:
+            with foreign_errors(f"CUDA: {each}"):  # such as an OSError at an import: built for another driver
+                return _PyCuda() if each == "pycuda" else _CudaPython()
+        except EngineError as error:
+            reasons.append(str(error))
+    raise CudaError(" ".join(reasons))
 
 
 # --- PyCUDA ---------------------------------------------------------------------------------------------------
@@ -214,12 +187,12 @@ class _PyCuda(Device):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cuda.Context.pop()
+        _quietly(self._cuda.Context.pop)  # after a lost GPU it raises, and must not hide why
 
     def _release(self) -> None:
         _quietly(self._context.push)  # on another thread than its own, detach lets go of the current context only
         _quietly(self._context.detach)
-        driver = _driver()
+        driver = library()
         if driver is not None:  # and leaves it on the driver's own stack
             driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
@@ -267,7 +240,9 @@ class _PyCuda(Device):
         """PyCUDA's errors as ours."""
         try:
             yield
-        except self._cuda.Error as error:
+        except PoseAppError:
+            raise
+        except Exception as error:  # its own errors are of several families, and not all of them are documented
             raise CudaError(f"CUDA: {str(error).strip() or type(error).__name__}.") from None
 
 
@@ -387,82 +362,6 @@ class _CudaPythonEvent:
 
     def wait(self) -> None:
         self._device.call(self._device._cuda.cuEventSynchronize(self._of))
-
-
-# --- the driver -----------------------------------------------------------------------------------------------
-
-
-class _DriverGraph:
-    """A captured graph, through ctypes."""
-
-    def __init__(self, stream: Stream, work: Callable[[], None]) -> None:
-        driver = _driver()
-        assert driver is not None, "there is a stream, so there is a driver"
-        self._driver = driver
-        self._stream = ctypes.c_void_p(stream.handle)
-        self._exec: ctypes.c_void_p | None = None
-        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
-        _call(driver, "cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_CAPTURE_THREAD_LOCAL))
-        try:
-            work()
-        except BaseException:  # the stream must not stay in capture
-            driver.cuStreamEndCapture(self._stream, ctypes.byref(graph))
-            if graph.value:
-                driver.cuGraphDestroy(graph)
-            raise
-        _call(driver, "cuStreamEndCapture", self._stream, ctypes.byref(graph))
-        try:
-            _call(driver, "cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
-        finally:
-            driver.cuGraphDestroy(graph)
-        self._exec = executable
-
-    def launch(self) -> None:
-        """Start it on the stream it was recorded on."""
-        if self._exec is None:
-            raise CudaError("CUDA: the graph is closed.")
-        _call(self._driver, "cuGraphLaunch", self._exec, self._stream)
-
-    def close(self) -> None:
-        """Free it; safe to call twice."""
-        if self._exec is not None:
-            self._driver.cuGraphExecDestroy(self._exec)
-            self._exec = None
-
-
-def _call(driver: ctypes.CDLL, function: str, *arguments: Any) -> None:
-    error = int(getattr(driver, function)(*arguments))
-    if error != 0:
-        name = ctypes.c_char_p()
-        driver.cuGetErrorName(ctypes.c_int(error), ctypes.byref(name))
-        raise CudaError(f"CUDA: {function}: {name.value.decode() if name.value else f'error {error}'}.")
-
-
-@functools.cache
-def _driver() -> ctypes.CDLL | None:
-    """The driver's library; None where there is none. It stays loaded: it may be unloaded only after all that uses it."""
-    return _library("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
-
-
-def _driver_version(driver: ctypes.CDLL) -> str:
-    """The driver's own version, such as 580.65.06; the CUDA version it serves where that is not told."""
-    nvml = _library("nvml.dll" if os.name == "nt" else "libnvidia-ml.so.1")
-    text = ctypes.create_string_buffer(96)
-    if nvml is not None and nvml.nvmlInit_v2() == 0:
-        told = nvml.nvmlSystemGetDriverVersion(text, len(text))
-        nvml.nvmlShutdown()
-        if told == 0:
-            return text.value.decode(errors="replace")
-    number = ctypes.c_int(0)
-    driver.cuDriverGetVersion(ctypes.byref(number))
-    return f"CUDA {number.value // 1000}.{number.value % 1000 // 10}"
-
-
-def _library(name: str) -> ctypes.CDLL | None:
-    try:
-        return ctypes.CDLL(name)
-    except OSError:
-        return None
 
 
 def _has(module: str) -> bool:

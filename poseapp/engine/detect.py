@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,12 +14,15 @@ import numpy as np
 
 from poseapp.core import transform
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.spec import Source
+from poseapp.core.files import Fields, read_json, sha256_file, shortened
+from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
 from poseapp.engine.ort import first_line, open_session
+from poseapp.engine.store import folders_with
 
 SPEC_FILE = "detector.json"
+MOST_BOXES = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class DetectorSpec:
     def __post_init__(self) -> None:
         def require(ok: bool, key: str, expected: str, got: object) -> None:
             if not ok:
-                raise ModelError(f"detector {self.name}: {key}: expected {expected}, got {got!r}. Export it again.")
+                raise ModelError(
+                    f"detector {shortened(self.name)[1:-1]}: {key}: expected {expected}, got {shortened(got)}. Export it again."
+                )
 
-        require(bool(self.name) and "/" not in self.name, "name", "a name without a slash", self.name)
-        require(min(self.input_hw) > 0, "input_hw", "two sizes in px", self.input_hw)
-        require(self.boxes > 0, "boxes", "a positive number", self.boxes)
+        require(is_name(self.name), "name", "a name without a slash", self.name)
+        sides = f"two sizes in px, at most {LARGEST_SIDE}"
+        require(min(self.input_hw) > 0 and max(self.input_hw) <= LARGEST_SIDE, "input_hw", sides, self.input_hw)
+        require(0 < self.boxes <= MOST_BOXES, "boxes", f"a positive number, at most {MOST_BOXES}", self.boxes)
         require(math.isfinite(self.threshold) and 0 <= self.threshold <= 1, "threshold", "a score in 0..1", self.threshold)
         hexadecimal = len(self.weights_sha256) == 64 and set(self.weights_sha256) <= set("0123456789abcdef")
         require(hexadecimal, "weights_sha256", "64 lower-case hexadecimal digits", self.weights_sha256)
@@ -63,31 +68,33 @@ class DetectorSpec:
     @classmethod
     def read(cls, path: Path) -> DetectorSpec:
         """The spec in the file *path*; ModelError when it cannot be read, lacks a key, or has one that is wrong."""
+
+        def wrong(what: str) -> ModelError:
+            return ModelError(f"{path}: {what}. Export the detector again.")
+
         try:
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, wrong)
         except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror}). Export the detector again.") from None
-        except ValueError as error:
-            raise ModelError(f"{path}: not valid JSON ({error}). Export the detector again.") from None
+            raise wrong(f"cannot be read ({error.strerror})") from None
         expected = {f.name for f in dataclasses.fields(cls)}
         if not isinstance(content, dict) or content.keys() != expected:
-            odd = sorted(content.keys() ^ expected) if isinstance(content, dict) else "no object"
-            raise ModelError(f"{path}: expected the keys {', '.join(sorted(expected))}; wrong: {odd}. Export the detector again.")
-        try:
-            height, width = (int(side) for side in content["input_hw"])
-            return cls(
-                name=str(content["name"]),
-                input_hw=(height, width),
-                boxes=int(content["boxes"]),
-                threshold=float(content["threshold"]),
-                weights_sha256=str(content["weights_sha256"]),
-                parameters=int(content["parameters"]),
-                macs=int(content["macs"]),
-                source=Source(**{key: str(value) for key, value in content["source"].items()}),
-                metrics={str(key): float(value) for key, value in content["metrics"].items()},
-            )
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ModelError(f"{path}: a value has the wrong type ({error}). Export the detector again.") from None
+            odd = sorted(content.keys() ^ expected)[:5] if isinstance(content, dict) else "no object"
+            raise wrong(f"expected the keys {', '.join(sorted(expected))}; wrong: {odd}")
+        fields = Fields(content, lambda what: wrong(f"a value has the wrong type ({what})"))
+        source = fields.texts("source")
+        if source.keys() != {f.name for f in dataclasses.fields(Source)}:
+            raise wrong(f"source: expected paper, data, licence and url, got {shortened(sorted(source))}")
+        return cls(
+            name=fields.text("name"),
+            input_hw=fields.hw("input_hw"),
+            boxes=fields.integer("boxes"),
+            threshold=fields.number("threshold"),
+            weights_sha256=fields.text("weights_sha256"),
+            parameters=fields.integer("parameters"),
+            macs=fields.integer("macs"),
+            source=Source(**source),
+            metrics=fields.numbers("metrics"),
+        )
 
 
 class Detector:
@@ -151,13 +158,22 @@ def frame_boxes(boxes: FloatArray, affine: transform.Affine, hw: tuple[int, int]
 
 
 def find_detector(engines_dir: Path) -> Path | None:
-    """The folder of the person detector in the store; None where there is none."""
-    return next(iter(sorted(path.parent for path in engines_dir.glob(f"*/{SPEC_FILE}"))), None)
+    """The folder of the person detector in the store: one that can be used, the user's own first; None where there is none."""
+    folders = folders_with(engines_dir, SPEC_FILE)
+    return next((folder for folder in folders if _readable(folder)), next(iter(folders), None))
+
+
+def _readable(folder: Path) -> bool:
+    try:
+        DetectorSpec.read(folder / SPEC_FILE)
+    except ModelError:
+        return False
+    return True
 
 
 def _check_hash(path: Path, spec: DetectorSpec) -> None:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256_file(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Export the detector again.") from None
     if found != spec.weights_sha256:

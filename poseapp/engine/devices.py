@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 
+from poseapp.core.errors import first_line
+
 
 def unavailable(device: str) -> str:
     """Why *device* of load.DEVICES cannot be used here, in one line with what to install; "" when it can.
@@ -15,5 +17,5 @@ def unavailable(device: str) -> str:
         return ""
     try:
         return str(importlib.import_module(f"poseapp.engine.{modules[device]}").unavailable())
-    except ImportError as error:
-        return f"{device}: {error}."
+    except Exception as error:  # a broken library raises what it likes at its import; the others still serve
+        return f"{device}: it cannot be used ({first_line(error).rstrip('.')}). Install it again."

@@ -1,13 +1,10 @@
 """The graphs of a model's folder: which file holds which precision, whether it is the one that model.json speaks of, and which
 operators may run in FP16.
-
-Also how the engines write files: whole or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import tempfile
@@ -15,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poseapp.core.errors import ModelError
+from poseapp.core.files import only_one, sha256_file
 from poseapp.core.spec import ModelSpec
 
 NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
@@ -43,8 +41,7 @@ def check_hash(path: Path, spec: ModelSpec, precision: str = "fp32") -> None:
     if expected is None:
         raise ModelError(missing(spec, precision))
     try:
-        with path.open("rb") as file:
-            found = hashlib.sha256(file.read()).hexdigest()
+        found = sha256_file(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Export or fetch the model again.") from None
     if found != expected:
@@ -76,30 +73,21 @@ def writable(folder: Path, make: bool = False) -> bool:
     return True
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write *path* through a file beside it, so that no one ever sees half of it. Raises OSError."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A folder to make new files of the model in *folder* in: at the end they take their places, model.json last.
 
-    When something fails the model stays as it was. ModelError when nothing can be written there.
+    When something fails the model stays as it was. ModelError when nothing can be written there, and when somebody else
+    is doing the same: of two at once, files of one and model.json of the other would stay.
     """
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
-            yield Path(made)
-            for path in sorted(Path(made).iterdir(), key=lambda path: path.name == "model.json"):
-                os.replace(path, folder / path.name)
+        with only_one(folder / ".making.lock") as alone:
+            if not alone:
+                raise ModelError(f"{folder}: another command is changing this model. Wait until it is done, and try again.")
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as made:
+                yield Path(made)
+                for path in sorted(Path(made).iterdir(), key=lambda path: path.name == "model.json"):
+                    os.replace(path, folder / path.name)
     except OSError as error:
         why = f"{error.filename or folder}: {error.strerror or error}"
         raise ModelError(f"{folder}: nothing is changed ({why}). Free some space, or mend the folder.") from None

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.core.errors import EngineError, ModelError
+from poseapp import resources
+from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices, thread_count
-from poseapp.engine.base import Backend, Engine, Output, Progress
+from poseapp.engine import choice, devices, driver, thread_count
+from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
 from poseapp.engine.files import missing, model_file
+from poseapp.engine.store import folders_with, store_folders
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
@@ -21,38 +23,44 @@ _GPUS = ("tensorrt", "cuda")
 
 
 def default_engines_dir() -> Path:
-    """The engines/ folder that lies beside the package in a checkout."""
-    return Path(__file__).resolve().parents[2] / "engines"
+    """The store to use unless another is named: the user's own models, and those that come with the app."""
+    return resources.own_engines_dir()
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One folder of the store. ``spec`` is None where model.json is wrong, and ``error`` says why."""
+    """One folder of the store. ``spec`` is None where model.json is wrong, and ``error`` says why.
+
+    ``hides`` is the folder of the bundled model of the same name, in whose place this one is used.
+    """
 
     name: str
     folder: Path
     spec: ModelSpec | None
     error: str = ""
+    hides: Path | None = None
 
 
 def list_models(engines_dir: Path) -> list[StoredModel]:
-    """Every folder of *engines_dir* that holds a model.json, by name; broken ones with their reason.
+    """Every folder of the store *engines_dir* that holds a model.json, by name; broken ones with their reason.
 
-    Raises ModelError when the folder itself cannot be read. Weights are not hashed here (it takes
-    longer than a list should); loading does that.
+    A user's own model hides the bundled one of its name. Raises ModelError when the store itself cannot be read. Weights
+    are not hashed here (it takes longer than a list should); loading does that.
     """
-    try:
-        folders = sorted(path.parent for path in engines_dir.glob("*/model.json"))
-        if not engines_dir.is_dir():
-            raise ModelError(f"{engines_dir}: no such folder. Give a model store with --engines-dir.")
-    except OSError as error:
-        raise ModelError(f"{engines_dir}: cannot be read ({error.strerror}). Give a model store with --engines-dir.") from None
+    found = folders_with(engines_dir, "model.json")
+    place = store_folders(engines_dir)[-1]  # the user's own folder comes with its first model, this one must be there
+    if not place.is_dir():
+        raise ModelError(f"{place}: no such folder. Give a model store with --engines-dir.")
+    places: dict[str, list[Path]] = {}
+    for folder in found:
+        places.setdefault(folder.name, []).append(folder)
     models = []
-    for folder in folders:
+    for name, (folder, *hidden) in sorted(places.items()):
+        hides = hidden[0] if hidden else None
         try:
-            models.append(StoredModel(folder.name, folder, ModelSpec.read(folder / "model.json")))
+            models.append(StoredModel(printable(name), folder, ModelSpec.read(folder / "model.json"), "", hides))
         except ModelError as error:
-            models.append(StoredModel(folder.name, folder, None, str(error)))
+            models.append(StoredModel(printable(name), folder, None, str(error), hides))
     return models
 
 
@@ -101,10 +109,12 @@ def load_engine(
     for name in _gpus(device):
         lacking = devices.unavailable(name)
         if lacking:
-            reason = reason or (lacking if device == name else "")
+            # "auto" on a machine without a GPU asked for nothing else than the CPU
+            reason = reason or (lacking if device == name or driver.has_gpu() else "")
             continue
         try:
-            return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
+            with foreign_errors(f"{spec.name}: {name}"):
+                return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
         except ModelError as error:
             if hearing.cancelled:
                 raise
@@ -189,7 +199,10 @@ def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress
         return TorchEngine(folder, spec, precision)
     from poseapp.engine import build, trt
 
-    return trt.TrtEngine(folder, spec, build.precision_for(spec, precision), progress=progress)
+    wanted = build.precision_for(spec, precision)
+    reason = build.not_offered_because(wanted)
+    engine = trt.TrtEngine(folder, spec, build.precision_for(spec) if reason else wanted, progress=progress)
+    return Instead(engine, reason) if reason else engine
 
 
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
@@ -198,7 +211,8 @@ def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) 
     from poseapp.engine import build
 
     try:
-        return not build.is_fresh(folder, spec, build.precision_for(spec, precision))
+        wanted = build.precision_for(spec, precision)
+        return not build.is_fresh(folder, spec, build.precision_for(spec) if build.not_offered_because(wanted) else wanted)
     except ModelError:
         return False  # loading says what is wrong
 
@@ -233,7 +247,7 @@ def _open_cpu(
 def _warm(engine: Engine, folder: Path) -> Engine:
     try:
         warm_up(engine, folder / "model.onnx")
-    except ModelError:
+    except BaseException:
         engine.close()
         raise
     return engine

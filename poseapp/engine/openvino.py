@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
+from poseapp import resources
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
@@ -117,7 +117,7 @@ def _import_quietly() -> Any:
 
 def _cache() -> dict[str, str]:
     """Where OpenVINO keeps what it compiled. It refuses to compile where it cannot write there, so there is none then."""
-    folder = Path(platformdirs.user_cache_dir("poseapp")) / "openvino"
+    folder = resources.cache_dir("openvino")
     return {"CACHE_DIR": str(folder)} if writable(folder, make=True) else {}
 
 

@@ -21,15 +21,15 @@ from typing import Literal
 import cv2
 import numpy as np
 import onnxruntime
-import platformdirs
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.files import Fields, atomic_write, read_json
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.choice import Option, cpu_name, open_option
-from poseapp.engine.files import write_whole
 from poseapp.engine.ort import available_cores, most_threads
 from poseapp.engine.verify import sample_crops
 
@@ -162,10 +162,10 @@ class _Recording:
 
 def _read(key: Mapping[str, object]) -> int | None:
     try:
-        content = json.loads(_path(key).read_text(encoding="utf-8"))
-        count = content["threads"]
-        return count if content["key"] == key and count in candidates() else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        content = Fields(read_json(_path(key), EngineError), EngineError)
+        count = content.integer("threads")
+        return count if content.object("key").content == key and count in candidates() else None
+    except (OSError, EngineError):
         return None  # not there, or damaged: it is measured again
 
 
@@ -174,7 +174,7 @@ def _write(key: Mapping[str, object], ms: Mapping[int, Mapping[Situation, float]
     path = _path(key)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps({"key": key, "threads": best(ms), "ms": ms}, indent=2).encode())
+        atomic_write(path, json.dumps({"key": key, "threads": best(ms), "ms": ms}, indent=2).encode())
 
 
 def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
@@ -191,4 +191,4 @@ def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
 
 def _path(key: Mapping[str, object]) -> Path:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return Path(platformdirs.user_cache_dir("poseapp")) / "threads" / f"{digest[:16]}.json"
+    return resources.cache_dir("threads") / f"{digest[:16]}.json"

@@ -5,9 +5,11 @@ The graph in model.onnx is run node by node with torch's operators, so weights a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +19,8 @@ import numpy as np
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import cuda
-from poseapp.engine.base import Backend, Output, check_crops
+from poseapp.engine import driver
+from poseapp.engine.base import Backend, Output, check_crops, foreign_errors
 from poseapp.engine.files import HALF_OPERATORS, NETWORK, model_file
 
 if TYPE_CHECKING:
@@ -36,14 +38,22 @@ def unavailable() -> str:
         return "CUDA: PyTorch is not installed. Install it, with CUDA, as pytorch.org says."
     if importlib.util.find_spec("onnx") is None:
         return 'CUDA: onnx is not installed. Install it with: pip install "poseapp[train]"'
-    gpu = cuda.find_gpu()
+    gpu = driver.find_gpu()
     if isinstance(gpu, str):
-        return f"CUDA: {gpu}. It needs an NVIDIA GPU and its driver."
+        return f"CUDA: {gpu}.{'' if driver.has_gpu() else ' It needs an NVIDIA GPU and its driver.'}"
     import torch
 
-    if not torch.cuda.is_available():
-        return f"CUDA: PyTorch {torch.__version__} cannot use the GPU. Install a build with CUDA as pytorch.org says."
-    return ""
+    built_for = torch.version.cuda
+    if built_for is not None and (
+        too_old := driver.too_old_because(gpu, f"PyTorch {torch.__version__}", int(built_for.split(".")[0]))
+    ):
+        return f"CUDA: {too_old}"
+    with warnings.catch_warnings():  # it warns of what is returned here
+        warnings.simplefilter("ignore")
+        usable = torch.cuda.is_available()
+    return (
+        "" if usable else f"CUDA: PyTorch {torch.__version__} cannot use the GPU. Install a build with CUDA as pytorch.org says."
+    )
 
 
 class TorchEngine:
@@ -76,7 +86,15 @@ class TorchEngine:
         self._capture = capture and not compiled and self._device.type == "cuda"
         self._closed = False
         self._graphs: dict[int, Any] = {}
-        with self._failing("load the model"):
+        self._host: dict[int, Tensor] = {}
+        self._inputs: dict[int, Tensor] = {}
+        with (
+            driver.loading(spec.name, lambda _text, _share: True),
+            self._closing_when_it_fails(),
+            self._failing("load the model"),
+        ):
+            if precision == "fp32" and self._device.type == "cuda":
+                torch.backends.cudnn.allow_tf32 = False  # PyTorch would round to TF32's 10 bits and call it FP32
             graph = Graph(model_file(folder, spec), self._device, getattr(torch, _TYPES[precision]))
             self._maps = ("heatmaps", "fields") if "fields" in graph.outputs else ("heatmaps",)
             if list(graph.inputs) != ["crops"] or not {"keypoints", "heatmaps"} <= set(graph.outputs):
@@ -86,6 +104,9 @@ class TorchEngine:
             self._host = {n: torch.zeros((n, *spec.input_hw, 3), dtype=torch.uint8, pin_memory=pinned) for n in SIZES}
             self._inputs = {n: torch.zeros_like(self._host[n], device=self._device) for n in SIZES}
             name = torch.cuda.get_device_name() if pinned else "CPU"
+            if self._capture:  # now, and not in mid-stream when a second person appears
+                for size in SIZES:
+                    self._graphs[size] = self._captured(size)
         how = " compiled" if compiled else ""
         self._backend = Backend(f"PyTorch {torch.__version__.split('+')[0]}{how}", name, precision.upper())
 
@@ -119,25 +140,28 @@ class TorchEngine:
 
     def _outputs(self, size: int) -> Mapping[str, Tensor]:
         """The outputs for a batch of *size* that lies in its input."""
-        torch = self._torch
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             if not self._capture:
                 return self._run(self._inputs[size])
-            if size not in self._graphs:
-                side = torch.cuda.Stream()
-                side.wait_stream(torch.cuda.current_stream())
-                with torch.cuda.stream(side):  # choosing algorithms must not be captured
-                    for _ in range(3):
-                        self._run(self._inputs[size])
-                torch.cuda.current_stream().wait_stream(side)
-                captured = torch.cuda.CUDAGraph()
-                # What other threads allocate meanwhile, as a session that loads another model does, must not spoil it.
-                with torch.cuda.graph(captured, capture_error_mode="thread_local"):
-                    outputs = self._run(self._inputs[size])
-                self._graphs[size] = captured, outputs
             captured, outputs = self._graphs[size]
             captured.replay()
             return outputs  # type: ignore[no-any-return]
+
+    def _captured(self, size: int) -> tuple[Any, Mapping[str, Tensor]]:
+        """A graph for batches of *size*, and where it leaves its outputs."""
+        torch = self._torch
+        with torch.inference_mode():
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):  # choosing algorithms must not be captured
+                for _ in range(3):
+                    self._run(self._inputs[size])
+            torch.cuda.current_stream().wait_stream(side)
+            captured = torch.cuda.CUDAGraph()
+            # What other threads allocate meanwhile, as a recording does, must not spoil it.
+            with torch.cuda.graph(captured, capture_error_mode="thread_local"):
+                outputs = self._run(self._inputs[size])
+            return captured, outputs
 
     def close(self) -> None:
         """Give back the memory; safe to call twice."""
@@ -147,27 +171,29 @@ class TorchEngine:
         self._graphs.clear()
         self._host.clear()
         self._inputs.clear()
-        del self._run
+        self.__dict__.pop("_run", None)
         if self._device.type == "cuda":
-            self._torch.cuda.empty_cache()
+            with contextlib.suppress(Exception):  # the GPU may be gone, and then there is nothing to give back
+                self._torch.cuda.empty_cache()
 
-    def _failing(self, what: str) -> _Failing:
-        return _Failing(f"{self._spec.name}: PyTorch cannot {what}")
+    @contextlib.contextmanager
+    def _closing_when_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
-
-class _Failing:
-    """Turns what PyTorch raises into an EngineError of one line."""
-
-    def __init__(self, message: str) -> None:
-        self._message = message
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (RuntimeError, NotImplementedError, KeyError)):
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise EngineError(f"{self._message} ({line}). Choose another device.") from error
+    @contextlib.contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """Whatever PyTorch raises as an EngineError; after an error that stays, this process uses the GPU no more."""
+        try:
+            with foreign_errors(f"{self._spec.name}: PyTorch: to {what}"):
+                yield
+        except EngineError:
+            if self._device.type == "cuda":
+                driver.note_failure()
+            raise
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,25 +293,32 @@ def _ints(value: Any) -> list[int]:
     return [int(v) for v in value.reshape(-1).tolist()]
 
 
-def _on(device: Any, *values: Any) -> list[Any]:
-    """*values* on *device*; single numbers may stay where they are. Made there and not copied: a copy cannot be captured."""
+def _on(device: Any, *values: Any, scalars: bool = False) -> list[Any]:
+    """*values* on *device*; single numbers may stay where they are unless *scalars* must move too.
+
+    Made there and not copied: a copy cannot be captured.
+    """
     import torch
 
     def made(value: Any) -> Any:
         numbers = [torch.full((), n, dtype=value.dtype, device=device) for n in value.reshape(-1).tolist()]
         return torch.stack(numbers).reshape(value.shape)
 
-    return [made(v) if v is not None and v.ndim > 0 and v.device != device else v for v in values]
+    return [made(v) if v is not None and (v.ndim > 0 or scalars) and v.device != device else v for v in values]
 
 
-def _together(function: Callable[..., Any]) -> Callable[..., Any]:
+def _together(function: Callable[..., Any], scalars: bool = False) -> Callable[..., Any]:
     """An operator on elements: what describes shapes moves to the data, when it meets data."""
 
     def run(x: list[Any], attributes: Mapping[str, Any]) -> Any:
-        device = next((v.device for v in x if v is not None and v.device.type != "cpu"), x[0].device)
-        return function(*_on(device, *x))
+        return function(*_on(_device_of(x), *x, scalars=scalars))
 
     return run
+
+
+def _device_of(x: Sequence[Any]) -> Any:
+    """Where the data is: on the GPU if any of *x* is."""
+    return next((v.device for v in x if v is not None and v.device.type != "cpu"), x[0].device)
 
 
 def _conv(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -355,16 +388,22 @@ def _slice(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _gather(x: list[Any], a: Mapping[str, Any]) -> Any:
-    axis, index = a.get("axis", 0), x[1]
-    if index.ndim == 0:
-        return x[0].select(axis, int(index))
-    places = [i % x[0].shape[axis] for i in _ints(index)] if index.device.type == "cpu" else None
     import torch
 
-    if places is not None and index.ndim == 1 and x[0].device.type != "cpu":
-        return torch.cat([x[0].narrow(axis, i, 1) for i in places], axis)  # without an index that would have to go up
-    flat = x[0].index_select(axis, index.reshape(-1) % x[0].shape[axis])
-    return flat.reshape(*x[0].shape[:axis], *index.shape, *x[0].shape[axis + 1 :])
+    data, index, axis = x[0], x[1], a.get("axis", 0)
+    if index.ndim == 0:
+        return data.select(axis, int(index))
+    if index.device == data.device:
+        flat = data.index_select(axis, index.reshape(-1) % data.shape[axis])
+    else:  # without an index that would have to go up
+        flat = torch.cat([data.narrow(axis, i % data.shape[axis], 1) for i in _ints(index)], axis)
+    axis %= data.ndim
+    return flat.reshape(*data.shape[:axis], *index.shape, *data.shape[axis + 1 :])
+
+
+def _gather_elements(x: list[Any], a: Mapping[str, Any]) -> Any:
+    data, index = _on(_device_of(x), *x)
+    return data.gather(a.get("axis", 0), index)
 
 
 def _reshape(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -390,8 +429,7 @@ def _squeeze(x: list[Any], a: Mapping[str, Any]) -> Any:
 def _concat(x: list[Any], a: Mapping[str, Any]) -> Any:
     import torch
 
-    device = next((v.device for v in x if v.device.type != "cpu"), x[0].device)
-    return torch.cat(_on(device, *x), a["axis"])
+    return torch.cat(_on(_device_of(x), *x), a["axis"])
 
 
 def _divide(one: Any, other: Any) -> Any:
@@ -421,9 +459,15 @@ def _cast(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _clip(x: list[Any], a: Mapping[str, Any]) -> Any:
-    low, high = (x[i] if len(x) > i else None for i in (1, 2))
-    out = x[0] if low is None else x[0].maximum(low.to(x[0].device))
-    return out if high is None else out.minimum(high.to(x[0].device))
+    out = x[0]
+    for bound, pick in zip(x[1:3], ("maximum", "minimum"), strict=False):
+        if bound is None:
+            continue
+        if bound.device == out.device:
+            out = getattr(out, pick)(bound)
+        else:  # a number of the CPU goes along with the call; copied up it could not be captured
+            out = out.clamp(**{"min" if pick == "maximum" else "max": bound.item()})
+    return out
 
 
 def _shape(x: list[Any], a: Mapping[str, Any]) -> Any:
@@ -463,7 +507,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Exp": _together(lambda x: x.exp()),
     "Expand": lambda x, a: x[0].expand(np.broadcast_shapes(tuple(x[0].shape), tuple(_ints(x[1])))),
     "Gather": _gather,
-    "GatherElements": lambda x, a: x[0].gather(a.get("axis", 0), x[1].to(x[0].device)),
+    "GatherElements": _gather_elements,
     "Greater": _together(lambda x, y: x > y),
     "GreaterOrEqual": _together(lambda x, y: x >= y),
     "Identity": lambda x, a: x[0],
@@ -498,6 +542,6 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "Tile": lambda x, a: x[0].repeat(_ints(x[1])),
     "Transpose": lambda x, a: x[0].permute(a["perm"]),
     "Unsqueeze": _unsqueeze,
-    "Where": _together(_where),
+    "Where": _together(_where, scalars=True),
     "Xor": _together(lambda x, y: x ^ y),
 }

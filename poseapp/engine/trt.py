@@ -8,7 +8,7 @@ import gc
 import logging
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,14 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, PoseAppError, first_line
+from poseapp.core.files import atomic_write
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import build, cuda
-from poseapp.engine.base import Backend, Output, Progress, check_crops
+from poseapp.engine import build, cuda, driver
+from poseapp.engine.base import Backend, Output, Progress, check_crops, foreign_errors
 from poseapp.engine.build import MAX_BATCH, Precision
 from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
-from poseapp.engine.files import write_whole
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
 
@@ -34,15 +34,15 @@ IN_FLIGHT = 2  # the GPU works on one while the CPU fills the other
 
 def unavailable() -> str:
     """Why TensorRT cannot run here, in one line with what to do; "" when it can. Nothing is loaded without a driver."""
-    gpu = cuda.find_gpu()
+    gpu = driver.find_gpu()
     if isinstance(gpu, str):
-        return f"TensorRT: {gpu}. It needs an NVIDIA GPU and its driver."
+        return f"TensorRT: {gpu}.{'' if driver.has_gpu() else ' It needs an NVIDIA GPU and its driver.'}"
     if build.tensorrt() is None:
         return f"TensorRT: not installed. {build.INSTALL}."
     missing = cuda.unavailable()
     if missing:
         return f"TensorRT: {missing}"
-    return build.unserved_because(gpu)
+    return build.unserved_because(gpu)  # before a plan is built, which takes minutes
 
 
 class Network(Protocol):
@@ -95,6 +95,7 @@ class GpuEngine:
         self._spec, self._device, self._network, self._backend = spec, device, network, backend
         self._batch = batch
         self._sizes = sorted({n for n in (1, 2, 4, 8) if n < batch} | {batch})
+        self._slots: list[_Slot] = []
         self._flying: deque[_Slot] = deque()
         self._error = ""
         self._closed = False
@@ -183,12 +184,13 @@ class GpuEngine:
         if self._closed:
             return
         self._closed = True
-        self._slots: list[_Slot] = []
         self._flying.clear()
         with contextlib.suppress(EngineError), self._device:
             if hasattr(self, "_stream"):
                 with contextlib.suppress(EngineError):
                     self._stream.wait()
+            self._close_graphs()  # they hold kernels of the network's contexts, so they go first
+            self._slots.clear()
             self._network.close()
             self.__dict__.pop("_stream", None)  # PyCUDA frees it with the last reference, and its context must still be there
         self._device.close()
@@ -222,8 +224,13 @@ class GpuEngine:
                     slot.graphs[size] = device.capture(self._stream, functools.partial(self._run, slot, size))
         except EngineError as error:
             log.warning("%s: no graph can be captured, batches are given one call at a time: %s", self._spec.name, error)
-            for slot in self._slots:
-                slot.graphs.clear()
+            self._close_graphs()
+
+    def _close_graphs(self) -> None:
+        for slot in self._slots:
+            for graph in slot.graphs.values():
+                graph.close()
+            slot.graphs.clear()
 
     def _run(self, slot: _Slot, size: int) -> None:
         self._device.upload(self._addresses["crops"], slot.crops[:size], self._stream)
@@ -241,11 +248,10 @@ class GpuEngine:
         """A failure of the GPU ends this engine: what comes after a lost device or a full memory cannot be trusted."""
         try:
             yield
-        except EngineError as error:
+        except Exception as error:  # of TensorRT and the CUDA libraries, whatever their bindings make of it
             self._flying.clear()
-            self._error = (
-                f"{self._spec.name}: the GPU failed ({str(error).rstrip('.')}). Go on with the CPU, or load the model again."
-            )
+            remedy = driver.note_failure() or "Go on with the CPU, or load the model again"
+            self._error = f"{self._spec.name}: the GPU failed ({first_line(error).rstrip('.')}). {_sentence(remedy)}"
             raise EngineError(self._error) from None
 
 
@@ -271,24 +277,39 @@ class TrtEngine(GpuEngine):
         rebuild: bool = False,
         checked: bool = True,
     ) -> None:
-        reason = unavailable()
+        reason = unavailable() or build.not_offered_because(precision)
         if reason:
             raise EngineError(reason)
-        gpu = cuda.find_gpu()
-        assert isinstance(gpu, cuda.Gpu), "unavailable() says so"
+        gpu = driver.find_gpu()
+        assert isinstance(gpu, driver.Gpu), "unavailable() says so"
         heard = progress or (lambda _text, _share: True)
-        device = cuda.open_device(layer)
-        network = TrtNetwork(spec.name)
-        try:
+        with driver.loading(f"{spec.name} {precision.upper()}", heard), foreign_errors(f"{spec.name}: TensorRT", build.last_word):
+            self._load(folder, spec, precision, batch, heard, gpu, layer, rebuild, checked)
+        heard(f"{spec.name} {precision.upper()} is ready", 1.0)
+
+    def _load(
+        self,
+        folder: Path,
+        spec: ModelSpec,
+        precision: Precision,
+        batch: int,
+        heard: Progress,
+        gpu: driver.Gpu,
+        layer: Layer | None,
+        rebuild: bool,
+        checked: bool,
+    ) -> None:
+        with contextlib.ExitStack() as undo:
+            device = cuda.open_device(layer)
+            undo.callback(device.close)
             with device:
+                network = TrtNetwork(spec.name, device.buffer)
+                undo.callback(_closed_within, device, network)
                 plan = build.ensure_plan(
                     folder, spec, precision, batch, gpu, progress=heard, accepts=network.load, rebuild=rebuild
                 )
                 network.use(plan)
-        except BaseException:
-            network.close()
-            device.close()
-            raise
+            undo.pop_all()  # from here on the engine closes them
         self.built_because, self.plan = plan.built_because, plan
         super().__init__(spec, device, network, Backend(plan.info.key.runtime, gpu.name, precision.upper()), batch)
         self.difference_px = plan.info.difference_px
@@ -298,7 +319,15 @@ class TrtEngine(GpuEngine):
             except BaseException:
                 self.close()
                 raise
-        heard(f"{spec.name} {precision.upper()} is ready", 1.0)
+
+
+def _closed_within(device: Device, network: TrtNetwork) -> None:
+    with contextlib.suppress(PoseAppError), device:
+        network.close()
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def verify(engine: GpuEngine, folder: Path, plan: build.Plan, progress: Progress) -> float:
@@ -335,15 +364,19 @@ def rejected_because(name: str, precision: str, difference_px: float, crops: int
 
 
 class TrtNetwork:
-    """A deserialised plan: one execution context for each size of batch, as a captured graph wants its context untouched."""
+    """A deserialised plan: one execution context for each size of batch, as a captured graph wants its context untouched.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    *allocate* gives the address of so many bytes on the GPU, for what the contexts need while they run.
+    """
+
+    def __init__(self, name: str, allocate: Callable[[int], int]) -> None:
+        self._name, self._allocate = name, allocate
         self._trt = build.tensorrt()
-        self._logger = build.make_logger(self._trt)
+        self._logger = build.logger()
         self._runtime: Any = self._trt.Runtime(self._logger)
         self._engine: Any = None
         self._contexts: dict[int, Any] = {}
+        self._memory: tuple[int, int] | None = None  # address and size of what the contexts work in
         self._jit_cache: Any = None  # of TensorRT for RTX
         self._jit_path: Path | None = None
         self._jit_known = False
@@ -353,7 +386,7 @@ class TrtNetwork:
         """Deserialise a plan; False when TensorRT refuses it (it returns None and does not raise)."""
         self._logger.errors.clear()
         self._engine = self._runtime.deserialize_cuda_engine(content)
-        if self._engine is None and any(re.search("out.?of.?memory", e, re.IGNORECASE) for e in self._logger.errors):
+        if self._engine is None and any(re.search("out.?of.?memory|alloc_failed", e, re.IGNORECASE) for e in self._logger.errors):
             raise EngineError(f"{self._name}: the GPU's memory is full ({self._why()}). Close what else uses it.")
         return self._engine is not None
 
@@ -362,7 +395,7 @@ class TrtNetwork:
         trt, engine = self._trt, self._engine
         self._profiles = plan.info.key.profiles
         self._hw = plan.info.key.input_hw
-        self._jit_path = plan.path.with_name(f"{plan.path.name}.jit")
+        self._jit_path = build.jit_path(plan.path)
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         want = {t.name for t in (*plan.info.inputs, *plan.info.outputs)}
         if set(names) != want or engine.num_optimization_profiles != len(self._profiles):
@@ -383,7 +416,12 @@ class TrtNetwork:
         return self._outputs
 
     def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
-        """See Network. Where TensorRT for RTX says that a stream cannot be captured, it is left to make graphs of its own."""
+        """See Network. Where TensorRT for RTX says that a stream cannot be captured, it is left to make graphs of its own.
+
+        All contexts work in one buffer, for they run one after the other on one stream.
+        """
+        nbytes = int(getattr(self._engine, "device_memory_size_v2", 0))  # of the largest profile
+        self._memory = (self._allocate(nbytes), nbytes) if nbytes else None
         self._contexts = {size: self._make_context(size, addresses, stream) for size in sizes}
         if hasattr(self._trt, "CudaGraphStrategy") and not self.capturable(stream):
             self._own_graphs = True
@@ -411,7 +449,10 @@ class TrtNetwork:
     def _make_context(self, size: int, addresses: Mapping[str, int], stream: Stream) -> Any:
         context = self._new_context()
         profile = next(i for i, p in enumerate(self._profiles) if p.smallest <= size <= p.largest)
-        ok = context is not None and context.set_optimization_profile_async(profile, stream.handle)
+        ok = context is not None
+        if ok and self._memory is not None:
+            context.set_device_memory(*self._memory)
+        ok = ok and context.set_optimization_profile_async(profile, stream.handle)
         stream.wait()
         ok = ok and context.set_input_shape("crops", (size, *self._hw, 3))
         ok = ok and all(context.set_tensor_address(name, address) for name, address in addresses.items())
@@ -422,11 +463,14 @@ class TrtNetwork:
     def _new_context(self) -> Any:
         """TensorRT for RTX compiles kernels at run time: for our fixed shapes at once, and from its cache of the last run."""
         engine, trt = self._engine, self._trt
+        user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED if self._memory is not None else None
         if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):
-            return engine.create_execution_context()
+            return engine.create_execution_context() if user_managed is None else engine.create_execution_context(user_managed)
         config = engine.create_runtime_config()
         if config is None:
             return None
+        if user_managed is not None:
+            config.set_execution_context_allocation_strategy(user_managed)
         config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         if self._own_graphs:
             config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
@@ -445,10 +489,10 @@ class TrtNetwork:
         with contextlib.suppress(OSError):  # it only saves time
             serialised = self._jit_cache.serialize()
             if serialised is not None:
-                write_whole(self._jit_path, bytes(serialised))
+                atomic_write(self._jit_path, bytes(serialised))
 
     def _why(self) -> str:
-        return " ".join(self._logger.errors[-1].split())[:200] if self._logger.errors else "no reason given"
+        return build.last_word() or "no reason given"
 
 
 def _joined(parts: Sequence[Output]) -> Output:

@@ -383,7 +383,7 @@ def _measure_people(engine_folder: Path, source: ClipSource, way: People, device
     try:
         session.start()
         first = 0.0
-        while not started or time.monotonic() - started < seconds:
+        while not frame_ms or time.monotonic() - started < seconds:  # one frame at least, however slow the machine is
             result = session.take()
             if result is None:
                 status = session.status()

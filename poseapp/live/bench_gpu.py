@@ -22,10 +22,10 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from poseapp.core.errors import EngineError, PoseAppError
+from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
-from poseapp.engine import build, cuda, trt
+from poseapp.engine import build, driver, trt
 from poseapp.engine.build import Precision
 from poseapp.engine.load import default_engines_dir, list_models
 from poseapp.live.bench import machine
@@ -37,9 +37,10 @@ from poseapp.nets.hrnet import HRNet
 
 BATCHES = (1, 8)
 EAGER = "PyTorch eager FP32"
+ROUNDED = "PyTorch eager TF32"  # what PyTorch does unless told otherwise: convolutions with 10 bits of mantissa
 GRAPHS = {"PyTorch graph FP16": torch.float16, "PyTorch graph BF16": torch.bfloat16}
 COMPILED = "torch.compile FP16"
-WAYS = (EAGER, *GRAPHS, COMPILED, "TensorRT FP32", "TensorRT FP16", "TensorRT INT8")
+WAYS = (EAGER, ROUNDED, *GRAPHS, "TensorRT FP32", "TensorRT FP16", "TensorRT INT8", COMPILED)
 WARM_UP_RUNS = 10
 MATRIX_SIDE, COPY_BYTES = 8192, 1 << 30
 FIELDS = 2 * len(OPENPOSE_18.limbs)  # maps of a bottom-up network beside its joints' and the background's
@@ -101,7 +102,7 @@ def subjects(engines_dir: Path) -> list[Subject]:
         "hourglass-t": LiteHourglass,
         "hourglass-s": LiteHourglass,
         "hourglass-l": lambda: LiteHourglass(stacks=2),
-        "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2)),
+        "hrnet-s": lambda: HRNet(16, modules=(1, 2, 2), blocks=2, bottlenecks=(2, 32)),
         "cpm-s": lambda: ConvolutionalPoseMachine(18, stages=3, batch_norm=True, width=32),
         "openpose-s": lambda: StackedHourglass(stacks=2, joints=OPENPOSE_18.k + 1 + FIELDS, features=96, stem=32),
     }
@@ -129,7 +130,7 @@ def _published(name: str, input_hw: tuple[int, int]) -> ModelSpec:
 
 def moved_bytes(spec: ModelSpec, parameters: int, batch: int, way: str) -> int:
     """What must cross the GPU's memory at least: weights, crops, heatmaps and fields, each once."""
-    size = {"FP32": 4, "FP16": 2, "BF16": 2, "INT8": 1}[way.rpartition(" ")[2]]
+    size = {"FP32": 4, "TF32": 4, "FP16": 2, "BF16": 2, "INT8": 1}[way.rpartition(" ")[2]]
     maps = (spec.skeleton.k + (FIELDS if spec.family == "openpose" else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
     return parameters * size + batch * (3 * spec.input_hw[0] * spec.input_hw[1] + maps * size)
 
@@ -201,8 +202,9 @@ def torch_way(way: str, subject: Subject, batch: int, device: torch.device) -> I
     """Ready to run *way*; what it took is freed at the end."""
     crops = torch.from_numpy(made_up_crops(subject.spec, batch))
     crops = crops.pin_memory() if device.type == "cuda" else crops
-    if way == EAGER:
-        yield run_module(deployed(subject, device), crops, device)
+    if way in (EAGER, ROUNDED):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=way == ROUNDED):
+            yield run_module(deployed(subject, device), crops, device)
     elif way in GRAPHS:
         yield run_captured(deployed(subject, device, GRAPHS[way]), crops, device)
     else:
@@ -279,17 +281,18 @@ def measure_rates(device: torch.device, side: int = MATRIX_SIDE, nbytes: int = C
         return 1 / best
 
     macs: dict[str, float] = {}
-    tf32 = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = True  # PyTorch's convolutions use it for FP32 unless told otherwise
+    kinds = {"FP32": torch.float32, "TF32": torch.float32, "FP16": torch.float16, "BF16": torch.bfloat16}
+    before = torch.backends.cuda.matmul.allow_tf32
     try:
-        for name, dtype in (("FP32", torch.float32), ("FP16", torch.float16), ("BF16", torch.bfloat16)):
-            if device.type == "cpu" and dtype != torch.float32:
+        for name, dtype in kinds.items():
+            if device.type == "cpu" and name != "FP32":
                 continue
+            torch.backends.cuda.matmul.allow_tf32 = name == "TF32"
             a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
             out = torch.empty(side, side, device=device, dtype=dtype)
             macs[name] = side**3 * rate(functools.partial(torch.matmul, a, b, out=out))
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cuda.matmul.allow_tf32 = before
     source = torch.empty(nbytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return Rates(macs, 2 * nbytes * rate(lambda: target.copy_(source)))
@@ -302,20 +305,27 @@ def run(
     ways: Sequence[str] = WAYS,
     batches: Sequence[int] = BATCHES,
     said: Callable[[str], None] = print,
+    kept: Callable[[Sequence[Line]], None] = lambda _lines: None,
 ) -> list[Line]:
-    """Measure every way of every network; what fails becomes a line with the reason."""
+    """Measure every way of every network; what fails becomes a line with the reason.
+
+    *said* and *kept* hear of each line at once: a benchmark that is cut off has told what it measured. What torch compiles
+    comes last of all, for it takes minutes.
+    """
     lines: list[Line] = []
-    for subject in chosen:
-        net = subject.make()
-        macs, parameters = count_macs(net, subject.spec.input_hw), count_parameters(net)
-        for way in ways:
-            empty = [
-                Line(subject.spec.name, batch, way, macs, moved_bytes(subject.spec, parameters, batch, way)) for batch in batches
-            ]
-            done = list(_measured(empty, subject, way, device, seconds))
-            lines += done
-            for line in done:
-                said(f"{line.network} batch {line.batch} {way}: {line.reason or f'{line.p50_ms:.3f} ms'}")
+    for last in (False, True):
+        for subject in chosen:
+            net = subject.make()
+            macs, parameters = count_macs(net, subject.spec.input_hw), count_parameters(net)
+            for way in (way for way in ways if (way == COMPILED) is last):
+                empty = [
+                    Line(subject.spec.name, batch, way, macs, moved_bytes(subject.spec, parameters, batch, way))
+                    for batch in batches
+                ]
+                for line in _measured(empty, subject, way, device, seconds):
+                    lines.append(line)
+                    said(f"{line.network} batch {line.batch} {way}: {line.reason or f'{line.p50_ms:.3f} ms'}")
+                    kept(lines)
     return lines
 
 
@@ -331,7 +341,7 @@ def _measured(empty: Sequence[Line], subject: Subject, way: str, device: torch.d
                 p50, p95 = measure(once, seconds)
             yield replace(line, p50_ms=p50, p95_ms=p95)
         except Exception as error:  # whatever one way fails with, the others are measured
-            yield replace(line, reason=_first_line(error))
+            yield replace(line, reason=first_line(error))
 
 
 def _measured_tensorrt(empty: Sequence[Line], subject: Subject, way: str, seconds: float) -> Iterator[Line]:
@@ -344,12 +354,8 @@ def _measured_tensorrt(empty: Sequence[Line], subject: Subject, way: str, second
                 p50, p95 = measure(lambda crops=crops: engine.infer(crops), seconds)  # type: ignore[misc]
                 done.append(replace(line, p50_ms=p50, p95_ms=p95))
     except Exception as error:
-        done += [replace(line, reason=_first_line(error)) for line in empty[len(done) :]]
+        done += [replace(line, reason=first_line(error)) for line in empty[len(done) :]]
     yield from done
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 # --- the report -----------------------------------------------------------------------------------------------
@@ -407,7 +413,9 @@ def goals(lines: Sequence[Line]) -> list[Goal]:
 
     def best(batch: int) -> Line | None:
         ours = [line for line in lines if (line.network, line.batch) == ("hrnet-w32", batch) and not line.reason]
-        return min((line for line in ours if line.way not in (EAGER, COMPILED)), key=lambda line: line.p50_ms, default=None)
+        return min(
+            (line for line in ours if line.way not in (EAGER, ROUNDED, COMPILED)), key=lambda line: line.p50_ms, default=None
+        )
 
     eager = next((x for x in lines if (x.network, x.batch, x.way) == ("hrnet-w32", 1, EAGER) and not x.reason), None)
     one, eight = best(1), best(8)
@@ -433,11 +441,11 @@ def _told(line: Line | None, figure: str, unit: str) -> str:
 
 def versions() -> dict[str, str]:
     """What ran, and where."""
-    gpu = cuda.find_gpu()
-    runtime = build.tensorrt() if isinstance(gpu, cuda.Gpu) else None
+    gpu = driver.find_gpu()
+    runtime = build.tensorrt() if isinstance(gpu, driver.Gpu) else None
     return {
-        "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, cuda.Gpu) else gpu,
-        "driver": gpu.driver if isinstance(gpu, cuda.Gpu) else "–",
+        "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, driver.Gpu) else gpu,
+        "driver": gpu.driver if isinstance(gpu, driver.Gpu) else "–",
         "PyTorch": f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}, cuDNN {torch.backends.cudnn.version() or 'none'}",
         "TensorRT": build.runtime_name(runtime) if runtime is not None else "not loaded",
         "CPU": f"{machine()['cpu']}, {machine()['system']}",
@@ -479,16 +487,19 @@ def main(
     rates = measure_rates(device)
     chosen = [subject for subject in known if not network or subject.spec.name in network]
     ways = [way for way in WAYS if not (no_compile and way == COMPILED)]
-    lines = run(chosen, device, seconds, ways, said=lambda text: typer.echo(text, err=True))
-    text = report(lines, rates)
-    typer.echo(text)
-    if out is not None:
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-            figures = {"versions": versions(), "rates": asdict(rates), "lines": [_known(line) for line in lines]}
-            out.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise PoseAppError(f"{out}: cannot be written ({error.strerror}). Choose another file.") from None
+    kept = functools.partial(_write, out, rates) if out is not None else lambda _lines: None
+    lines = run(chosen, device, seconds, ways, said=lambda text: typer.echo(text, err=True), kept=kept)
+    typer.echo(report(lines, rates))
+
+
+def _write(out: Path, rates: Rates, lines: Sequence[Line]) -> None:
+    """The report and its figures, as far as they are measured."""
+    figures = {"versions": versions(), "rates": asdict(rates), "lines": [_known(line) for line in lines]}
+    try:
+        out.write_text(report(lines, rates) + "\n", encoding="utf-8")
+        out.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise PoseAppError(f"{out}: cannot be written ({error.strerror}). Choose another file.") from None
 
 
 def _known(line: Line) -> dict[str, Any]:
@@ -498,7 +509,7 @@ def _known(line: Line) -> dict[str, Any]:
 
 def unavailable() -> str:
     """Why nothing can be measured here, in one line; "" when something can."""
-    gpu = cuda.find_gpu()
+    gpu = driver.find_gpu()
     if isinstance(gpu, str):
         return f"{gpu}."
     if not torch.cuda.is_available():

@@ -62,6 +62,10 @@ class Estimator(Protocol):
         """Go on where *other* was, after a change of model or of the way."""
         ...
 
+    def renumber(self) -> None:
+        """Count people from 1 again, those who are known first."""
+        ...
+
 
 class PersonFinder(Protocol):
     """What a person detector promises; engine/detect.py has one."""
@@ -211,6 +215,10 @@ class OnePerson:
             self._clicked, self._place = other._clicked, other._place
         else:
             self._heritage = other.tracker.seen_last
+
+    def renumber(self) -> None:
+        """See Estimator."""
+        self.locked = self.tracker.renumber().get(self.locked or 0)
 
     def _boxes(self, frame: Frame, clock: Clock) -> list[Box]:
         """Where to look in this frame, in turn until somebody is found; at least one region."""

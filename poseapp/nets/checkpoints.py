@@ -42,7 +42,8 @@ from poseapp.nets.openpose import OpenPose
 
 State = Mapping[str, Tensor]
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-_PREFIXES = ("module.", "model.")
+_PREFIXES = ("module.", "model.", "ema_model.")
+_COMPILED = "_orig_mod."  # torch.compile puts it before the names of whatever it compiles, whole or in part
 _COCO_OR_MPII = (COCO_17, MPII_16)
 
 
@@ -111,7 +112,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """The weights in *path* by name, without wrappers and prefixes that all of them carry, on the CPU.
 
     Only tensors and plain values are read: CheckpointError on a pickle that names Python code, on a
-    damaged file and on one without weights.
+    damaged file, on one without weights, and on weights that are all zero or not finite.
     """
     try:
         with torch.serialization.safe_globals(_plain_types()), warnings.catch_warnings():
@@ -127,12 +128,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: expected weights alone, got Python code ({code.group(1)}), which is not run. "
             'Where you trust the file, save it again as torch.save({"state_dict": model.state_dict()}, …).'
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged ({reason}). Download it again.") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror or error}). Give the path of a .pth or .pt file."
+        ) from None
+    except Exception:  # what a damaged file raises depends on where it is damaged
+        raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
     state = _unwrap(content)
     if not state:
         raise CheckpointError(f"{path}: expected a dictionary of weights, found none. Give a checkpoint of one of our networks.")
+    _require_sound(state, str(path))
     return state
 
 
@@ -203,7 +208,7 @@ def _attempt(state: State, arch: Arch, layout: Layout) -> _Attempt:
         elif state[source].shape != own.shape:
             shapes.append(f"{source} expected {_shape(own)}, got {_shape(state[source])}")
         else:
-            weights[key] = state[source].to(own.dtype)
+            weights[key] = state[source].to(own.dtype).contiguous()
     return _Attempt(layout, net, joints, weights, missing, shapes, set(state) - used)
 
 
@@ -262,10 +267,26 @@ def _unwrap(content: Any) -> dict[str, Tensor]:
         content = inner
     if not isinstance(content, dict):
         return {}
-    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    while state and (prefix := next((p for p in _PREFIXES if all(k.startswith(p) for k in state)), None)):
-        state = {k[len(prefix) :]: v for k, v in state.items()}
+    state = {str(k).replace(_COMPILED, ""): v for k, v in content.items() if isinstance(v, Tensor)}
+    # A counter beside the weights, such as that of averaged ones, has no dot.
+    while named := [k for k in state if "." in k]:
+        prefix = next((p for p in _PREFIXES if all(k.startswith(p) for k in named)), None)
+        if prefix is None:
+            break
+        state = {k.removeprefix(prefix): v for k, v in state.items()}
     return state
+
+
+def _require_sound(state: State, where: str) -> None:
+    """Raise CheckpointError unless *state* are plain numbers, finite, and not all of them zero."""
+    for name, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu":
+            raise CheckpointError(f"{where}: {name[:80]}: expected plain numbers. Save the weights in float32.")
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{where}: {name[:80]}: expected finite numbers, got NaN or infinity. The file is damaged.")
+    weights = [tensor for tensor in state.values() if tensor.ndim >= 2]
+    if weights and not any(bool(tensor.any()) for tensor in weights):
+        raise CheckpointError(f"{where}: expected trained weights, got zeros alone. The file holds no training: get another.")
 
 
 # ---- key maps: our name → the name in the file -------------------------------------------------------------

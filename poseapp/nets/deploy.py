@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.files import only_one
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
@@ -60,10 +61,13 @@ class Normalise(nn.Module):
 
     mean: Tensor
     std: Tensor
+    rgb: Tensor
 
     def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD, bgr: bool = False) -> None:
         super().__init__()
         self.bgr = bgr
+        # Indices lie where the pixels are: a list would be copied up at each call, which no CUDA graph can capture.
+        self.register_buffer("rgb", torch.tensor([2, 1, 0]), persistent=False)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
@@ -71,7 +75,7 @@ class Normalise(nn.Module):
         # The cast comes first: TensorRT can do nothing else with uint8.
         x = crops.to(self.mean.dtype).permute(0, 3, 1, 2)  # (N, 3, H, W)
         if not self.bgr:
-            x = x[:, [2, 1, 0]]
+            x = x.index_select(1, self.rgb)
         return (x - self.mean) / self.std
 
 
@@ -221,7 +225,7 @@ class Deploy(nn.Module):
         pixels = self.normalise(crops)  # (N, 3, H, W)
         maps = self._maps(pixels)  # (N, K, h, w), with fields (N, K + 2 L, h, w)
         if self.flip is not None:
-            back = self._maps(pixels.flip(3))[:, self.flip_index].flip(3)
+            back = self._maps(pixels.flip(3)).index_select(1, self.flip_index).flip(3)
             if self.fields:
                 back = back * self.flip_sign
             if self.flip.mapping == "stride":
@@ -334,9 +338,7 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
     Raises ModelError when the folder cannot be written, is there already and *replace* is not set, or when the
     written graph does not compute what the network does.
     """
-    if folder.exists() and not replace:
-        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
-    with in_place_of(folder) as made:
+    with in_place_of(folder, replace) as made:
         spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
         check_parity(deploy, spec, made / "model.onnx")
         if fp16:
@@ -348,47 +350,56 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
 
 
 @contextmanager
-def in_place_of(folder: Path) -> Iterator[Path]:
+def in_place_of(folder: Path, replace: bool = True) -> Iterator[Path]:
     """A folder to make a model in; when the block ends well it takes the place of *folder*, else *folder* stays as it was.
 
-    What people wrote about the model, about.md, comes along. Raises ModelError when the store cannot be written.
+    What people wrote about the model, about.md, comes along. Raises ModelError when the store cannot be written, when *folder*
+    is there and not to be *replace*d, and when another process is making a model of this name: the first one goes on.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # A folder deeper than models lie, so that nobody who lists the store meets half a model.
-        place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
-    except OSError as error:
-        raise ModelError(f"{folder.parent}: cannot be written ({error.strerror}). Give another with --engines-dir.") from None
-    made, old = place / folder.name, place / "old"
-    try:
-        made.mkdir()
-        if (folder / "about.md").is_file():
-            shutil.copy(folder / "about.md", made)
-        yield made
-        if folder.exists():
-            folder.rename(old)
-        try:
-            made.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        with only_one(folder.parent / f".{folder.name}.lock") as alone:
+            if not alone:
+                raise ModelError(f"{folder}: a model of this name is being made right now. Wait for it, or give another name.")
+            if not replace and folder.exists() and any(path.name != "about.md" for path in folder.iterdir()):
+                raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+            # A folder deeper than models lie, so that nobody who lists the store meets half a model.
+            place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
+            try:
+                yield from _made_in(place, folder)
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
     except OSError as error:
         raise ModelError(
             f"{folder}: cannot be written ({error.strerror}). Free some space, or use another --engines-dir."
         ) from None
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+
+
+def _made_in(place: Path, folder: Path) -> Iterator[Path]:
+    made, old = place / folder.name, place / "old"
+    made.mkdir()
+    if (folder / "about.md").is_file():
+        shutil.copy(folder / "about.md", made)
+    yield made
+    if folder.exists():
+        folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
 
 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:
-    """Raise CheckpointError unless the graph at *path* gives the network's maps on noise.
+    """Raise CheckpointError unless the graph at *path* gives the network's maps on noise, and other maps on other noise.
 
-    *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too.
+    *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too, and empty ones, whose maps do
+    not depend on the picture.
     """
     import onnxruntime
 
-    crops = np.random.default_rng(0).integers(0, 256, (1, *spec.input_hw, 3), np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (2, *spec.input_hw, 3), np.uint8)
     with torch.no_grad():
         expected = deploy.eval()(torch.from_numpy(crops))[1:]
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -400,4 +411,9 @@ def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float =
             raise CheckpointError(
                 f"{spec.name}: expected the exported graph to give the network's {name}, got a difference of {worst:.3g} "
                 f"where the largest is {scale:.3g}. The weights are damaged: download them again."
+            )
+        if np.array_equal(want[0], want[1]):
+            raise CheckpointError(
+                f"{spec.name}: expected {name} that depend on the picture, got the same for every one. "
+                "The weights are empty or damaged: get others."
             )

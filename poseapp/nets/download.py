@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poseapp.core.errors import ModelError
+from poseapp.core.files import only_one
 from poseapp.nets.catalogue import Entry
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ def download(entry: Entry, folder: Path, progress: Progress = lambda done, total
     name = f"{entry.name}-{file_name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = pooch.retrieve(entry.url, None, name, folder, downloader=_Resuming(folder / f"{name}.part", progress))
+        with only_one(folder / f"{name}.lock") as alone:
+            if not alone:  # two that append to one file would spoil it
+                raise ModelError(f"{entry.name}: another process is downloading it. Wait until it is done, and try again.")
+            found = pooch.retrieve(entry.url, None, name, folder, downloader=_Resuming(folder / f"{name}.part", progress))
     except requests.HTTPError as error:
         said = f"{error.response.status_code} {error.response.reason}" if error.response is not None else str(error)
         raise ModelError(f"{entry.url}: the server says {said}. {_by_hand(entry)}") from None

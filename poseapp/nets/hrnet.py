@@ -24,33 +24,43 @@ class HRNet(nn.Module):
 
     The published networks are ``width=32`` (28.5 M parameters, 7.1 G multiply-accumulates at 256×192)
     and ``width=48`` (63.6 M, 14.6 G); 16 and 18 are slim variants of the same structure. *modules* are the
-    exchange modules of the stages with 2, 3 and 4 branches.
+    exchange modules of the stages with 2, 3 and 4 branches, *blocks* the basic blocks of each of their branches, and
+    *bottlenecks* says how many begin the network and how many channels their 3×3 convolutions have. The small networks of the
+    authors' classification release have 2 blocks, and 1 × 32 or 2 × 64 bottlenecks.
     Input (N, 3, H, W), H and W multiples of 32; output (N, K, H/4, W/4).
     """
 
-    def __init__(self, width: int, joints: int = 17, modules: tuple[int, int, int] = (1, 4, 3)) -> None:
+    def __init__(
+        self,
+        width: int,
+        joints: int = 17,
+        modules: tuple[int, int, int] = (1, 4, 3),
+        blocks: int = 4,
+        bottlenecks: tuple[int, int] = (4, 64),
+    ) -> None:
         super().__init__()
+        count, channels = bottlenecks
         widths = [width * 2**i for i in range(4)]
         self.conv1 = nn.Conv2d(3, STEM, 3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(STEM)
         self.conv2 = nn.Conv2d(STEM, STEM, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(STEM)
-        bottlenecks = [Bottleneck(STEM, 64), *(Bottleneck(64 * EXPANSION, 64) for _ in range(3))]
-        self.layer1 = nn.Sequential(*bottlenecks)
-        self.transition1 = _transition([64 * EXPANSION], widths[:2])
-        self.stage2 = nn.ModuleList(Exchange(widths[:2]) for _ in range(modules[0]))
+        wide = channels * EXPANSION
+        self.layer1 = nn.Sequential(Bottleneck(STEM, channels), *(Bottleneck(wide, channels) for _ in range(count - 1)))
+        self.transition1 = _transition([wide], widths[:2])
+        self.stage2 = nn.ModuleList(Exchange(widths[:2], blocks) for _ in range(modules[0]))
         self.transition2 = _transition(widths[:2], widths[:3])
-        self.stage3 = nn.ModuleList(Exchange(widths[:3]) for _ in range(modules[1]))
+        self.stage3 = nn.ModuleList(Exchange(widths[:3], blocks) for _ in range(modules[1]))
         self.transition3 = _transition(widths[:3], widths)
         last = modules[2] - 1
-        self.stage4 = nn.ModuleList(Exchange(widths, outputs=1 if i == last else 4) for i in range(modules[2]))
+        self.stage4 = nn.ModuleList(Exchange(widths, blocks, outputs=1 if i == last else 4) for i in range(modules[2]))
         self.final_layer = nn.Conv2d(width, joints, 1)
         initialise(self, heads=lambda name: name == "final_layer")
 
     def forward(self, image: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(image)))  # (N, 64, H/2, W/2)
         x = F.relu(self.bn2(self.conv2(x)))  # (N, 64, H/4, W/4)
-        branches = [self.layer1(x)]  # (N, 256, H/4, W/4)
+        branches = [self.layer1(x)]  # (N, 4 × the bottlenecks' channels, H/4, W/4)
         for transition, stage in (
             (self.transition1, self.stage2),
             (self.transition2, self.stage3),
@@ -101,16 +111,16 @@ class BasicBlock(nn.Module):
 
 
 class Exchange(nn.Module):
-    """Four basic blocks on each branch, then every output branch is the sum of all branches (Sec. 3, Figure 3).
+    """*blocks* basic blocks on each branch, then every output branch is the sum of all branches (Sec. 3, Figure 3).
 
     ``fuse_layers[i][j]`` brings branch j to the size and width of branch i. The last module of the network
     has *outputs* 1: only the 1/4 branch is needed.
     """
 
-    def __init__(self, widths: Sequence[int], outputs: int | None = None) -> None:
+    def __init__(self, widths: Sequence[int], blocks: int, outputs: int | None = None) -> None:
         super().__init__()
         n = len(widths)
-        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(c) for _ in range(4))) for c in widths)
+        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(c) for _ in range(blocks))) for c in widths)
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_fuse(widths, source=j, target=i) for j in range(n)) for i in range(n if outputs is None else outputs)
         )

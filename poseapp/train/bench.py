@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from poseapp.console import plain_console, run_module
 from poseapp.core import transform
-from poseapp.core.errors import PoseAppError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import ImageArray
 from poseapp.nets.blocks import count_macs
@@ -70,7 +69,7 @@ def sample(recipe: RecipeName = "hourglass-s", data: DataPath = "") -> None:
     table = Table("part", "ms", title=f"{recipe}, one sample at {size_of(chosen)}, one thread, median")
     for name, ms in sample_ms(chosen, data).items():
         table.add_row(name, "–" if math.isnan(ms) else f"{ms:.3f}")
-    Console().print(table)
+    plain_console().print(table)
 
 
 def sample_ms(recipe: Recipe, data: str) -> dict[str, float]:
@@ -159,7 +158,7 @@ def speed(
     for rate in rates(recipes or list(RECIPES), device, batch, seconds):
         memory = f"{rate.gib:.1f}" if rate.gib else "–"
         table.add_row(rate.recipe.name, size_of(rate.recipe), str(rate.batch), rate.recipe.precision, images(rate.per_s), memory)
-    Console().print(table)
+    plain_console().print(table)
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def loader(
     table.add_row(f"loader, {workers} processes", f"{loaded:.0f}")
     table.add_row(f"training steps on the CPU, {torch.get_num_threads()} threads", f"{trained:.0f}")
     table.add_row("ratio", f"{loaded / trained:.1f}", style="bold")
-    Console().print(table)
+    plain_console().print(table)
 
 
 def loaded_and_trained(recipe: Recipe, data: str, workers: int, seconds: float) -> tuple[float, float]:
@@ -323,7 +322,7 @@ def gradients(
     table = Table("layer", "everywhere", "final only", "ratio", title=f"{recipe}: RMS of the gradient after {steps} steps")
     for a, b in zip(everywhere, final, strict=True):
         table.add_row(a.layer, f"{a.rms:.2e}", f"{b.rms:.2e}", f"{a.rms / max(b.rms, 1e-30):.1f}")
-    Console().print(table)
+    plain_console().print(table)
     write_png(draw_gradients(everywhere, final), out)
     typer.echo(f"Drawn in {out}")
 
@@ -351,7 +350,4 @@ def draw_gradients(everywhere: list[LayerGradient], final: list[LayerGradient]) 
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except PoseAppError as error:
-        raise SystemExit(str(error)) from None
+    run_module(app)

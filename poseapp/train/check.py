@@ -7,50 +7,30 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core.errors import DataError
-from poseapp.train.people import BODY_SHARE, joint_names, load_json, read_image
+from poseapp.core.errors import DataError, printable
+from poseapp.train.annotations import FEW, KNOWN_JOINTS, REFUSED, Annotations, PersonEntry
+from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
 
-FEW = 5  # labelled joints that most recipes ask for
 EXAMPLES = 5  # named for each kind of finding
-
-# Each finding, and what training does about it.
-REFUSED = {
-    "format": "not COCO's keypoint format, nor MPII's or LSP's",
-    "missing picture": "the file is not there",
-    "keypoint count": "another number of keypoints than the category names",
-    "unknown picture": "an annotation of a picture that the file does not list",
-    "not a number": "a box or a keypoint that is not a finite number",
-    "nobody": "no person who can be trained on",
-}
-SKIPPED = {
-    "unreadable picture": "damaged, empty or cut short: its people get no weight",
-    "no labels": "no labelled joint: left out",
-    "empty box": "a box without area: left out",
-    "crowd": "a crowd: left out",
-    "few labels": f"fewer than {FEW} labelled joints: left out by most recipes",
-}
-NOTED = {
-    "wrong size": "the picture has another size than its entry says",
-    "joint outside": "a labelled joint outside the picture",
-    "box outside": "a box that does not touch the picture",
-    "repeated id": "two annotations of one id",
-    "no area": f"no area: {BODY_SHARE:g} × the box's is taken",
-}
 
 
 @dataclass
 class Report:
-    """The findings by kind: how many, and a few by name. ``people`` are those that can be trained on."""
+    """The findings by kind, those of train/annotations.py: how many, and a few by name.
+
+    ``people`` can be trained on, ``enough`` of them by a recipe that asks for ``least`` labelled joints.
+    """
 
     annotations: Path
+    least: int = FEW
     pictures: int = 0
     people: int = 0
+    enough: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     joints: dict[str, int] = field(default_factory=dict)  # labels by joint
@@ -60,7 +40,7 @@ class Report:
         self.counts[kind] += 1
         named = self.examples.setdefault(kind, [])
         if len(named) < EXAMPLES:
-            named.append(name)
+            named.append(printable(name))
 
     @property
     def refused(self) -> bool:
@@ -73,46 +53,72 @@ def check_set(
     images: Path,
     on_picture: Callable[[int, int], None] = lambda done, total: None,
     split: str = "train",
+    least: int = FEW,
 ) -> Report:
     """Look at every annotation and decode every picture of a set. Never raises for what it finds in it.
 
-    *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at.
+    *on_picture* is called with how many are done, and of how many. *split* is the part of LSP or MPII that is looked at;
+    *least* how many labelled joints the recipe asks for.
     """
-    report = Report(annotations)
-    _check_into(report, LabelledSet(annotations, images, split), on_picture)
-    if report.people == 0 and "format" not in report.counts:
+    report = Report(annotations, least)
+    part = LabelledSet(annotations, images, split)
+    try:
+        if part.format == "coco":
+            _check_coco(report, part.content, on_picture)
+        else:
+            _check_people(report, part, on_picture)
+    except DataError as error:
+        report.add("format", str(error))
+    if not report.enough and "format" not in report.counts:
         report.add("nobody", annotations.name)
     return report
 
 
-def _check_into(report: Report, part: LabelledSet, on_picture: Callable[[int, int], None]) -> None:
-    """Put into *report* what is wrong with *part*."""
-    annotations, images = part.annotations, part.images
-    try:
-        if part.format != "coco":
-            _check_people(report, part, on_picture)
-            return
-        content = load_json(annotations)
-        names = joint_names(content)
-        pictures = {entry["id"]: entry for entry in content["images"]}
-        paths = {identity: images / entry["file_name"] for identity, entry in pictures.items()}
-        entries = list(content["annotations"])
-    except DataError as error:
-        report.add("format", str(error))
-        return
-    except (KeyError, TypeError, AttributeError) as error:
-        report.add("format", f"{annotations.name}: {error!r}")
-        return
-    sizes = _look_at_all(report, paths, on_picture)
-    for identity, size in sizes.items():
-        said = pictures[identity].get("height", size[0]), pictures[identity].get("width", size[1])
-        if said != size:
-            report.add("wrong size", f"{paths[identity].name}: {said[1]}×{said[0]}, is {size[1]}×{size[0]}")
-    seen: set[Any] = set()
-    labels = np.zeros(len(names), np.int64)
-    for entry in entries:
-        labels += _check_annotation(report, entry, len(names), paths, sizes, seen)
-    report.joints = dict(zip(names, labels.tolist(), strict=True))
+def _check_coco(report: Report, annotations: Annotations, on_picture: Callable[[int, int], None]) -> None:
+    """Put into *report* what is wrong with *annotations* and their pictures."""
+    for finding in annotations.findings:
+        report.add(finding.kind, finding.about)
+    sizes = _look_at_all(report, {p.id: p.path for p in annotations.pictures if p.there}, on_picture)
+    for picture in annotations.pictures:
+        size = sizes.get(picture.id)
+        said = picture.hw
+        if size is not None and said is not None and said != size:
+            report.add("wrong size", f"{picture.path.name}: {said[1]}×{said[0]}, is {size[1]}×{size[0]}")
+    labels: Counter[str] = Counter(dict.fromkeys(annotations.names, 0))
+    with_people: set[int] = set()
+    of_shares = {finding.about for finding in annotations.findings if finding.kind == "shares"}
+    for person in annotations.people:
+        known = _check_person(report, person, sizes.get(person.picture.id), person.title in of_shares)
+        labels.update(name for name, labelled in zip(person.names, known, strict=True) if labelled)
+        if known.any():
+            with_people.add(person.picture.id)
+    for picture in annotations.pictures:
+        if not picture.there:
+            report.add("missing picture" if picture.id in with_people else "absent picture", picture.name[-80:])
+    report.pictures = len(annotations.pictures)
+    report.joints = dict(labels)
+
+
+def _check_person(report: Report, person: PersonEntry, size: tuple[int, int] | None, told: bool) -> NDArray[np.bool_]:
+    """Note why a person cannot be trained on, or what is odd; returns which joints (k,) can be learnt from them.
+
+    *told*: it is said already why they have no labels.
+    """
+    known: NDArray[np.bool_] = person.joints[:, 2] > 0
+    nothing = np.zeros(len(known), bool)
+    if person.crowd:
+        return nothing
+    if not known.any():
+        if not told:
+            report.add("no labels", person.title)
+        return nothing
+    if person.box is None or person.box[2:].min() <= 1:
+        report.add("empty box", person.title)
+        return nothing
+    box = person.box + np.array([0.5, 0.5, 0, 0])
+    _check_place(report, person.title, person.joints[known, :2], box, size)
+    _count(report, person.title, known & np.array([name in KNOWN_JOINTS for name in person.names]))
+    return known
 
 
 def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, int], None]) -> None:
@@ -124,9 +130,7 @@ def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, 
     labels = np.zeros(skeleton.k, np.int64)
     for person in people:
         name, known = f"annotation {person.annotation_id}", person.joints[:, 2] > 0
-        if not np.isfinite(person.joints[known]).all() or not np.isfinite(person.box).all():
-            report.add("not a number", name)
-        elif not known.any():
+        if not known.any():
             report.add("no labels", name)
         elif person.box[2:].min() <= 1:
             report.add("empty box", name)
@@ -137,10 +141,10 @@ def _check_people(report: Report, part: LabelledSet, on_picture: Callable[[int, 
     report.joints = dict(zip(skeleton.keypoints, labels.tolist(), strict=True))
 
 
-def _look_at_all(report: Report, paths: dict[Any, Path], on_picture: Callable[[int, int], None]) -> dict[Any, tuple[int, int]]:
+def _look_at_all(report: Report, paths: dict[int, Path], on_picture: Callable[[int, int], None]) -> dict[int, tuple[int, int]]:
     """Decode every picture of *paths* by id; returns the height and width of those that can be read."""
     report.pictures = len(paths)
-    sizes: dict[Any, tuple[int, int]] = {}
+    sizes: dict[int, tuple[int, int]] = {}
     with ThreadPoolExecutor() as pool:
         for done, (identity, problem, size) in enumerate(pool.map(_look, paths.items()), 1):
             if problem:
@@ -151,7 +155,7 @@ def _look_at_all(report: Report, paths: dict[Any, Path], on_picture: Callable[[i
     return sizes
 
 
-def _look(item: tuple[Any, Path]) -> tuple[Any, str, tuple[int, int] | None]:
+def _look(item: tuple[int, Path]) -> tuple[int, str, tuple[int, int] | None]:
     """A picture's id, what is wrong with it ("" for nothing), and its height and width."""
     identity, path = item
     if not path.is_file():
@@ -163,55 +167,10 @@ def _look(item: tuple[Any, Path]) -> tuple[Any, str, tuple[int, int] | None]:
     return identity, "", (image.shape[0], image.shape[1])
 
 
-def _check_annotation(
-    report: Report, entry: Any, k: int, paths: dict[Any, Path], sizes: dict[Any, tuple[int, int]], seen: set[Any]
-) -> Any:
-    """Note what is wrong with one annotation; returns which joints (k,) it labels, if it can be trained on."""
-    none = np.zeros(k, np.int64)
-    if not isinstance(entry, dict):
-        report.add("format", "an annotation that is not an object")
-        return none
-    name = f"annotation {entry.get('id')}"
-    identity = entry.get("image_id")
-    try:
-        joints = np.asarray(entry.get("keypoints", ()), np.float64)
-        box = np.asarray(entry.get("bbox", (0, 0, 0, 0)), np.float64)
-    except (TypeError, ValueError):
-        report.add("not a number", name)
-        return none
-    if identity not in paths:
-        report.add("unknown picture", name)
-        return none
-    if joints.size != 3 * k:
-        report.add("keypoint count", f"{name}: {joints.size} numbers, expected {3 * k}")
-        return none
-    if not np.isfinite(joints).all() or box.shape != (4,) or not np.isfinite(box).all():
-        report.add("not a number", name)
-        return none
-    if entry.get("id") in seen:
-        report.add("repeated id", name)
-    seen.add(entry.get("id"))
-    joints = joints.reshape(k, 3)
-    known = joints[:, 2] > 0
-    if entry.get("iscrowd", 0):
-        report.add("crowd", name)
-        return none
-    if not known.any():
-        report.add("no labels", name)
-        return none
-    if box[2] <= 1 or box[3] <= 1:
-        report.add("empty box", name)
-        return none
-    if not entry.get("area"):
-        report.add("no area", name)
-    _check_place(report, name, joints[known, :2], box, sizes.get(identity))
-    _count(report, name, known)
-    return known.astype(np.int64)
-
-
 def _count(report: Report, name: str, known: NDArray[np.bool_]) -> None:
     """Count a person with the labels *known* (k,)."""
     report.people += 1
+    report.enough += int(np.count_nonzero(known) >= report.least)
     if np.count_nonzero(known) < FEW:
         report.add("few labels", name)
 

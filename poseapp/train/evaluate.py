@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
+from poseapp.core.files import Fields, shortened
 from poseapp.core.roi import Follower, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.spec import ModelSpec
@@ -33,7 +34,8 @@ from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.engine.base import Engine, Output
 from poseapp.engine.detect import Detector
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.people import BODY_SHARE, BOX_PADDING, Person, load_json, read_image
+from poseapp.train.annotations import FARTHEST_PX, Annotations, load_json
+from poseapp.train.people import BOX_PADDING, Person, convert_joints, read_image
 from poseapp.train.sets import LabelledSet
 
 JOINT_SCORE = 0.2  # joints below it say nothing about how good a detection is
@@ -194,8 +196,7 @@ def evaluate(
     pictures = {p.image_id: p.path for p in people}
     if boxes in ("detect", "whole") and labelled.format == "coco" and not limit:
         # Who is found where nobody is counts against the detector.
-        named = {image["id"]: images / image["file_name"] for image in load_json(annotations)["images"]}
-        pictures |= {image_id: path for image_id, path in named.items() if path.is_file()}
+        pictures |= {picture.id: picture.path for picture in labelled.content.pictures if picture.there}
     if boxes == "whole":
         if flip or scales:
             raise DataError(f"{engine.spec.name}: flip and scales are for crops, got whole pictures. Leave them out.")
@@ -203,7 +204,7 @@ def evaluate(
     elif boxes == "detect" and detector is not None:
         given = detected_boxes(detector, pictures)
     else:
-        given = [] if boxes in ("gt", "detect") else read_boxes(Path(boxes), annotations, images)
+        given = [] if boxes in ("gt", "detect") else read_boxes(Path(boxes), labelled.content)
         given = [box for box in given if not limit or box.image_id in pictures]
     searched = boxes == "whole" or (boxes == "detect" and detector is None)
     total = (0 if boxes == "whole" else len(people)) + (len(pictures) if searched else len(given))
@@ -242,7 +243,7 @@ def evaluate(
             on_person(len(people) + len(poses), total)
         found, poses = drop_doubles(found, poses, skeleton)
     if by_tools:
-        coco = coco_summary(annotations, found, poses, {p.image_id for p in people} if limit else None)
+        coco = coco_summary(labelled.content, found, poses, {p.image_id for p in people} if limit else None)
     else:
         coco = shared_summary(people, found, poses, scored)
     head_boxes = any(math.isfinite(p.head_px) for p in read)
@@ -364,25 +365,26 @@ def assigned(found: Sequence[FloatArray], people: Sequence[Person], skeleton: Sk
     return out
 
 
-def read_boxes(path: Path, annotations: Path, images: Path) -> list[Box]:
-    """Boxes in COCO's detection format, of the pictures that *annotations* names; DataError on anything else."""
-    files = {image["id"]: images / image["file_name"] for image in load_json(annotations)["images"]}
+def read_boxes(path: Path, annotations: Annotations) -> list[Box]:
+    """Boxes in COCO's detection format, of the pictures that *annotations* name; DataError on anything else."""
+
+    def wrong(what: str) -> DataError:
+        return DataError(f'{path}: expected a list of {{"image_id", "bbox", "score"}} ({what}).')
+
     content = load_json(path)
-    try:
-        boxes = [
-            Box(
-                entry["image_id"],
-                files[entry["image_id"]],
-                np.asarray(entry["bbox"], np.float32) - (0.5, 0.5, 0, 0),
-                entry["score"],
-            )
-            for entry in content
-            if entry.get("category_id", 1) == 1 and entry["image_id"] in files and min(entry["bbox"][2:]) > 1
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f'{path}: expected a list of {{"image_id", "bbox", "score"}} ({error!r}).') from None
+    if not isinstance(content, list):
+        raise wrong(shortened(content))
+    boxes = []
+    for entry in content:
+        fields = Fields(entry, wrong)
+        picture = annotations.picture(fields.content.get("image_id"))
+        box, score = fields.floats("bbox", 4), fields.number("score")
+        if not math.isfinite(score) or max(map(abs, box)) > FARTHEST_PX:
+            raise wrong(f"score {score:g}, bbox {box}")
+        if picture is not None and fields.content.get("category_id", 1) == 1 and min(box[2:]) > 1:
+            boxes.append(Box(picture.id, picture.path, np.asarray(box, np.float32) - (0.5, 0.5, 0, 0), score))
     if not boxes:
-        raise DataError(f"{path}: no box of a person in the pictures of {annotations.name}.")
+        raise DataError(f"{path}: no box of a person in the pictures of {Path(annotations.where).name}.")
     return boxes
 
 
@@ -428,26 +430,32 @@ def require_pycocotools() -> None:
         raise DataError('evaluation: pycocotools is not installed. Install it with: pip install "poseapp[train]"') from None
 
 
-def complete(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A keypoint file's *content* with all that COCO's evaluation reads, which other makers leave out or number otherwise."""
+def complete(annotations: Annotations) -> dict[str, Any]:
+    """*annotations* with all that COCO's evaluation reads, which other makers leave out or number otherwise."""
     entries = []
-    for n, entry in enumerate(e for e in content["annotations"] if e.get("keypoints")):
-        width, height = entry["bbox"][2:]
+    for n, entry in enumerate(e for e in annotations.people if e.box is not None):
+        joints = convert_joints(entry.joints, entry.names, COCO_17)
+        assert entry.box is not None
+        left_out = entry.box[2:].min() <= 1  # as for all other figures: neither missed nor wrong
         entries.append(
             {
-                "iscrowd": 0,
-                "num_keypoints": sum(1 for label in entry["keypoints"][2::3] if label > 0),
-                **entry,
+                "iscrowd": int(entry.crowd),
+                "num_keypoints": 0 if left_out else int(np.count_nonzero(joints[:, 2])),
+                "keypoints": np.nan_to_num(joints).ravel().tolist(),
+                "bbox": np.add(entry.box, (0.5, 0.5, 0, 0)).tolist(),
+                "image_id": entry.picture.id,
                 "id": n + 1,  # 0 would stand for "no match"
                 "category_id": 1,
-                "area": entry.get("area") or BODY_SHARE * width * height,
+                "area": entry.area,
             }
         )
-    images = [{"id": image["id"]} for image in content["images"]]
+    images = [{"id": picture.id} for picture in annotations.pictures]
     return {"info": {}, "images": images, "categories": [{"id": 1}], "annotations": entries}
 
 
-def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatArray], image_ids: set[int] | None) -> list[float]:
+def coco_summary(
+    annotations: Annotations, boxes: Sequence[Box], poses: Sequence[FloatArray], image_ids: set[int] | None
+) -> list[float]:
     """AP, AP50, AP75, APM, APL, AR of COCO's 17 joints by pycocotools, in all pictures or those of *image_ids*."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -466,7 +474,7 @@ def coco_summary(annotations: Path, boxes: Sequence[Box], poses: Sequence[FloatA
         return [0.0] * 6  # nobody was found
     with contextlib.redirect_stdout(io.StringIO()):  # it prints a table of its own
         truth = COCO()
-        truth.dataset = complete(load_json(annotations))
+        truth.dataset = complete(annotations)
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
         if image_ids is not None:

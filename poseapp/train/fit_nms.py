@@ -21,8 +21,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from poseapp.console import run_module
 from poseapp.core import metrics, transform
-from poseapp.core.errors import DataError, PoseAppError
+from poseapp.core.errors import DataError
 from poseapp.core.metrics import Scene
 from poseapp.core.nms import POSE_NMS, PoseNmsRule, similarities, surviving
 from poseapp.core.skeleton import Skeleton
@@ -222,7 +223,4 @@ def some_of(people: Sequence[Person], limit: int, seed: int = 0) -> list[Person]
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except PoseAppError as error:
-        raise SystemExit(str(error)) from None
+    run_module(lambda: typer.run(main))

@@ -8,7 +8,9 @@ import numpy as np
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import LSP_14, Skeleton
-from poseapp.train.people import BODY_SHARE, Person, convert_joints, load_mat
+from poseapp.train.annotations import BODY_SHARE, FARTHEST_PX
+from poseapp.train.matlab import load_mat
+from poseapp.train.people import Person, convert_joints
 
 
 def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, split: str) -> list[Person]:
@@ -17,16 +19,19 @@ def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, split: str) ->
     *annotations* is joints.mat as published. Boxes are drawn about the labelled joints, a tenth wider on each side.
     """
     array = np.asarray(load_mat(annotations).get("joints", ()))
-    if array.ndim != 3 or set(array.shape[:2]) != {3, LSP_14.k}:
+    if array.ndim != 3 or array.dtype.kind not in "fiu" or set(array.shape[:2]) != {3, LSP_14.k}:
         got = "×".join(map(str, array.shape)) if array.size else "none"
         raise DataError(f"{annotations}: expected joints, 3×14×N or 14×3×N numbers, got {got}. Give joints.mat as published.")
     extended = array.shape[0] == LSP_14.k
     labels = array.transpose(2, 0, 1) if extended else array.transpose(2, 1, 0)  # (N, 14, 3)
-    labels = labels.astype(np.float32)
-    labels[..., :2] -= 1  # MATLAB counts from 1
     # LSP extended says 1 for labelled; LSP labels all and says 1 for hidden.
-    labels[..., 2] = 2 * (labels[..., 2] > 0) if extended else 2 - (labels[..., 2] > 0)
-    chosen = range(len(labels)) if extended else range(1000) if split == "train" else range(1000, len(labels))
+    marked = labels[..., 2] > 0
+    visibility = 2 * marked if extended else 2 - marked
+    # What is no place in a picture is not labelled.
+    places = (np.abs(labels[..., :2]) < FARTHEST_PX).all(axis=2) & ~np.isnan(labels[..., 2])
+    xy = np.where(places[..., None], labels[..., :2] - 1, 0)  # MATLAB counts from 1
+    labels = np.concatenate([xy, np.where(places, visibility, 0)[..., None]], axis=2).astype(np.float32)
+    chosen = range(len(labels)) if extended else range(len(labels))[:1000] if split == "train" else range(len(labels))[1000:]
     if extended and split != "train":
         raise DataError(f"{annotations}: LSP extended has no {split} part. Validate on LSP.")
     digits = 5 if extended else 4

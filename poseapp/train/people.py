@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
+from poseapp.core.skeleton import Skeleton, joints_in
 from poseapp.core.types import FloatArray, ImageArray
+from poseapp.train.annotations import BODY_SHARE as BODY_SHARE
+from poseapp.train.annotations import SKIPPED, Annotations, PersonEntry, read_annotations
 
 BOX_PADDING = 1.25  # margin around a ground-truth box (Sun et al. 2019, Sec. 4.1)
-BODY_SHARE = 0.53  # of a box, as COCO's areas have it on average: for sets without areas
+
+
+Floating = TypeVar("Floating", np.float32, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,7 @@ class Person:
     trust: FloatArray | None = None
 
 
-def convert_joints(joints: FloatArray, names: Sequence[str], skeleton: Skeleton) -> FloatArray:
+def convert_joints(joints: NDArray[Floating], names: Sequence[str], skeleton: Skeleton) -> NDArray[Floating]:
     """Joints (len(names), 3) in the order of *skeleton*, (K, 3), matched by name.
 
     A joint that the source does not know gets v = 0: it is masked out of the loss, never taught as absent.
@@ -49,7 +54,7 @@ def convert_joints(joints: FloatArray, names: Sequence[str], skeleton: Skeleton)
     the neck that MPII and LSP label under the head.
     """
     at = {name: i for i, name in enumerate(names)}
-    out = np.full((skeleton.k, 3), np.nan, np.float32)
+    out = np.full((skeleton.k, 3), np.nan, joints.dtype)
     out[:, 2] = 0
     for k, (name, source) in enumerate(zip(skeleton.keypoints, joints_in(skeleton.keypoints, tuple(names)), strict=True)):
         if source is not None:
@@ -62,105 +67,62 @@ def convert_joints(joints: FloatArray, names: Sequence[str], skeleton: Skeleton)
     return out
 
 
-def load_json(path: Path) -> Any:
-    """The content of a JSON file; DataError when it cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Give the path of a COCO keypoint file.") from None
-    except ValueError as error:
-        raise DataError(f"{path}: not valid JSON ({error}).") from None
+def person_of(entry: PersonEntry, skeleton: Skeleton) -> Person:
+    """The person in an annotation, in *skeleton*. Who has no box has one without area."""
+    box = entry.box if entry.box is not None else np.zeros(4)
+    joints = convert_joints(entry.joints.astype(np.float32), entry.names, skeleton)
+    trust = _trust(entry.weights, entry.names, skeleton) if entry.weights is not None else None
+    path, image_id = entry.picture.path, entry.picture.id
+    return Person(entry.id, image_id, path, box.astype(np.float32), joints, entry.area, trust=trust)
 
 
-def joint_names(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """The joints of a COCO-format file: what its category says, COCO's own where it says nothing."""
-    for category in content.get("categories") or ():
-        if category.get("keypoints"):
-            return tuple(category["keypoints"])
-    return COCO_17.keypoints
-
-
-def parse_person(entry: Mapping[str, Any], names: Sequence[str], path: Path, skeleton: Skeleton, where: str) -> Person:
-    """The person in one COCO annotation; *where* names the file in errors."""
-    joints = np.asarray(entry.get("keypoints", ()), np.float32)
-    if joints.size != len(names) * 3:
-        raise DataError(
-            f"{where}: annotation {entry.get('id')}: expected {len(names) * 3} keypoint numbers, got {joints.size}. "
-            "The category's list of keypoints must fit."
-        )
-    try:
-        # COCO's boxes count a pixel's left edge as its coordinate; here an integer is its centre.
-        box = np.asarray(entry["bbox"], np.float32) - np.array([0.5, 0.5, 0, 0], np.float32)
-        area = float(entry.get("area") or BODY_SHARE * box[2] * box[3])
-        identity = int(entry["id"]), int(entry["image_id"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{where}: annotation {entry.get('id')}: bbox, id or image_id is missing or wrong ({error}).") from None
-    labels = convert_joints(joints.reshape(-1, 3), names, skeleton)
-    return Person(*identity, path, box, labels, area, trust=_trust(entry, names, skeleton, where))
-
-
-def _trust(entry: Mapping[str, Any], names: Sequence[str], skeleton: Skeleton, where: str) -> FloatArray | None:
-    """How much each label of *entry* counts, (K,): its "keypoint_weights", a number for each keypoint; None without them."""
-    if "keypoint_weights" not in entry:
-        return None
-    try:
-        given = np.asarray(entry["keypoint_weights"], np.float32)
-    except (TypeError, ValueError):
-        given = np.empty(0, np.float32)
-    if given.shape != (len(names),) or not (np.isfinite(given) & (given >= 0)).all():
-        raise DataError(f"{where}: annotation {entry.get('id')}: keypoint_weights: expected {len(names)} numbers, none below 0.")
+def _trust(weights: NDArray[np.float64], names: Sequence[str], skeleton: Skeleton) -> FloatArray:
+    """How much each label counts, (K,), of *weights* (len(names),) for the joints *names*."""
     # As joints at (weight, weight), so that they find their places, and a neck between two shoulders gets their mean.
+    given = weights.astype(np.float32)
     as_joints = np.stack([given, given, np.ones_like(given)], axis=1)
     trust: FloatArray = np.nan_to_num(convert_joints(as_joints, names, skeleton)[:, 0], nan=1.0)
     return trust
 
 
-def load_mat(path: Path) -> dict[str, Any]:
-    """The variables of a MATLAB file, structures as objects with attributes; DataError when it cannot be read."""
-    from scipy.io import loadmat
-
-    try:
-        content: dict[str, Any] = loadmat(path, squeeze_me=True, struct_as_record=False)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}). Give the file as published.") from None
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({type(error).__name__}). Fetch it again.") from None
-    return content
-
-
-def usable(person: Person, entry: Mapping[str, Any], min_joints: int) -> bool:
+def usable(person: Person, crowd: bool, min_joints: int) -> bool:
     """Whether to train on or to score *person*: no crowd, a box with an area, enough labelled joints."""
     enough = np.count_nonzero(person.joints[:, 2]) >= min_joints
-    return bool(not entry.get("iscrowd", 0) and enough and person.box[2] > 1 and person.box[3] > 1)
+    return bool(not crowd and enough and person.box[2] > 1 and person.box[3] > 1)
 
 
 def read_coco(annotations: Path, images: Path, skeleton: Skeleton, min_joints: int = 1) -> list[Person]:
     """People with at least *min_joints* labelled joints in a COCO-format keypoint file, in *skeleton*.
 
-    Joints are matched by the names in the file's category. Crowds and boxes without area are left out.
-    Raises DataError when the file cannot be read, is not in COCO's format, names no person, or names a
-    picture that is not in *images*.
+    See ``people_in``. Raises DataError when the file cannot be read, too.
     """
-    content = load_json(annotations)
-    try:
-        names = joint_names(content)
-        files = {image["id"]: images / image["file_name"] for image in content["images"]}
-        entries = [(entry, files[entry["image_id"]]) for entry in content["annotations"]]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{annotations}: not a COCO keypoint file ({error!r}).") from None
-    read = [(parse_person(entry, names, path, skeleton, str(annotations)), entry) for entry, path in entries]
-    people = [person for person, entry in read if usable(person, entry, min_joints)]
-    check_pictures(people, annotations, min_joints)
+    return people_in(read_annotations(annotations, images), skeleton, min_joints)
+
+
+def people_in(annotations: Annotations, skeleton: Skeleton, min_joints: int = 1) -> list[Person]:
+    """People with at least *min_joints* labelled joints in *annotations*, in *skeleton*.
+
+    Joints are matched by name. Crowds and boxes without area are left out. Raises DataError when the file has what
+    training refuses, has no such person, or names a picture of one that is not there.
+    """
+    read = [(person_of(entry, skeleton), entry.crowd) for entry in annotations.require().people]
+    people = [person for person, crowd in read if usable(person, crowd, min_joints)]
+    left_out = Counter(finding.kind for finding in annotations.findings if finding.kind in SKIPPED)
+    why = "".join(f"; {kind} {count}" for kind, count in left_out.most_common(3))
+    check_pictures(people, annotations.where, min_joints, why)
     return people
 
 
-def check_pictures(people: Sequence[Person], annotations: Path, min_joints: int) -> None:
-    """Raise DataError when *people*, who have *min_joints* or more labels, are none, or a picture of theirs is not there."""
+def check_pictures(people: Sequence[Person], where: str, min_joints: int, why: str = "") -> None:
+    """Raise DataError when *people*, who have *min_joints* or more labels, are none, or a picture of theirs is not there.
+
+    *where* is the file that they come from, *why* tells who was left out.
+    """
     if not people:
-        raise DataError(f"{annotations}: no person with {min_joints} or more labelled joints. Check that it is a keypoint file.")
+        raise DataError(f"{where}: no person with {min_joints} or more labelled joints{why}. Check that it is a keypoint file.")
     missing = next((path for path in {p.path: None for p in people} if not path.is_file()), None)
     if missing is not None:
-        raise DataError(f"{missing}: picture not found. Give the folder that holds the pictures of {annotations.name}.")
+        raise DataError(f"{missing}: picture not found. Give the folder that holds the pictures of {Path(where).name}.")
 
 
 def read_image(path: Path) -> ImageArray:
@@ -176,7 +138,10 @@ def decode_image(content: bytes, name: str) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file called *name*; DataError when it cannot be decoded."""
     # A JPEG that is cut short decodes to a grey rest without an error: look for its end marker.
     whole = not content.startswith(b"\xff\xd8") or b"\xff\xd9" in content[-512:]
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content and whole else None
+    except cv2.error:  # a size that is out of its bounds
+        image = None
     if image is None:
         raise DataError(f"{name}: not a readable picture. Remove it or its annotations.")
     return image.astype(np.uint8, copy=False)

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray
-from poseapp.train.people import Person, check_pictures, joint_names, load_json, parse_person
+from poseapp.train.people import Person, check_pictures, person_of
 from poseapp.train.sets import LabelledSet
 
 Corners = NDArray[np.float64]
@@ -105,15 +104,8 @@ def read_pictures(part: LabelledSet, skeleton: Skeleton) -> list[Picture]:
 
 
 def _read_coco(part: LabelledSet, skeleton: Skeleton) -> tuple[list[Person], list[tuple[Path, FloatArray]]]:
-    content = load_json(part.annotations)
-    try:
-        names = joint_names(content)
-        files = {image["id"]: part.images / image["file_name"] for image in content["images"]}
-        entries = [(entry, files[entry["image_id"]]) for entry in content["annotations"]]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{part.annotations}: not a COCO keypoint file ({error!r}).") from None
-    read = [(parse_person(entry, names, path, skeleton, str(part.annotations)), entry) for entry, path in entries]
-    large = [(person, entry) for person, entry in read if person.box[2] > 1 and person.box[3] > 1]
-    people = [person for person, entry in large if not entry.get("iscrowd", 0)]
-    check_pictures(people, part.annotations, 0)
-    return people, [(person.path, person.box) for person, entry in large if entry.get("iscrowd", 0)]
+    read = [(person_of(entry, skeleton), entry.crowd) for entry in part.content.require().people]
+    large = [(person, crowd) for person, crowd in read if person.box[2] > 1 and person.box[3] > 1]
+    people = [person for person, crowd in large if not crowd]
+    check_pictures(people, str(part.annotations), 0)
+    return people, [(person.path, person.box) for person, crowd in large if crowd]

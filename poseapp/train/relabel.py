@@ -18,19 +18,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from poseapp.console import plain_console, run_module
 from poseapp.core import metrics, transform
-from poseapp.core.errors import DataError, PoseAppError
+from poseapp.core.errors import DataError, printable
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
+from poseapp.train.annotations import Annotations as ReadAnnotations
+from poseapp.train.annotations import load_json, parse_annotations
 from poseapp.train.evaluate import Predictor
 from poseapp.train.loader import tell_once
-from poseapp.train.people import BOX_PADDING, Person, joint_names, load_json, parse_person, usable
+from poseapp.train.people import BOX_PADDING, Person, person_of, usable
+from poseapp.train.votes import load_votes, with_votes
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -124,14 +127,17 @@ def fold_of(image_id: int, folds: int) -> int:
 
 def without_fold(content: dict[str, Any], fold: int, folds: int) -> dict[str, Any]:
     """A COCO keypoint file's *content* without the pictures of *fold*, and their people."""
-    try:
-        return {
-            **content,
-            "images": [image for image in content["images"] if fold_of(image["id"], folds) != fold],
-            "annotations": [entry for entry in content["annotations"] if fold_of(entry["image_id"], folds) != fold],
-        }
-    except (KeyError, TypeError) as error:
-        raise DataError(f"relabel: not a COCO keypoint file ({error!r}).") from None
+    annotations = parse_annotations(content, "relabel", None).require()
+    return {
+        **content,
+        "images": [image for image in content["images"] if _fold_of(annotations, image["id"], folds) != fold],
+        "annotations": [entry for entry in content["annotations"] if _fold_of(annotations, entry.get("image_id"), folds) != fold],
+    }
+
+
+def _fold_of(annotations: ReadAnnotations, given: Any, folds: int) -> int:
+    picture = annotations.picture(given)
+    return fold_of(picture.id, folds) if picture is not None else -1  # of no person, and in every part
 
 
 def cleaned(
@@ -143,19 +149,13 @@ def cleaned(
     With several *judges* each person is judged by the one of their picture's fold. Crowds, and people without labels, stay as
     they are. Raises DataError on content that is not in COCO's format.
     """
-    names = joint_names(content)
-    place = [names.index(name) if name in names else None for name in skeleton.keypoints]
+    annotations = parse_annotations(content, "relabel", images).require()
     out = copy.deepcopy(content)
     findings: list[Finding] = []
     filled = 0
-    try:
-        files = {image["id"]: images / image["file_name"] for image in out["images"]}
-        entries = [(entry, files[entry["image_id"]]) for entry in out["annotations"]]
-    except (KeyError, TypeError) as error:
-        raise DataError(f"relabel: not a COCO keypoint file ({error!r}).") from None
-    for entry, path in track(entries, "judging", disable=not progress, console=Console(stderr=True)):
-        person = parse_person(entry, names, path, skeleton, "relabel")
-        if not usable(person, entry, 1):
+    for entry in track(annotations.people, "judging", disable=not progress, console=plain_console(stderr=True)):
+        person = person_of(entry, skeleton)
+        if not usable(person, entry.crowd, 1):
             continue
         try:
             found = judges[fold_of(person.image_id, len(judges))](person)
@@ -165,18 +165,20 @@ def cleaned(
         verdict = judge(person, found, skeleton, rule)
         findings += verdict.findings
         filled += verdict.filled
-        labels = np.asarray(entry["keypoints"], np.float64).reshape(-1, 3)
-        weights = np.asarray(entry.get("keypoint_weights", np.ones(len(names))), np.float64)
-        for k, at in enumerate(place):
-            if at is None:
+        labels = np.nan_to_num(entry.joints)
+        weights = entry.weights.copy() if entry.weights is not None else np.ones(len(entry.names))
+        for k, joint in enumerate(skeleton.keypoints):
+            if joint not in entry.names:
                 continue
+            at = entry.names.index(joint)
             changed = not np.array_equal(verdict.joints[k], person.joints[k], equal_nan=True)
             if changed:
                 labels[at] = np.nan_to_num(verdict.joints[k])
             weights[at] *= verdict.trust[k]
-        entry["keypoints"] = labels.round(3).ravel().tolist()
-        entry["num_keypoints"] = int(np.count_nonzero(labels[:, 2]))
-        entry["keypoint_weights"] = weights.round(4).tolist()
+        written = out["annotations"][entry.index]
+        written["keypoints"] = labels.round(3).ravel().tolist()
+        written["num_keypoints"] = int(np.count_nonzero(labels[:, 2]))
+        written["keypoint_weights"] = weights.round(4).tolist()
     findings.sort(key=lambda f: (f.kind != "swap", -f.strength))
     return out, findings, filled
 
@@ -240,15 +242,38 @@ def clean(
             with findings.open("w", newline="", encoding="utf-8") as file:
                 rows = csv.writer(file)
                 rows.writerow(["kind", "strength", "annotation", "picture", "joints"])
-                rows.writerows([f.kind, f"{f.strength:.3f}", f.annotation_id, f.path.name, " ".join(f.joints)] for f in found)
+                rows.writerows(
+                    [f.kind, f"{f.strength:.3f}", f.annotation_id, printable(f.path.name), " ".join(f.joints)] for f in found
+                )
         except OSError as error:
             raise DataError(f"{findings}: cannot be written ({error.strerror}). Give another place with --findings.") from None
     table = Table("joints", "swapped", "far off", title=f"{annotations.name}: contradicted labels; {filled:,} joints filled in")
     swaps, far = (Counter(f.joints[-1].split("_")[-1] for f in found if f.kind == kind) for kind in ("swap", "far"))
     for name in sorted(swaps.keys() | far.keys()):
         table.add_row(name, f"{2 * swaps[name]:,}", f"{far[name]:,}")
-    Console().print(table)
+    plain_console().print(table)
     typer.echo(f"Written to {out}")
+
+
+@app.command()
+def votes(
+    annotations: Annotations,
+    out: Out,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="An .npz file with ids (N,) and votes (N, networks, 17, 3): x, y in px and score.", show_default=False),
+    ] = None,
+    mend: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Mend labels in pictures whose names begin so, where all networks contradict them.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Write ANNOTATIONS to the file OUT with the joints that networks agree on, and a weight for each label."""
+    better, counts = with_votes(load_json(annotations), load_votes(votes) if votes else {}, tuple(mend or ()))
+    _write(out, better)
+    typer.echo(f"{counts.filled:,} joints filled in, {counts.swapped:,} swapped, {counts.replaced:,} replaced. Written to {out}")
 
 
 def _open(path: Path, scratch: Path) -> Engine:
@@ -271,7 +296,4 @@ def _judge_of(engine: Engine) -> Judge:
 
 
 if __name__ == "__main__":
-    try:
-        app()
-    except PoseAppError as error:
-        raise SystemExit(str(error)) from None
+    run_module(app)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -148,7 +149,7 @@ class Resident:
         to_stored = np.concatenate([linear / step[..., None], ((shift - origin) / step)[..., None]], axis=2)
         m = self._put(to_stored)[:, :, :, None, None]  # (N, 2, 3, 1, 1)
         h, w = (self._put(self.hw[people, level, axis])[:, None, None] for axis in (0, 1))
-        begin = torch.from_numpy(self.begin[people, level]).to(self.device)[:, None, None]
+        begin = _up(self.begin[people, level], self.device)[:, None, None]
         ys, xs = _grid(input_hw, self.device)
         x = m[:, 0, 0] * xs + m[:, 0, 1] * ys + m[:, 0, 2]  # (N, H, W)
         y = m[:, 1, 0] * xs + m[:, 1, 1] * ys + m[:, 1, 2]
@@ -178,7 +179,7 @@ class Resident:
         return list(np.concatenate([np.floor(low) - 2, np.ceil(high) + 3], axis=1).astype(np.int64))
 
     def _put(self, values: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
+        return _up(np.asarray(values, np.float32), self.device)
 
 
 def _load(
@@ -233,6 +234,12 @@ def _store(image: ImageArray, needed: NDArray[np.int64], scale: float) -> _Store
     return _Stored(tuple(levels), tuple(factors), px, (x0 + (px[0] - 1) / 2, y0 + (px[1] - 1) / 2))
 
 
+def _up(values: NDArray[Any], device: torch.device) -> Tensor:
+    """*values* on *device*. To a GPU from pinned memory, so that the CPU prepares the next batch meanwhile."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def _grid(hw: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows (H, 1) and columns (1, W) of pixels."""
     ys = torch.arange(hw[0], device=device, dtype=torch.float32)[:, None]
@@ -248,7 +255,7 @@ def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Te
         weights = weights * np.asarray(target.joint_weights, np.float32)
     if target.background:
         weights = np.column_stack([weights, every])
-    x, y = torch.from_numpy(np.ascontiguousarray(cells)).to(device).unbind(2)
+    x, y = _up(cells, device).unbind(2)
     ys, xs = _grid(target.heatmap_hw, device)
     width = 2 * target.sigma_px**2
     gy = torch.exp(-(ys[:, 0] - y[..., None]).square() / width)  # (N, K, h)
@@ -257,7 +264,7 @@ def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Te
     maps = torch.where(maps < np.exp(-4.5), 0.0, maps)
     if target.background:
         maps = torch.cat([maps, 1 - maps.amax(dim=1, keepdim=True)], dim=1)
-    return maps, torch.from_numpy(np.ascontiguousarray(weights)).to(device)
+    return maps, _up(weights, device)
 
 
 # --- appearance, as Looks.apply does it -----------------------------------------------------------------------
@@ -269,11 +276,11 @@ def apply(looks: Looks, x: Tensor) -> Tensor:
 
     def chosen(which: NDArray[np.generic]) -> tuple[NDArray[np.intp], Tensor]:
         at = np.flatnonzero(which)
-        return at, torch.from_numpy(at).to(device)
+        return at, _up(at, device)
 
     def put(values: NDArray[np.generic], dims: int = 4) -> Tensor:
         """(n,) or (n, c) with so many dimensions, to go with crops."""
-        there = torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(device)
+        there = _up(np.asarray(values, np.float32), device)
         return there.reshape(*there.shape, *[1] * (dims - there.ndim))
 
     for step in (_colour, _occlude, _blur, _darken, _noise, _coarsen, _compress, _erase, _frame):
@@ -332,7 +339,7 @@ def _blur(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
     n, c, h, w = len(at), *x.shape[1:]
     edge = size // 2
     padded = F.pad(x[index], (edge,) * 4, mode="reflect").reshape(1, n * c, h + 2 * edge, w + 2 * edge)
-    weight = torch.from_numpy(together).to(x.device)[:, None].repeat_interleave(c, dim=0)  # (n · c, 1, size, size)
+    weight = _up(together, x.device)[:, None].repeat_interleave(c, dim=0)  # (n · c, 1, size, size)
     with torch.autocast(x.device.type, enabled=False):
         x[index] = F.conv2d(padded, weight, groups=n * c).reshape(n, c, h, w).round()
 
@@ -370,7 +377,7 @@ def _coarsen(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
 def _compress(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
     at, index = chosen(looks.quality)
     if len(at):
-        x[index] = jpeg(x[index], torch.from_numpy(looks.quality[at]).to(x.device))
+        x[index] = jpeg(x[index], _up(looks.quality[at], x.device))
 
 
 def _erase(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import LSP_14, MPII_16, SKELETONS, Skeleton
+from poseapp.train.annotations import Annotations, read_annotations
 from poseapp.train.lsp import read_lsp
 from poseapp.train.mpii import read_mpii, read_mpii_mat
-from poseapp.train.people import Person, check_pictures, joint_names, load_json, read_coco
+from poseapp.train.people import Person, check_pictures, people_in
 
 Format = Literal["coco", "mpii", "mpii-mat", "lsp"]
 
@@ -45,9 +47,9 @@ class LabelledSet:
         Raises DataError on a file that cannot be read, no such people, or a picture that is not there.
         """
         if self.format == "coco":
-            return read_coco(self.annotations, self.images, skeleton, min_joints)
+            return people_in(self.content, skeleton, min_joints)
         people = [p for p in self.everybody(skeleton) if np.count_nonzero(p.joints[:, 2]) >= min_joints and p.box[2:].min() > 1]
-        check_pictures(people, self.annotations, min_joints)
+        check_pictures(people, str(self.annotations), min_joints)
         return people
 
     def everybody(self, skeleton: Skeleton) -> list[Person]:
@@ -57,6 +59,11 @@ class LabelledSet:
         read = read_mpii_mat if self.format == "mpii-mat" else read_lsp
         return read(self.annotations, self.images, skeleton, self.split)
 
+    @cached_property
+    def content(self) -> Annotations:
+        """A set in COCO's format as its file has it. Raises DataError when it cannot be read."""
+        return read_annotations(self.annotations, self.images)
+
     @property
     def format(self) -> Format:
         """The format of the annotation file: MPII's and LSP's MATLAB files, MPII as JSON (a list), or COCO's."""
@@ -64,7 +71,7 @@ class LabelledSet:
             return "mpii-mat" if self.annotations.name.startswith("mpii") else "lsp"
         if self.annotations.suffix == ".json":
             with suppress(OSError), self.annotations.open(encoding="utf-8", errors="replace") as file:
-                if file.read(64).lstrip().startswith("["):
+                if file.read(64).lstrip("\ufeff \t\r\n").startswith("["):
                     return "mpii"
         return "coco"
 
@@ -75,9 +82,7 @@ class LabelledSet:
             return LSP_14
         if self.format != "coco":
             return MPII_16
-        content = load_json(self.annotations)
-        names = joint_names(content) if isinstance(content, dict) else ()
-        return next((s for s in SKELETONS.values() if s.keypoints == names), None)
+        return next((s for s in SKELETONS.values() if s.keypoints == self.content.names), None)
 
 
 def find_set(where: str, split: str) -> LabelledSet:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import tarfile
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,17 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
+from poseapp.core.files import Fields, parse_json
 from poseapp.core.skeleton import Skeleton
+from poseapp.train.annotations import parse_annotations, read_annotations
 from poseapp.train.data import PoseDataset
-from poseapp.train.people import Person, decode_image, joint_names, load_json, parse_person, usable
+from poseapp.train.people import Person, decode_image, person_of, usable
 from poseapp.train.recipes import Recipe
 from poseapp.train.targets import Target
 
 BUFFER = 1000  # people that wait, as compressed pictures, to be drawn from at random
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
+LARGEST_MEMBER = 1 << 28  # bytes: what is larger is no picture, nor its labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,24 +79,29 @@ class Shards:
                     yield person, picture[1]
 
     def _labels(self, content: bytes, where: str) -> list[Person]:
-        try:
-            labels = json.loads(content)
-            entries = labels["annotations"]
-        except (ValueError, KeyError, TypeError):
-            raise DataError(f'{where}: expected {{"annotations": […]}}.') from None
-        names = joint_names({"categories": [labels]})
-        people = [(parse_person(entry, names, Path(where), self.skeleton, where), entry) for entry in entries]
-        return [person for person, entry in people if usable(person, entry, self.min_joints)]
+        """The people in the labels of one picture."""
+
+        def wrong(what: str) -> DataError:
+            return DataError(f'{where}: expected {{"annotations": […]}}: {what}.')
+
+        labels = Fields(parse_json(content, wrong, any_encoding=True), wrong)
+        here = {"image_id": 1, "category_id": 1}
+        entries = [{**entry, **here} if isinstance(entry, dict) else entry for entry in labels.array("annotations")]
+        category = {"id": 1, "name": "person", "keypoints": labels.content.get("keypoints")}
+        of_picture = {"images": [{"id": 1, "file_name": where}], "annotations": entries, "categories": [category]}
+        people = []
+        for entry in parse_annotations(of_picture, where, None).require().people:
+            person = dataclasses.replace(person_of(entry, self.skeleton), path=Path(where))
+            if usable(person, entry.crowd, self.min_joints):
+                people.append(person)
+        return people
 
 
 def _people_by_picture(annotations: Path, skeleton: Skeleton, min_joints: int) -> dict[str, list[Person]]:
-    content = load_json(annotations)
-    names = joint_names(content)
-    files = {image["id"]: Path(image["file_name"]) for image in content["images"]}
     out: dict[str, list[Person]] = {}
-    for entry in content["annotations"]:
-        person = parse_person(entry, names, files[entry["image_id"]], skeleton, str(annotations))
-        if usable(person, entry, min_joints):
+    for entry in read_annotations(annotations, None).require().people:
+        person = person_of(entry, skeleton)
+        if usable(person, entry.crowd, min_joints):
             out.setdefault(person.path.name, []).append(person)
     return out
 
@@ -104,11 +111,19 @@ def _members(path: str) -> Iterator[tuple[str, bytes]]:
     try:
         with _opened(path) as source, tarfile.open(fileobj=source, mode="r|*") as tar:
             for member in tar:
-                file = tar.extractfile(member) if member.isfile() else None
+                if not member.isfile():
+                    continue
+                if member.size > LARGEST_MEMBER:
+                    raise DataError(f"{path}: {member.name[:60]} has {member.size / 2**20:,.0f} MiB. Write the shard again.")
+                file = tar.extractfile(member)
                 if file is not None:
                     yield member.name, file.read()
-    except (OSError, tarfile.TarError, urllib.error.URLError) as error:
+    except DataError:
+        raise
+    except OSError as error:
         raise DataError(f"{path}: cannot be read as a tar ({error}). Fetch or write it again.") from None
+    except Exception:  # what a damaged tar raises depends on where it is damaged, and how it was compressed
+        raise DataError(f"{path}: cannot be read as a tar (damaged or cut short). Fetch or write it again.") from None
 
 
 def _opened(path: str) -> IO[bytes]:

@@ -12,7 +12,8 @@ from typing import Annotated
 import torch
 import typer
 
-from poseapp.core.errors import CheckpointError, PoseAppError
+from poseapp.console import run_module
+from poseapp.core.errors import CheckpointError
 from poseapp.train import checkpoint
 
 
@@ -43,7 +44,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except PoseAppError as error:
-        raise SystemExit(str(error)) from None
+    run_module(lambda: typer.run(main))

@@ -11,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 
 from poseapp.core.errors import EngineError
-from poseapp.engine.cuda import Device, Layer, find_gpu, installed_layers, open_device, unavailable
+from poseapp.engine.cuda import Device, Layer, installed_layers, open_device, unavailable
+from poseapp.engine.driver import find_gpu
 
 
 def main(layer: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Backend
-from poseapp.engine.cuda import CudaError, Device, Event, Graph, Stream
+from poseapp.engine.cuda import Device, Event, Graph, Stream
+from poseapp.engine.driver import CudaError
 from poseapp.engine.trt import GpuEngine
 
 
@@ -63,12 +64,17 @@ class FakeEvent:
 class FakeGraph:
     def __init__(self, device: FakeDevice, stream: FakeStream, work: list[Callable[[], None]]) -> None:
         self._device, self._stream, self._work = device, stream, work
+        self.closed = False
 
     def launch(self) -> None:
         self._device.check()
         self._device.launches += 1
+        assert not self.closed
         for work in self._work:
             self._stream.give(work)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class FakeDevice(Device):

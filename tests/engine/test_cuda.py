@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from poseapp.core.errors import EngineError
-from poseapp.engine.cuda import find_gpu, installed_layers, open_device, unavailable
+from poseapp.engine.cuda import installed_layers, open_device, unavailable
+from poseapp.engine.driver import find_gpu
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -50,7 +51,7 @@ def drive(stub: Path, layer: str, *arguments: str, **more: str) -> dict[str, Any
 @needs_cuda_python
 def test_everything_a_device_does(stub: Path) -> None:
     told = drive(stub, "cuda-python")
-    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0')"
+    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0', cuda=(13, 0))"
     assert told["unavailable"] == ""
     assert told["layer"].startswith("cuda-python ")
     assert told["copied"] == [[1, 2, 3], [4, 5, 6]]

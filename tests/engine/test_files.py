@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from poseapp.core.errors import ModelError
-from poseapp.engine.files import replacing, writable, write_whole
+from poseapp.core.files import atomic_write
+from poseapp.engine.files import replacing, writable
 
 
 def test_new_files_take_their_places_at_the_end_model_json_last(tmp_path: Path) -> None:
@@ -21,6 +22,21 @@ def test_new_files_take_their_places_at_the_end_model_json_last(tmp_path: Path) 
         assert (tmp_path / "model.json").read_text() == "old"
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model.json": "new", "model.fp16.onnx": "graph"}
     assert (tmp_path / "model.json").stat().st_mode & 0o044, "others can read it"
+
+
+def test_model_json_never_speaks_of_files_that_are_not_there_yet(tmp_path: Path) -> None:
+    """A move that fails half way: what model.json says is still what is there."""
+    (tmp_path / "model.json").write_text("old")
+    (tmp_path / "weights.pt").mkdir()  # in the way
+
+    def fails() -> None:
+        with replacing(tmp_path) as made:
+            (made / "model.json").write_text("new")
+            (made / "weights.pt").write_text("weights")
+
+    with pytest.raises(ModelError, match=r"weights\.pt"):
+        fails()
+    assert (tmp_path / "model.json").read_text() == "old"
 
 
 def test_a_failure_leaves_the_model_as_it_was(tmp_path: Path) -> None:
@@ -57,11 +73,11 @@ def test_whether_a_folder_can_be_written_is_tried(tmp_path: Path) -> None:
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_whole(tmp_path / "one", b"content")
+    atomic_write(tmp_path / "one", b"content")
     assert (tmp_path / "one").read_bytes() == b"content"
     (tmp_path / "two").mkdir()
     with pytest.raises(OSError, match="two"):
-        write_whole(tmp_path / "two", b"content")
+        atomic_write(tmp_path / "two", b"content")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 

@@ -17,7 +17,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import build, trt
 from poseapp.engine.base import Backend
-from poseapp.engine.cuda import find_gpu
+from poseapp.engine.driver import find_gpu
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.trt import GpuEngine, TrtEngine, rejected_because
 

@@ -14,7 +14,7 @@ import tiny_model
 from fp16_copy import with_fp16
 
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import cuda, torch_cuda, trt
+from poseapp.engine import cuda, driver, torch_cuda, trt
 from poseapp.engine.build import precision_for
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
@@ -81,8 +81,8 @@ def engine(case: Case) -> Iterator[Engine]:
 
 
 def test_it_says_what_really_runs(engine: Engine, case: Case) -> None:
-    gpu = cuda.find_gpu()
-    assert isinstance(gpu, cuda.Gpu)
+    gpu = driver.find_gpu()
+    assert isinstance(gpu, driver.Gpu)
     backend = engine.backend
     assert backend.runtime.startswith(case[2])
     assert (backend.device, backend.precision, backend.fallback) == (gpu.name, case[3], "")

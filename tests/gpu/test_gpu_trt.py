@@ -16,6 +16,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import build, cuda, trt
 from poseapp.engine.cuda import Layer
+from poseapp.engine.driver import CudaError
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.trt import TrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
@@ -208,6 +209,6 @@ def test_a_device_copies_and_replays(layer: Layer) -> None:
             event.record()
             event.wait()
             np.testing.assert_array_equal(down, value)
-        with pytest.raises(cuda.CudaError, match="CUDA: "):
+        with pytest.raises(CudaError, match="CUDA: "):
             device.buffer(2**50)
     device.close()

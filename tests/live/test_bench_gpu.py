@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from poseapp.engine.cuda import find_gpu
+from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import list_models
 from poseapp.live.bench_gpu import (
+    COMPILED,
     EAGER,
     GRAPHS,
     InPrecision,
@@ -111,6 +112,14 @@ def test_what_a_cpu_can_do_is_measured_and_the_rest_is_told() -> None:
             assert math.isnan(line.p50_ms)
             assert line.reason == "needs an NVIDIA GPU"
     assert len(said) == 6
+
+
+def test_each_line_is_kept_at_once_and_what_is_compiled_comes_last() -> None:
+    counts: list[int] = []
+    two = [Subject(SPEC, Tiny), Subject(replace(SPEC, name="second"), Tiny)]
+    lines = run(two, CPU, 0.01, (COMPILED, EAGER), (1,), said=lambda _text: None, kept=lambda lines: counts.append(len(lines)))
+    assert counts == [1, 2, 3, 4]
+    assert [line.way for line in lines] == [EAGER, EAGER, COMPILED, COMPILED]
 
 
 def test_one_way_that_fails_does_not_end_the_others() -> None:

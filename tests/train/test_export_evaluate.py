@@ -28,6 +28,7 @@ from poseapp.engine.base import Backend, Output
 from poseapp.engine.load import load_engine
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.train import checkpoint
+from poseapp.train.annotations import read_annotations
 from poseapp.train.distil import load_teacher
 from poseapp.train.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
 from poseapp.train.export import About
@@ -255,14 +256,14 @@ def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, 
         engine.close()
     assert detected.figures.ap == pytest.approx(plain.figures.ap, abs=1e-9)
     assert detected.figures.mean_oks == plain.figures.mean_oks
-    boxes = read_boxes(tmp_path / "boxes.json", annotations, images)
+    boxes = read_boxes(tmp_path / "boxes.json", read_annotations(annotations, images))
     assert len(boxes) == 16
     poses = [np.column_stack([p.joints[:, :2], np.full(17, 0.8)]).astype(np.float32) for p in plain.people] * 2
     kept, _ = drop_doubles(boxes, poses, COCO_17)
     assert [b.score for b in kept] == [0.9] * 8
     (tmp_path / "boxes.json").write_text('[{"bbox": [0, 0, 5, 5]}]')
     with pytest.raises(DataError, match=r"boxes\.json: expected a list"):
-        read_boxes(tmp_path / "boxes.json", annotations, images)
+        read_boxes(tmp_path / "boxes.json", read_annotations(annotations, images))
 
 
 def test_the_app_s_own_search_can_be_scored(trained: Path) -> None:
