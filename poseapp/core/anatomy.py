@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import plain
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray
 
@@ -37,57 +37,53 @@ def implausible(skeleton: Skeleton, xy: FloatArray, visible: NDArray[np.bool_], 
     a leg likes to put it on an arm. Fewer than three limbs say nothing. Of 15,817 people marked by hand, 1 in 400 would
     lose a joint by these rules.
     """
+    limbs, z, seen = _limbs(skeleton), plain(xy[None])[0], visible.tolist()
+    # The height that each limb tells of; 0 where it is not there.
+    heights = [abs(z[far] - z[near]) / share if seen[near] and seen[far] else 0.0 for near, far, share, _ in limbs]
     wrong = np.zeros(skeleton.k, np.bool_)
-    near, far, share, across = _limbs(skeleton)
-    there = visible[near] & visible[far]
-    if there.sum() < 3:
+    if sum(seen[near] and seen[far] for near, far, _, _ in limbs) < 3:
         return wrong
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not there may be anywhere
-        along = xy[far] - xy[near]
-        height = np.where(there, np.hypot(along[:, 0], along[:, 1]), 0.0) / share
-    measure = float(np.sort(height)[-2])
-    # Shoulders and hips are no far ends of each other: of those two neither is the suspect.
-    wrong[far[(height > STRETCH * measure) & ~across]] = True
+    measure = sorted(heights)[-2]
+    for height, (_, far, _, across) in zip(heights, limbs, strict=True):
+        # Shoulders and hips are no far ends of each other: of those two neither is the suspect.
+        if height > STRETCH * measure and not across:
+            wrong[far] = True
     for knee, ankle in _pairs(skeleton, "knee", "ankle"):
-        if visible[knee] and visible[ankle] and not _inside(xy[knee], hw) and _inside(xy[ankle], hw):
+        if seen[knee] and seen[ankle] and not _inside(z[knee], hw) and _inside(z[ankle], hw):
             wrong[ankle] = True
         hip = _hips(skeleton).get(knee)
         # Who crouches has hands on the feet, too, but below the hips.
-        raised = hip is not None and xy[ankle, 1] < xy[hip, 1] - TOUCH * measure
+        raised = hip is not None and z[ankle].imag < z[hip].imag - TOUCH * measure
         for elbow, wrist in _pairs(skeleton, "elbow", "wrist") if raised else ():
-            if visible[wrist] and math.dist(xy[ankle], xy[wrist]) < TOUCH * measure:
-                on_arm = math.dist(xy[knee], xy[elbow]) < TOUCH * measure
-                wrong[ankle] |= on_arm or not visible[knee]
+            if seen[wrist] and abs(z[ankle] - z[wrist]) < TOUCH * measure:
+                on_arm = abs(z[knee] - z[elbow]) < TOUCH * measure
+                wrong[ankle] |= on_arm or not seen[knee]
                 wrong[knee] |= on_arm
     return wrong & visible
 
 
-def _inside(xy: FloatArray, hw: tuple[int, int]) -> bool:
-    return bool(-0.5 <= xy[0] <= hw[1] - 0.5 and -0.5 <= xy[1] <= hw[0] - 0.5)
+def _inside(z: complex, hw: tuple[int, int]) -> bool:
+    return -0.5 <= z.real <= hw[1] - 0.5 and -0.5 <= z.imag <= hw[0] - 0.5
 
 
 @cache
-def _limbs(skeleton: Skeleton) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
-    """The limbs of known length, each (L,): joints nearer to the trunk, those farther away, shares, who joins both sides."""
+def _limbs(skeleton: Skeleton) -> tuple[tuple[int, int, float, bool], ...]:
+    """The limbs of known length: the joint nearer to the trunk, the one farther away, the share, whether it joins both sides."""
     found = []
     for limb in skeleton.limbs:
         for a, b in (limb, limb[::-1]):
             share = LENGTHS.get((_part(skeleton, a), _part(skeleton, b)))
             if share is not None:
-                found.append((a, b, share))
+                found.append((a, b, share, _part(skeleton, a) == _part(skeleton, b)))
                 break
-    near, far, shares = zip(*found, strict=True) if found else ((), (), ())
-    across = [_part(skeleton, a) == _part(skeleton, b) for a, b in zip(near, far, strict=True)]
-    return np.array(near, np.intp), np.array(far, np.intp), np.array(shares, np.float64), np.array(across, np.bool_)
+    return tuple(found)
 
 
 @cache
 def _pairs(skeleton: Skeleton, near_name: str, far_name: str) -> tuple[tuple[int, int], ...]:
     """The joints of the limbs between those two, on each side."""
-    near, far = _limbs(skeleton)[:2]
     names = (near_name, far_name)
-    pairs = zip(near.tolist(), far.tolist(), strict=True)
-    return tuple((a, b) for a, b in pairs if (_part(skeleton, a), _part(skeleton, b)) == names)
+    return tuple((a, b) for a, b, _, _ in _limbs(skeleton) if (_part(skeleton, a), _part(skeleton, b)) == names)
 
 
 @cache
