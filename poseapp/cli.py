@@ -305,7 +305,7 @@ def _run_headless(source_text: str, wish: Wish, looking: Looking, out: Path, sec
                     latencies.append(sum(result.stage_ms.values()))
                     if first_pose_s is None and len(result.poses):
                         first_pose_s = time.time() - psutil.Process().create_time()
-                if ready is None and status.backend is not None:
+                if ready is None and status.model:
                     ready = time.monotonic()
                 over = over or (seconds is not None and ready is not None and time.monotonic() - ready > seconds)
     except KeyboardInterrupt:
