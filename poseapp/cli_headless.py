@@ -47,7 +47,7 @@ class Patience:
         progress = frames, status.stats.drops.get("capture", 0)
         if status.state == "reconnecting":
             self.trouble = _RETRYING.sub("", status.message) or self.trouble
-        elif progress != self._progress or status.backend is None or not self._live or self._quiet_from is None:
+        elif progress != self._progress or not status.model or not self._live or self._quiet_from is None:
             self._progress, self._quiet_from = progress, now
             self._since, self.trouble, self._said = None, "", ""
             return True
@@ -175,7 +175,7 @@ def _follow(session: Session, source: Source, patience: Patience, seen: _Seen, s
             if result is not None:
                 seen.result(result)
             now = time.monotonic()
-            if seen.ready is None and status.backend is not None:
+            if seen.ready is None and status.model:
                 seen.ready = now
             if not over and not patience.look(status, now):
                 seen.given_up = patience.last_word
