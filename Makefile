@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 ARGS ?=
 
-.PHONY: run test lint bench clean help python system
+.PHONY: run test test-slow lint bench clean help python system
 .DEFAULT_GOAL := help
 
 run: $(VENV)/.installed ## install what is needed and open the app (ARGS="..." is handed on)
@@ -15,6 +15,9 @@ run: $(VENV)/.installed ## install what is needed and open the app (ARGS="..." i
 
 test: $(VENV)/.installed-test lint ## install what the tests need, then lint, check types and layers, and test
 	$(PY) -m pytest $(ARGS)
+
+test-slow: $(VENV)/.installed-test ## the tests that take longer; `make test` leaves them out
+	$(PY) -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/.installed-test ## the checks without the tests
 	$(VENV)/bin/ruff check
@@ -31,7 +34,7 @@ clean: ## remove the virtual environment and every cache; data, runs and recordi
 	find poseapp tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
@@ -46,7 +49,7 @@ $(PY): | system
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(PY)
-	@echo "Installing poseapp into $(VENV) (once; about 700 MB on disk) …"
+	@echo "Installing poseapp into $(VENV) (once; about 850 MB on disk) …"
 	@$(PY) -m pip install --quiet -e .
 	@touch $@
 

@@ -24,7 +24,7 @@ from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import ThemeName, Themes
 
 ASSETS = Path(__file__).resolve().parent
-SIZE = (1440, 900)
+SIZE = (1280, 800)
 PICTURES: tuple[tuple[str, ThemeName, bool], ...] = (("screenshot.png", "dark", True), ("screenshot-light.png", "light", False))
 JOINTS = 17  # all of them seen above the threshold: the whole person is in the picture
 PATIENCE_S = 30.0

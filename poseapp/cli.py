@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
@@ -17,82 +16,42 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 import poseapp
-from poseapp import cli_models, cli_train
+from poseapp import cli_models, cli_train, resources
+from poseapp.cli_help import PlainCommand, PlainGroup
+from poseapp.cli_options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
 from poseapp.console import description, plain_console, print_anything
 from poseapp.core.errors import PoseAppError, printable
-from poseapp.core.types import PEOPLE, People
-from poseapp.engine.load import DEVICES, PRECISIONS, default_engines_dir, find_model
+from poseapp.core.types import People
+from poseapp.engine.load import default_engines_dir, find_model
 
 if TYPE_CHECKING:
     from poseapp.live.session import Wish
     from poseapp.live.ways import Looking
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=False,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Live human pose from a camera or a clip. Without a command the window opens.",
+    help="Live human pose from a camera or a clip. Without a command the window opens. "
+    "`poseapp COMMAND --help` tells more of each.",
 )
 console = plain_console(stderr=True)
 
-cli_train.register(app)
-app.add_typer(cli_models.models_app, name="models")
-
-EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="A model of the store.", show_default="the store's default")]
-
-
-def _one_of(*known: str) -> Callable[[str | None], str | None]:
-    def check(value: str | None) -> str | None:
-        if value is not None and value not in known:
-            raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
-        return value
-
-    return check
-
-
-# None is what the window used last, and auto without one.
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device",
-        callback=_one_of(*DEVICES),
-        help=f"Where to run: {', '.join(DEVICES)}.",
-        show_default="the last one, else auto",
-    ),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        "--precision", callback=_one_of(*PRECISIONS), help=f"{', '.join(PRECISIONS)}.", show_default="the last one, else auto"
-    ),
-]
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo.mp4"
-
-
-PeopleWay = Annotated[
-    str | None,
-    typer.Option("--people", callback=_one_of(*PEOPLE), help=f"{', '.join(PEOPLE)}.", show_default="the last one, else one"),
-]
-Smoothing = Annotated[
-    float | None,
-    typer.Option(
-        "--smoothing", min=0.0, max=1.0, help="How much to steady joints; 0: off.", show_default="the last one, else 0.5"
-    ),
-]
-Budget = Annotated[
-    float | None,
-    typer.Option(
-        "--budget-ms", min=1.0, help="Top-down: time for the poses of a frame, live.", show_default="the last one, else 100"
-    ),
-]
+DEMO = resources.asset("demo.mp4")
+# Debian's packages that Qt needs to open a window; .ci/system-packages has them with what is in each.
+QT_PACKAGES = (
+    "libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 "
+    "libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libxkbcommon-x11-0"
+)
 
 
 @app.callback(invoke_without_command=True)
 def _main(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and detailed logs.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of a fault, to report it.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
     device: Device = None,
@@ -111,21 +70,40 @@ def _main(
             raise PoseAppError(f"{option}: give it after the command: poseapp {context.invoked_subcommand} … {option} …")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def run(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="camera, camera:1, a video, a picture, a folder, rtsp://…, http://… or synthetic.", show_default="camera"
+            metavar="SOURCE",
+            help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
+            "(rtsp://… or http://…), or synthetic (a drawn figure).",
+            show_default="the demo clip; in the window the last choice, else the first camera",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where recordings go.", show_default="recordings, headless")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where recordings go.",
+            show_default="recordings/ where you are; in the window the last choice",
+        ),
     ] = None,
     model: Model = None,
-    headless: Annotated[bool, typer.Option("--headless", help="No window: write the annotated video and the keypoints.")] = False,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No window: work through SOURCE, and write video and joints to --out.")
+    ] = False,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0.1, help="Headless: stop so long after the model came.")
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="SECONDS",
+            min=0.1,
+            help="With --headless: stop so long after the model is loaded.",
+            show_default="at the end of SOURCE",
+        ),
     ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
@@ -134,34 +112,47 @@ def run(
     smoothing: Smoothing = None,
     budget_ms: Budget = None,
 ) -> None:
-    """Open the window on SOURCE, or work through it without one (--headless)."""
+    """Open the window on SOURCE, or work through it without a window (--headless)."""
     looking = {"people": people, "smoothing": smoothing, "budget_ms": budget_ms}
     given = {key: value for key, value in looking.items() if value is not None}
     _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def bench(
     model: Model = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Time measured for each line.")] = 5.0,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file too.")] = None,
-    soak: Annotated[int, typer.Option("--soak", help="Instead, run and record for so many minutes and watch the memory.")] = 0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="SECONDS", min=1.0, help="How long each line is measured.")
+    ] = 5.0,
+    json_out: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures to this file too, as JSON.")
+    ] = None,
+    soak: Annotated[
+        int | None,
+        typer.Option("--soak", metavar="MINUTES", min=1, help="Instead, run and record so long, and watch the memory."),
+    ] = None,
     people: PeopleWay = None,
     people_table: Annotated[
         bool, typer.Option("--people-table", help="Instead, several people, top-down and bottom-up: 1, 2, 5 and 10 of them.")
     ] = False,
+    mediapipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--mediapipe", help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it."
+        ),
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
 ) -> None:
-    """Measure the pipeline on a fixed clip at 1280×720: rate, latency by stage, memory."""
+    """Measure how fast the app is here, on the demo clip at 1280×720: pictures a second, time by stage, memory."""
     from poseapp.live.bench import run_benchmark, run_people, run_soak
 
-    if (soak > 0 or people_table) and (json_out or precision):
+    if (soak or people_table) and (json_out or precision):
         raise PoseAppError("bench: --soak and --people-table take no --json and no --precision. Leave them out.")
     folder = find_model(engines_dir, model, device or "auto").folder
     clip = DEMO if DEMO.is_file() else None
-    if soak > 0:
+    if soak:
         result = run_soak(folder, minutes=soak, device=device or "auto", clip=clip)
         print(f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}")
         first, last = result.memory_mb[0], result.memory_mb[-1]
@@ -169,6 +160,20 @@ def bench(
         return
     with Progress(description(), BarColumn(), console=console, transient=True) as bar:
         task = bar.add_task("benchmark", total=1.0)
+        if mediapipe is not None:
+            from poseapp.live.bench_mediapipe import compare
+
+            comparison = compare(
+                folder,
+                mediapipe,
+                clip,
+                device=device or "auto",
+                precision=precision or "auto",
+                progress=lambda share, what: bar.update(task, completed=share, description=what),
+            )
+            bar.stop()
+            print(comparison.text())
+            return
         if people_table:
             table = run_people(
                 folder,
@@ -192,6 +197,10 @@ def bench(
     print(report.table())
     if json_out is not None:
         _write(json_out, report.to_json())
+
+
+cli_train.register(app)
+app.add_typer(cli_models.models_app, name="models", cls=PlainGroup)
 
 
 def _open(
@@ -239,8 +248,14 @@ def _no_window_because() -> str:
     try:
         import PySide6.QtWidgets  # noqa: F401
     except ImportError as error:
-        return f"Qt cannot start ({error}). On Debian or Ubuntu `make run` installs what is missing."
+        return f"Qt cannot start ({error}). {_install_what_qt_needs()}"
     return ""
+
+
+def _install_what_qt_needs() -> str:
+    if not resources.installed():
+        return "On Debian or Ubuntu `make run` installs what is missing."
+    return f"On Debian or Ubuntu run: sudo apt-get install {QT_PACKAGES}"
 
 
 def _no_x11_because() -> str:
@@ -250,7 +265,7 @@ def _no_x11_because() -> str:
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
-        return "Qt cannot start (libxcb.so.1 is missing). On Debian or Ubuntu `make run` installs what is missing."
+        return f"Qt cannot start (libxcb.so.1 is missing). {_install_what_qt_needs()}"
     xcb.xcb_connect.restype = ctypes.c_void_p
     connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
     failed = xcb.xcb_connection_has_error(connection)
@@ -380,7 +395,8 @@ def entry() -> NoReturn:
     """
     status = main()
     if any(thread.name.startswith("poseapp") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # as in a program without a console on Windows
+                stream.flush()
         os._exit(status)
     sys.exit(status)

@@ -25,6 +25,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from poseapp import resources
+from poseapp.cli_help import PlainCommand, PlainGroup
+from poseapp.cli_options import EnginesDir
 from poseapp.console import description, plain_console
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
@@ -36,13 +39,14 @@ from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.files import check_hash, model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
+from poseapp.engine.store import place_for, store_folders, to_change
 from poseapp.nets.catalogue import CATALOGUE, entry
 
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
-EnginesDir = Annotated[Path, typer.Option("--engines-dir", help="The model store.", show_default="engines")]
-Half = Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")]
+Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]
+Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
 
 T = TypeVar("T", bound=str)
 
@@ -53,7 +57,9 @@ def _known_precision(value: str | None) -> str | None:
     return value
 
 
-models_app = typer.Typer(help="List, import, fetch and compile models.", pretty_exceptions_enable=False)
+models_app = typer.Typer(
+    cls=PlainGroup, rich_markup_mode=None, help="List, import, fetch and compile models.", pretty_exceptions_enable=False
+)
 
 
 @models_app.callback(invoke_without_command=True)
@@ -62,9 +68,9 @@ def _default(context: typer.Context, engines_dir: EnginesDir = default_engines_d
         list_command(engines_dir)
 
 
-@models_app.command("list")
+@models_app.command("list", cls=PlainCommand)
 def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
-    """List the models of the store, and the published weights that can be fetched."""
+    """List the models that the app can run, and published ones that can be fetched."""
     stored = list_models(engines_dir)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "family", "input", "joints"):
@@ -86,14 +92,18 @@ def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
     console = plain_console()
     console = console if console.is_terminal else plain_console(width=260)
     console.print(table)
+    if resources.installed():
+        console.print(f"Your own models: {store_folders(engines_dir)[0]}. One of a bundled name is used in its place.")
 
 
-@models_app.command("time")
+@models_app.command("time", cls=PlainCommand)
 def time_command(
-    name: Annotated[str | None, typer.Argument(help="A model of the store.", show_default="all of them")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default="all of them")
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Time every CPU runtime and precision of a model here, now; the fastest that agrees is what `--device cpu` takes."""
+    """Time each way to run a model on this CPU; the fastest that agrees is what `--device cpu` takes."""
     models = [find_model(engines_dir, name)] if name is not None else [m for m in list_models(engines_dir) if m.spec is not None]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "runtime"):
@@ -113,28 +123,63 @@ def time_command(
     plain_console().print(table)
 
 
-@models_app.command("import")
+@models_app.command("import", cls=PlainCommand)
 def import_command(
-    file: Annotated[Path, typer.Argument(help="A checkpoint: .pth, .pt, .pth.tar.", show_default=False)],
-    arch: Annotated[str, typer.Option(help="Its network, such as hrnet-w32; a wrong one lists all.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="Name in the store.", show_default="the file's name")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights: .pth, .pt or .pth.tar.", show_default=False)],
+    arch: Annotated[
+        str,
+        typer.Option(
+            metavar="NETWORK", help="The network that it is of, such as hrnet-w32; a wrong one lists all.", show_default=False
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="the file's name")
+    ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
     input_size: Annotated[
-        str | None, typer.Option("--input", help="Height × width, such as 256x192.", show_default="the network's")
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="SIZE",
+            help="Height x width of its input in pixels, such as 256x192.",
+            show_default="the network's",
+        ),
     ] = None,
-    skeleton: Annotated[str | None, typer.Option(help=f"Joint order: {', '.join(SKELETONS)}.", show_default="by number")] = None,
-    mapping: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Mapping))}.", show_default="the authors'")] = None,
-    decode: Annotated[str | None, typer.Option(help=f"{', '.join(get_args(Decode))}.", show_default="quarter")] = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"The joints and their order: {', '.join(SKELETONS)}.", show_default="by their number"),
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"How heatmaps lie on the picture: {', '.join(get_args(Mapping))}.", show_default="the authors'"
+        ),
+    ] = None,
+    decode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"How a joint is found in its heatmap: {', '.join(get_args(Decode))}.",
+            show_default="the authors'",
+        ),
+    ] = None,
     sigma: Annotated[
-        float | None, typer.Option(help="Of the targets, in heatmap px.", show_default="the authors'", min=0.1)
+        float | None,
+        typer.Option(
+            metavar="PIXELS", help="How wide joints were drawn in the heatmaps it learnt.", show_default="the authors'", min=0.1
+        ),
     ] = None,
-    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored crop: better, half as fast.")] = False,
-    data: Annotated[str, typer.Option(help="What it was trained on, for the model card.")] = "not told by the file",
-    licence: Annotated[str | None, typer.Option(help="Licence of the weights.", show_default="the authors'")] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")] = False,
+    data: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.")
+    ] = "not told by the file",
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the weights, for the model card.", show_default="the authors'")
+    ] = None,
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:
-    """Convert a checkpoint of a known network into a model of the store."""
+    """Convert trained weights of a known network into a model that the app runs."""
     require_torch()
     from poseapp.nets.importing import Wanted, import_file
 
@@ -151,22 +196,25 @@ def import_command(
     _tell(console, spec, engines_dir)
 
 
-@models_app.command("quantise")
+@models_app.command("quantise", cls=PlainCommand)
 def quantise_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
-    images: Annotated[Path, typer.Option(help="A folder of typical pictures of people.", show_default=False)],
+    name: Stored,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Typical pictures of people.", show_default=False)],
     annotations: Annotated[
         list[Path] | None,
-        typer.Option(help="COCO-format keypoints of some of them: INT8 is scored there. May be repeated.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Joints of people in some of them, in COCO's format: INT8 is scored there. May be given several times.",
+            show_default=False,
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="Score on so many people; 0: all.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Score on so many; 0 is all.", min=0)] = 0,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Make a model's INT8 form, check how much accuracy it keeps, and offer it when that is enough."""
+    """Make a model's INT8 form, which CPUs run faster, and keep it when it is accurate enough."""
     _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
-    folder = find_model(engines_dir, name).folder
     scored = annotations or []
     command = shlex.join(
         ["poseapp", "models", "quantise", name, "--images", str(images)]
@@ -178,10 +226,11 @@ def quantise_command(
     columns = (description(), BarColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
-        report = quantise_model(
-            folder, images, scored, command, limit,
-            tell=lambda text, share: bar.update(task, description=text, completed=share),
-        )  # fmt: skip
+        with to_change(find_model(engines_dir, name).folder) as folder:
+            report = quantise_model(
+                folder, images, scored, command, limit,
+                tell=lambda text, share: bar.update(task, description=text, completed=share),
+            )  # fmt: skip
     q = report.quantised
     console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
     console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
@@ -189,35 +238,34 @@ def quantise_command(
         console.print(f"{loss.annotations}: {loss}")
 
 
-@models_app.command("halve")
+@models_app.command("halve", cls=PlainCommand)
 def halve_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    name: Stored,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Make a model's FP16 form, which TensorRT runs faster than FP32, and check that its joints stay in place."""
     _require_onnx("halve")
     from poseapp.nets.half import halve
 
-    folder = find_model(engines_dir, name).folder
-    px = halve(folder)
+    with to_change(find_model(engines_dir, name).folder) as folder:
+        px = halve(folder)
     console = plain_console(stderr=True, soft_wrap=True)
     console.print(f"{folder / 'model.fp16.onnx'}: joints move by {px:.3f} px on the stored crops")
 
 
-@models_app.command("fetch")
+@models_app.command("fetch", cls=PlainCommand)
 def fetch_command(
-    name: Annotated[str, typer.Argument(help="A name that `poseapp models` lists as to fetch.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `poseapp models` lists as to fetch.", show_default=False)],
     engines_dir: EnginesDir = default_engines_dir(),
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:
-    """Download published weights, check them and convert them into a model of the store."""
+    """Download published weights, check them and convert them into a model that the app runs."""
     one = entry(name)
     require_torch()
-    if (engines_dir / name).exists() and not replace:
-        raise ModelError(f"{engines_dir / name}: is there already. Add --replace to fetch it again.")
-    import platformdirs
-
+    place = place_for(engines_dir, name, replace)
+    if place.exists() and not replace:
+        raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
     from poseapp.nets.importing import fetch
 
     console = plain_console(stderr=True)
@@ -234,19 +282,24 @@ def fetch_command(
     )
     with bar:
         task = bar.add_task("download", total=None)
-        cache = Path(platformdirs.user_cache_dir("poseapp")) / "weights"
+        cache = resources.cache_dir("weights")
         spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
     _tell(console, spec, engines_dir)
 
 
-@models_app.command("build")
+@models_app.command("build", cls=PlainCommand)
 def build_command(
-    name: Annotated[str, typer.Argument(help="A model of the store.", show_default=False)],
+    name: Stored,
     precision: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(PRECISIONS)}.", show_default="fp16 where the model has it", callback=_known_precision),
+        typer.Option(
+            metavar="NAME",
+            help=f"How exactly it shall compute: {', '.join(PRECISIONS)}.",
+            show_default="fp16 where the model has it",
+            callback=_known_precision,
+        ),
     ] = None,
-    batch: Annotated[int, typer.Option(help="The most people at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
+    batch: Annotated[int, typer.Option(metavar="PEOPLE", help="The most at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Compile a model for this machine's NVIDIA GPU with TensorRT, and check the result. Ctrl-C cancels."""
@@ -270,12 +323,12 @@ def build_command(
     )
 
 
-@models_app.command("prune")
+@models_app.command("prune", cls=PlainCommand)
 def prune_command(
-    everything: Annotated[bool, typer.Option("--all", help="Remove every plan, good ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all of them, good ones too.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Remove compiled plans that nothing can use any more: of changed models, other GPUs, drivers or TensorRT versions."""
+    """Remove compiled models (plans) that are of no use any more: the model, GPU, driver or TensorRT changed."""
     gpu = find_gpu()
     folders = [(model.folder, model.spec) for model in list_models(engines_dir)]
     removed = prune(folders, None if isinstance(gpu, str) else gpu, everything)
@@ -334,7 +387,7 @@ def _stored_row(model: StoredModel) -> tuple[str, ...]:
     spec = model.spec
     try:
         check_hash(model.folder / "model.onnx", spec)
-        state = "ready"
+        state = "ready" if model.hides is None else "ready; yours, in place of the bundled one"
     except ModelError as error:
         state = f"broken: {error}"
     h, w = spec.input_hw
@@ -373,8 +426,8 @@ def model_name(name: str) -> str:
 
 
 def _tell(console: Console, spec: ModelSpec, engines_dir: Path) -> None:
-    h, w = spec.input_hw
+    folder, (h, w) = store_folders(engines_dir)[0] / spec.name, spec.input_hw
     console.print(
-        f"{engines_dir / spec.name}: {spec.family}, {h}×{w}, {spec.skeleton.name}, {_count(spec.parameters)} parameters, "
+        f"{folder}: {spec.family}, {h}×{w}, {spec.skeleton.name}, {_count(spec.parameters)} parameters, "
         f"{_count(spec.macs)} multiply-accumulates. It is in the model list now."
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from poseapp.cli_help import PlainCommand
 from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError, ModelError
 
@@ -30,16 +31,25 @@ NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip
 # What a card's figures are measured with: what every computer has, and the network as it was trained.
 FIGURES_FROM = ("--device", "cpu", "--precision", "fp32")
 
-Annotations = Annotated[Path, typer.Option(help="COCO-format keypoint file, or the .mat of MPII or LSP.", show_default=False)]
-Images = Annotated[Path, typer.Option(help="Folder with its pictures.", show_default=False)]
-EnginesDir = Annotated[Path | None, typer.Option(help="Model store. Default: engines/ beside the package.", show_default=False)]
+Annotations = Annotated[
+    Path, typer.Option(metavar="FILE", help="Labelled joints in COCO's format, or the .mat of MPII or LSP.", show_default=False)
+]
+Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that they are of.", show_default=False)]
+EnginesDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The folder with the models.",
+        show_default="your own models and those that come with the app",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to *app*."""
-    app.command("train")(train_command)
-    app.command("eval")(evaluate_command)
-    app.command("export")(export_command)
+    app.command("train", cls=PlainCommand)(train_command)
+    app.command("eval", cls=PlainCommand)(evaluate_command)
+    app.command("export", cls=PlainCommand)(export_command)
 
 
 def require_torch() -> None:
@@ -51,32 +61,55 @@ def require_torch() -> None:
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="What to train; --list shows all.", show_default=False)] = "",
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; --list shows all.", show_default=False)] = "",
     data: Annotated[
         list[str] | None,
         typer.Option(
-            help="A set's folder, an annotation file with images/ beside it, or FILE=FOLDER (or FILE=shard-*.tar). "
-            "Several are mixed; joints that one of them lacks are masked out.",
+            metavar="SET",
+            help="What to learn from: a set's folder, a file of labels with images/ beside it, or FILE=FOLDER (or "
+            "FILE=shard-*.tar). May be given several times: the sets are mixed, and joints that one lacks do not count there.",
             show_default=False,
         ),
     ] = None,
-    val: Annotated[str, typer.Option(help="The set to validate on. Default: the val part of the first --data, if any.")] = "",
-    out: Annotated[Path | None, typer.Option(help="Folder of the run. Default: runs/RECIPE.", show_default=False)] = None,
+    val: Annotated[
+        str,
+        typer.Option(
+            metavar="SET", help="The set to validate on.", show_default="the val part of the first --data, where it has one"
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE")
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change the recipe: lr=1e-3, epochs=20, augment.rotation_deg=30 …", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Change the recipe: lr=1e-3, epochs=20, augment.rotation_deg=30 … May be given several times.",
+            show_default=False,
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.")] = False,
-    start_from: Annotated[Path | None, typer.Option(help="Begin with the weights of this checkpoint: fine-tuning.")] = None,
-    teacher: Annotated[Path | None, typer.Option(help="A checkpoint, or a model's folder, whose heatmaps to learn too.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Loading processes; -1: as the cores allow.", min=-1)] = -1,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint: fine-tuning.")
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too."),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple)."),
+    ] = "auto",
+    workers: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Processes that load pictures; -1 is as many as the cores allow.", min=-1)
+    ] = -1,
     resident: Annotated[
         bool, typer.Option("--resident", help="Hold the decoded set in the device's memory and make the samples there: for GPUs.")
     ] = False,
-    validate_every: Annotated[float, typer.Option(help="Epochs between validations.", min=0.01)] = 1.0,
-    max_minutes: Annotated[float, typer.Option(help="Stop, saved, after so long; 0: no limit.", min=0)] = 0,
-    save_every: Annotated[float, typer.Option(help="Seconds between two checkpoints.", min=0)] = 60,
+    validate_every: Annotated[float, typer.Option(metavar="EPOCHS", help="How often to validate.", min=0.01)] = 1.0,
+    max_minutes: Annotated[float, typer.Option(metavar="MINUTES", help="Save and stop after so long; 0 is no limit.", min=0)] = 0,
+    save_every: Annotated[float, typer.Option(metavar="SECONDS", help="How often to save.", min=0)] = 60,
     compile_: Annotated[
         bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
     ] = False,
@@ -399,30 +432,41 @@ def check_sets(data: list[str], recipe: str) -> None:
 
 
 def evaluate_command(
-    model: Annotated[str, typer.Option(help="Name of a model in the store, or a model.onnx with its model.json beside it.")],
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="A model that `poseapp models` lists, or a model.onnx with its model.json beside it."),
+    ],
     annotations: Annotations,
     images: Images,
     boxes: Annotated[
         str,
         typer.Option(
-            help="gt (annotated boxes), detect (of the store's person detector; without one, one person a picture is looked "
-            "for), whole (everybody in whole pictures, bottom-up), a COCO detection file, or track (follow one person through "
-            "panned pictures, as the app does). Default: gt; whole for openpose.",
-            show_default=False,
+            metavar="HOW",
+            help="Where people are: gt (as labelled), detect (found by the person detector; without one, one person a picture "
+            "is looked for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, or track "
+            "(one person followed through panned pictures, as the app does).",
+            show_default="gt; whole for openpose",
         ),
     ] = "",
     flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
     multi_scale: Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.", show_default=False)] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the 20 worst people here.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.")] = None,
+    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.")] = None,
     drawn: Annotated[
-        Path | None, typer.Option(help="Write successes and failures as line drawings, without pictures, to this PNG.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures."),
     ] = None,
-    scores: Annotated[Path | None, typer.Option(help="Write a PNG here: how far scores can be believed.")] = None,
-    limit: Annotated[int, typer.Option(help="Stop after so many people; 0: all.", min=0)] = 0,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0)] = 0,
     engines_dir: EnginesDir = None,
-    device: Annotated[str, typer.Option(help="Where to run the model.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, fp16 or int8.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.")
+    ] = "auto",
 ) -> None:
     """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
     from poseapp.cli_detector import evaluate_detector_command, find_detector_folder, stored_detector
@@ -611,23 +655,33 @@ def takes_no(what: str, options: Mapping[str, object]) -> None:
 
 
 def export_command(
-    checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or one of its checkpoints.", show_default=False)],
-    name: Annotated[str, typer.Option(help="The model's name in the store. Default: its recipe.", show_default=False)] = "",
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A training's folder, or one of its checkpoints.", show_default=False)
+    ],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="as its recipe")] = "",
     about: Annotated[
         Path | None,
         typer.Option(
-            help="Markdown with the sections Data, Licence, Known limits and any others. "
-            "Default: about.md in the model's folder, if any."
+            metavar="FILE",
+            help="Markdown for the model card, with the sections Data, Licence, Known limits and any others.",
+            show_default="about.md in the model's folder, where there is one",
         ),
     ] = None,
-    annotations: Annotated[Path | None, typer.Option(help="Measure the card's figures on this keypoint file.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder with its pictures.")] = None,
-    train_line: Annotated[str, typer.Option("--trained-by", help="The training's command line, for the card.")] = "",
-    fp16: Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")] = False,
+    annotations: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.")] = None,
+    train_line: Annotated[
+        str,
+        typer.Option(
+            "--trained-by", metavar="TEXT", help="The training's command line, for the card.", show_default="as the run knows it"
+        ),
+    ] = "",
+    fp16: Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Write model.int8.onnx too, as `poseapp models quantise` does; needs --images.")
+        bool, typer.Option("--int8", help="Make the INT8 form too, as `poseapp models quantise` does; needs --images.")
     ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")] = False,
     engines_dir: EnginesDir = None,
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
@@ -635,6 +689,7 @@ def export_command(
     from poseapp.cli_detector import export_detector_command
     from poseapp.cli_models import model_name
     from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.store import place_for
     from poseapp.nets.deploy import in_place_of
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.card_pictures import reliability
@@ -649,7 +704,7 @@ def export_command(
         checkpoint = checkpoint / "last.pt"
     state = checkpoints.read(checkpoint)
     recipe = str(state["recipe"])
-    folder = (engines_dir or default_engines_dir()) / model_name(name or recipe)
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe), replace)
     check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()

@@ -6,15 +6,18 @@ import functools
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.anatomy import implausible
+from poseapp.core.geometry import bounds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine, apply, compose
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray, Poses, Result
+from poseapp.joint_labels import FACE, Box, Labelled, draw_labels
+from poseapp.lettering import measure, write
 
 # BGR. Blue and orange stay apart for every common kind of colour blindness.
 LEFT = (255, 190, 60)
@@ -35,10 +38,10 @@ IDENTITIES = (
 _OUTLINE = (24, 24, 24)
 _Colour = tuple[int, int, int]
 _SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
-_FACE = ("nose", "eye", "ear")
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _ROUND = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
+_STEPS = 1 << _SUB
 
 
 @dataclass(frozen=True)
@@ -122,38 +125,49 @@ def draw_poses(
     """Draw limbs, joints and labels into *image*. A joint's marker grows with its score.
 
     *identities* draws people in their colours and with their numbers; the one *locked* gets corners around, and those
-    *faint* are drawn as thin lines.
+    *faint* are drawn as thin lines. Joints that no body can have there are left out, see core/anatomy.py.
     """
     h, w = image.shape[:2]
+    labelled: list[Labelled] = []
+    numbers: list[Box] = []
     for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
         if options.mirror:
             xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
+        places, scores = xy.tolist(), score.tolist()
         # Neither what is missing (NaN) nor what is far outside the picture: cv2 would overflow its 16.16 integers.
-        visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
-        unit = _pen(xy[visible], max(h, w))
+        far = 8 * max(h, w)
+        inside = [s >= options.threshold and abs(x) < far and abs(y) < far for (x, y), s in zip(places, scores, strict=True)]
+        visible = np.array(inside)
+        visible &= ~implausible(poses.skeleton, xy, visible, (h, w))
+        shown = visible.tolist()
+        unit = _pen([complex(*place) for place, there in zip(places, shown, strict=True) if there], max(h, w))
         colour = identity_colour(identity) if identities else None
-        places = np.rint(np.where(visible[:, None], xy, 0.0) * (1 << _SUB)).astype(int)
-        weights = np.where(visible, 0.0 if identity in faint else score, -1.0)
         # Plain lists: indexing an array for each limb takes as long as drawing it.
-        points, weight = places.tolist(), weights.tolist()
+        points = [
+            [round(x * _STEPS), round(y * _STEPS)] if there else [0, 0] for (x, y), there in zip(places, shown, strict=True)
+        ]
+        faintly = identity in faint
+        weight = [(0.0 if faintly else s) if there else -1.0 for s, there in zip(scores, shown, strict=True)]
         _draw_limbs(image, poses.skeleton, points, weight, unit, colour)
-        if identity not in faint:
+        if not faintly:
             _draw_joints(image, poses.skeleton, points, weight, unit, colour)
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
         if colour is not None and visible.any():
             head = visible & _head(poses.skeleton)
-            _draw_number(image, xy[head if head.any() else visible], identity, colour)
-        if options.labels:
-            _draw_labels(image, poses.skeleton, xy, score, visible, unit)
+            numbers.append(_draw_number(image, xy[head if head.any() else visible], identity, colour))
+        if options.labels and visible.any():
+            labelled.append(Labelled(poses.skeleton, xy, score, visible, unit))
+    draw_labels(image, labelled, numbers)  # after all people: no limb of one goes through the names of another
 
 
-def _pen(xy: FloatArray, picture_px: int) -> float:
-    """Px that a line of width 1 has: by the picture, thinner on a person who is small in it."""
-    if len(xy) < 3:  # too few to tell
+def _pen(joints: list[complex], picture_px: int) -> float:
+    """Px that a line of width 1 has: by the picture, thinner on a person with *joints* x + iy who is small in it."""
+    if len(joints) < 3:  # too few to tell
         return picture_px / 640
-    person_px = float(np.max(xy.max(axis=0) - xy.min(axis=0)))
-    return picture_px / 640 * float(np.clip(1.8 * person_px / picture_px, 0.55, 1.0))
+    left, top, right, bottom = bounds(joints)
+    person_px = max(right - left, bottom - top)
+    return picture_px / 640 * min(max(1.8 * person_px / picture_px, 0.55), 1.0)
 
 
 @functools.cache
@@ -166,14 +180,14 @@ def _limb_colours(skeleton: Skeleton) -> tuple[tuple[int, int, int], ...]:
 @functools.cache
 def _joint_looks(skeleton: Skeleton) -> tuple[tuple[_Colour, float], ...]:
     """Each joint's colour and size; eyes, ears and nose lie close together and are smaller."""
-    sizes = [0.55 if name.endswith(_FACE) else 1.0 for name in skeleton.keypoints]
+    sizes = [0.55 if name.endswith(FACE) else 1.0 for name in skeleton.keypoints]
     return tuple((joint_colour(skeleton, k), size) for k, size in enumerate(sizes))
 
 
 @functools.cache
 def _head(skeleton: Skeleton) -> NDArray[np.bool_]:
     """Which joints (K,) are of the head."""
-    return np.array([name.endswith((*_FACE, "head_top")) for name in skeleton.keypoints])
+    return np.array([name.endswith((*FACE, "head_top")) for name in skeleton.keypoints])
 
 
 def _draw_limbs(
@@ -223,31 +237,20 @@ def _draw_corners(image: ImageArray, xy: FloatArray, colour: _Colour) -> None:
             cv2.polylines(image, [corner], False, line, max(1, round(width * unit)), cv2.LINE_AA, _SUB)
 
 
-def _draw_number(image: ImageArray, xy: FloatArray, identity: int, colour: _Colour) -> None:
-    """The identity as a number on a disc of its colour, over the highest joint of *xy* (J, 2)."""
+def _draw_number(image: ImageArray, xy: FloatArray, identity: int, colour: _Colour) -> Box:
+    """The identity as a number on a disc of its colour, over the highest joint of *xy* (J, 2); returns the box around it."""
     unit = max(image.shape[:2]) / 640
-    size, text = 0.32 * unit, str(identity)
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, size, max(1, round(0.8 * unit)))
+    em, text = max(9, round(9.2 * unit)), str(identity)
+    width, height = measure(text, em)
     top = xy[int(np.argmin(xy[:, 1]))]
-    radius = max(7.5 * unit, width / 2 + 3 * unit)
+    radius = max(7.5 * unit, width / 2 + unit)
     x, y = float(top[0]), max(float(top[1]) - 20 * unit, radius + 1)
     centre = [round(x * (1 << _SUB)), round(y * (1 << _SUB))]
     cv2.circle(image, centre, round((radius + 1) * (1 << _SUB)), _OUTLINE, -1, cv2.LINE_AA, _SUB)
     cv2.circle(image, centre, round(radius * (1 << _SUB)), colour, -1, cv2.LINE_AA, _SUB)
-    at = (round(x - width / 2), round(y + height / 2))
     ink = _OUTLINE if sum(colour) > 330 else (255, 255, 255)
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_DUPLEX, size, ink, max(1, round(0.8 * unit)), cv2.LINE_AA)
-
-
-def _draw_labels(
-    image: ImageArray, skeleton: Skeleton, xy: FloatArray, score: FloatArray, visible: NDArray[Any], unit: float
-) -> None:
-    size = max(0.35, 0.32 * unit)
-    for k in np.flatnonzero(visible):
-        at = (round(float(xy[k, 0]) + 6 * unit), round(float(xy[k, 1]) - 4 * unit))
-        text = f"{skeleton.keypoints[k].replace('_', ' ')} {score[k]:.2f}"
-        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, _OUTLINE, 3, cv2.LINE_AA)
-        cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+    write(image, text, round(x - width / 2), round(y - height / 2), em, ink)
+    return (x - radius, y - radius, x + radius, y + radius)
 
 
 def draw_heatmaps(image: ImageArray, maps: Heatmaps, mirror: bool = False) -> ImageArray:

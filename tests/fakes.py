@@ -250,11 +250,16 @@ class FlakyCamera:
         self.opens: list[float] = []
         self.opened = self.closes = 0
 
+    def mend(self) -> None:
+        """The rest of the script is void: from the next connection on it works for ever."""
+        self._script = []
+
     def open(self) -> Mode:
         self.opens.append(time.monotonic())
         self._left = None
-        if self._script:
-            self._left = self._script.pop(0)
+        script = self._script
+        if script:
+            self._left = script.pop(0)
             if self._left is None:
                 raise SourceError(f"{self.name}: cannot be opened. Plug it in.")
         self.opened += 1

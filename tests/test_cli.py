@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -116,6 +117,11 @@ def test_a_screen_that_cannot_be_reached_is_none(monkeypatch: pytest.MonkeyPatch
         "The screen :7654 (DISPLAY) cannot be reached.",
         "Qt cannot start (libxcb.so.1 is missing). On Debian or Ubuntu `make run` installs what is missing.",
     )
+
+
+def test_the_packages_that_qt_needs_are_those_that_make_installs(repo_root: Path) -> None:
+    known = runpy.run_path(str(repo_root / ".ci" / "system-packages"))["LIBRARIES"]
+    assert cli.QT_PACKAGES.split() == list(dict.fromkeys(known.values()))
 
 
 def test_without_a_screen_the_demo_clip_is_run_and_it_says_so(
@@ -341,7 +347,10 @@ def test_a_device_or_precision_that_does_not_exist_is_said_before_anything_start
     assert "got 'abacus'" in error
 
 
-def test_bench_gives_a_table_and_a_file(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_gives_a_table_and_a_file(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poseapp.live.bench.WARM_UP_S", 0.1)
     path = tmp_path / "figures.json"
     assert main(["bench", "--seconds", "1", "--json", str(path), "--engines-dir", str(store)]) == 0
     out = capsys.readouterr().out

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from poseapp import render
+from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, Poses, Result
 from poseapp.live.source import SyntheticSource
@@ -151,9 +153,9 @@ def test_drawing_at_720p_is_cheap() -> None:
     given = result(hw=(720, 1280), xy=SyntheticSource((720, 1280)).truth(0.4))
     times = []
     for _ in range(100):
-        begun = time.perf_counter()
+        begun = time.thread_time()  # what else the machine does does not count
         annotate(given, DrawOptions())
-        times.append(time.perf_counter() - begun)
+        times.append(time.thread_time() - begun)
     assert np.median(times) < 3e-3
 
 
@@ -195,3 +197,38 @@ def test_heatmaps_are_scaled_with_the_picture() -> None:
     y, x = np.unravel_index(difference.argmax(), difference.shape)
     assert abs(x - 67.75) <= 2
     assert abs(y - 69.75) <= 2
+
+
+def drawn_by_arrays(picture: ImageArray, poses: Poses, options: DrawOptions) -> None:
+    """Limbs and joints of people without identities, with places, visibility and pen from arrays."""
+    h, w = picture.shape[:2]
+    for xy, score in zip(poses.xy, poses.score, strict=True):
+        if options.mirror:
+            xy = np.column_stack([w - 1 - xy[:, 0], xy[:, 1]])
+        visible = (score >= options.threshold) & (np.abs(xy) < 8 * max(h, w)).all(axis=1)
+        visible &= ~implausible(poses.skeleton, xy, visible, (h, w))
+        seen, unit = xy[visible], max(h, w) / 640
+        if len(seen) >= 3:
+            unit *= float(np.clip(1.8 * np.max(seen.max(axis=0) - seen.min(axis=0)) / max(h, w), 0.55, 1.0))
+        places = np.rint(np.where(visible[:, None], xy, 0.0) * 16).astype(int).tolist()
+        weights = np.where(visible, score, -1.0).tolist()
+        render._draw_limbs(picture, poses.skeleton, places, weights, unit, None)
+        render._draw_joints(picture, poses.skeleton, places, weights, unit, None)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_people_are_drawn_as_by_arrays(mirror: bool) -> None:
+    """To the pixel, with joints missing, unsure and far outside."""
+    random = np.random.default_rng(0)
+    for n in range(1, 40):
+        people = n % 3 + 1
+        middle, spread = random.uniform(0, 640, (people, 1, 2)), random.uniform(2, 200)
+        xy = (middle + random.normal(0, spread, (people, 17, 2))).astype(np.float32)
+        xy[random.random((people, 17)) < 0.1] = np.nan
+        xy[random.random((people, 17)) < 0.02] = 1e6
+        score = random.random((people, 17)).astype(np.float32)
+        poses = Poses(xy, score, score.mean(axis=1), np.arange(people), COCO_17)
+        got, expected = np.full((360, 640, 3), 90, np.uint8), np.full((360, 640, 3), 90, np.uint8)
+        draw_poses(got, poses, DrawOptions(mirror=mirror))
+        drawn_by_arrays(expected, poses, DrawOptions(mirror=mirror))
+        np.testing.assert_array_equal(got, expected)

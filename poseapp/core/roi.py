@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import bounds, plain
 from poseapp.core.skeleton import Skeleton
-from poseapp.core.transform import fit_aspect, whole_box
+from poseapp.core.transform import fit_aspect, fitted_height, whole_box
 from poseapp.core.types import FloatArray
 
 Box = NDArray[np.float32]
-_Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,11 @@ class Follower:
 
 def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
     """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
-    strength = float(np.sort(score)[-rule.joints :].mean())
-    return strength >= (rule.keep if known else rule.find) and int(np.count_nonzero(score >= rule.trusted)) >= 3
+    scores = sorted(score.tolist())
+    best = scores[-rule.joints :]
+    if not sum(best) / len(best) >= (rule.keep if known else rule.find):  # also where it is NaN
+        return False
+    return sum(one >= rule.trusted for one in scores) >= 3 and all(one == one for one in scores)
 
 
 def next_region(
@@ -123,14 +126,16 @@ def next_region(
     rule: FollowRule = FOLLOW,
 ) -> Box:
     """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
-    points = body_extent(skeleton, xy, score >= rule.trusted, frame_hw)
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = fit_aspect((*low, *np.maximum(high - low, 8.0)), input_hw, rule.margin)
+    left, top, right, bottom = bounds(body_extent(skeleton, xy, score >= rule.trusted, frame_hw))
+    # All boxes have the input's aspect, so their heights tell their sizes.
+    height = rule.margin * fitted_height(max(right - left, 8.0), max(bottom - top, 8.0), input_hw)
+    if before is not None:
+        height = max(height, rule.shrink * fitted_height(float(before[2]), float(before[3]), input_hw))
     # Never larger than what shows the whole frame; growing at once keeps an outstretched arm.
-    largest = fit_aspect(whole_box(frame_hw), input_hw)[3]
-    smallest = 0.0 if before is None else rule.shrink * fit_aspect(before, input_hw)[3]
-    height = min(max(box[3], smallest), largest)
-    return scale_box(box, height / box[3]).astype(np.float32)
+    height = min(height, fitted_height(frame_hw[1], frame_hw[0], input_hw))
+    width = height * input_hw[1] / input_hw[0]
+    x, y = left + (max(right - left, 8.0) - width) / 2, top + (max(bottom - top, 8.0) - height) / 2
+    return np.array([x, y, width, height], np.float32)
 
 
 def detected_region(box: Box, input_hw: tuple[int, int], margin: float = 1.25) -> Box:
@@ -144,56 +149,71 @@ def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     return np.array([x + w * (1 - factor) / 2, y + h * (1 - factor) / 2, w * factor, h * factor])
 
 
-def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """Points (M, 2) that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
+def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> list[complex]:
+    """Points x + iy that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
 
     Without the rest a head seen alone would draw the region around itself, and a body seen without its legs around
     the torso: what is cut off once would never be looked at again.
     """
-    # Plain floats: numpy's calls cost more than the arithmetic on a handful of numbers, every frame.
-    where = {name: (float(xy[k, 0]), float(xy[k, 1])) for k, name in enumerate(skeleton.keypoints) if trusted[k]}
-    seen = np.array(list(where.values()))
-    lengths = sorted(math.dist(where[a], where[b]) / r for (a, b), r in _TORSO_LENGTHS.items() if a in where and b in where)
-    if not lengths:
-        return seen
+    anatomy = _anatomy(skeleton)
+    where = {k: z for k, (z, counts) in enumerate(zip(plain(xy[None])[0], trusted.tolist(), strict=True)) if counts}
+    if any(k in where for k in anatomy.hips) and any(k in where for k in anatomy.ankles):
+        return list(where.values())  # nothing of a body reaches beyond
+    lengths = sorted(abs(where[a] - where[b]) / r for a, b, r in anatomy.lengths if a in where and b in where)
     # One of the longer ones: what points toward the camera only looks shorter, and a single joint may be quite wrong.
-    torso = lengths[round(0.75 * (len(lengths) - 1))]
-    down = (0.0, torso)
-    guesses: list[_Point] = []
-    head, shoulders, hips = _middle(where, *_HEAD), _middle(where, *_both("shoulder")), _middle(where, *_both("hip"))
-    knees, ankles = _middle(where, *_both("knee")), _middle(where, *_both("ankle"))
-    if shoulders is None and head is not None:
-        shoulders = _beyond(head, down, 0.5)
-    if hips is None and shoulders is not None:
-        hips = _beyond(shoulders, down, 1.0)
-        guesses += [(hips[0] - 0.6 * torso, hips[1]), (hips[0] + 0.6 * torso, hips[1])]  # room for the forearms
-    elif hips is not None and shoulders is not None and math.dist(hips, shoulders) > 0.5 * torso:
-        down = (hips[0] - shoulders[0], hips[1] - shoulders[1])  # the way this body points: it may lie
-    if hips is not None and knees is None and ankles is None:
-        guesses.append(_beyond(hips, down, 1.7))
-    elif knees is not None and ankles is None:
-        guesses.append(_beyond(knees, down, 0.85))
-    if not guesses:
-        return seen
+    guesses = _guesses(anatomy, where, lengths[round(0.75 * (len(lengths) - 1))]) if lengths else []
     h, w = frame_hw
-    inside = [(min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)) for x, y in guesses]
-    return np.concatenate([seen, np.array(inside)])
+    inside = [complex(min(max(at.real, 0.0), w - 1.0), min(max(at.imag, 0.0), h - 1.0)) for at in guesses]
+    return [*where.values(), *inside]
 
 
-def _both(joint: str) -> tuple[str, str]:
-    return f"left_{joint}", f"right_{joint}"
+def _guesses(anatomy: _Anatomy, where: dict[int, complex], torso: float) -> list[complex]:
+    """Where the unseen part of a body may be, whose *torso* is so many px long."""
+    head, shoulders, hips = _middle(where, anatomy.head), _middle(where, anatomy.shoulders), _middle(where, anatomy.hips)
+    knees, ankles = _middle(where, anatomy.knees), _middle(where, anatomy.ankles)
+    down, guesses = 1j * torso, []
+    if shoulders is None and head is not None:
+        shoulders = head + 0.5 * down
+    if hips is None and shoulders is not None:
+        hips = shoulders + down
+        guesses += [hips - 0.6 * torso, hips + 0.6 * torso]  # room for the forearms
+    elif hips is not None and shoulders is not None and abs(hips - shoulders) > 0.5 * torso:
+        down = hips - shoulders  # the way this body points: it may lie
+    if hips is not None and knees is None and ankles is None:
+        guesses.append(hips + 1.7 * down)
+    elif knees is not None and ankles is None:
+        guesses.append(knees + 0.85 * down)
+    return guesses
 
 
-def _middle(where: dict[str, _Point], *names: str) -> _Point | None:
-    """The middle of those of the named joints that are there."""
-    places = [where[name] for name in names if name in where]
-    if not places:
-        return None
-    return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+@dataclass(frozen=True)
+class _Anatomy:
+    """The joints of a skeleton by the part of the body, and ``lengths``: two joints and how far apart, in torso lengths."""
+
+    head: list[int]
+    shoulders: list[int]
+    hips: list[int]
+    knees: list[int]
+    ankles: list[int]
+    lengths: list[tuple[int, int, float]]
 
 
-def _beyond(start: _Point, direction: _Point, times: float) -> _Point:
-    return start[0] + times * direction[0], start[1] + times * direction[1]
+@functools.cache
+def _anatomy(skeleton: Skeleton) -> _Anatomy:
+    index = {name: k for k, name in enumerate(skeleton.keypoints)}
+
+    def joints(*names: str) -> list[int]:
+        return [index[name] for name in names if name in index]
+
+    shoulders, hips, knees, ankles = (joints(f"left_{part}", f"right_{part}") for part in ("shoulder", "hip", "knee", "ankle"))
+    lengths = [(index[a], index[b], r) for (a, b), r in _TORSO_LENGTHS.items() if a in index and b in index]
+    return _Anatomy(joints(*_HEAD), shoulders, hips, knees, ankles, lengths)
+
+
+def _middle(where: dict[int, complex], joints: list[int]) -> complex | None:
+    """The middle of those of *joints* that are there."""
+    places = [where[k] for k in joints if k in where]
+    return sum(places) / len(places) if places else None
 
 
 def search_boxes(frame_hw: tuple[int, int], input_hw: tuple[int, int]) -> list[Box]:

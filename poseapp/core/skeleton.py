@@ -35,6 +35,9 @@ class Skeleton:
         if any(not 0 <= i < k for limb in self.limbs for i in limb):
             raise ValueError(f"skeleton {self.name}: a limb names a joint that does not exist")
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # what hangs on a skeleton is looked up several times a frame: not by all its joints each time
+
     @property
     def k(self) -> int:
         """Number of joints."""

@@ -8,16 +8,14 @@ and y share the cut-off, so that the direction of a movement is kept. One thing 
 
 from __future__ import annotations
 
+import cmath
+import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from poseapp.core.geometry import array, body_size_px, plain
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Poses
 
-Array = NDArray[np.float64]
-Points = NDArray[np.complex128]  # x + iy: one number a joint halves the calls, and they are what costs time here
 SMALLEST_PX = 8.0
 
 
@@ -51,11 +49,7 @@ class Smoother:
 
     def forget(self) -> None:
         """Begin anew: the picture is another one."""
-        self._row: dict[int, int] = {}  # identity → row of the arrays
-        self._z: Points = np.empty((0, self._k), np.complex128)  # px
-        self._speed: Points = np.empty((0, self._k), np.complex128)  # px/s
-        self._seen: Array = np.empty((0, self._k))  # when each joint was last taken in, s
-        self._size: Array = np.empty(0)  # px
+        self._people: dict[int, _Person] = {}
 
     def update(self, poses: Poses, t: float) -> Poses:
         """The same people with smoothed joints (scores, identities and order are kept); *t* is the capture time in s.
@@ -64,61 +58,64 @@ class Smoother:
         """
         if len(poses) == 0:
             return poses
-        rule = self.rule
-        rows = self._rows(poses.ids.tolist(), t)
-        raw: Points = poses.xy.astype(np.float64).view(np.complex128)[..., 0]  # (N, K)
-        present = np.isfinite(raw)
-        taken = present & (poses.score >= rule.trusted)
-        before, seen = self._z[rows], self._seen[rows]
-        elapsed = t - seen
-        begin = ~((elapsed >= 0) & (elapsed <= rule.gap_s))  # also where it is NaN: never seen
-        dt = np.where(begin, 1.0, np.maximum(elapsed, 1e-6))
-        moved = np.where(begin, 0.0, raw - before)
-        speed = np.where(begin, 0.0, self._speed[rows])
-        speed += _alpha(rule.speed_cutoff_hz, dt) * (moved / dt - speed)
-        fast = np.abs(speed) / self._sizes(rows, raw, taken)[:, None]
-        cutoff_hz = rule.min_cutoff_hz + rule.beta * np.maximum(fast - rule.rest, 0.0)
-        # A joint not trusted stays where it was, or is taken as it is when that is long ago.
-        start = np.where(begin, raw, before)
-        z = np.where(taken, start + _alpha(cutoff_hz, dt) * moved, start)
-        self._z[rows] = np.where(taken, z, before)
-        self._speed[rows] = np.where(taken, speed, self._speed[rows])
-        self._seen[rows] = np.where(taken, t, seen)
-        out = np.where(present, z, complex(np.nan, np.nan))
-        xy = out[..., None].view(np.float64).astype(np.float32)
-        return Poses(xy, poses.score, poses.person_score, poses.ids, poses.skeleton)
+        ids = poses.ids.tolist()
+        if not self._people.keys() >= set(ids):
+            self._welcome(ids, t)
+        smoothed = [
+            self._people[identity].update(places, score, t, self.rule)
+            for identity, places, score in zip(ids, plain(poses.xy), poses.score.tolist(), strict=True)
+        ]
+        return Poses(array(smoothed, self._k), poses.score, poses.person_score, poses.ids, poses.skeleton)
 
-    def _rows(self, ids: list[int], t: float) -> NDArray[np.intp]:
-        """The rows of *ids*. When somebody is new, those who have been away for longer than a gap make room."""
-        if not self._row.keys() >= set(ids):
-            away = t - np.where(np.isnan(self._seen), -np.inf, self._seen).max(axis=1, initial=-np.inf)
-            old = [(identity, row) for identity, row in self._row.items() if 0 <= away[row] <= self.rule.gap_s or identity in ids]
-            kept = np.array([row for _, row in old], np.intp)
-            new = [identity for identity in ids if identity not in self._row]
-            nan = np.full((len(new), self._k), np.nan)
-            self._z, self._speed = np.concatenate([self._z[kept], nan]), np.concatenate([self._speed[kept], nan])
-            self._seen = np.concatenate([self._seen[kept], nan])
-            self._size = np.concatenate([self._size[kept], np.zeros(len(new))])
-            self._row = {identity: row for row, identity in enumerate([*(identity for identity, _ in old), *new])}
-        return np.array([self._row[identity] for identity in ids], np.intp)
-
-    def _sizes(self, rows: NDArray[np.intp], raw: Points, taken: NDArray[np.bool_]) -> Array:
-        """Sizes (N,) in px: rising at once and falling slowly, since who is half hidden looks small.
-
-        A box that is narrow for its length, as around somebody seen from the side, counts as a fourth as wide as long.
-        """
-        xy = np.where(taken, raw, complex(np.nan, np.nan)).view(np.float64).reshape(*raw.shape, 2)
-        extent = np.nan_to_num(np.fmax.reduce(xy, axis=1) - np.fmin.reduce(xy, axis=1))
-        longest = extent.max(axis=1)
-        now = np.sqrt(longest * np.maximum(extent.min(axis=1), longest / 4))
-        size: Array = np.maximum(now, 0.95 * self._size[rows] + 0.05 * now)
-        self._size[rows] = size
-        floored: Array = np.maximum(size, SMALLEST_PX)
-        return floored
+    def _welcome(self, ids: list[int], t: float) -> None:
+        """Somebody of *ids* is new: those who have been away for longer than a gap make room."""
+        self._people = {i: p for i, p in self._people.items() if 0 <= t - p.seen_last <= self.rule.gap_s or i in ids}
+        for identity in ids:
+            self._people.setdefault(identity, _Person(self._k))
 
 
-def _alpha(cutoff_hz: Array | float, dt: Array) -> Array:
+class _Person:
+    """The filters of one person, one for each joint. Points are x + iy."""
+
+    def __init__(self, k: int) -> None:
+        self._z = [0j] * k  # px
+        self._speed = [0j] * k  # px/s
+        self._seen = [math.nan] * k  # when each joint was last taken in, s
+        self._size = 0.0  # px
+        self.seen_last = -math.inf
+
+    def update(self, raw: list[complex], score: list[float], t: float, rule: SmoothRule) -> list[complex]:
+        """The joints *raw* (K) smoothed at *t*; those not trusted stay where they were, and those missing are missing."""
+        taken = [k for k, z in enumerate(raw) if score[k] >= rule.trusted and cmath.isfinite(z)]
+        now = body_size_px([raw[k] for k in taken])
+        # Rising at once and falling slowly, since who is half hidden looks small.
+        self._size = max(now, 0.95 * self._size + 0.05 * now)
+        out = [self._held(k, z, t, rule) for k, z in enumerate(raw)]
+        places, speeds, seen, size = self._z, self._speed, self._seen, max(self._size, SMALLEST_PX)
+        for k in taken:
+            z, elapsed = raw[k], t - seen[k]
+            if 0 <= elapsed <= rule.gap_s:
+                dt = elapsed if elapsed > 1e-6 else 1e-6
+                moved, speed = z - places[k], speeds[k]
+                speeds[k] = speed = speed + _alpha(rule.speed_cutoff_hz, dt) * (moved / dt - speed)
+                above = abs(speed) / size - rule.rest
+                cutoff_hz = rule.min_cutoff_hz + rule.beta * above if above > 0 else rule.min_cutoff_hz
+                places[k] += _alpha(cutoff_hz, dt) * moved
+            else:  # also where it is NaN: never seen
+                places[k], speeds[k] = z, 0j
+            out[k], seen[k] = places[k], t
+        if taken:
+            self.seen_last = t
+        return out
+
+    def _held(self, k: int, z: complex, t: float, rule: SmoothRule) -> complex:
+        """Where joint *k*, found at *z*, is shown if it is not trusted: where it was, or as it is when that is long ago."""
+        if not cmath.isfinite(z):
+            return complex(math.nan, math.nan)
+        return self._z[k] if 0 <= t - self._seen[k] <= rule.gap_s else z
+
+
+def _alpha(cutoff_hz: float, dt: float) -> float:
     """The share of the new value, for a first-order low-pass with *cutoff_hz* after *dt* s (Casiez et al., Eq. 4)."""
-    turns = 2 * np.pi * cutoff_hz * dt
-    share: Array = turns / (turns + 1)
-    return share
+    turns = 2 * math.pi * cutoff_hz * dt
+    return turns / (turns + 1)

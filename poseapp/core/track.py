@@ -9,20 +9,23 @@ seen keep their own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import cmath
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import Bounds, array, body_size_px, bounds, distance_from_segment, plain
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.types import FloatArray, Poses
+from poseapp.core.types import Poses
 
-Array = NDArray[np.float64]
-Points = NDArray[np.complex128]
-Bools = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
-Assign = Callable[[Array], tuple[IntArray, IntArray]]
+Assign = Callable[[NDArray[np.float64]], tuple[IntArray, IntArray]]
+
+SMALLEST_PX = 8.0
+_NOWHERE = complex(math.nan, math.nan)
 
 _COCO_SIGMAS = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
 _OTHER_SIGMA = 0.08  # of joints that COCO does not have: like a shoulder
@@ -72,15 +75,11 @@ class Tracker:
     def __init__(self, skeleton: Skeleton, rule: TrackRule = TRACK, alone: bool = False) -> None:
         self._skeleton, self._rule = skeleton, rule
         self.next_id = 1
-        # What COCO allows each joint: OKS falls by exp(−d² / (2 · area · (2σ)²)).
-        self._variances = np.array([(2 * _COCO_SIGMAS.get(name, _OTHER_SIGMA)) ** 2 for name in skeleton.keypoints])
-        # The middle of the body is told by the trunk: arms and legs swing.
-        trunk = [name.endswith(("shoulder", "hip")) or name in ("neck", "thorax", "pelvis") for name in skeleton.keypoints]
-        self._weights = np.where(trunk, 4.0, 1.0)
-        self._assign = _best_of_one if alone else _hungarian()  # here and not in the first frame: it takes a while to load
+        self._body = _Body.of(skeleton)
+        self._assign = None if alone else _hungarian()  # here and not in the first frame: it takes a while to load
         self._last = Poses.none(skeleton)
-        self._tracks = _Tracks.none(skeleton.k)
-        self._t = -np.inf
+        self._tracks: list[_Track] = []
+        self._t = -math.inf
 
     def update(self, poses: Poses, t: float, skipped: Collection[int] = ()) -> Poses:
         """The same people, in the same order, with their identities; *t* is the frame's capture time in s.
@@ -91,47 +90,61 @@ class Tracker:
         if t < self._t:
             self.forget()
         before, self._t = self._t, t
-        tracks, rule = self._tracks, self._rule
-        tracks.noted = np.where(np.isin(tracks.ids, list(skipped)), t, tracks.noted)
-        known = t - tracks.noted <= np.clip(tracks.seen - tracks.born, rule.brief_s, rule.memory_s)
-        known |= (tracks.noted >= before) & (t - before <= rule.memory_s)  # few frames a second: the last one always counts
-        tracks.keep(known)
-        counted = self._counted(poses)
-        z, seen, size = _points(poses.xy, counted), counted.astype(np.float64), _sizes(poses.xy, counted)
-        who = self._match(z, seen, size, t, ~np.isin(tracks.ids, list(skipped)))
-        ids = np.where(who >= 0, tracks.ids[who] if len(tracks) else 0, 0)
-        found = np.nonzero(who >= 0)[0]
-        self._follow(who[found], z[found], seen[found], poses.score[found], size[found], t)
-        tracks.person_score[who[found]] = poses.person_score[found]
-        new = np.nonzero(who < 0)[0]
-        ids[new] = np.arange(self.next_id, self.next_id + len(new))
-        self.next_id += len(new)
-        self._begin(ids[new], z[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
-        self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
+        for track in self._tracks:
+            if track.identity in skipped:
+                track.noted = t
+        self._tracks = [track for track in self._tracks if self._remembered(track, t, before)]
+        people = self._people(poses)
+        free = [track for track in self._tracks if track.identity not in skipped]
+        ids: list[int] = []
+        for person, known in zip(people, self._match(people, free, t), strict=True):
+            if known is None:
+                self._tracks.append(_Track.begin(self.next_id, person, t, self._body, self._rule))
+                self.next_id += 1
+            else:
+                known.follow(person, t, self._body, self._rule)
+            ids.append(self._tracks[-1].identity if known is None else known.identity)
+        self._last = Poses(poses.xy, poses.score, poses.person_score, np.array(ids, np.int64), poses.skeleton)
         if skipped:
             expected = self.predict(t)
             self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
         return self._last
 
-    def predict(self, t: float, unseen_s: float = np.inf) -> Poses:
+    def predict(self, t: float, unseen_s: float = math.inf) -> Poses:
         """Where everybody still known is expected at *t*, with the scores of when they were seen last.
 
         Those who have not been seen for more than *unseen_s* are left out. A joint never seen is NaN.
         """
-        tracks = self._tracks
-        keep = t - tracks.seen <= unseen_s
-        ahead = np.clip(t - tracks.seen, 0.0, self._rule.coast_s)
-        z = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape
-        z = np.where(tracks.known > 0, z, complex(np.nan, np.nan))[keep]
-        xy = z[..., None].view(np.float64).astype(np.float32)
-        score = (tracks.score * tracks.known)[keep].astype(np.float32)
-        return Poses(xy, score, tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
+        tracks = [track for track in self._tracks if t - track.seen <= unseen_s]
+        n, k = len(tracks), self._skeleton.k
+        z = [track.joints_at(min(max(t - track.seen, 0.0), self._rule.coast_s)) for track in tracks]
+        return Poses(
+            array(z, k),
+            np.array([track.score for track in tracks], np.float32).reshape(n, k),
+            np.array([track.person_score for track in tracks], np.float32),
+            np.array([track.identity for track in tracks], np.int64),
+            self._skeleton,
+        )
 
     def forget(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
-        self._tracks = _Tracks.none(self._skeleton.k)
+        self._tracks = []
         self._last = Poses.none(self._skeleton)
-        self._t = -np.inf
+        self._t = -math.inf
+
+    def renumber(self) -> dict[int, int]:
+        """Give those known the numbers from 1 on, as if nobody had been there before; returns old number → new.
+
+        For when no earlier number can be in a recording: with the next person the count goes on from these.
+        """
+        given = {identity: n for n, identity in enumerate(sorted(track.identity for track in self._tracks), 1)}
+        for track in self._tracks:
+            track.identity = given[track.identity]
+        last = self._last
+        known = np.isin(last.ids, list(given))  # whoever is forgotten already has no number any more
+        self._last = replace(last.pick(known), ids=np.array([given[i] for i in last.ids[known].tolist()], np.int64))
+        self.next_id = len(given) + 1
+        return given
 
     @property
     def seen_last(self) -> Poses:
@@ -149,223 +162,239 @@ class Tracker:
 
         Whose limbs are nearest, in sizes of that person, and no farther than *margin*.
         """
-        poses = self._last
-        if len(poses) == 0:
+        if len(self._last) == 0:
             return None
-        counted = self._counted(poses)
-        places = np.where(counted[..., None], poses.xy, np.nan).astype(np.float64)
-        limbs = np.asarray(self._skeleton.limbs, np.intp).reshape(-1, 2)
-        joints = np.stack([places, places], axis=2)  # a joint is a limb without a length
-        ends = np.concatenate([places[:, limbs], joints], axis=1)  # (N, L + K, 2 ends, 2)
-        distance = _from_segments(np.asarray(xy, np.float64), ends[:, :, 0], ends[:, :, 1])
-        nearest = np.where(np.isfinite(distance), distance, np.inf).min(axis=1)
-        nearest /= _sizes(poses.xy, counted)
-        best = int(nearest.argmin())
-        return int(poses.ids[best]) if nearest[best] <= margin else None
+        nearest = []
+        for person in self._people(self._last):
+            counted = set(person.joints)
+            joints = [(k, k) for k in person.joints]  # a joint is a limb without a length
+            limbs = [(a, b) for a, b in self._skeleton.limbs if a in counted and b in counted]
+            far = [distance_from_segment(complex(*xy), person.z[a], person.z[b]) for a, b in [*limbs, *joints]]
+            nearest.append(min(far, default=math.inf) / person.size)
+        best = nearest.index(min(nearest))
+        return int(self._last.ids[best]) if nearest[best] <= margin else None
 
-    def _counted(self, poses: Poses) -> Bools:
-        """Which joints (N, K) count: those trusted, or all that are there where hardly any is trusted."""
-        present = np.isfinite(poses.xy[..., 0]) & np.isfinite(poses.xy[..., 1])
-        trusted = present & (poses.score >= self._rule.trusted)
-        few = trusted.sum(axis=1, keepdims=True) < 3
-        return np.where(few, present, trusted)
+    def _remembered(self, track: _Track, t: float, before: float) -> bool:
+        """Whether *track* is still known at *t*; *before* is the time of the frame before."""
+        rule = self._rule
+        if track.noted >= before and t - before <= rule.memory_s:  # few frames a second: the last one always counts
+            return True
+        return t - track.noted <= min(max(track.seen - track.born, rule.brief_s), rule.memory_s)
 
-    def _match(self, z: Points, seen: Array, size: Array, t: float, open_: Bools) -> IntArray:
-        """For each pose (N,) the row of its track, one that is *open_* (M,), or −1. *z* (N, K) is 0 where not *seen*."""
-        rule, tracks = self._rule, self._tracks
-        out = np.full(len(z), -1, np.intp)
-        if len(z) == 0 or len(tracks) == 0:
-            return out
-        ahead = t - tracks.seen  # (M,)
-        expected = (tracks.middle + tracks.velocity * ahead)[:, None] + tracks.shape  # (M, K)
-        variance = tracks.variance_at(ahead, rule)  # of the middle, in sizes² (M,)
-        swing2 = np.square(np.minimum(rule.sway * ahead, rule.swing))
-        # As in OKS, with the scale of the larger of the two: a person half hidden is small.
-        area = np.square(np.maximum(tracks.size[:, None], size))  # (M, N)
-        # How far the middle would have moved, by the joints in common; products of matrices over all pairs.
-        weight = tracks.known * self._weights
-        total = weight @ seen.T
-        moved = (weight @ (z * seen).T - (weight * expected) @ seen.T) / np.maximum(total, 1e-9)  # (M, N) px
-        moved2 = (np.square(moved.real) + np.square(moved.imag)) / area
-        place2 = variance + rule.slack**2
-        limit = np.minimum(rule.gate**2 * place2, rule.reach**2)
-        # The similarity of those near enough alone, P pairs: most people are far from each other. It is one of bodies
-        # laid on each other: where somebody can be grows with time, but not what they look like.
-        m, n = np.nonzero((moved2 <= limit[:, None]) & (total > 0) & open_[:, None])
-        gap = z[n] - expected[m] - moved[m, n, None]  # (P, K)
-        both = tracks.known[m] * seen[n]
-        spread = self._variances + swing2[:, None]  # (M, K)
-        e = (np.square(gap.real) + np.square(gap.imag)) / (-2 * area[m, n, None] * spread[m])
-        similarity = (np.exp(e) * both).sum(axis=1) / both.sum(axis=1)
-        # The logarithm of how much likelier the pair is than a new person is: the density of a Gaussian falls with its width,
-        # so who is searched for far and wide does not take what is near another's place.
-        likelihood = np.log(np.maximum(similarity, 1e-9)) - moved2[m, n] / (2 * place2[m]) - np.log(place2[m] / rule.slack**2)
-        value = np.zeros(total.shape)
-        value[m, n] = np.where(similarity >= rule.min_oks, np.maximum(likelihood + rule.newcomer, 0.0), 0.0)
-        rows, columns = self._assign(-value)
-        good = value[rows, columns] > 0
-        out[columns[good]] = rows[good]
+    def _people(self, poses: Poses) -> list[_Person]:
+        """The people of *poses* in plain numbers, with the joints that count: those trusted, or all where hardly any is."""
+        people = []
+        for z, score, person_score in zip(plain(poses.xy), poses.score.tolist(), poses.person_score.tolist(), strict=True):
+            there = [k for k, place in enumerate(z) if cmath.isfinite(place)]
+            trusted = [k for k in there if score[k] >= self._rule.trusted]
+            joints = trusted if len(trusted) >= 3 else there
+            size = max(body_size_px([z[k] for k in joints]), SMALLEST_PX)
+            people.append(_Person(z, joints, score, person_score, size))
+        return people
+
+    def _match(self, people: Sequence[_Person], tracks: Sequence[_Track], t: float) -> list[_Track | None]:
+        """For each of *people* the one of *tracks* that is theirs, if any."""
+        if not people or not tracks:
+            return [None] * len(people)
+        expected = [track.expect(t, self._rule) for track in tracks]
+        value = [[0.0] * len(people) for _ in tracks]
+        for row, column in _near(expected, people, self._rule):
+            value[row][column] = expected[row].value(people[column], self._body, self._rule)
+        if len(people) == 1:
+            rows, columns = [max(range(len(tracks)), key=lambda row: value[row][0])], [0]
+        else:
+            assert self._assign is not None, "there is one person a frame"
+            rows, columns = (found.tolist() for found in self._assign(-np.array(value)))
+        out: list[_Track | None] = [None] * len(people)
+        for row, column in zip(rows, columns, strict=True):
+            if value[row][column] > 0:
+                out[column] = tracks[row]
         return out
 
-    def _follow(self, rows: IntArray, z: Points, seen: Array, score: FloatArray, size: Array, t: float) -> None:
-        """Take what was measured of the tracks *rows* into their filters."""
-        rule, tracks = self._rule, self._tracks
-        if len(rows) == 0:
-            return
-        ahead = t - tracks.seen[rows]
-        known, shape = tracks.known[rows], tracks.shape[rows]
-        middle = tracks.middle[rows] + tracks.velocity[rows] * ahead
-        weight = known * seen * self._weights
-        moved = (weight * (z - middle[:, None] - shape)).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
-        place, speed = tracks.correct(rows, ahead, rule)
-        tracks.middle[rows] = middle + place * moved
-        tracks.velocity[rows] += speed * moved
-        # The shape is measured against the measured middle, so that it does not lag with the filtered one.
-        there = seen > 0
-        tracks.shape[rows] = np.where(there, z - (middle + moved)[:, None], shape)
-        tracks.score[rows] = np.where(there, score, tracks.score[rows])
-        tracks.known[rows] = np.maximum(known, seen)
-        tracks.seen[rows] = tracks.noted[rows] = t
-        # Half hidden, a person looks small: sizes fall slowly and rise at once.
-        tracks.size[rows] = np.maximum(size, 0.9 * tracks.size[rows] + 0.1 * size)
 
-    def _begin(
-        self, ids: NDArray[np.int64], z: Points, seen: Array, score: FloatArray, person: FloatArray, size: Array, t: float
-    ) -> None:
-        """Tracks of people that nobody was predicted for."""
-        if len(ids) == 0:
-            return
-        weight = seen * self._weights
-        middle = (weight * z).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
-        n = len(ids)
-        self._tracks.add(
-            _Tracks(
-                ids=ids.astype(np.int64),
-                middle=middle,
-                velocity=np.zeros(n, np.complex128),
-                covariance=np.tile([self._rule.noise**2, 0.0, self._rule.run**2], (n, 1)),
-                shape=np.where(seen > 0, z - middle[:, None], 0.0),
-                known=seen.copy(),
-                score=score.astype(np.float64),
-                person_score=person.astype(np.float64),
-                size=size.copy(),
-                seen=np.full(n, t),
-                noted=np.full(n, t),
-                born=np.full(n, t),
-            )
-        )
+@dataclass(frozen=True)
+class _Body:
+    """What is known of each joint: ``weight`` (K) by which it tells the body's middle, and ``variance`` (K), in sizes².
 
-
-@dataclass
-class _Tracks:
-    """Everybody known, one row each. Points are x + iy.
-
-    ``middle`` (M,) px and ``velocity`` (M,) px/s with ``covariance`` (M, 3): of place, of place with speed, of speed, the
-    same on both axes, in sizes² and s. ``shape`` (M, K) px from the middle, as last seen, where ``known`` is 1.
-    ``seen`` is when (s) they were seen last, ``noted`` when they were seen or skipped, ``born`` when they were seen first.
+    Points are x + iy here and below, as core/geometry.py has them.
     """
 
-    ids: NDArray[np.int64]
-    middle: Points
-    velocity: Points
-    covariance: Array
-    shape: Points
-    known: Array
-    score: Array
-    person_score: Array
-    size: Array
-    seen: Array
-    noted: Array
-    born: Array
+    weight: list[float]
+    variance: list[float]
 
     @classmethod
-    def none(cls, k: int) -> _Tracks:
-        """Nobody."""
-        return cls(
-            np.empty(0, np.int64),
-            np.empty(0, np.complex128),
-            np.empty(0, np.complex128),
-            np.empty((0, 3)),
-            np.empty((0, k), np.complex128),
-            np.empty((0, k)),
-            np.empty((0, k)),
-            np.empty(0),
-            np.empty(0),
-            np.empty(0),
-            np.empty(0),
-            np.empty(0),
-        )
+    def of(cls, skeleton: Skeleton) -> _Body:
+        # The middle of the body is told by the trunk: arms and legs swing.
+        trunk = [name.endswith(("shoulder", "hip")) or name in ("neck", "thorax", "pelvis") for name in skeleton.keypoints]
+        # What COCO allows each joint: OKS falls by exp(−d² / (2 · area · (2σ)²)).
+        variance = [(2 * _COCO_SIGMAS.get(name, _OTHER_SIGMA)) ** 2 for name in skeleton.keypoints]
+        return cls([4.0 if is_trunk else 1.0 for is_trunk in trunk], variance)
 
-    def __len__(self) -> int:
-        return len(self.ids)
 
-    def keep(self, which: Bools) -> None:
-        """Drop the rows that are not *which* (M,)."""
-        if not which.all():
-            for name, values in vars(self).items():
-                setattr(self, name, values[which])
+@dataclass(slots=True)
+class _Person:
+    """Somebody found: the places ``z`` (K) px, of which those of ``joints`` count, and their size in px."""
 
-    def add(self, others: _Tracks) -> None:
-        """Append *others*."""
-        for name, values in vars(self).items():
-            setattr(self, name, np.concatenate([values, getattr(others, name)]))
+    z: list[complex]
+    joints: list[int]
+    score: list[float]
+    person_score: float
+    size: float
 
-    def _predicted(self, covariance: Array, ahead: Array, rule: TrackRule) -> tuple[Array, Array, Array]:
+    def bounds(self) -> Bounds:
+        """What holds the joints that count; NaN without any."""
+        return bounds([self.z[j] for j in self.joints])
+
+
+@dataclass(slots=True)
+class _Track:
+    """Somebody known.
+
+    ``middle`` px and ``velocity`` px/s with ``covariance``: of place, of place with speed, of speed, the same on both axes,
+    in sizes² and s. ``shape`` (K) px from the middle, as last seen, where ``known``; ``score`` (K) is 0 elsewhere. ``seen``
+    is when (s) they were seen last, ``noted`` when they were seen or skipped, ``born`` when they were seen first.
+    """
+
+    identity: int
+    middle: complex
+    velocity: complex
+    covariance: tuple[float, float, float]
+    shape: list[complex]
+    known: list[bool]
+    score: list[float]
+    person_score: float
+    size: float
+    seen: float
+    noted: float
+    born: float
+
+    @classmethod
+    def begin(cls, identity: int, person: _Person, t: float, body: _Body, rule: TrackRule) -> _Track:
+        """Somebody whom nobody was expected to be."""
+        k = len(person.z)
+        covariance = (rule.noise**2, 0.0, rule.run**2)
+        track = cls(identity, 0j, 0j, covariance, [0j] * k, [False] * k, [0.0] * k, 0.0, person.size, t, t, t)
+        total = sum(body.weight[j] for j in person.joints)
+        if total > 0:
+            track.middle = sum(body.weight[j] * person.z[j] for j in person.joints) / total
+        track._take(person, track.middle)
+        return track
+
+    def expect(self, t: float, rule: TrackRule) -> _Expected:
+        """Where this person would be at *t*."""
+        ahead = t - self.seen
+        variance, _, _ = self._covariance_in(ahead, rule)
+        swing = min(rule.sway * ahead, rule.swing)
+        return _Expected(self.middle + self.velocity * ahead, self.shape, self.known, self.size, variance, swing**2)
+
+    def follow(self, person: _Person, t: float, body: _Body, rule: TrackRule) -> None:
+        """Take *person*, who is this one at *t*, into the filter."""
+        expected = self.expect(t, rule)
+        moved = expected.moved(person, body) or 0j
+        place, both, speed = self._covariance_in(t - self.seen, rule)
+        total = place + rule.noise**2
+        gain, gain_speed = place / total, both / total
+        self.covariance = (place * (1 - gain), both * (1 - gain), speed - gain_speed * both)
+        self.middle = expected.middle + gain * moved
+        self.velocity += gain_speed * moved
+        # The shape is measured against the measured middle, so that it does not lag with the filtered one.
+        self._take(person, expected.middle + moved)
+        self.seen = self.noted = t
+        # Half hidden, a person looks small: sizes fall slowly and rise at once.
+        self.size = max(person.size, 0.9 * self.size + 0.1 * person.size)
+
+    def joints_at(self, ahead: float) -> list[complex]:
+        """The joints (K) *ahead* s after they were seen; NaN where one was never seen."""
+        middle = self.middle + self.velocity * ahead
+        return [middle + offset if known else _NOWHERE for offset, known in zip(self.shape, self.known, strict=True)]
+
+    def _take(self, person: _Person, middle: complex) -> None:
+        """Remember what *person*, with the measured *middle*, looks like."""
+        for j in person.joints:
+            self.shape[j] = person.z[j] - middle
+            self.score[j] = person.score[j]
+            self.known[j] = True
+        self.person_score = person.person_score
+
+    def _covariance_in(self, ahead: float, rule: TrackRule) -> tuple[float, float, float]:
         """The covariance *ahead* s later, under random acceleration."""
-        place, both, speed = covariance.T
-        q = rule.acceleration
+        (place, both, speed), q = self.covariance, rule.acceleration
         return (
             place + ahead * (2 * both + ahead * (speed + q * ahead / 3)),
             both + ahead * (speed + q * ahead / 2),
             speed + q * ahead,
         )
 
-    def variance_at(self, ahead: Array, rule: TrackRule) -> Array:
-        """The variance (M,) of each middle, in sizes², *ahead* (M,) s after it was seen."""
-        return self._predicted(self.covariance, ahead, rule)[0]
 
-    def correct(self, rows: IntArray, ahead: Array, rule: TrackRule) -> tuple[Array, Array]:
-        """Measure the tracks *rows*: the gains of place and, per s, of speed, both (n,)."""
-        place, both, speed = self._predicted(self.covariance[rows], ahead, rule)
-        total = place + rule.noise**2
-        gain, gain_speed = place / total, both / total
-        self.covariance[rows] = np.stack([place * (1 - gain), both * (1 - gain), speed - gain_speed * both], axis=1)
-        return gain, gain_speed
+@dataclass(slots=True)
+class _Expected:
+    """Where somebody known would be: as in _Track; ``variance`` of the middle and ``swing2`` of each joint in sizes²."""
+
+    middle: complex
+    shape: list[complex]
+    known: list[bool]
+    size: float
+    variance: float
+    swing2: float
+
+    def limit2(self, rule: TrackRule) -> float:
+        """The square of how far the middle can have moved, in sizes."""
+        return min(rule.gate**2 * (self.variance + rule.slack**2), rule.reach**2)
+
+    def bounds(self) -> Bounds:
+        """What holds the known joints; NaN without any."""
+        known = [self.middle + offset for offset, known in zip(self.shape, self.known, strict=True) if known]
+        return bounds(known)
+
+    def moved(self, person: _Person, body: _Body) -> complex | None:
+        """How far, px, the middle would have moved to be that of *person*: by the joints in common; None without any."""
+        weight, z, shape, known = body.weight, person.z, self.shape, self.known
+        total, offset = 0.0, 0j
+        for j in person.joints:
+            if known[j]:
+                total += weight[j]
+                offset += weight[j] * (z[j] - shape[j])
+        return offset / total - self.middle if total > 0 else None
+
+    def value(self, person: _Person, body: _Body, rule: TrackRule) -> float:
+        """The logarithm of how much likelier this is *person* than that they are new; 0 where that is out of the question."""
+        moved = self.moved(person, body)
+        if moved is None:
+            return 0.0
+        # As in OKS, with the scale of the larger of the two: a person half hidden is small.
+        area = max(self.size, person.size) ** 2
+        moved2 = abs(moved) ** 2 / area
+        if moved2 > self.limit2(rule):
+            return 0.0
+        place2 = self.variance + rule.slack**2
+        # The similarity is one of bodies laid on each other: where somebody can be grows with time, but not what they look like.
+        middle, z, shape, variance = self.middle + moved, person.z, self.shape, body.variance
+        alike = [
+            math.exp(abs(z[j] - middle - shape[j]) ** 2 / (-2 * area * (variance[j] + self.swing2)))
+            for j in person.joints
+            if self.known[j]
+        ]
+        similarity = sum(alike) / len(alike)
+        if similarity < rule.min_oks:
+            return 0.0
+        # The density of a Gaussian falls with its width, so who is searched for far and wide does not take what is near
+        # another's place.
+        likelihood = math.log(max(similarity, 1e-9)) - moved2 / (2 * place2) - math.log(place2 / rule.slack**2)
+        return max(likelihood + rule.newcomer, 0.0)
 
 
-def _points(xy: FloatArray, counted: Bools) -> Points:
-    """Points x + iy (N, K) of *xy* (N, K, 2); 0 where a joint is not *counted*. One number a joint halves the calls."""
-    z: Points = np.where(counted, xy.astype(np.float64).view(np.complex128)[..., 0], 0.0)
-    return z
+def _near(expected: Sequence[_Expected], people: Sequence[_Person], rule: TrackRule) -> list[list[int]]:
+    """Which of *expected* and which of *people* may be the same: most people are far from each other.
 
-
-def _sizes(xy: FloatArray, counted: Bools) -> Array:
-    """Sizes (N,) in px: the root of the area of the box around the joints *counted* (N, K); at least 8 px.
-
-    A box that is narrow for its length, as around somebody seen from the side, counts as a fourth as wide as long.
+    Where the boxes of two lie apart, so do all their joints, and the middle would have moved by as much at least.
     """
-    places = np.where(counted[..., None], xy.astype(np.float64), np.nan)
-    extent = np.nan_to_num(np.fmax.reduce(places, axis=1) - np.fmin.reduce(places, axis=1))
-    longest = extent.max(axis=1)
-    shortest = np.maximum(extent.min(axis=1), longest / 4)
-    size: Array = np.maximum(np.sqrt(longest * shortest), 8.0)
-    return size
-
-
-def _from_segments(point: Array, start: Array, end: Array) -> Array:
-    """Distance (…) of *point* (2,) from the segments between *start* and *end* (…, 2); NaN where an end is NaN."""
-    along = end - start
-    length2 = np.square(along).sum(axis=-1)
-    share = ((point - start) * along).sum(axis=-1) / np.maximum(length2, 1e-9)
-    nearest = start + np.clip(share, 0.0, 1.0)[..., None] * along
-    distance: Array = np.linalg.norm(point - nearest, axis=-1)
-    return distance
-
-
-def _best_of_one(cost: Array) -> tuple[IntArray, IntArray]:
-    """As ``_hungarian``, for *cost* of one column."""
-    assert cost.shape[1] == 1, "there is one person a frame"
-    return cost.argmin(axis=0), np.zeros(1, np.intp)
+    if len(expected) == len(people) == 1:
+        return [[0, 0]]
+    here, there = np.array([place.bounds() for place in expected])[:, None], np.array([person.bounds() for person in people])
+    gap = np.maximum(np.maximum(there[..., :2] - here[..., 2:], here[..., :2] - there[..., 2:]), 0.0)  # (M, N, 2) px
+    size = np.maximum([[place.size] for place in expected], [person.size for person in people])
+    limit = np.sqrt([[place.limit2(rule)] for place in expected]) * size
+    return np.argwhere(np.hypot(gap[..., 0], gap[..., 1]) <= limit).tolist()  # never where a box is NaN
 
 
 def _hungarian() -> Assign:

@@ -20,6 +20,8 @@ PEOPLE: tuple[People, ...] = get_args(People)
 
 def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...], dtype: type) -> None:
     """Raise ValueError unless *array* has the dtype and the shape (None = any length)."""
+    if array.shape == shape and array.dtype == dtype:  # of the shapes that are known; this runs several times a frame
+        return
     fits = array.ndim == len(shape) and all(want in (None, got) for want, got in zip(shape, array.shape, strict=True))
     if not fits or array.dtype != dtype:
         want = "×".join("any" if n is None else str(n) for n in shape)

@@ -26,8 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import platformdirs
-
+from poseapp import resources
 from poseapp.core.errors import EngineError, printable
 from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
 from poseapp.core.spec import ModelSpec
@@ -444,8 +443,8 @@ def _one_line(messages: Sequence[str]) -> str:
 
 
 def default_cache_dir() -> Path:
-    """Where plans go when the model's folder cannot be written."""
-    return Path(platformdirs.user_cache_dir("poseapp")) / "plans"
+    """Where plans go when the model's folder cannot be written, or is that of a bundled model."""
+    return resources.cache_dir("plans")
 
 
 def plan_path(folder: Path, key: PlanKey, cache_dir: Path | None = None) -> Path:
@@ -459,8 +458,8 @@ def _card(gpu: str) -> str:
 
 
 def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
-    """*folder* where it can be written, else one of its own in *cache_dir* (default: the user's)."""
-    if writable(folder):
+    """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
+    if not resources.is_read_only(folder) and writable(folder):
         return folder
     mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"

@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 import onnxruntime
-import platformdirs
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.files import Fields, atomic_write, read_json
 from poseapp.core.spec import ModelSpec
@@ -197,7 +197,7 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
 
 def _path(spec: ModelSpec, key: dict[str, str | int]) -> Path:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return Path(platformdirs.user_cache_dir("poseapp")) / "choice" / f"{spec.name}-{digest[:16]}.json"
+    return resources.cache_dir("choice") / f"{spec.name}-{digest[:16]}.json"
 
 
 def cpu_name() -> str:

@@ -19,6 +19,7 @@ from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
 from poseapp.engine.ort import first_line, open_session
+from poseapp.engine.store import folders_with
 
 SPEC_FILE = "detector.json"
 MOST_BOXES = 10_000
@@ -157,8 +158,8 @@ def frame_boxes(boxes: FloatArray, affine: transform.Affine, hw: tuple[int, int]
 
 
 def find_detector(engines_dir: Path) -> Path | None:
-    """The folder of the person detector in the store, one that can be used where there is any; None where there is none."""
-    folders = sorted(path.parent for path in engines_dir.glob(f"*/{SPEC_FILE}"))
+    """The folder of the person detector in the store: one that can be used, the user's own first; None where there is none."""
+    folders = folders_with(engines_dir, SPEC_FILE)
     return next((folder for folder in folders if _readable(folder)), next(iter(folders), None))
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices, driver
+from poseapp.engine import choice, devices, driver, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
 from poseapp.engine.files import missing, model_file
+from poseapp.engine.store import folders_with, store_folders
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
@@ -21,38 +23,44 @@ _GPUS = ("tensorrt", "cuda")
 
 
 def default_engines_dir() -> Path:
-    """The engines/ folder that lies beside the package in a checkout."""
-    return Path(__file__).resolve().parents[2] / "engines"
+    """The store to use unless another is named: the user's own models, and those that come with the app."""
+    return resources.own_engines_dir()
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One folder of the store. ``spec`` is None where model.json is wrong, and ``error`` says why."""
+    """One folder of the store. ``spec`` is None where model.json is wrong, and ``error`` says why.
+
+    ``hides`` is the folder of the bundled model of the same name, in whose place this one is used.
+    """
 
     name: str
     folder: Path
     spec: ModelSpec | None
     error: str = ""
+    hides: Path | None = None
 
 
 def list_models(engines_dir: Path) -> list[StoredModel]:
-    """Every folder of *engines_dir* that holds a model.json, by name; broken ones with their reason.
+    """Every folder of the store *engines_dir* that holds a model.json, by name; broken ones with their reason.
 
-    Raises ModelError when the folder itself cannot be read. Weights are not hashed here (it takes
-    longer than a list should); loading does that.
+    A user's own model hides the bundled one of its name. Raises ModelError when the store itself cannot be read. Weights
+    are not hashed here (it takes longer than a list should); loading does that.
     """
-    try:
-        folders = sorted(path.parent for path in engines_dir.glob("*/model.json"))
-        if not engines_dir.is_dir():
-            raise ModelError(f"{engines_dir}: no such folder. Give a model store with --engines-dir.")
-    except OSError as error:
-        raise ModelError(f"{engines_dir}: cannot be read ({error.strerror}). Give a model store with --engines-dir.") from None
+    found = folders_with(engines_dir, "model.json")
+    place = store_folders(engines_dir)[-1]  # the user's own folder comes with its first model, this one must be there
+    if not place.is_dir():
+        raise ModelError(f"{place}: no such folder. Give a model store with --engines-dir.")
+    places: dict[str, list[Path]] = {}
+    for folder in found:
+        places.setdefault(folder.name, []).append(folder)
     models = []
-    for folder in folders:
+    for name, (folder, *hidden) in sorted(places.items()):
+        hides = hidden[0] if hidden else None
         try:
-            models.append(StoredModel(printable(folder.name), folder, ModelSpec.read(folder / "model.json")))
+            models.append(StoredModel(printable(name), folder, ModelSpec.read(folder / "model.json"), "", hides))
         except ModelError as error:
-            models.append(StoredModel(printable(folder.name), folder, None, str(error)))
+            models.append(StoredModel(printable(name), folder, None, str(error), hides))
     return models
 
 
@@ -227,6 +235,7 @@ def _open_cpu(
     at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
     best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
     plain = choice.Option("onnxruntime", "fp32")
+    threads = threads or thread_count.chosen(folder, spec, best, progress)
     try:
         return choice.open_option(folder, spec, best, threads), reason
     except ModelError as error:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
+from poseapp import resources
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output, check_crops, check_graph
 from poseapp.engine.files import writable
-from poseapp.engine.ort import available_cores
+from poseapp.engine.ort import most_threads
 
 
 def unavailable() -> str:
@@ -40,7 +40,7 @@ class OpenVinoEngine:
     """One ONNX file in OpenVINO on the CPU, compiled for one crop: several are worked on one after the other.
 
     A graph for any batch is slower for one crop, and compiling another at the first frame with two people would stop the
-    picture for a second; a batch gains nothing on a CPU. *threads* 0 takes the cores this process may use, at most 8.
+    picture for a second; a batch gains nothing on a CPU. *threads* 0 takes ``most_threads``.
     Raises EngineError when OpenVINO is missing, the file cannot be compiled or is not a graph of this project.
     """
 
@@ -55,7 +55,7 @@ class OpenVinoEngine:
         self._spec = spec
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads or min(8, available_cores()),
+            "INFERENCE_NUM_THREADS": threads or most_threads(),
             # Pinned threads would wait for their own core while capture, drawing or encoding runs on it.
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "f32",  # some processors would take BF16 unasked; a Q/DQ graph runs in INT8 all the same
@@ -117,7 +117,7 @@ def _import_quietly() -> Any:
 
 def _cache() -> dict[str, str]:
     """Where OpenVINO keeps what it compiled. It refuses to compile where it cannot write there, so there is none then."""
-    folder = Path(platformdirs.user_cache_dir("poseapp")) / "openvino"
+    folder = resources.cache_dir("openvino")
     return {"CACHE_DIR": str(folder)} if writable(folder, make=True) else {}
 
 

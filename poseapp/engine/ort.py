@@ -21,7 +21,7 @@ ort.disable_telemetry_events()  # for Windows, where the variable in poseapp/__i
 class OrtEngine:
     """One ONNX file in ONNX Runtime on the CPU.
 
-    *threads* 0 takes the cores this process may use, at most 8: a small network gains nothing beyond.
+    *threads* 0 takes ``most_threads``.
     Raises EngineError when the file cannot be loaded or is not a graph of this project.
     """
 
@@ -64,7 +64,7 @@ class OrtEngine:
 def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:
     """The graph at *path* on the CPU, *threads* as in OrtEngine; EngineError when it cannot be loaded."""
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads or min(8, available_cores())
+    options.intra_op_num_threads = threads or most_threads()
     # A spinning thread takes its core from capture, drawing and encoding between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
@@ -79,6 +79,11 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def most_threads() -> int:
+    """The threads that a network gets alone: the cores this process may use, at most 8, as a small one gains nothing beyond."""
+    return min(8, available_cores())
 
 
 def _precision(session: ort.InferenceSession) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from poseapp import resources
 from poseapp.core.errors import ModelError
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Engine
 
-SHEET = Path(__file__).resolve().parents[2] / "assets" / "verify-crops.jpg"  # made by make_crops.py beside it
+SHEET = "verify-crops.jpg"  # of assets/, made by make_crops.py
 CELL, COLUMNS, ROWS = 256, 8, 4
 MIN_SCORE = 0.2
 # Mean difference in input px that a backend of this precision may show.
@@ -63,7 +63,8 @@ def distance_px(ours: FloatArray, trusted: FloatArray) -> float:
 
 @functools.cache
 def _sheet() -> ImageArray:
-    sheet = cv2.imread(str(SHEET))
+    path = resources.asset(SHEET)
+    sheet = cv2.imread(str(path))
     if sheet is None or sheet.shape != (ROWS * CELL, COLUMNS * CELL, 3):
-        raise ModelError(f"{SHEET}: the crops to check engines with cannot be read. Get the file from the project again.")
+        raise ModelError(f"{path}: the crops to check engines with cannot be read. Get the file from the project again.")
     return sheet.astype(np.uint8, copy=False)

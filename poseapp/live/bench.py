@@ -27,7 +27,7 @@ from poseapp.engine.base import Backend
 from poseapp.engine.ort import available_cores
 from poseapp.live.crowd import Crowd
 from poseapp.live.record import RecordOptions
-from poseapp.live.session import Session
+from poseapp.live.session import Session, Status
 from poseapp.live.source import Mode, SyntheticSource, VideoSource
 from poseapp.live.ways import check_way, suited_model
 from poseapp.render import DrawOptions, annotate
@@ -57,9 +57,12 @@ class ClipSource:
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next picture; there is no end."""
-        image, t = self._images[self._count % len(self._images)], self._count / self._fps
         self._count += 1
-        return image, t
+        return self.picture(self._count - 1)
+
+    def picture(self, n: int) -> tuple[ImageArray, float]:
+        """The *n*-th picture."""
+        return self._images[n % len(self._images)], n / self._fps
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -84,7 +87,8 @@ SCENARIOS = (
 @dataclass(frozen=True)
 class Measurement:
     """What one scenario gave. ``ms`` stage → (p50, p95); ``own_ms`` p50 of the app's own work outside the network;
-    ``first_pose_s`` from the start of the pipeline to the first person found, 0 when nobody was.
+    ``first_pose_s`` from the start of the pipeline to the first person found, 0 when nobody was. ``drops`` are the camera's
+    frames that were not looked at ("capture") and the poses that the recorder had no time for ("recording").
     """
 
     scenario: str
@@ -96,6 +100,7 @@ class Measurement:
     cpu_percent: float
     memory_mb: float
     people: int
+    recorded_fps: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,17 +121,22 @@ class BenchmarkReport:
         lines = [
             f"{self.model} on {self.backend}; {machine}; clip {HW[1]}×{HW[0]}",
             "",
-            "| | fps | total p50 / p95 ms | wait | crop | inference | decode | draw | encode | own work ms | first pose s |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            (
+                "| | fps | recorded fps | total p50 / p95 ms | wait | crop | inference | decode | draw | encode | own work ms "
+                "| first pose s | dropped: camera, recorder |"
+            ),
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         ]
         for m in self.measurements:
             total = m.ms.get("total", (0.0, 0.0))
             stages = " | ".join(
                 f"{m.ms[s][0]:.2f}" if s in m.ms else "–" for s in ("wait", "crop", "inference", "decode", "draw", "encode")
             )
+            recorded = f"{m.recorded_fps:.1f}" if m.recorded_fps else "–"
+            dropped = ", ".join(str(m.drops.get(name, 0)) for name in ("capture", "recording"))
             before, after = (
-                f"{m.scenario} | {m.fps:.1f} | {total[0]:.1f} / {total[1]:.1f}",
-                f"{m.own_ms:.2f} | {m.first_pose_s:.2f}",
+                f"{m.scenario} | {m.fps:.1f} | {recorded} | {total[0]:.1f} / {total[1]:.1f}",
+                f"{m.own_ms:.2f} | {m.first_pose_s:.2f} | {dropped}",
             )
             lines.append(f"| {before} | {stages} | {after} |")
         return "\n".join(lines)
@@ -153,7 +163,7 @@ def run_benchmark(
     being measured; *cancelled* is asked twenty times a second. Raises PoseAppError when cancelled or when the pipeline
     fails.
     """
-    images = _clip_images(clip)
+    images = clip_images(clip)
     check_way(engine_folder, people)
     spec = ModelSpec.read(suited_model(engine_folder, people)[0] / "model.json")
     measurements, backend = [], None
@@ -212,7 +222,7 @@ def _measure(
     samples: dict[str, list[float]] = {}
     shown, people, started, next_tick = 0, 0, 0.0, 0.0
     drops_before: dict[str, int] = {}
-    cpu_before = 0.0
+    cpu_before, recorded_before = 0.0, 0
     while True:
         now = time.monotonic()
         if now > next_tick:
@@ -237,7 +247,8 @@ def _measure(
             first_pose_s = first_pose_s or time.monotonic() - begun
         if not started and time.monotonic() - begun - first_result_s >= WARM_UP_S:
             started, cpu_before = time.monotonic(), _cpu_s()
-            drops_before = dict(session.status().stats.drops)
+            state = session.status()
+            drops_before, recorded_before = dict(state.stats.drops), _recorded(state)
         if started:
             shown += 1
             people = max(people, len(result.poses))
@@ -259,8 +270,13 @@ def _measure(
         (_cpu_s() - cpu_before) / elapsed * 100,
         status.stats.memory_mb,
         people,
+        (_recorded(status) - recorded_before) / elapsed,
     )
     return measurement, status.backend
+
+
+def _recorded(status: Status) -> int:
+    return status.recording.frames if status.recording is not None else 0
 
 
 @dataclass(frozen=True)
@@ -367,7 +383,7 @@ def _measure_people(engine_folder: Path, source: ClipSource, way: People, device
     try:
         session.start()
         first = 0.0
-        while not started or time.monotonic() - started < seconds:
+        while not frame_ms or time.monotonic() - started < seconds:  # one frame at least, however slow the machine is
             result = session.take()
             if result is None:
                 status = session.status()
@@ -410,7 +426,7 @@ def run_soak(
     options, canvas = DrawOptions(), None  # type: DrawOptions, ImageArray | None
     memory: list[float] = []
     shown = 0
-    with _running(engine_folder, device, ClipSource(_clip_images(clip), 30.0), record=True) as session:
+    with _running(engine_folder, device, ClipSource(clip_images(clip), 30.0), record=True) as session:
         begun = time.monotonic()
         next_look = begun
         while len(memory) < minutes:
@@ -435,7 +451,7 @@ def run_soak(
     return Soak(tuple(memory), fps, dict(status.stats.drops), frames)
 
 
-def _clip_images(clip: Path | None) -> list[ImageArray]:
+def clip_images(clip: Path | None) -> list[ImageArray]:
     """The clip's pictures at 1280×720."""
     source = VideoSource(clip, loop=True) if clip is not None else SyntheticSource(HW)
     source.open()
@@ -488,7 +504,7 @@ def versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    # The pipeline's benchmark is `poseapp bench`. Here are tracking and smoothing, which need no model, and the networks
+    # The pipeline's benchmark is `poseapp bench`. Here are tracking and smoothing, a frame's stages alone, and the networks
     # alone, which need PyTorch and a GPU.
     import sys
 
@@ -496,6 +512,10 @@ if __name__ == "__main__":
         from poseapp.live.bench_tracking import report
 
         print(report())
+    elif sys.argv[1:] == ["--stages"]:
+        from poseapp.live import bench_stages
+
+        print(bench_stages.report(Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"))
     else:
         import typer
 

@@ -62,6 +62,10 @@ class Estimator(Protocol):
         """Go on where *other* was, after a change of model or of the way."""
         ...
 
+    def renumber(self) -> None:
+        """Count people from 1 again, those who are known first."""
+        ...
+
 
 class PersonFinder(Protocol):
     """What a person detector promises; engine/detect.py has one."""
@@ -120,8 +124,8 @@ class Eye:
         output = self._engine.infer(batch, heatmaps)
         clock.lap("inference")
         back = [transform.invert(affine) for affine in affines]
-        points = zip(back, output.keypoints, strict=True)
-        xy = np.stack([transform.apply(affine, joints[:, :2]) for affine, joints in points]).astype(np.float32)
+        places = zip(back, output.keypoints.tolist(), strict=True)
+        xy = np.array([transform.apply_plainly(affine, joints) for affine, joints in places], np.float32)
         maps: list[Heatmaps] = []
         if heatmaps and output.heatmaps is not None:
             for n, affine in enumerate(back):
@@ -134,7 +138,7 @@ class Eye:
 
 def unknown_ids(n: int) -> NDArray[np.int64]:
     """Identities (n,) of people whom no tracker has seen yet."""
-    return np.full(n, -1, np.int64)
+    return np.array([-1] * n, np.int64)
 
 
 def locked_after(tracker: Tracker, locked: int | None, xy: Point | None) -> int | None:
@@ -212,6 +216,10 @@ class OnePerson:
         else:
             self._heritage = other.tracker.seen_last
 
+    def renumber(self) -> None:
+        """See Estimator."""
+        self.locked = self.tracker.renumber().get(self.locked or 0)
+
     def _boxes(self, frame: Frame, clock: Clock) -> list[Box]:
         """Where to look in this frame, in turn until somebody is found; at least one region."""
         heritage, self._heritage = self._heritage, None
@@ -254,7 +262,8 @@ class OnePerson:
         return None
 
     def _poses(self, seen: Seen) -> Poses:
-        return Poses(seen.xy, seen.score, seen.score.mean(axis=1).astype(np.float32), unknown_ids(1), self.spec.skeleton)
+        person_score = np.array([sum(seen.score[0].tolist()) / self.spec.skeleton.k], np.float32)
+        return Poses(seen.xy, seen.score, person_score, unknown_ids(1), self.spec.skeleton)
 
 
 def _holds(box: Box, xy: Point) -> bool:

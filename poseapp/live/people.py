@@ -135,6 +135,12 @@ class TopDown:
         if isinstance(other, TopDown):
             self._followed, self._ms_each = other._followed, 0.0
 
+    def renumber(self) -> None:
+        """See Estimator."""
+        given = self.tracker.renumber()
+        self.locked = given.get(self.locked or 0)
+        self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
+
     def _regions(self, frame: Frame, clock: Clock) -> list[tuple[int | None, Box]]:
         """Where to look, the most urgent first, and for whom; None for somebody new."""
         known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
@@ -291,6 +297,10 @@ class BottomUp:
         """See Estimator."""
         self.tracker.inherit(other.tracker)
         self.locked = other.locked
+
+    def renumber(self) -> None:
+        """See Estimator."""
+        self.locked = self.tracker.renumber().get(self.locked or 0)
 
 
 def seen_by_chance(expected: Poses, found: Poses) -> set[int]:

@@ -12,6 +12,7 @@ import errno
 import io
 import json
 import logging
+import math
 import os
 import platform
 import queue
@@ -33,9 +34,10 @@ from av.error import FFmpegError
 import poseapp
 from poseapp.core.errors import RecordError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import FloatArray, Frame, ImageArray, People, Result
+from poseapp.core.types import Frame, ImageArray, People, Result
 from poseapp.engine.base import Backend
 from poseapp.live.stats import Stats
+from poseapp.live.yuv import Yuv420, say_colours
 from poseapp.render import DrawOptions, annotate
 
 log = logging.getLogger(__name__)
@@ -94,14 +96,15 @@ class VideoWriter:
         stream.time_base = stream.codec_context.time_base = TIME_BASE
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
         stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60"}
-        self._stream = stream
+        say_colours(stream.codec_context)
+        self._stream, self._yuv = stream, Yuv420(self._hw)
         self._last_pts, self._last_step = -1, FIRST_PICTURE_MS
 
     def write(self, image: ImageArray, t: float) -> None:
         """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
         if image.shape[:2] != self._hw:
             image = _fit(image, self._hw)
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame = self._yuv.convert(image)
         frame.pts = pts = max(round(t / TIME_BASE), self._last_pts + 1)
         frame.time_base = TIME_BASE
         step = pts - self._last_pts if self._last_pts >= 0 else FIRST_PICTURE_MS
@@ -153,19 +156,19 @@ def _person(result: Result, n: int) -> dict[str, Any]:
     person: dict[str, Any] = {
         "id": int(poses.ids[n]),
         "score": round(float(poses.person_score[n]), 4),
-        "keypoints": [[*_place(xy), round(float(score), 4)] for xy, score in zip(poses.xy[n], poses.score[n], strict=True)],
+        "keypoints": [
+            [*_place(x, y), round(score, 4)] for (x, y), score in zip(poses.xy[n].tolist(), poses.score[n].tolist(), strict=True)
+        ],
     }
     if result.smoothed is not None:
-        person["smoothed"] = [_place(xy) for xy in result.smoothed.xy[n]]
+        person["smoothed"] = [_place(x, y) for x, y in result.smoothed.xy[n].tolist()]
     if int(poses.ids[n]) in result.carried:
         person["carried"] = True
     return person
 
 
-def _place(xy: FloatArray) -> list[float | None]:
-    if not np.isfinite(xy).all():
-        return [None, None]
-    return [round(float(xy[0]), 2), round(float(xy[1]), 2)]
+def _place(x: float, y: float) -> list[float | None]:
+    return [round(x, 2), round(y, 2)] if math.isfinite(x) and math.isfinite(y) else [None, None]
 
 
 def free_bytes(folder: Path) -> int:

@@ -69,7 +69,8 @@ class Status:
 
     ``message`` is one line for the user, or ""; ``asked`` and ``granted`` are picture modes; ``loading`` is the model
     being loaded, ``build`` how far that is, and ``model_error`` why the last change of model failed; ``wish`` is what was
-    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else;
+    asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else, or
+    None while nothing does, as in the state "starting";
     ``way`` is how people are looked for, and ``note`` one line about why model or way are not the ones wished for.
     """
 
@@ -351,7 +352,7 @@ class Session:
                 self._build,
                 self._model_error,
                 self._wish,
-                self._backend(engine) if engine is not None else None,
+                self._backend(engine) if engine is not None and state != "starting" else None,
                 self._inference.people if self._inference is not None else self._wish.people,
                 self._note,
                 self._people,
@@ -636,6 +637,7 @@ class Session:
             if me.searched_from < self._search_from <= frame.index:
                 me.searched_from = self._search_from
                 me.estimator.forget()
+                self._count_anew(me.estimator)
             wait_ms = max(0.0, time.monotonic() - frame.t) * 1e3 if self._realtime else 0.0
             result = self._steadied(me, self._estimate(me, me.estimator, frame, wait_ms))
             self._stats.tick("inference")
@@ -654,6 +656,8 @@ class Session:
             self._equip(me)
             me.estimator = self._make_estimator(me)
             me.estimator.inherit(before)
+            if before.people == "one":  # whose number nobody has seen
+                self._count_anew(me.estimator)
         except ModelError as error:
             with self._lock:
                 me.people, self._model_error = before.people, str(error)
@@ -661,6 +665,15 @@ class Session:
             return
         if me is self._inference and self._recorder is not None:
             self._note_model(self._recorder)
+
+    def _count_anew(self, estimator: Estimator) -> None:
+        """Number people from 1 on again; but in a recording nobody gets a number that was somebody else's."""
+        recorder = self._recorder
+        if recorder is not None and recorder.status().active:
+            return
+        if estimator.locked is None:
+            estimator.tracker.forget()  # or else who is not found again would keep number 1
+        estimator.renumber()
 
     def _instruct(self, estimator: Estimator) -> None:
         """Pass on what the user has changed since the last frame."""

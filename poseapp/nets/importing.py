@@ -8,6 +8,7 @@ from pathlib import Path
 from poseapp.core.errors import CheckpointError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.spec import ModelSpec, Source
+from poseapp.engine.store import place_for
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.catalogue import Entry
 from poseapp.nets.checkpoints import ARCHS, Loaded, load, read_state
@@ -38,17 +39,18 @@ class Wanted:
 
 
 def import_file(path: Path, arch: str, name: str, engines_dir: Path, wanted: Wanted = Wanted()) -> tuple[ModelSpec, Loaded]:
-    """Write the weights in *path* to ``engines_dir/name`` as a model; returns its spec and what was loaded.
+    """Write the weights in *path* to the store *engines_dir* as a model called *name*; returns its spec and what was loaded.
 
     Raises CheckpointError when the file cannot be read or does not fit *arch*, ModelError when the store
     cannot be written or has such a model already.
     """
     if arch not in ARCHS:
         raise CheckpointError(f"--arch {arch}: not known. There are: {', '.join(ARCHS)}.")
+    place = place_for(engines_dir, name, wanted.replace)
     loaded = load(read_state(path), ARCHS[arch], str(path))
     deploy, spec = deployed(loaded, name, wanted)
     card = _card(spec, loaded, path, wanted)
-    return write_model(deploy, spec, card, engines_dir / name, wanted.fp16, wanted.replace), loaded
+    return write_model(deploy, spec, card, place, wanted.fp16, wanted.replace), loaded
 
 
 def fetch(

@@ -16,7 +16,10 @@ from poseapp.live.source import Source
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.screen_fit import fit_to_screen
 from poseapp.ui.theme import Themes, app_font
+
+FRAMED_MS = 500  # by then the window manager has put its frame around the window, and its size is known
 
 
 def run_app(
@@ -45,10 +48,19 @@ def run_app(
     if folder is not None:
         window.set_folder(folder.expanduser().resolve())
     window.show()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a recording is finished first, as with the close button
-        signal.signal(number, lambda _number, _frame: window.close())
+    QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
+    close_on_signals(window)
     QTimer.singleShot(0, lambda: window.begin(source, model))
     return app.exec()
+
+
+def close_on_signals(window: MainWindow) -> None:
+    """Ctrl-C and SIGTERM close *window*: a recording is finished first, as with the close button.
+
+    Not within the handler, which interrupts whatever this thread does: it may hold a lock that closing waits for.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: QTimer.singleShot(0, window, window.close))
 
 
 def make_application(argv: list[str]) -> QApplication:

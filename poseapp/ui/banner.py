@@ -1,4 +1,4 @@
-"""One line above the picture for what the user should know; never a dialog in the way."""
+"""One line over the picture for what the user should know; never a dialog in the way."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.ui import icons
-from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import icon_button, label, paint_icon
+from poseapp.ui.colours import DARK, Theme
+from poseapp.ui.widgets import describe, icon_button, label, paint_icon
 
 Level = Literal["error", "warning", "success", "info"]
 _RANK: dict[Level, int] = {"error": 0, "warning": 1, "success": 2, "info": 3}
@@ -47,6 +48,7 @@ class Banner(QWidget):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._action = QPushButton()
         self._action.setObjectName("bannerAction")
+        self._action.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._action.clicked.connect(self._act)
         self._close = icon_button("bannerClose", "Dismiss")
         self._close.clicked.connect(self.dismiss)
@@ -58,9 +60,19 @@ class Banner(QWidget):
         row.addWidget(self._action)
         row.addWidget(self._close)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 8, 10, 8)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.frame)
         self.hide()
+
+    @property
+    def buttons(self) -> tuple[QWidget, ...]:
+        """What can be pressed."""
+        return self._action, self._close
+
+    @property
+    def action(self) -> str:
+        """What its button says, or ""."""
+        return self._notices[self._shown].action if self._shown else ""
 
     @property
     def text(self) -> str:
@@ -120,7 +132,10 @@ class Banner(QWidget):
         notice = self._notices[self._shown]
         colour = getattr(self._theme, _COLOURS[notice.level])
         self._icon.setPixmap(icons.pixmap(_ICONS[notice.level], colour, 18, max(self.devicePixelRatioF(), 1.0)))
-        self._text.setText(notice.text)
+        if self._text.text() != notice.text:
+            self._text.setText(notice.text)
+            describe(self, "Notice", notice.text)
+            QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
         self._action.setText(notice.action)
         self._action.setVisible(bool(notice.action))
         if self.frame.property("level") != notice.level:

@@ -27,13 +27,14 @@ from PySide6.QtWidgets import (
 from poseapp.live.bench import BenchmarkReport, Measurement, run_benchmark
 from poseapp.live.session import Status
 from poseapp.ui.bridge import Jobs
-from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import Elided, icon_button, label, paint_icon
+from poseapp.ui.colours import DARK, Theme
+from poseapp.ui.widgets import Elided, describe, icon_button, label, paint_icon
 
 if TYPE_CHECKING:
     from poseapp.ui.plots import LivePlots
 
 BENCH_SECONDS = 5.0
+RUN_TIP = "Measures three fixed scenarios with warm-up; the live view waits meanwhile"
 COLUMNS = ("", "fps", "total p50", "total p95", "inference", "own work", "first pose", "dropped", "CPU", "memory")
 
 
@@ -113,6 +114,7 @@ class BenchmarkPanel(QDockWidget):
         self._tabs.setDrawBase(False)
         self._tabs.setExpanding(False)
         self._tabs.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        describe(self._tabs, "Pages", "Live plots, or a benchmark of fixed scenarios")
         self._close = icon_button("panelClose", "Close the panel (B)")
         self._close.clicked.connect(self.close)
         bar = QWidget()
@@ -154,7 +156,7 @@ class BenchmarkPanel(QDockWidget):
     def show_status(self, status: Status) -> None:
         """Add the figures of *status* to the plots; another model or backend starts them anew."""
         runs = f"{status.model} · {status.backend}" if status.backend is not None else ""
-        if runs != self.backend.full_text():
+        if runs != self.backend.full_text() and status.state != "starting":
             self.backend.set_text(runs)
             if self.plots is not None:
                 self.plots.restart()
@@ -212,8 +214,12 @@ class BenchmarkPage(QWidget):
         self.running = False
         self.run = QPushButton("Run benchmark")
         self.run.setProperty("role", "primary")
-        self.run.setToolTip("Measures three fixed scenarios with warm-up; the live view waits meanwhile")
+        describe(self.run, "Run benchmark", RUN_TIP)
         self.copy, self.save = QPushButton("Copy table"), QPushButton("Save JSON…")
+        describe(self.copy, "Copy table", "Copy the figures as text")
+        describe(self.save, "Save JSON", "Save the figures and what was measured on")
+        for button in (self.run, self.copy, self.save):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
@@ -228,6 +234,7 @@ class BenchmarkPage(QWidget):
         self.table.setShowGrid(False)
         self.table.setWordWrap(False)
         self.table.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        describe(self.table, "Figures", "What the benchmark measured, a scenario a line")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -258,6 +265,7 @@ class BenchmarkPage(QWidget):
         """A benchmark is running."""
         self.running = True
         self.run.setText("Cancel")
+        describe(self.run, "Cancel the benchmark", "The live view goes on")
         self.progress.setVisible(True)
         self.progress.setValue(round(share * 1000))
         self.text.set_text(what)
@@ -281,6 +289,7 @@ class BenchmarkPage(QWidget):
         """Back to the button, and to what the table shows."""
         self.running = False
         self.run.setText("Run benchmark")
+        describe(self.run, "Run benchmark", RUN_TIP)
         self.progress.hide()
         self.text.set_text(self._about)
 

@@ -1,15 +1,15 @@
-"""The slim line under the header while an engine is compiled: what is being done, how far it is, and Cancel."""
+"""The slim line over the picture while an engine is compiled: what is being done, how far it is, and Cancel."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from poseapp.live.session import Status
-from poseapp.ui.widgets import Elided, label
+from poseapp.ui.widgets import Elided, describe, label
 
 
-class BuildLine(QWidget):
+class BuildLine(QFrame):
     """Hidden while nothing is built."""
 
     cancel_asked = Signal()
@@ -17,14 +17,13 @@ class BuildLine(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("buildLine")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.text, self.share = Elided(), label("", "title")
         self.share.setMinimumWidth(38)
         self.share.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.cancel = QPushButton("Cancel")
         self.cancel.setObjectName("cancelBuild")
         self.cancel.setProperty("role", "flat")
-        self.cancel.setToolTip("Stop building; what runs now goes on")
+        describe(self.cancel, "Cancel the build", "Stop building; what runs now goes on")
         self.cancel.setCursor(Qt.CursorShape.PointingHandCursor)
         self.cancel.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.cancel.clicked.connect(self.cancel_asked)
@@ -39,7 +38,7 @@ class BuildLine(QWidget):
         row.addWidget(self.share)
         row.addWidget(self.cancel)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(1, 0, 1, 1)
         layout.setSpacing(0)
         layout.addLayout(row)
         layout.addWidget(self.progress)
@@ -48,6 +47,8 @@ class BuildLine(QWidget):
     def show_status(self, status: Status) -> None:
         """Show how far a build is while another engine serves, or nothing."""
         build, serves = status.build, status.backend
+        if build is not None and serves is None and status.model:
+            return  # the source was changed just now: the same engine serves again with its first picture
         if build is not None and serves is not None:
             self.text.set_text(f"{build.text.rstrip('.… ')} … {serves.runtime} serves meanwhile")
             self.share.setText(f"{build.done:.0%}")

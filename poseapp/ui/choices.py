@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from poseapp import resources
 from poseapp.core.errors import SourceError
+from poseapp.engine.load import StoredModel
 from poseapp.live.source import Camera, CameraSource, Mode, Source, parse_source
 
 Kind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
@@ -57,13 +59,13 @@ class Choice:
 
 # Where and how a network can run: the key of the command line, and the name in the window.
 DEVICE_NAMES = {
-    "auto": "Auto device",
+    "auto": "Automatic",
     "cpu": "CPU",
     "openvino": "OpenVINO",
     "cuda": "CUDA",
     "tensorrt": "TensorRT",
 }
-PRECISION_NAMES = {"auto": "Auto precision", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
+PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 DEVICE_TIPS = {
     "auto": "The fastest of what is here",
     "cpu": "The processor, with the runtime that is fastest there",
@@ -72,13 +74,22 @@ DEVICE_TIPS = {
     "tensorrt": "An NVIDIA GPU, with an engine that is built for it once",
 }
 
+# What the models that ship are for; others go by their own names.
+MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}
+
 SYNTHETIC = Choice("synthetic", label="Synthetic figure")
 DEMO = Choice("demo", label="Demo clip")
 
 
-def demo_path() -> Path:
-    """The bundled clip."""
-    return Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"
+def model_title(name: str) -> str:
+    """What the model called *name* is called in the window."""
+    return MODEL_TITLES.get(name, name)
+
+
+def in_order(models: list[StoredModel]) -> list[StoredModel]:
+    """*models* as the window lists them: from fast to accurate, and then the others as they come."""
+    titles = list(MODEL_TITLES)
+    return sorted(models, key=lambda model: titles.index(model.name) if model.name in titles else len(titles))
 
 
 def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
@@ -89,7 +100,7 @@ def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
             raise SourceError(f"{choice.label}: not plugged in. Plug it in, or choose another source.")
         return CameraSource(camera.index, camera.name, asked, camera.backend)
     if choice.kind == "demo":
-        return parse_source(str(demo_path()), loop=True)
+        return parse_source(str(resources.asset("demo.mp4")), loop=True)
     return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
 
 

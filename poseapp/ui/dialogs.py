@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
 
 from poseapp.live.source import PICTURES, StreamSource
 from poseapp.ui.choices import Choice, Kind
@@ -12,10 +12,11 @@ from poseapp.ui.choices import Choice, Kind
 VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
 
 
-def ask_source(parent: QWidget, kind: Kind, start: str) -> Choice | None:
-    """A video, picture, folder or address; None when the user thinks better of it."""
+def ask_source(parent: QWidget, kind: Kind, start: str, address: str = "") -> Choice | None:
+    """A video, picture, folder or address, which begins as *address*; None when the user thinks better of it."""
     if kind == "address":
-        text, ok = QInputDialog.getText(parent, "Network address", "Address, such as rtsp://camera.local/stream or http://…")
+        what = "Address, such as rtsp://camera.local/stream or http://…"
+        text, ok = QInputDialog.getText(parent, "Network address", what, QLineEdit.EchoMode.Normal, address)
         address = text.strip()
         # The name of a stream has no password in it.
         return Choice("address", address, StreamSource(address).name) if ok and address else None

@@ -7,7 +7,8 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.live.session import Status
-from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.actions import with_keys
+from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.widgets import Chip, Elided, icon_button, label, paint_icon
 
 _STATE = {
@@ -20,7 +21,7 @@ _STATE = {
     "stopped": ("muted", "Stopped"),
 }
 
-ROOM_BESIDE_BACKEND = 600  # px for the source's name, the figures and the buttons
+LONGEST_NAME = 220  # px that the source's name keeps beside the badge
 
 
 class Header(QWidget):
@@ -45,14 +46,12 @@ class Header(QWidget):
         self.latency.setToolTip("From capture to the screen: the median of the last seconds")
         self.people.setToolTip("People found in the picture")
         self.buttons = {
-            "panel": icon_button("panel", "Benchmark panel (B)", checkable=True),
-            "sidebar": icon_button("sidebar", "Controls (C)", checkable=True),
-            "fullscreen": icon_button("fullscreen", "Full screen (F)"),
-            "help": icon_button("help", "Keyboard shortcuts (F1)"),
+            "fullscreen": icon_button("fullscreen", with_keys("Full screen", "fullscreen")),
+            "help": icon_button("help", with_keys("Keyboard shortcuts", "help")),
+            "sidebar": icon_button("sidebar", with_keys("Controls", "sidebar"), checkable=True),
         }
-        row = QHBoxLayout(self)
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(14, 7, 8, 7)
-        row.setSpacing(10)
         row.addWidget(self._dot)
         row.addLayout(names, 1)
         row.addWidget(self.backend)
@@ -69,8 +68,11 @@ class Header(QWidget):
         self._status = status
         level, word = _STATE[status.state]
         self._dot.set_colour(getattr(self._theme, level), word)
-        mode = str(status.granted) if status.granted is not None else ""
-        self.detail.set_text(mode if status.state == "running" and mode else " · ".join(part for part in (word, mode) if part))
+        mode = status.granted
+        if mode is not None and status.state == "running":
+            self.detail.set_text(str(mode), f"{mode.width}×{mode.height}")
+        else:
+            self.detail.set_text(" · ".join(part for part in (word, str(mode or "")) if part), word)
         self._show_backend(status)
         stats = status.stats
         running = status.state == "running"
@@ -82,8 +84,11 @@ class Header(QWidget):
 
     def _show_backend(self, status: Status) -> None:
         backend = status.backend
+        if status.state == "starting":
+            return  # nothing runs until the first picture comes; a change of source must not make the badge blink
         if backend is None:
             self.backend.show_text("", "", "muted", "")
+            self._fit_backend()
             return
         tip = f"{status.model} runs in {backend.runtime} on {backend.device}, {backend.precision}."
         self.backend.show_text(
@@ -95,7 +100,14 @@ class Header(QWidget):
         self._fit_backend()
 
     def _fit_backend(self) -> None:
-        self.backend.set_compact(self.width() < self.backend.whole_width + ROOM_BESIDE_BACKEND)
+        """The badge gives way to the source: it gets shorter, and then goes; what is not as wished the sidebar says, too."""
+        others = (self._dot, self.rate, self.latency, self.people, *self.buttons.values())
+        margins = self._row.contentsMargins()
+        taken = sum(part.sizeHint().width() for part in others) + margins.left() + margins.right() + self._row.spacing() * 12
+        detail, source = self.detail.sizeHint().width(), min(self.source.sizeHint().width(), LONGEST_NAME)
+        room = self.width() - taken - max(detail, source)
+        self.backend.set_compact(room < self.backend.whole_width)
+        self.backend.setVisible(bool(self.backend.text) and room >= self.backend.compact_width)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The badge gives way to the name of the source."""

@@ -2,98 +2,68 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, qVersion
+from PySide6.QtCore import QSize, Qt, qVersion
 from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 import poseapp
 from poseapp.ui import icons
-from poseapp.ui.theme import Theme
-from poseapp.ui.widgets import label
-
-SHORTCUTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    (
-        "Record",
-        (
-            ("R", "Start or finish recording"),
-            ("S", "Snapshot"),
-            ("Space", "Pause the preview"),
-            ("Ctrl+E", "Open the recordings"),
-        ),
-    ),
-    (
-        "View",
-        (
-            ("M", "Mirror the preview"),
-            ("H  ·  A", "Heatmap, affinity fields"),
-            ("L", "Joint names"),
-            ("[  ]", "Lower or raise the threshold"),
-            ("F  ·  F11", "Full screen, and back"),
-        ),
-    ),
-    (
-        "Source",
-        (
-            ("Ctrl+O", "Open video"),
-            ("Ctrl+I", "Open picture"),
-            ("Ctrl+Shift+O", "Open folder"),
-            ("Ctrl+U", "Network address"),
-            ("F5", "Look for cameras"),
-        ),
-    ),
-    (
-        "Window",
-        (
-            ("B", "Benchmark panel"),
-            ("C", "Controls"),
-            ("Ctrl+1 … 9", "Choose the model"),
-            ("P", "One person, top-down, bottom-up"),
-            ("Click  ·  Esc", "Lock a person, let go"),
-            ("Ctrl+T", "Next theme"),
-            ("F1  ·  ?", "This sheet"),
-            ("Ctrl+Q", "Quit"),
-        ),
-    ),
-)
+from poseapp.ui.actions import SECTIONS, sheet_lines
+from poseapp.ui.colours import Theme
+from poseapp.ui.scroll import ScrollColumn
+from poseapp.ui.widgets import describe, label
 
 
 class HelpSheet(QDialog):
-    """All shortcuts on one page."""
+    """All shortcuts on one page, which scrolls on a low screen."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keyboard shortcuts")
-        grid = QGridLayout()
+        body = QWidget()
+        body.setObjectName("sheetBody")
+        grid = QGridLayout(body)
+        grid.setContentsMargins(0, 0, 12, 0)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(16)
-        for i, (title, keys) in enumerate(SHORTCUTS):
-            grid.addWidget(_card(title, keys, theme), i // 2, i % 2, Qt.AlignmentFlag.AlignTop)
+        for i, section in enumerate(SECTIONS):
+            grid.addWidget(_card(section), i // 2, i % 2, Qt.AlignmentFlag.AlignTop)
+        scroll = ScrollColumn(body, theme.window)
+        scroll.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # arrows and Page Down scroll
+        describe(scroll, "Keyboard shortcuts", "Keys and what they do")
         close = QPushButton("Close")
+        close.setDefault(True)
         close.clicked.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(22, 20, 22, 16)
         layout.setSpacing(14)
         layout.addWidget(label("Keyboard shortcuts", "display"))
-        layout.addLayout(grid)
+        layout.addWidget(scroll, 1)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+        close.setFocus()
+        self._body, self._scroll, self._rest = body, scroll, layout
+
+    def sizeHint(self) -> QSize:
+        """So that all of it is seen."""
+        self._scroll.setMinimumWidth(self._scroll.needed_width())
+        hint = self._body.sizeHint()
+        margins = self._rest.contentsMargins()
+        rest = self._rest.sizeHint().height() - self._scroll.sizeHint().height()
+        return QSize(self._scroll.minimumWidth() + margins.left() + margins.right(), hint.height() + rest + 4)
 
 
-def _card(title: str, keys: tuple[tuple[str, str], ...], theme: Theme) -> QWidget:
+def _card(section: str) -> QWidget:
     card = QWidget()
     grid = QGridLayout(card)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(12)
     grid.setVerticalSpacing(7)
-    grid.addWidget(label(title.upper(), "section"), 0, 0, 1, 2)
-    for row, (key, what) in enumerate(keys, 1):
-        cap = label(key)
+    grid.addWidget(label(section.upper(), "section"), 0, 0, 1, 2)
+    for row, (keys, what) in enumerate(sheet_lines(section), 1):
+        cap = label(keys, "key")
         cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        cap.setMinimumWidth(86)
-        cap.setStyleSheet(
-            f"background: {theme.raised}; border: 1px solid {theme.border}; border-bottom-width: 2px; border-radius: 6px; "
-            "padding: 3px 8px; font-weight: 600;"
-        )
         grid.addWidget(cap, row, 0)
         grid.addWidget(label(what), row, 1)
+    grid.setColumnMinimumWidth(0, 86)
     grid.setColumnStretch(1, 1)
     return card
 

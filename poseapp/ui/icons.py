@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-ICON_FILE = Path(__file__).resolve().parents[2] / "assets" / "icon.svg"
+from poseapp import resources
 
 _SHAPES = {
     "camera": '<path d="M3 8.5h4l2-3h6l2 3h4v11H3z"/><circle cx="12" cy="13.5" r="3.6"/>',
@@ -27,6 +26,8 @@ _SHAPES = {
     "sidebar": '<rect x="3" y="5" width="18" height="14" rx="2.5"/><path d="M15 5v14"/>',
     "fullscreen": '<path d="M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5"/>',
     "help": '<circle cx="12" cy="12" r="9"/><path d="M9.5 9.5a2.5 2.5 0 1 1 3.6 2.3c-.7.4-1.1.9-1.1 1.7M12 16.8v.2"/>',
+    "down": '<path d="M6 9.5l6 6 6-6"/>',
+    "right": '<path d="M9.5 6l6 6-6 6"/>',
     "close": '<path d="M6 6l12 12M18 6L6 18"/>',
     "warning": '<path d="M12 4L2.8 20h18.4zM12 10v4.5M12 17.2v.2"/>',
     "info": '<circle cx="12" cy="12" r="9"/><path d="M12 11v5.5M12 7.5v.2"/>',
@@ -70,7 +71,7 @@ def icon(name: str, colour: str, size: int = 18) -> QIcon:
 def app_icon() -> QIcon:
     """The application's icon; an empty one where the assets are not installed."""
     result = QIcon()
-    renderer = QSvgRenderer(str(ICON_FILE))
+    renderer = QSvgRenderer(str(resources.asset("icon.svg")))
     for size in (16, 24, 32, 48, 64, 128, 256) if renderer.isValid() else ():
         image = QPixmap(size, size)
         image.fill(Qt.GlobalColor.transparent)

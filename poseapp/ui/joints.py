@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, Result
-from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.colours import DARK, Theme
 
 ROWS_PX = (20, 27)  # height of a line: least, and where there is room
 HEAD = 20
+LEAST_BAR = 40  # px
 
 
 def rows(skeleton: Skeleton) -> list[tuple[str, int | None, int | None, int | None]]:
@@ -61,6 +62,12 @@ class JointList(QWidget):
         self.update()
         return row
 
+    def describe_scores(self) -> None:
+        """Tell the scores to those who hear the window."""
+        names = [name.replace("_", " ") for name in self._skeleton.keypoints]
+        pairs = zip(names, self._score, strict=True) if self._score is not None else ()
+        self.setAccessibleDescription(", ".join(f"{name} {100 * score:.0f}" for name, score in pairs) or "Nobody in sight")
+
     def set_threshold(self, threshold: float) -> None:
         """Joints below *threshold* are shown pale."""
         self._threshold = threshold
@@ -72,8 +79,9 @@ class JointList(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """A heading and all lines."""
-        return QSize(220, HEAD + ROWS_PX[0] * self._lines())
+        """A heading and all lines, with bars that can be told apart."""
+        names, numbers = self._columns()
+        return QSize(round(names + 2 * (numbers + 6 + LEAST_BAR)), HEAD + ROWS_PX[0] * self._lines())
 
     def minimumSizeHint(self) -> QSize:
         """Every line is shown."""
@@ -97,13 +105,10 @@ class JointList(QWidget):
         t = self._theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        name_width, number_width = 66.0, 26.0
+        small, bold = self._fonts()
+        name_width, number_width = self._columns()
         half = (self.width() - name_width) / 2
         bar = half - number_width - 6
-        small = QFont(self.font())
-        small.setPointSizeF(self.font().pointSizeF() * 0.88)
-        bold = QFont(small)
-        bold.setWeight(QFont.Weight.DemiBold)
         painter.setFont(bold)
         for text, colour, x in (("Left", t.left, 0.0), ("Right", t.right, self.width() - half)):
             painter.setPen(QColor(colour))
@@ -121,6 +126,20 @@ class JointList(QWidget):
                 inner = half - 2 if outwards < 0 else half + name_width + 2
                 self._bar(painter, k, colour, inner, y, bar, outwards, number_width)
         painter.end()
+
+    def _fonts(self) -> tuple[QFont, QFont]:
+        """Of the lines, and of the heading."""
+        small = QFont(self.font())
+        small.setPointSizeF(self.font().pointSizeF() * 0.88)
+        bold = QFont(small)
+        bold.setWeight(QFont.Weight.DemiBold)
+        return small, bold
+
+    def _columns(self) -> tuple[float, float]:
+        """The width of the names, and that of a number, px: no text is cut, whatever the font."""
+        metrics = QFontMetricsF(self._fonts()[0])
+        names = max(metrics.horizontalAdvance(name) for name, *_ in self._rows)
+        return max(66.0, names + 10), max(26.0, metrics.horizontalAdvance("100") + 3)
 
     def _lines(self) -> int:
         return max(len(self._rows), 9)

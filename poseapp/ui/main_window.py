@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QDialog, QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog
 
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
@@ -16,28 +16,24 @@ from poseapp.live.session import Status
 from poseapp.live.source import Camera, Source
 from poseapp.render import DrawOptions
 from poseapp.ui import dialogs, stage
-from poseapp.ui.actions import Actions
-from poseapp.ui.banner import Banner
-from poseapp.ui.benchmark_panel import BenchmarkPanel, BenchmarkRun
+from poseapp.ui.benchmark_panel import BenchmarkRun
 from poseapp.ui.bridge import Bridge, Jobs
-from poseapp.ui.build_line import BuildLine
-from poseapp.ui.choices import DEMO, DEVICE_NAMES, PRECISION_NAMES, SYNTHETIC, Choice, Kind
-from poseapp.ui.controls import Controls
-from poseapp.ui.header import Header
+from poseapp.ui.choices import Choice, Kind, in_order
+from poseapp.ui.colours import Theme
+from poseapp.ui.commands import DRAWN, bind_commands
+from poseapp.ui.full_screen import FullScreen
 from poseapp.ui.help_sheet import AboutBox, HelpSheet
-from poseapp.ui.people_controls import WAY_NAMES
 from poseapp.ui.player import Player
 from poseapp.ui.preferences import Preferences
-from poseapp.ui.record_bar import RecordBar, clock
-from poseapp.ui.theme import THEME_NAMES, THEME_TITLES, Theme, ThemeName, Themes
-from poseapp.ui.video_view import VideoView
+from poseapp.ui.screen_fit import fit_to_screen
+from poseapp.ui.status_view import NOTICE_MS, StatusView
+from poseapp.ui.theme import THEME_NAMES, ThemeName, Themes
+from poseapp.ui.window_parts import WindowParts
 
-THRESHOLD_STEP = 0.05
 PANEL_HEIGHT = 270
-NOTICE_MS = 6000
 
 
-class MainWindow(QMainWindow):
+class MainWindow(WindowParts):
     """The one window of the app. ``closed`` is emitted when everything has stopped and all files are finished."""
 
     closed = Signal()
@@ -58,15 +54,20 @@ class MainWindow(QMainWindow):
         self.bridge = Bridge(self.jobs, self)
         self.player = Player(self.bridge, self.jobs, preferences, engines_dir, device, precision)
         self.benchmark = BenchmarkRun(self.jobs, self)
-        self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
-        self.build_line = BuildLine()
-        self.controls, self.panel = Controls(), BenchmarkPanel()
-        self._closing = self._closed = self._full_screen = False
-        self._seen = False  # the present source has given a picture
-        self._note = ""  # what the session last remarked on model and way
-        self._compose()
-        self.actions_ = Actions(self)
-        self._make_actions()
+        self._closing = self._closed = False
+        self.actions_ = bind_commands(self)
+        self.full_screen = FullScreen(self, self.actions_, (self.menuBar(), self.header, self.record_bar))
+        self.status_view = StatusView(
+            self.header,
+            self.controls,
+            self.actions_,
+            self.banner,
+            self.build_line,
+            self.view,
+            self.record_bar,
+            self.panel,
+            self._act,
+        )
         self._connect()
         self._restore()
 
@@ -82,89 +83,23 @@ class MainWindow(QMainWindow):
 
     # -- putting together --------------------------------------------------------------------------------------
 
-    def _compose(self) -> None:
-        centre = QWidget()
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        for part in (self.header, self.build_line, self.banner):
-            layout.addWidget(part)
-        layout.addWidget(self.view, 1)
-        layout.addWidget(self.record_bar)
-        self.setCentralWidget(centre)
-        self.sidebar = QDockWidget("Controls")
-        self.sidebar.setObjectName("sidebarDock")
-        self.sidebar.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
-        self.sidebar.setTitleBarWidget(QWidget())
-        self.sidebar.setWidget(self.controls)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.sidebar)
-        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.panel)
-        self.panel.setAllowedAreas(Qt.DockWidgetArea.BottomDockWidgetArea | Qt.DockWidgetArea.LeftDockWidgetArea)
-        self.panel.hide()
-        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.view.setFocus()
-
-    def _make_actions(self) -> None:
-        a = self.actions_
-        a.add("File", "open_video", "Open video…", lambda: self.open_source("video"), "Ctrl+O")
-        a.add("File", "open_picture", "Open picture…", lambda: self.open_source("picture"), "Ctrl+I")
-        a.add("File", "open_folder", "Open folder…", lambda: self.open_source("folder"), "Ctrl+Shift+O")
-        a.add("File", "open_address", "Network address…", lambda: self.open_source("address"), "Ctrl+U")
-        a.separator("File")
-        a.add("File", "synthetic", "Synthetic figure", lambda: self.player.choose(SYNTHETIC))
-        a.add("File", "demo", "Demo clip", lambda: self.player.choose(DEMO))
-        a.add("File", "cameras", "Look for cameras", self.player.refresh_cameras, "F5")
-        a.separator("File")
-        a.add("File", "quit", "Quit", self.close, "Ctrl+Q")
-        a.add("Record", "record", "Record", self.toggle_recording, "R")
-        a.add("Record", "snapshot", "Snapshot", self.snapshot, "S")
-        a.separator("Record")
-        a.add("Record", "choose_folder", "Choose folder…", self.choose_folder)
-        a.add("Record", "open_recordings", "Open recordings", lambda: self.open_folder(self.preferences.folder), "Ctrl+E")
-        a.add("View", "mirror", "Mirror", lambda on: self._set_draw(mirror=on), "M", checkable=True)
-        a.add("View", "heatmaps", "Heatmap", lambda on: self._set_draw(heatmaps=on), "H", checkable=True)
-        a.add("View", "fields", "Affinity fields", lambda on: self._set_draw(fields=on), "A", checkable=True)
-        a.add("View", "labels", "Joint names", lambda on: self._set_draw(labels=on), "L", checkable=True)
-        a.add("View", "lower", "Lower threshold", lambda: self.controls.view.step_threshold(-THRESHOLD_STEP), "[")
-        a.add("View", "raise", "Raise threshold", lambda: self.controls.view.step_threshold(THRESHOLD_STEP), "]")
-        # Space works through keyPressEvent, so that it still presses a button that has the focus.
-        a.add("View", "pause", "Pause preview\tSpace", self.set_paused, checkable=True)
-        a.separator("View")
-        a.add("View", "panel", "Benchmark panel", self.show_panel, "B", checkable=True)
-        a.add("View", "sidebar", "Controls", self.show_sidebar, "C", checkable=True)
-        a.add("View", "fullscreen", "Full screen", self.set_full_screen, ("F", "F11"), checkable=True)
-        a.separator("View")
-        a.add_choice("View", "Theme", THEME_TITLES, self.preferences.theme, self.use_theme)
-        a.add("View", "next_theme", "Next theme", self._next_theme, "Ctrl+T")
-        a.add_choice("Model", "People", WAY_NAMES, self.player.looking.people, self.controls.people.choose)
-        a.add("Model", "next_way", "Next way to look for people", self.controls.people.next_way, "P")
-        a.add_choice("Model", "Device", DEVICE_NAMES, self.player.device, self.player.choose_device)
-        a.add_choice("Model", "Precision", PRECISION_NAMES, self.player.precision, self.player.choose_precision)
-        a.add("Help", "help", "Keyboard shortcuts", self.show_help, ("F1", "?"))
-        a.add("Help", "run_benchmark", "Run benchmark", self.run_benchmark)
-        a.separator("Help")
-        a.add("Help", "about", "About poseapp", self.show_about)
-        a.check("sidebar", True)
-
     def _connect(self) -> None:
         bridge, player, controls, bar = self.bridge, self.player, self.controls, self.record_bar
         bridge.arrived.connect(self._show_result)
         bridge.status_changed.connect(self._show_status)
-        bridge.failed.connect(lambda topic, text: self.banner.say(topic, text))
+        bridge.failed.connect(self._problem)
         player.cameras_changed.connect(controls.source.set_cameras)
         player.models_changed.connect(self._show_models)
         player.choice_changed.connect(self._show_choice)
         player.note_changed.connect(self.view.set_note)
-        player.problem.connect(lambda topic, text: self.banner.say(topic, text))
+        player.problem.connect(self._problem)
         player.no_model.connect(lambda error: self.view.set_state(stage.no_model(error)))
         player.camera_appeared.connect(self._offer_camera)
         self.view.painted.connect(bridge.painted)
-        self.view.action.connect(self._card_action)
+        self.view.action.connect(self._act)
+        self.notices.height_changed.connect(self.view.set_covered)
         self.view.double_clicked.connect(self.actions_.by_name["fullscreen"].toggle)
         controls.source.chosen.connect(player.choose)
-        controls.source.open_asked.connect(self.open_source)
-        controls.source.refresh_asked.connect(player.refresh_cameras)
         controls.source.mode_chosen.connect(player.set_mode)
         controls.model.chosen.connect(player.choose_model)
         controls.model.device_chosen.connect(player.choose_device)
@@ -179,8 +114,9 @@ class MainWindow(QMainWindow):
         bar.folder_asked.connect(self.choose_folder)
         bar.open_asked.connect(self.open_folder)
         bar.clean.toggled.connect(lambda on: setattr(self.preferences, "clean_video", on))
-        for name in ("panel", "sidebar", "fullscreen", "help"):
-            self.header.buttons[name].clicked.connect(self.actions_.by_name[name].trigger)
+        for name, button in self.header.buttons.items():
+            button.clicked.connect(self.actions_.by_name[name].trigger)
+        controls.benchmark.clicked.connect(self.actions_.by_name["panel"].trigger)
         self.panel.visibilityChanged.connect(lambda _v: self._panel_shown(self.panel.isVisible()))
         self.panel.run_asked.connect(self.run_benchmark)
         self.panel.cancel_asked.connect(self.benchmark.cancel)
@@ -210,55 +146,38 @@ class MainWindow(QMainWindow):
         self._theme_changed(self.themes.current)
         self._panel_shown(p.panel_open)
         self.header.buttons["sidebar"].setChecked(True)
+        fit_to_screen(self)
 
     # -- word from the session ---------------------------------------------------------------------------------
 
     def _show_result(self, result: Result) -> None:
-        self._seen = True
+        self.status_view.seen = True
         self.view.show_result(result)
         self.controls.show_result(result)
         self.header.show_people(len(result.poses))
 
     def _show_status(self, status: Status) -> None:
-        if self._closing:
-            return
-        self.header.show_status(status)
-        self.controls.show_status(status)
-        if not self._full_screen:
-            self.build_line.show_status(status)
-        self.actions_.check_model(self.controls.model.current)
-        self.actions_.check_choice("People", status.wish.people)
-        self.actions_.by_name["fields"].setEnabled(status.way == "bottom-up")
-        self.actions_.check_choice("Device", status.wish.device)
-        self.actions_.check_choice("Precision", status.wish.precision)
-        self.record_bar.show_recording(status.recording)
-        if self.panel.isVisible():
-            self.panel.show_status(status)
-        recording = status.recording
-        active = recording is not None and recording.active
-        self.actions_.by_name["record"].setText("Finish recording" if active else "Record")
-        self.view.set_recording(clock(recording.seconds) if recording is not None and active else "")
-        self.view.set_state(stage.stage_state(status, self._seen))
-        self.banner.say(
-            "source", status.message, "error" if status.state == "failed" else "warning", f"{status.state} {status.source}"
-        )
-        instead = status.backend is not None and status.backend.fallback == status.model_error
-        self.banner.say("model", status.model_error if status.state != "failed" else "", "warning" if instead else "error")
-        if status.note != self._note:
-            self._note = status.note
-            self.banner.say("way", status.note, "info")
-            QTimer.singleShot(NOTICE_MS, self, lambda: self.banner.dismiss_topic("way"))
-        self.banner.say("recording", recording.error if recording is not None else "")
+        if not self._closing:
+            self.status_view.show(status, self.player.kind)
+
+    def _problem(self, topic: str, text: str) -> None:
+        """Say *text*, with a button that helps; an address that is none can be changed."""
+        tried = self.player.tried
+        if topic == "choice":
+            self.banner.take_back("address")
+            topic = "address" if tried is not None and tried.kind == "address" else topic
+        self.status_view.say(topic, text)
 
     def _show_choice(self, choice: Choice) -> None:
-        self._seen = False
+        self.status_view.seen = False
         self.controls.source.set_current(choice)
         self.header.source.set_text(choice.label)
         self.setWindowTitle(f"{choice.label} – poseapp")
-        for topic in ("source", "choice", "camera"):
+        for topic in ("source", "choice", "address", "camera"):
             self.banner.take_back(topic)
 
     def _show_models(self, models: list[StoredModel]) -> None:
+        models = in_order(models)
         self.controls.model.set_models(models)
         self.actions_.set_models(models, self.player.choose_model)
 
@@ -276,7 +195,11 @@ class MainWindow(QMainWindow):
 
     def open_source(self, kind: Kind) -> None:
         """Ask for a file, a folder or an address, and show it."""
-        self._open(dialogs.ask_source(self, kind, self.preferences.last_folder))
+        tried = self.player.tried
+        address = tried.value if tried is not None and tried.kind == "address" else ""
+        if "@" in address or "?" in address:  # there may be a password in it, and others may see the screen
+            address = ""
+        self._open(dialogs.ask_source(self, kind, self.preferences.last_folder, address))
 
     def open_path(self, path: Path) -> None:
         """Show the file or folder at *path*."""
@@ -347,14 +270,14 @@ class MainWindow(QMainWindow):
 
     def set_full_screen(self, on: bool) -> None:
         """Show the picture alone on the whole screen, or go back."""
-        self._full_screen = on
-        for part in (self.menuBar(), self.header, self.record_bar):
-            part.setVisible(not on)
-        self.build_line.setVisible(False)  # the next status brings it back
-        self.sidebar.setVisible(not on and self.actions_.by_name["sidebar"].isChecked())
-        self.panel.setVisible(not on and self.preferences.panel_open)
-        full = Qt.WindowState.WindowFullScreen
-        self.setWindowState(self.windowState() | full if on else self.windowState() & ~full)
+        self.full_screen.set(on)
+        self.view.set_full_screen(on)
+        self.view.setFocus()
+        if on:
+            self.status_view.say("full screen", "Esc leaves full screen. C shows the controls.", "info")
+            QTimer.singleShot(NOTICE_MS, self.banner, lambda: self.banner.take_back("full screen"))
+        else:
+            self.banner.take_back("full screen")
 
     def use_theme(self, name: str) -> None:
         """Use the theme *name*, and remember it."""
@@ -374,6 +297,9 @@ class MainWindow(QMainWindow):
 
     def _show(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.ensurePolished()
+        dialog.resize(dialog.sizeHint())
+        fit_to_screen(dialog)
         dialog.open()
 
     def run_benchmark(self) -> None:
@@ -394,7 +320,8 @@ class MainWindow(QMainWindow):
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _set_draw(self, **changes: bool) -> None:
+    def set_draw(self, **changes: bool) -> None:
+        """Change how poses are drawn: fields of DrawOptions."""
         options = replace(self.controls.view.options, **changes)
         self.controls.set_options(options)
         self._draw_changed(options)
@@ -403,7 +330,7 @@ class MainWindow(QMainWindow):
         self.preferences.draw = options
         self.view.set_options(options)
         self.bridge.set_heatmaps(options.heatmaps or options.fields)
-        for name in ("mirror", "heatmaps", "fields", "labels"):
+        for name in DRAWN:
             self.actions_.check(name, getattr(options, name))
 
     def _snapshot_saved(self, path: Path) -> None:
@@ -411,26 +338,30 @@ class MainWindow(QMainWindow):
         self.banner.say("snapshot", text, "success", str(path), "Open folder", lambda: self.open_folder(path.parent))
         QTimer.singleShot(NOTICE_MS, self, lambda: self.banner.take_back("snapshot") if self.banner.text == text else None)
 
-    def _card_action(self, key: str) -> None:
+    def _act(self, key: str) -> None:
+        """What a button of the card or of a notice stands for."""
         if key == "again":
             self.view.set_state(stage.STARTING)
             self.player.again()
-        elif key == "demo":
-            self.player.choose(DEMO)
+        elif key == "model":
+            self.actions_.by_name["sidebar"].setChecked(True)
+            self.controls.model.box.setFocus()
+            self.controls.model.box.showPopup()
         else:
-            self.open_source("video")
+            self.actions_.by_name[key if key in self.actions_.by_name else f"open_{key}"].trigger()
 
     def _panel_shown(self, visible: bool) -> None:
-        if self._closing or self._full_screen:
+        if self._closing:
             return
         self.actions_.check("panel", visible)
-        self.header.buttons["panel"].setChecked(visible)
-        self.preferences.panel_open = visible
+        self.controls.benchmark.setChecked(visible)
+        if not self.full_screen.on:
+            self.preferences.panel_open = visible
 
     def _benchmark_ended(self) -> None:
         self.panel.show_ended()
         if not self._closing:
-            self._seen = False
+            self.status_view.seen = False
             self.view.set_state(stage.STARTING)
             self.player.resume()
 
@@ -446,7 +377,8 @@ class MainWindow(QMainWindow):
         except OSError as error:
             self.banner.say("benchmark", f"{path}: cannot be written ({error.strerror}). Choose another place.")
 
-    def _next_theme(self) -> None:
+    def next_theme(self) -> None:
+        """Use the next theme."""
         self.use_theme(THEME_NAMES[(THEME_NAMES.index(self.themes.name) + 1) % len(THEME_NAMES)])
 
     def _theme_changed(self, theme: Theme) -> None:
@@ -456,13 +388,18 @@ class MainWindow(QMainWindow):
     # -- Qt ----------------------------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space pauses; Esc lets go of a locked person, and leaves full screen after that."""
+        """Space pauses, or plays again what has ended; Esc leaves full screen, and lets go of a held person after that."""
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.actions_.by_name["pause"].toggle()
+            if self.view.state == stage.ENDED:
+                self._act("again")
+            else:
+                self.actions_.by_name["pause"].toggle()
+        elif event.key() == Qt.Key.Key_Escape and self.full_screen.on:
+            self.actions_.by_name["fullscreen"].setChecked(False)
         elif event.key() == Qt.Key.Key_Escape and self.view.locked is not None:
             self.bridge.lock_person(None)
-        elif event.key() == Qt.Key.Key_Escape and self._full_screen:
-            self.actions_.by_name["fullscreen"].setChecked(False)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.view.setFocus()
         else:
             super().keyPressEvent(event)
 
@@ -499,8 +436,7 @@ class MainWindow(QMainWindow):
             self.player.stop(self._stopped)
 
     def _remember(self) -> None:
-        if self._full_screen:
-            self.set_full_screen(False)
+        self.full_screen.set(False)
         self.preferences.geometry = self.saveGeometry()
         self.preferences.window_state = self.saveState()
         self.preferences.save()

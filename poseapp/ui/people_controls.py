@@ -1,4 +1,4 @@
-"""The sidebar's section on people: the way of looking for them, the time it may take, and smoothing."""
+"""The sidebar's section on people: how many, how they are found, the time it may take, and smoothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import math
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from poseapp.core.types import PEOPLE, People
 from poseapp.live.session import Status
 from poseapp.live.ways import BUDGET_MS, STRENGTH, Looking
-from poseapp.ui.theme import Theme
-from poseapp.ui.widgets import ComboBox, Switch, label, toggle
+from poseapp.ui.colours import Theme
+from poseapp.ui.combo import ComboBox
+from poseapp.ui.widgets import Switch, describe, label, toggle
 
-WAY_NAMES: dict[str, str] = {"one": "One", "top-down": "Top-down", "bottom-up": "Bottom-up"}
-_TIPS = {
-    "one": "One person, found and followed: the fastest way",
-    "top-down": "Several people: each is found, then looked at closely. Costs more with each of them",
-    "bottom-up": "Several people: the joints of all at once, then joined. Costs the same however many there are",
+# The ways, as the menu names them; the sidebar asks how many, and under Advanced how several are found.
+WAY_NAMES: dict[str, str] = {"one": "One person", "top-down": "Several people", "bottom-up": "Several people, all at once"}
+METHOD_NAMES: dict[People, str] = {"top-down": "One by one (top-down)", "bottom-up": "All at once (bottom-up)"}
+METHOD_TIPS: dict[People, str] = {
+    "top-down": "Each person is found, then looked at closely. It costs more with each of them",
+    "bottom-up": "The joints of all are found at once, then joined. It costs the same however many there are",
 }
 BUDGETS_MS = (30.0, 50.0, BUDGET_MS, 200.0, math.inf)
 
@@ -31,28 +33,37 @@ class PeopleControls(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._looking = Looking()
-        self.ways: dict[People, QWidget] = {}
-        self._group = QButtonGroup(self)
-        buttons = QHBoxLayout()
+        self._method: People = "top-down"  # how several people are found
+        self.one = toggle("One person", "One person, found and followed: the fastest way (P)")
+        self.several = toggle("Several people", "Everybody is found, numbered and followed (P)")
+        group = QGroupBox()
+        describe(group, "People", "How many people are looked for")
+        buttons = QHBoxLayout(group)
+        buttons.setContentsMargins(0, 0, 0, 0)
         buttons.setSpacing(6)
-        for i, people in enumerate(PEOPLE):
-            button = toggle(WAY_NAMES[people], f"{_TIPS[people]} (P)")
-            self.ways[people] = button
-            self._group.addButton(button, i)
+        for button in (self.one, self.several):
+            button.setAutoExclusive(True)  # and so a radio button for those who hear the window
             buttons.addWidget(button, 1)
-        self._group.idClicked.connect(lambda i: self._change(people=PEOPLE[i]))
-        self.budget = ComboBox()
-        self.budget.setProperty("role", "compact")
-        self.budget.setAccessibleName("Time for the poses of a frame")
-        self.budget.setToolTip("How long the poses of a frame may take: who does not fit in is carried along to the next frame")
+        self.one.clicked.connect(lambda: self._change(people="one"))
+        self.several.clicked.connect(lambda: self._change(people=self._method))
+        self.method = ComboBox(whole=True)
+        describe(
+            self.method, "How several people are found", "One by one is more exact; all at once costs the same for ten as for one"
+        )
+        for people, name in METHOD_NAMES.items():
+            self.method.addItem(name, people)
+            self.method.setItemData(self.method.count() - 1, METHOD_TIPS[people], Qt.ItemDataRole.ToolTipRole)
+        self.method.activated.connect(lambda row: self._change(people=self.method.itemData(row)))
+        self.budget = ComboBox(whole=True)
+        describe(
+            self.budget,
+            "Latency budget",
+            "How long the poses of a frame may take: who does not fit in is carried along to the next frame",
+        )
         for ms in BUDGETS_MS:
             self.budget.addItem("no limit" if math.isinf(ms) else f"{ms:g} ms", ms)
         self.budget.activated.connect(lambda row: self._change(budget_ms=self.budget.itemData(row)))
-        self._budget_row = QWidget()
-        row = QHBoxLayout(self._budget_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(label("Time for a frame", "muted"), 1)
-        row.addWidget(self.budget)
+        self.advanced = (("Method", self.method), ("Budget", self.budget))
         tip = "Steadier joints, which lag a little; recordings carry both (0 … 100)"
         self.smooth = Switch("Smoothing", "Steady joints, by the One-Euro filter")
         self.smooth.toggled.connect(lambda on: self._change(smoothing=self._strength() if on else 0.0))
@@ -60,15 +71,13 @@ class PeopleControls(QWidget):
         self.slider.setRange(1, 100)
         self.slider.setPageStep(10)
         self.slider.setValue(round(100 * STRENGTH))
-        self.slider.setAccessibleName("Strength of the smoothing")
-        self.slider.setToolTip(tip)
+        describe(self.slider, "Strength of the smoothing", tip)
         self.slider.valueChanged.connect(lambda _value: self._change(smoothing=self._strength()))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(label("PEOPLE", "section"))
-        layout.addLayout(buttons)
-        layout.addWidget(self._budget_row)
+        layout.addWidget(group)
         steady = QHBoxLayout()
         steady.setSpacing(12)
         steady.addWidget(self.slider, 1)
@@ -84,15 +93,19 @@ class PeopleControls(QWidget):
     def show_looking(self, looking: Looking) -> None:
         """Show *looking*, without telling that it changed."""
         self._looking = looking
-        with QSignalBlocker(self.smooth), QSignalBlocker(self.slider), QSignalBlocker(self._group):
-            self._group.button(PEOPLE.index(looking.people)).setChecked(True)
+        if looking.people != "one":
+            self._method = looking.people
+        with QSignalBlocker(self.smooth), QSignalBlocker(self.slider):
+            (self.one if looking.people == "one" else self.several).setChecked(True)
             self.smooth.set_on(looking.smoothing > 0)
             if looking.smoothing > 0:
                 self.slider.setValue(round(100 * looking.smoothing))
         self.slider.setEnabled(looking.smoothing > 0)
         nearest = min(range(len(BUDGETS_MS)), key=lambda i: abs(1 / BUDGETS_MS[i] - 1 / looking.budget_ms))
         self.budget.setCurrentIndex(nearest)
-        self._budget_row.setVisible(looking.people == "top-down")
+        self.method.setCurrentIndex(self.method.findData(self._method))
+        self.method.setEnabled(looking.people != "one")
+        self.budget.setEnabled(looking.people == "top-down")
 
     def show_status(self, status: Status) -> None:
         """Show the way that is wished for; the buttons go back when it cannot be had."""

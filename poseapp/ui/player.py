@@ -12,13 +12,30 @@ from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.devices import unavailable
 from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
 from poseapp.live.session import Session
-from poseapp.live.source import Camera, CameraSource, Mode, Source, list_cameras
+from poseapp.live.source import (
+    Camera,
+    CameraSource,
+    FolderSource,
+    Mode,
+    PictureSource,
+    Source,
+    StreamSource,
+    VideoSource,
+    list_cameras,
+)
 from poseapp.live.ways import Looking, smooth_rule
 from poseapp.ui.bridge import Bridge, Jobs
-from poseapp.ui.choices import Choice, first_choice, make_source, unique_labels
+from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels
 from poseapp.ui.preferences import Preferences
 
 LIST_CAMERAS_MS = 4000
+_KINDS: dict[type, Kind] = {
+    CameraSource: "camera",
+    VideoSource: "video",
+    PictureSource: "picture",
+    FolderSource: "folder",
+    StreamSource: "address",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,7 @@ class Player(QObject):
         self._given: Source | None = None
         self._asked_model: str | None = None
         self._choice: Choice | None = None
+        self._tried: Choice | None = None
         self._source: Source | None = None
         self._folder: Path | None = None
         self._by_default = False  # the demo clip, for want of a camera
@@ -70,6 +88,18 @@ class Player(QObject):
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of what is shown; of a source from the command line, that of its class where there is one."""
+        if self._choice is not None and self._choice.kind != "given":
+            return self._choice.kind
+        return next((kind for source, kind in _KINDS.items() if isinstance(self._given, source)), "given")
+
+    @property
+    def tried(self) -> Choice | None:
+        """What was chosen last, whether it can be shown or not."""
+        return self._tried
 
     @property
     def folder(self) -> Path | None:
@@ -241,6 +271,7 @@ class Player(QObject):
             self._bridge.start(session)
 
     def _make(self, choice: Choice) -> Source | None:
+        self._tried = choice
         if choice.kind == "given":
             return self._given
         try:

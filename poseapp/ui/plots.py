@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,17 +12,16 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QResizeEvent, QTextDocument
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.live.stats import STAGES, Snapshot
-from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import label
+from poseapp.ui.colours import DARK, Theme
+from poseapp.ui.widgets import Elided, label
 
 HISTORY_S = 60.0
 DRAW_S = 0.4  # drawing takes as long as a frame: often enough for eyes, not so often that the picture suffers
-WIDE = 860  # from this width on all plots stand in one row
-ROOMY = 255  # width of a card from which on its legend has whole words
+SPACING = 8
 STAGE_BARS = tuple(stage for stage in STAGES if stage != "total")
 
 
@@ -56,7 +56,7 @@ class LivePlots(QWidget):
         self.stages = StageBars()
         self.cpu = Curves("CPU", "% of one core", CPU)
         self.memory = Curves("Memory", "MB", MEMORY)
-        self.drops = label("", "small")
+        self.drops = Elided("", "small")
         self.drops.setToolTip(
             "capture: replaced by a newer frame before inference · display: replaced before painting · recording: queue full"
         )
@@ -73,7 +73,7 @@ class LivePlots(QWidget):
         self._cards: list[QWidget] = [self.rates, self.latency, self.stages, self._load]
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(8)
+        self._grid.setSpacing(SPACING)
         self._columns = 0
         self._arrange(4)
 
@@ -106,8 +106,8 @@ class LivePlots(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """One row where there is room, else two, else a column."""
         super().resizeEvent(event)
-        width = self.width()
-        self._arrange(4 if width >= WIDE else 2 if width >= 420 else 1)
+        needed = max(self.rates.needed_width("000"), self.latency.needed_width("00.0")) + SPACING
+        self._arrange(next((columns for columns in (4, 2) if self.width() >= columns * needed - SPACING), 1))
 
     def _arrange(self, columns: int) -> None:
         if columns == self._columns:
@@ -131,8 +131,10 @@ class LivePlots(QWidget):
         self.memory.draw(t, {"memory": [s.memory_mb for s in snapshots]}, "{:.0f} MB".format)
         newest = snapshots[-1]
         self.stages.draw(newest)
-        names = {line.name: line.short for line in RATES} | {"recording": "rec."} if self.rates.width() < ROOMY else {}
-        self.drops.setText("Dropped: " + ", ".join(f"{names.get(name, name)} {n}" for name, n in newest.drops.items()))
+        short = {line.name: line.short for line in RATES} | {"recording": "rec."}
+        whole = "Dropped: " + ", ".join(f"{name} {n}" for name, n in newest.drops.items())
+        abbreviated = "Dropped: " + ", ".join(f"{short.get(name, name)} {n}" for name, n in newest.drops.items())
+        self.drops.set_text(whole, abbreviated, f"Dropped: {sum(newest.drops.values())}")
 
 
 class Card(QFrame):
@@ -143,6 +145,7 @@ class Card(QFrame):
         self.setProperty("role", "card")
         self._theme = DARK
         self._title, self._unit = title, unit
+        self._legend: list[tuple[Line, str]] = []
         self._head = QLabel()
         self._head.setTextFormat(Qt.TextFormat.RichText)
         self._head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -173,16 +176,37 @@ class Card(QFrame):
             axis.setTextPen(pg.mkPen(theme.muted))
             axis.setStyle(tickFont=font, tickLength=-4)
 
-    def _say(self, legend: list[tuple[str, str, str]]) -> None:
-        """The heading: title, unit, and (name, colour, value) of each curve."""
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The heading fits the new width."""
+        super().resizeEvent(event)
+        if self._legend:
+            self._say(self._legend)
+
+    def _say(self, legend: list[tuple[Line, str]]) -> None:
+        """The heading: title, unit, and (line, newest value) of each curve, by their short names where there is little room."""
+        self._legend = legend
+        whole = self._heading(legend, [line.name for line, _ in legend])
+        fits = len(legend) > 1 and _html_width(whole, self._head.font()) <= self._head.width()
+        self._head.setText(whole if fits else self._heading(legend, [line.short for line, _ in legend]))
+
+    def _heading(self, legend: list[tuple[Line, str]], names: list[str]) -> str:
         t = self._theme
-        keys = " &nbsp; ".join(
-            f'<span style="color:{colour}">●</span>&nbsp;<span style="color:{t.muted}">{name}</span>'
+        keys = "&nbsp; ".join(
+            f'<span style="color:{getattr(t, line.colour)}">●</span>&nbsp;<span style="color:{t.muted}">{name}</span>'
             f"{'&nbsp;' if name else ''}<b>{value}</b>"
-            for name, colour, value in legend
+            for (line, value), name in zip(legend, names, strict=True)
         )
         title = f'<b>{self._title}</b>&nbsp; <span style="color:{t.muted}">{self._unit}</span>'
-        self._head.setText(f'{title}<br><span style="font-size:8pt">{keys}</span>')
+        return f'{title}<br><span style="font-size:8pt">{keys}</span>'
+
+
+def _html_width(html: str, font: QFont) -> float:
+    """The width of *html* in *font*, px."""
+    document = QTextDocument()
+    document.setDefaultFont(font)
+    document.setDocumentMargin(0)
+    document.setHtml(html)
+    return document.idealWidth()
 
 
 class Curves(Card):
@@ -201,6 +225,12 @@ class Curves(Card):
             self.plot.getAxis("bottom").setHeight(4)
             self.layout_.setContentsMargins(12, 7, 10, 5)
         self.plot.getAxis("bottom").setTicks([[(-45, "−45 s"), (-30, "−30 s"), (-15, "−15 s")]])
+
+    def needed_width(self, widest_value: str) -> int:
+        """The width in which the heading fits, by its short names, with values as long as *widest_value*."""
+        widest = self._heading([(line, widest_value) for line in self._lines], [line.short for line in self._lines])
+        margins = self.layout_.contentsMargins()
+        return math.ceil(_html_width(widest, self._head.font())) + margins.left() + margins.right() + 4
 
     @property
     def data(self) -> dict[str, list[float]]:
@@ -223,14 +253,13 @@ class Curves(Card):
     def draw(self, t: list[float], values: dict[str, list[float]], say: Callable[[float], str]) -> None:
         """Draw *values* of each line at *t* s before now; *say* gives the newest one as text."""
         everything: list[float] = []
-        legend = []
+        legend: list[tuple[Line, str]] = []
         for line, curve in zip(self._lines, self._curves, strict=True):
             y = values[line.name]
             curve.setData(t, y, connect="finite")
             everything += [v for v in y if v == v]
             newest = say(y[-1]) if y and y[-1] == y[-1] else "–"
-            name = line.name if self.width() >= ROOMY and not self._single else line.short
-            legend.append((name, getattr(self._theme, line.colour), newest))
+            legend.append((line, newest))
         # One hiccup must not press all the rest flat.
         highest = max(1.0, float(np.percentile(everything, 96))) if everything else 1.0
         self.plot.setYRange(0, highest * 1.2, padding=0)

@@ -6,14 +6,17 @@ import math
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from poseapp.live.record import Recording
 from poseapp.ui import icons
-from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import Elided, Switch, icon_button, paint_icon, set_role
+from poseapp.ui.actions import with_keys
+from poseapp.ui.colours import DARK, Theme
+from poseapp.ui.widgets import Elided, Switch, describe, icon_button, paint_icon, set_role
 
 LOW_DISK_S = 300.0
+ROOMY = 700  # px
 
 
 class RecordBar(QWidget):
@@ -36,15 +39,16 @@ class RecordBar(QWidget):
         self.record.setCheckable(True)
         self.record.setIconSize(QSize(18, 18))
         self.record.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.record.setToolTip("Record the annotated video and the keypoints (R)")
+        describe(self.record, "Record", with_keys("Record the annotated video and the keypoints", "record"))
         self.record.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.record.setMinimumWidth(128)
         self.record.clicked.connect(self.record_asked)
-        self.snapshot = icon_button("camera", "Snapshot: picture and keypoints (S)")
+        self.snapshot = icon_button("camera", with_keys("Snapshot: picture and keypoints", "snapshot"))
         self.snapshot.clicked.connect(self.snapshot_asked)
         self.info = Elided("", "muted")
         self.open = QPushButton("Open folder")
-        self.open.setToolTip("Show the last recording in the file manager")
+        self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        describe(self.open, "Open folder", "Show the last recording in the file manager")
         self.open.clicked.connect(self._open)
         self.clean = Switch("Clean copy", "Also record the video without the skeleton")
         self.folder = icon_button("folder", "")
@@ -64,8 +68,7 @@ class RecordBar(QWidget):
     def set_folder(self, folder: Path) -> None:
         """Show where recordings go."""
         self._folder = folder
-        self.folder.setToolTip(f"Recordings go to {folder}. Choose another folder…")
-        self.folder.setAccessibleName("Choose the folder for recordings")
+        describe(self.folder, "Choose the folder for recordings", f"Recordings go to {folder}. Choose another folder…")
         if self._finished is None and not self.record.isChecked():
             self._idle()
 
@@ -76,6 +79,7 @@ class RecordBar(QWidget):
         text = f"Stop  {clock(recording.seconds)}" if recording is not None and active else "Record"
         if self.record.text() != text:
             self.record.setText(text)
+            self.record.setAccessibleName("Finish recording" if active else "Record")
             self._paint_record()
         self.clean.setEnabled(not active)
         self.folder.setEnabled(not active)
@@ -87,13 +91,19 @@ class RecordBar(QWidget):
         self._finished = recording.folder
         if active:
             low = recording.disk_left_s < LOW_DISK_S
-            parts = (size(recording.bytes), f"{recording.dropped} dropped", left(recording.disk_left_s))
-            self._say("   ·   ".join(parts), "warning" if low or recording.dropped else "")
-        elif recording.error:
-            self._say(recording.error, "danger")
-        else:
+            written, dropped, lasts = size(recording.bytes), f"{recording.dropped} dropped", left(recording.disk_left_s)
+            short_ = f"{written} · {dropped}" if recording.dropped else f"{written} · {lasts}"
+            self._say("warning" if low or recording.dropped else "", f"{written} · {dropped} · {lasts}", short_, written)
+        else:  # what ended it, a notice says
+            saved = f"Saved {clock(recording.seconds)}"
             dropped = f", {recording.dropped} dropped" if recording.dropped else ""
-            self._say(f"Saved {clock(recording.seconds)}, {size(recording.bytes)}{dropped} in {recording.folder.name}", "")
+            self._say("warning" if recording.error else "", f"{saved}, {size(recording.bytes)}{dropped}", saved, "Saved")
+            self.info.setToolTip(str(recording.folder))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A shorter word where there is little room."""
+        super().resizeEvent(event)
+        self.open.setText("Open folder" if event.size().width() >= ROOMY else "Open")
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -107,10 +117,11 @@ class RecordBar(QWidget):
         self.open_asked.emit(self._finished or self._folder)
 
     def _idle(self) -> None:
-        self._say(f"Recordings go to {short(self._folder)}" if self._folder != Path() else "", "muted")
+        folder = short(self._folder) if self._folder != Path() else ""
+        self._say("muted", f"Recordings go to {folder}" if folder else "", folder)
 
-    def _say(self, text: str, role: str) -> None:
-        self.info.set_text(text)
+    def _say(self, role: str, text: str, *shorter: str) -> None:
+        self.info.set_text(text, *shorter)
         set_role(self.info, role)
 
     def _paint_record(self) -> None:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from poseapp.live.session import Status
+from poseapp.ui.choices import Kind, model_title
 from poseapp.ui.video_view import StageState
 
 STARTING = StageState("Starting…", "Looking for cameras and models.", busy=True)
 FINISHING = StageState("Finishing the recording…", "The window closes when the files are written.", busy=True)
 BENCHMARK = StageState("Benchmark running", "The live view goes on when it is done.", busy=True)
-_ELSEWHERE = (("video", "Open video…"), ("demo", "Demo clip"))
+ENDED = StageState("The end", "", dim=False, actions=(("again", "Play again"),))
+_DEMO = ("demo", "Demo clip")
+# The buttons for each kind of source that cannot be shown: what helps most comes first. A file that is none does not become
+# one by trying again, and a camera is mostly in use by another program.
+_WAYS_OUT: dict[Kind, tuple[tuple[str, str], ...]] = {
+    "camera": (("again", "Try again"), ("video", "Open video…"), _DEMO),
+    "video": (("video", "Open another video…"), ("again", "Try again"), _DEMO),
+    "picture": (("picture", "Open another picture…"), ("again", "Try again"), _DEMO),
+    "folder": (("folder", "Open another folder…"), ("again", "Try again"), _DEMO),
+    "address": (("address", "Change address…"), ("again", "Try again"), _DEMO),
+    "given": (("again", "Try again"), ("video", "Open video…"), _DEMO),
+    "synthetic": (("again", "Try again"), ("video", "Open video…")),
+    "demo": (("again", "Try again"), ("video", "Open video…")),
+}
 
 
 def no_model(error: str) -> StageState:
@@ -16,21 +30,31 @@ def no_model(error: str) -> StageState:
     return StageState("No model to run", error, actions=(("again", "Try again"),))
 
 
-def stage_state(status: Status, seen: bool) -> StageState | None:
-    """The card for *status*, or None where the picture speaks for itself; *seen*: this source has given a picture."""
+def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
+    """The card for *status* of a source of *kind*, or None where the picture speaks for itself.
+
+    *seen*: this source has given a picture.
+    """
     if status.state == "failed":
         if not status.model and status.model_error:
-            return StageState("The model cannot be loaded", status.model_error, actions=(("again", "Try again"),))
-        return StageState(f"{status.source} cannot be shown", status.message, actions=(("again", "Try again"), *_ELSEWHERE))
+            return _model_failed(status)
+        return StageState(f"{status.source} cannot be shown", status.message, actions=_WAYS_OUT[kind])
     if status.state == "reconnecting":
-        return StageState(f"Waiting for {status.source}", status.message, busy=True, actions=_ELSEWHERE)
+        # It is tried again by itself; who cannot wait does it now.
+        actions = tuple((key, "Try now" if key == "again" else text) for key, text in _WAYS_OUT[kind])
+        return StageState(f"Waiting for {status.source}", status.message, busy=True, actions=actions)
     if status.state == "ended":
-        return StageState("The end", "", dim=False, actions=(("again", "Play again"),))
+        return ENDED
     if status.state in ("idle", "starting") or (status.state == "running" and not seen):
         if status.granted is not None and not status.model:
             if status.model_error and not status.loading:
-                return StageState("The model cannot be loaded", status.model_error, actions=(("again", "Try again"),))
+                return _model_failed(status)
             text = f"{status.build.text} · {status.build.done:.0%}" if status.build is not None else ""
-            return StageState(f"Loading {status.loading}…" if status.loading else "Starting…", text, busy=True)
+            return StageState(f"Loading {model_title(status.loading)}…" if status.loading else "Starting…", text, busy=True)
         return StageState(f"Opening {status.source}…", "", busy=True)
     return None
+
+
+def _model_failed(status: Status) -> StageState:
+    actions = (("model", "Choose another model"), ("again", "Try again"))
+    return StageState("The model cannot be loaded", status.model_error, actions=actions)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
-from poseapp.ui.theme import DARK, Theme
-from poseapp.ui.widgets import label
+from poseapp.ui.colours import CHIP, DARK, Theme
+from poseapp.ui.widgets import describe, label
 
 SPIN_MS = 40
-CARD_WIDTH = 440
+CARD_WIDTH = 480
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class VideoView(QWidget):
         self.setMinimumSize(320, 180)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAccessibleName("Video")
+        describe(self, "Picture", "The newest frame with the poses found in it; a click holds on to a person")
+        self.setToolTip("")
         self.setMouseTracking(True)
         self._theme = DARK
         self._options = DrawOptions()
@@ -58,7 +59,9 @@ class VideoView(QWidget):
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._note = ""
         self._recording = ""
-        self._paused = False
+        self._paused = self._full_screen = False
+        self._by_keys = False  # the focus came by Tab
+        self._covered = 0  # px of the lower edge, by notices
         self._card = StateCard(self)
         self._card.action.connect(self.action)
 
@@ -139,6 +142,16 @@ class VideoView(QWidget):
         self._paused = paused
         self.update()
 
+    def set_full_screen(self, on: bool) -> None:
+        """In full screen Esc leaves that first."""
+        self._full_screen = on
+        self.update()
+
+    def set_covered(self, px: int) -> None:
+        """So much of the lower edge is covered: keep the line there free of it."""
+        self._covered = px
+        self.update()
+
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self._theme = theme
@@ -157,6 +170,11 @@ class VideoView(QWidget):
         self._draw()
         self._place_card()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Who came here by Tab sees it."""
+        self._by_keys = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click on somebody locks them, or lets them go."""
         xy = self._frame_xy(event.position())
@@ -174,7 +192,7 @@ class VideoView(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint the picture and the marks on it; nothing is computed here."""
+        """Paint the picture and the marks on it, and a ring with the keyboard's focus; nothing is computed here."""
         started = time.perf_counter()
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.stage))
@@ -185,6 +203,10 @@ class VideoView(QWidget):
         if self._card.state is not None and self._card.state.dim and not self._image.isNull():
             painter.fillRect(self._picture_rect(), QColor(8, 9, 13, 150))
         self._paint_marks(painter)
+        if self.hasFocus() and self._by_keys:
+            painter.setPen(QPen(QColor("#ffffff"), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 4, 4)
         painter.end()
         if self._pending is not None:
             result, drawn_ms = self._pending
@@ -231,7 +253,7 @@ class VideoView(QWidget):
         self._image.setDevicePixelRatio(self.devicePixelRatioF())
 
     def _place_card(self) -> None:
-        self._card.setFixedWidth(min(CARD_WIDTH, self.width() - 24))
+        self._card.setFixedWidth(min(max(CARD_WIDTH, self._card.needed_width()), self.width() - 24))
         self._card.setFixedHeight(self._card.height_for(self._card.width()))
         self._card.move((self.width() - self._card.width()) // 2, (self.height() - self._card.height()) // 2)
 
@@ -262,14 +284,14 @@ class VideoView(QWidget):
         if result is not None and result.locked is not None:
             person = "the person" if result.people == "one" else f"person {result.locked}"
             there = result.locked in result.poses.ids
-            text = f"Locked on {person} · Esc lets go" if there else f"Waiting for {person} · Esc lets go"
+            text = f"Holding on to {person}" if there else f"Waiting for {person}"
+            text += "" if self._full_screen else " · Esc lets go"
             b, g, r = identity_colour(result.locked) if result.people != "one" else MIDDLE
             below = 38 if self._recording or self._paused else 0
             self._chip(painter, text, QPointF(area.left() + 12, area.top() + 12 + below), QColor(r, g, b))
         if self._note and self._card.state is None:
-            self._chip(
-                painter, self._note, QPointF(area.left() + 12, area.bottom() - 42), QColor(self._theme.info), area.width() - 24
-            )
+            bottom = min(area.bottom(), self.height() - self._covered)
+            self._chip(painter, self._note, QPointF(area.left() + 12, bottom - 42), QColor(self._theme.info), area.width() - 24)
 
     def _chip(self, painter: QPainter, text: str, at: QPointF, dot: QColor, widest: float = 1e6) -> float:
         """A dark pill with a dot and *text*; returns its width."""
@@ -280,11 +302,13 @@ class VideoView(QWidget):
         text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(widest - 40))
         box = QRectF(at.x(), at.y(), painter.fontMetrics().horizontalAdvance(text) + 36, 30)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(12, 14, 20, 205))
+        ground = QColor(CHIP.ground)
+        ground.setAlpha(CHIP.opacity)
+        painter.setBrush(ground)
         painter.drawRoundedRect(box, 15, 15)
         painter.setBrush(dot)
         painter.drawEllipse(QPointF(box.left() + 15, box.center().y()), 4.5, 4.5)
-        painter.setPen(QColor("#f4f6fa"))
+        painter.setPen(QColor(CHIP.text))
         painter.drawText(box.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
         return box.width()
 
@@ -348,14 +372,23 @@ class StateCard(QFrame):
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
+        before = self.parentWidget() or self  # Tab comes from the picture
         for i, (key, text) in enumerate(actions):
             button = QPushButton(text)
             button.setObjectName(f"action_{key}")
             if i == 0:
                 button.setProperty("role", "primary")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _checked=False, key=key: self.action.emit(key))
             self._buttons.addWidget(button)
             button.show()
+            QWidget.setTabOrder(before, button)
+            before = button
+
+    def needed_width(self) -> int:
+        """The width in which no button is cut."""
+        margins = self._column.contentsMargins()
+        return self._buttons.sizeHint().width() + margins.left() + margins.right()
 
     def height_for(self, width: int) -> int:
         """How high it must be so that all lines fit into *width*."""

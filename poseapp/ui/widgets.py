@@ -1,13 +1,13 @@
-"""Small widgets of the window: switch, combo box, section, labels with a role, badge."""
+"""Small widgets of the window: switch, section, labels with a role, badge."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEasingCurve, QPoint, QPointF, QRectF, QSize, Qt, QVariantAnimation
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from poseapp.ui import icons
-from poseapp.ui.theme import DARK, Theme
+from poseapp.ui.colours import DARK, Theme
 
 
 def label(text: str = "", role: str = "", parent: QWidget | None = None) -> QLabel:
@@ -34,12 +34,19 @@ def rule() -> QFrame:
     return line
 
 
+def describe(widget: QWidget, name: str, tip: str) -> None:
+    """Give *widget* its *name* for those who hear the window, and *tip* as its tooltip and description."""
+    if (widget.accessibleName(), widget.accessibleDescription(), widget.toolTip()) != (name, tip, tip):
+        widget.setAccessibleName(name)
+        widget.setAccessibleDescription(tip)
+        widget.setToolTip(tip)
+
+
 def icon_button(name: str, tip: str, checkable: bool = False) -> QToolButton:
-    """A flat button with an icon; ``paint_icon`` gives it the theme's colour."""
+    """A flat button with an icon; ``paint_icon`` gives it the theme's colour. What it is called is *tip* up to its keys."""
     button = QToolButton()
     button.setObjectName(f"{name}Button")
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
+    describe(button, tip.partition(" (")[0].partition(":")[0], tip)
     button.setCheckable(checkable)
     button.setIconSize(QSize(18, 18))
     button.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -52,18 +59,19 @@ def toggle(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setProperty("role", "toggle")
     button.setCheckable(True)
-    button.setToolTip(tip)
+    describe(button, text, tip)
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click must not take Space from the preview
     return button
 
 
 class Elided(QLabel):
-    """One line of text that is cut with … where it does not fit; the whole of it is in the tooltip."""
+    """One line of text; where it does not fit a shorter one is shown, or it is cut with …, and the tooltip has all of it."""
 
     def __init__(self, text: str = "", role: str = "", mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
         super().__init__()
         self._full, self._mode = text, mode
+        self.shorter: tuple[str, ...] = ()
         self.setTextFormat(Qt.TextFormat.PlainText)
         if role:
             self.setProperty("role", role)
@@ -71,10 +79,10 @@ class Elided(QLabel):
         self.setMinimumWidth(24)
         self.set_text(text)
 
-    def set_text(self, text: str) -> None:
-        """Show *text*."""
-        if text != self._full or not self.text():
-            self._full = text
+    def set_text(self, text: str, *shorter: str) -> None:
+        """Show *text*, or the first of those *shorter* that fits."""
+        if text != self._full or shorter != self.shorter or not self.text():
+            self._full, self.shorter = text, shorter
             self._cut()
 
     def full_text(self) -> str:
@@ -96,38 +104,14 @@ class Elided(QLabel):
         self._cut()
 
     def _cut(self) -> None:
-        cut = QFontMetrics(self.font()).elidedText(self._full, self._mode, max(self.width(), 24))
+        metrics, room = QFontMetrics(self.font()), max(self.width(), 24)
+        fits = next((text for text in (self._full, *self.shorter) if metrics.horizontalAdvance(text) <= room), None)
+        cut = metrics.elidedText((self._full, *self.shorter)[-1], self._mode, room) if fits is None else fits
         self.setText(cut)
         self.setToolTip(self._full if cut != self._full else "")
+        if self.accessibleName() != self._full:
+            self.setAccessibleName(self._full)
         self.updateGeometry()
-
-
-class ComboBox(QComboBox):
-    """A combo box with a drawn chevron, which the wheel does not change by accident."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
-        self.setMaxVisibleItems(16)
-
-    def wheelEvent(self, event: object) -> None:
-        """Scroll the sidebar instead: a wheel over a combo box must not switch the camera."""
-        event.ignore()  # type: ignore[attr-defined]
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """The styled box, and the chevron."""
-        super().paintEvent(event)
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = self.palette().placeholderText().color()
-        if not self.isEnabled():
-            colour.setAlphaF(0.4)
-        painter.setPen(QPen(colour, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
-        x, y = self.width() - 18.0, self.height() / 2 - 1.5
-        painter.drawPolyline([QPointF(x, y), QPointF(x + 4, y + 4), QPointF(x + 8, y)])
-        painter.end()
 
 
 class Switch(QCheckBox):
@@ -146,8 +130,9 @@ class Switch(QCheckBox):
         self.toggled.connect(self._toggled)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         if tip:
-            self.setToolTip(tip)
+            describe(self, text, tip)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -163,7 +148,7 @@ class Switch(QCheckBox):
     def sizeHint(self) -> QSize:
         """Text, gap, track."""
         text = self.fontMetrics().horizontalAdvance(self.text())
-        return QSize(text + 12 + self.TRACK.width() + 2, max(self.fontMetrics().height(), self.TRACK.height()) + 6)
+        return QSize(text + 12 + self.TRACK.width() + 4, max(self.fontMetrics().height(), self.TRACK.height()) + 6)
 
     def minimumSizeHint(self) -> QSize:
         """Nothing of it can be left out."""
@@ -182,9 +167,10 @@ class Switch(QCheckBox):
         painter.setPen(QColor(t.text))
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
         w, h = self.TRACK.width(), self.TRACK.height()
-        track = QRectF(self.width() - w - 1, (self.height() - h) / 2, w, h)
-        off, on = QColor(t.hover if t.dark else "#c3c9d5"), QColor(t.accent)
-        painter.setPen(QPen(QColor(t.accent_hover), 2) if self.hasFocus() else Qt.PenStyle.NoPen)
+        track = QRectF(self.width() - w - 2, (self.height() - h) / 2, w, h)
+        over = self.underMouse() and self.isEnabled()
+        off, on = QColor(t.hover if t.dark else "#c3c9d5"), QColor(t.accent_hover if over else t.accent)
+        painter.setPen(QPen(QColor(t.muted), 1) if over else Qt.PenStyle.NoPen)
         painter.setBrush(off)
         painter.drawRoundedRect(track, h / 2, h / 2)
         painter.setOpacity(painter.opacity() * self._knob)
@@ -193,7 +179,12 @@ class Switch(QCheckBox):
         painter.setOpacity(1.0 if self.isEnabled() else 0.6)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor("#ffffff"))
-        painter.drawEllipse(QPointF(track.left() + h / 2 + self._knob * (w - h), track.center().y()), h / 2 - 3, h / 2 - 3)
+        radius = h / 2 - (5 if self.isDown() else 3)
+        painter.drawEllipse(QPointF(track.left() + h / 2 + self._knob * (w - h), track.center().y()), radius, radius)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(t.ring), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(track.adjusted(-0.5, -0.5, 0.5, 0.5), h / 2, h / 2)
         painter.end()
 
     def _toggled(self, on: bool) -> None:
@@ -232,9 +223,10 @@ class Badge(QFrame):
         self._theme = theme
         self.update()
 
-    def show_text(self, title: str, detail: str, level: str) -> None:
-        """Show *title* and, if any, *detail*; *level* is success, warning, danger, info or muted."""
+    def show_text(self, title: str, detail: str, level: str, tip: str = "") -> None:
+        """Show *title* and, if any, *detail*; *level* is success, warning, danger, info or muted; *tip* is the tooltip."""
         self.title.set_text(title)
+        describe(self, title, tip or detail)
         self.detail.setText(detail)
         self.detail.setVisible(bool(detail))
         if level != self._level:
@@ -306,8 +298,13 @@ class Chip(QWidget):
         return QSize(self._width_of(self._texts[self._compact]), self.fontMetrics().height() + 10)
 
     def minimumSizeHint(self) -> QSize:
-        """Room for the short text: the whole one must not widen a window."""
-        return QSize(self._width_of(self._texts[1]), self.sizeHint().height())
+        """None: it must not keep a window from getting narrower, and who owns it shortens or hides it then."""
+        return QSize(0, self.sizeHint().height())
+
+    @property
+    def compact_width(self) -> int:
+        """The width that the short text takes, in px."""
+        return self._width_of(self._texts[1])
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The pill, the dot and the text."""

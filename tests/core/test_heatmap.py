@@ -53,6 +53,21 @@ def test_what_the_mappings_are() -> None:
     np.testing.assert_allclose(ends["centre"], [(1.5, 1.5), (189.5, 253.5)])  # the middle of 4 × 4 px
 
 
+def test_dark_stays_at_a_maximum_that_is_no_peak_of_a_gaussian() -> None:
+    """A single high pixel beside a wide hill: one Newton step would lead to the hill's middle, three pixels off."""
+    maps = heatmap.encode(np.array([[24.0, 32.0], [20.25, 30.0]], np.float32), HW, 2.0)[None]
+    maps[0, 0, 32, 27] = 1.2
+    decoded = heatmap.decode(maps, "dark", 2.0)[0, :, :2]
+    assert decoded[0].tolist() == [27.0, 32.0]
+    np.testing.assert_allclose(decoded[1], (20.25, 30.0), atol=0.02)  # steps within a pixel are taken
+
+
+@pytest.mark.parametrize("xy", [(1.3, 30.2), (20.2, 1.3), (HW[1] - 2.3, 30.2), (20.2, HW[0] - 2.3)])
+def test_dark_stays_at_a_maximum_so_near_the_rim_that_the_fit_would_reach_beyond(xy: tuple[float, float]) -> None:
+    decoded = heatmap.decode(heatmap.encode(np.array([xy], np.float32), HW, 2.0)[None], "dark", 2.0)[0, 0, :2]
+    assert decoded.tolist() == [round(xy[0]), round(xy[1])]
+
+
 def test_quarter_moves_toward_the_higher_neighbour_and_not_at_the_rim() -> None:
     maps = np.zeros((1, 3, 8, 8), np.float32)
     maps[0, 0, 4, 3], maps[0, 0, 4, 4], maps[0, 0, 3, 3] = 1.0, 0.6, 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_peaks_do_not_leak_from_one_joint_to_the_next_and_a_plateau_is_one_peak(
     peaks = paf.find_peaks(confidence)
     assert peaks.joint.tolist() == [0, 1, 1]
     assert peaks.score.tolist() == pytest.approx([0.5, 0.9, 0.4])
+
+
+@pytest.mark.parametrize("step", [(0, 1), (1, 1), (1, 0), (1, -1)])
+def test_equal_neighbours_in_any_direction_are_one_peak(step: tuple[int, int]) -> None:
+    confidence = np.zeros((1, 8, 8), np.float32)
+    confidence[0, 3, 4] = confidence[0, 3 + step[0], 4 + step[1]] = 0.5
+    peaks = paf.find_peaks(confidence)
+    assert peaks.score.tolist() == [0.5]
+    assert np.abs(peaks.xy[0] - (4, 3)).max() <= 0.5  # the first in reading order
 
 
 def test_round_trip_of_one_person() -> None:
@@ -236,3 +246,59 @@ def test_twenty_people_take_a_few_milliseconds() -> None:
         paf.decode(confidence, fields, OPENPOSE_18)
         times.append(time.process_time() - start)
     assert min(times) < 0.015  # a few, and a machine with other work to do; a loop over pairs of people takes far longer
+
+
+def test_a_limb_may_be_missing_in_as_many_samples_as_disagree_wherever_they_are() -> None:
+    """Most pairs are ruled out by a look at a few samples; none that is a limb may be."""
+    how = Assembly()
+    may_fail = int(how.samples * (1 - how.agreeing) + 1e-6)
+    start, step = 6, 8
+    end = start + step * (how.samples - 1)
+    peaks = paf.Peaks(np.array([(start, 4), (end, 4)], np.float32), np.ones(2, np.float32), np.array([0, 1]))
+    for gone in itertools.combinations(range(how.samples), may_fail + 1):
+        for missing, found in ((gone[:-1], 1), (gone, 0)):
+            fields = np.zeros((2, 9, end + 6), np.float32)
+            fields[0] = 1.0
+            for sample in missing:
+                fields[0, :, start + step * sample - 2 : start + step * sample + 3] = 0.0
+            pairs, _, _ = paf.connect(peaks, fields, ((0, 1),), 1000, how)
+            assert len(pairs) == found, missing
+
+
+def test_the_surest_limbs_come_first_whatever_their_place_in_the_list() -> None:
+    """The first limb of the list ties the neck of one person to the shoulder of another, and is the weakest by far."""
+    neck_1, neck_2, shoulder, hip_1, hip_2 = range(5)
+    peaks = paf.Peaks(np.arange(10, dtype=np.float32).reshape(5, 2), np.ones(5, np.float32), np.array([0, 0, 1, 2, 2]))
+    pairs = np.array([(neck_1, shoulder), (neck_1, hip_1), (neck_2, hip_2), (shoulder, hip_2)])
+    scores, limb = np.array([0.1, 0.9, 0.8, 0.7], np.float32), np.array([0, 1, 1, 2])
+    joints, _ = paf._assemble(peaks, pairs, scores, limb, 3, Assembly(min_joints=1, min_score=0.0))
+    found = {tuple(np.flatnonzero(np.isfinite(person[:, 0])).tolist()): person[0, 0] for person in joints}
+    assert found == {(0, 1, 2): peaks.xy[neck_2, 0], (0, 2): peaks.xy[neck_1, 0]}
+
+
+@pytest.mark.parametrize(("strength", "found"), [(0.0505, 1), (0.0495, 0)])
+def test_a_field_just_above_the_threshold_is_a_limb(strength: float, found: int) -> None:
+    peaks = paf.Peaks(np.array([(3.3, 4.4), (20.7, 9.1)], np.float32), np.ones(2, np.float32), np.array([0, 1]))
+    direction = (peaks.xy[1] - peaks.xy[0]) / np.linalg.norm(peaks.xy[1] - peaks.xy[0])
+    fields = np.broadcast_to(strength * direction[:, None, None], (2, 14, 26)).astype(np.float32)
+    pairs, _, _ = paf.connect(peaks, fields, ((0, 1),), 1000)
+    assert len(pairs) == found
+
+
+def test_of_too_many_peaks_the_highest_stay() -> None:
+    how = Assembly(max_peaks=5)
+    confidence = np.zeros((2, 20, 20), np.float32)
+    confidence[:, 1::4, 1::4] = np.random.default_rng(0).permuted(np.linspace(0.2, 0.9, 50)).reshape(2, 5, 5)
+    peaks = paf.find_peaks(confidence, how)
+    assert peaks.joint.tolist() == [0] * 5 + [1] * 5
+    for joint in (0, 1):
+        best = np.sort(confidence[joint].ravel())[::-1][:5]
+        assert peaks.score[peaks.joint == joint].tolist() == best.tolist()
+
+
+def test_a_peak_at_the_rim_stays_on_its_pixel() -> None:
+    """What lies beyond is not known, so nothing can be fitted to it."""
+    confidence = heatmap.encode(np.array([(0.3, 5.3), (9.3, 11.0)], np.float32), (12, 16), 1.5)
+    peaks = paf.find_peaks(confidence)
+    assert (peaks.xy[0, 0], peaks.xy[1, 1]) == (0.0, 11.0)
+    np.testing.assert_allclose((peaks.xy[0, 1], peaks.xy[1, 0]), (5.3, 9.3), atol=0.1)

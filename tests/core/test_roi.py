@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from poseapp.core.roi import FOLLOW, Follower, body_extent, detected_region, search_boxes
+from poseapp.core import roi
+from poseapp.core.roi import FOLLOW, Follower, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -20,6 +23,11 @@ STANDING = SyntheticSource(HW).truth(0.0)
 
 def follower() -> Follower:
     return Follower(COCO_17, INPUT_HW)
+
+
+def body_extent(*args: Any) -> NDArray[np.float64]:
+    """The points as (M, 2)."""
+    return np.array([(z.real, z.imag) for z in roi.body_extent(*args)])
 
 
 def scores(value: float) -> FloatArray:
@@ -239,3 +247,25 @@ def test_the_unseen_part_of_a_lying_body_is_beyond_its_hips() -> None:
 def test_guesses_stay_in_the_frame() -> None:
     points = body_extent(COCO_17, STANDING, trusting("nose", "eye", "ear"), (200, 1280))
     assert points[:, 1].max() == 199.0
+
+
+def test_two_sure_joints_are_nobody() -> None:
+    """However sure: a lamp and its shine have two."""
+    score = np.full(17, 0.29, np.float32)
+    score[:2] = 1.0
+    assert not is_person(score, known=True)
+    score[2] = 0.3
+    assert is_person(score, known=True)
+
+
+def test_how_far_a_body_reaches_is_told_by_one_of_its_longer_lengths() -> None:
+    """Seen from the side, shoulders and eyes are narrow; and one elbow is quite wrong."""
+    xy, trusted = np.zeros((17, 2), np.float32), np.zeros(17, bool)
+    places = {"left_shoulder": (102, 100), "right_shoulder": (100, 100), "left_elbow": (102, 165), "right_elbow": (600, 100)}
+    places |= {"left_eye": (101, 50), "right_eye": (100, 50)}
+    for name, place in places.items():
+        xy[COCO_17.index(name)], trusted[COCO_17.index(name)] = place, True
+    extent = body_extent(COCO_17, xy, trusted, (1000, 1000))
+    torso = 65 / 0.65
+    np.testing.assert_allclose(extent[-1], (101, 100 + torso + 1.7 * torso), atol=0.5)  # where the feet would be
+    np.testing.assert_allclose(extent[-3:-1, 0], (101 - 0.6 * torso, 101 + 0.6 * torso), atol=0.5)  # the forearms

@@ -150,3 +150,22 @@ def test_thousands_of_identities_one_after_the_other_leave_nothing_behind() -> N
         smoother.update(with_ids(poses_of(standing_at(300, 300)), identity), identity / FPS)
         times.append(time.process_time() - start)
     assert np.median(times[-200:]) < 3 * np.median(times[:200])
+
+
+def tremble(people: list[NDArray[np.float64]], noise_px: float) -> float:
+    """How much the smoothed joints go to and fro from frame to frame, px, in the second half of *people*, seen with noise."""
+    random, smoother = np.random.default_rng(0), Smoother(COCO_17)
+    seen = [with_ids(poses_of(xy + random.normal(0, noise_px, xy.shape)), 1) for xy in people]
+    smoothed = [smoother.update(poses, frame / FPS).xy[0] for frame, poses in enumerate(seen)]
+    return float(np.nanstd(np.diff(np.array(smoothed[len(people) // 2 :]), axis=0)))
+
+
+def test_bodies_that_look_small_or_thin_are_as_calm_as_others() -> None:
+    """Speeds count in sizes of the body: were those of a face alone taken, every tremble would be a quick movement."""
+    whole, half, side = standing_at(300, 300), standing_at(300, 300), standing_at(300, 300)
+    calm = tremble([whole] * 60, 1.0)
+    half[5:] = np.nan  # hidden but for the face
+    assert tremble([whole] * 30 + [half] * 30, 1.0) < 1.5 * calm
+    side[:, 0] = 300  # seen from the side
+    assert tremble([side] * 60, 1.0) < 1.5 * calm
+    assert tremble([standing_at(300, 300, 4)] * 60, 0.3) < 1.5 * calm, "nobody is smaller than 8 px"

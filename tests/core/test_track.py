@@ -122,7 +122,7 @@ def test_thirty_people_with_noise_keep_their_identities_in_a_moment() -> None:
         ids = tracker.update(poses_of(*people), t).ids.tolist()
         times.append(time.process_time() - start)
         assert ids == list(range(1, 31))
-    assert np.median(times) < 0.01  # a loop over pairs of people takes far longer
+    assert np.median(times) < 0.01  # a loop over the joints of all pairs of people takes far longer
 
 
 def test_a_false_person_of_a_few_frames_is_not_remembered() -> None:
@@ -188,6 +188,21 @@ def test_a_clip_that_begins_anew_forgets_everybody_and_repeats_no_number() -> No
     assert tracker.update(poses_of(standing_at(300, 300)), 1.0).ids.tolist() == [3]
 
 
+def test_those_who_are_known_get_the_first_numbers_when_people_are_counted_anew() -> None:
+    tracker = Tracker(COCO_17)
+    a, b, c = (standing_at(x, 300) for x in (200, 500, 800))
+    for t in (0.0, 10.0, 20.0):  # each time long enough apart for new numbers
+        tracker.update(poses_of(a, b), t)
+    tracker.update(poses_of(b, a), 20.1)
+    assert tracker.seen_last.ids.tolist() == [6, 5]
+    assert tracker.renumber() == {5: 1, 6: 2}
+    assert tracker.seen_last.ids.tolist() == [2, 1]
+    assert tracker.update(poses_of(c, a, b), 20.2).ids.tolist() == [3, 1, 2]
+    tracker.forget()
+    assert tracker.renumber() == {}
+    assert tracker.update(poses_of(a), 30.0).ids.tolist() == [1]
+
+
 def test_lock_takes_the_person_under_the_point() -> None:
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300), standing_at(400, 300)), 0.0)
@@ -221,3 +236,135 @@ def test_a_shorter_memory_forgets_sooner() -> None:
             tracker.update(poses_of(standing_at(300, 300)), frame / FPS)
         assert tracker.update(poses_of(), 2.6).ids.tolist() == []
         assert tracker.update(poses_of(standing_at(300, 300)), 2.7).ids.tolist() == [identity]
+
+
+def test_the_last_frame_counts_however_few_there_are_but_not_for_ever() -> None:
+    for pause_s, identity in ((1.9, 1), (2.1, 2)):
+        tracker = Tracker(COCO_17)
+        tracker.update(poses_of(standing_at(300, 300)), 0.0)
+        assert tracker.update(poses_of(standing_at(300, 300)), pause_s).ids.tolist() == [identity]
+
+
+def test_who_is_seen_from_the_side_is_not_thin() -> None:
+    """All joints lie in line, and still there is a body around them; so there is where somebody is far off."""
+    side = standing_at(300, 300)
+    side[:, 0] = 300 + 0.01 * (side[:, 0] - 300)
+    tracker = Tracker(COCO_17)
+    tracker.update(poses_of(side), 0.0)
+    length = float(np.ptp(side[:, 1]))
+    assert tracker.lock((300 + 0.12 * length, 300.0)) == 1  # a fourth of the size, which is half of the length
+    assert tracker.lock((300 + 0.13 * length, 300.0)) is None
+    tracker.forget()
+    tracker.update(poses_of(300 + 0.01 * (standing_at(300, 300) - 300)), 1.0)
+    assert tracker.lock((302.0, 300.0)) == 2, "nobody is smaller than 8 px"
+    assert tracker.lock((302.5, 300.0)) is None
+
+
+def test_who_is_half_hidden_is_not_small_at_once() -> None:
+    """The face alone, which turns: in sizes of the body the joints hardly move, in those of the face they fly apart."""
+    tracker = Tracker(COCO_17)
+    whole = standing_at(300, 300)
+    for frame in range(30):
+        tracker.update(poses_of(whole), frame / FPS)
+    for frame in range(30, 40):
+        face = whole.copy()
+        face[5:] = np.nan
+        swing = 2 * (-1) ** frame
+        face[:5] += [(swing, 0), (-swing, 0), (0, swing), (-swing, 0), (swing, 0)]
+        assert tracker.update(poses_of(face), frame / FPS).ids.tolist() == [1]
+
+
+def test_arms_that_swing_do_not_move_the_body() -> None:
+    """Its middle is told by the trunk, so that somebody who waves is expected where they stand."""
+    tracker = Tracker(COCO_17)
+    arms = [k for k, name in enumerate(COCO_17.keypoints) if name.endswith(("elbow", "wrist"))]
+    hips = [k for k, name in enumerate(COCO_17.keypoints) if name.endswith("hip")]
+    for frame in range(37):
+        body = standing_at(300, 300)
+        body[arms, 0] += 10 * max(0, frame - 30)
+        tracker.update(poses_of(body), frame / FPS)
+    moved = tracker.predict(36 / FPS + 0.5).xy[0, hips, 0] - body[hips, 0]
+    assert np.abs(moved).max() < 25.0
+
+
+def test_who_is_searched_for_far_and_wide_does_not_take_what_is_near_anothers_place() -> None:
+    """One of two is lost for a second, and then one alone is seen, between both places and nearer to the other's."""
+    tracker = Tracker(COCO_17)
+    stays, lost = standing_at(300, 300), standing_at(330, 300)
+    for frame in range(60):
+        tracker.update(poses_of(stays, lost), frame / FPS)
+    for frame in range(60, 90):
+        assert tracker.update(poses_of(stays), frame / FPS).ids.tolist() == [1]
+    assert tracker.update(poses_of(standing_at(314, 300)), 3.0).ids.tolist() == [1]
+
+
+def test_what_is_expected_trembles_less_than_what_was_measured() -> None:
+    tracker, random = Tracker(COCO_17), np.random.default_rng(0)
+    measured, expected = [], []
+    for frame in range(200):
+        body = standing_at(300, 300) + random.normal(0, 3, 2)  # as a whole
+        tracker.update(poses_of(body), frame / FPS)
+        measured.append(body[0, 0])
+        expected.append(float(tracker.predict(frame / FPS).xy[0, 0, 0]))
+    assert np.std(expected[30:]) < 0.75 * np.std(measured[30:])
+
+
+def test_who_is_out_of_sight_goes_on_for_a_while_and_stands_there_then() -> None:
+    tracker = Tracker(COCO_17)
+    for frame in range(90):
+        tracker.update(poses_of(standing_at(300 + 100 * frame / FPS, 300)), frame / FPS)
+    soon, later = (tracker.predict(89 / FPS + s).xy for s in (TRACK.coast_s, 1.9))
+    np.testing.assert_array_equal(soon, later)
+    assert soon[0, 0, 0] == pytest.approx(300 + 100 * (89 / FPS + TRACK.coast_s), abs=2.0)
+
+
+def test_where_hardly_a_joint_is_trusted_all_count() -> None:
+    tracker = Tracker(COCO_17)
+    for frame in range(10):
+        people = poses_of(standing_at(300 + 2 * frame, 300), standing_at(500, 300), score=0.1)
+        assert tracker.update(people, frame / FPS).ids.tolist() == [1, 2]
+    assert tracker.lock((318.0, 250.0)) == 1
+
+
+def test_nobody_is_known_again_beyond_reach() -> None:
+    """However far the gate would be by then."""
+    size = float(np.sqrt(np.ptp(standing_at(0, 0), axis=0).prod()))
+    for sizes, identity in ((3.9, 1), (4.1, 2)):
+        tracker = Tracker(COCO_17, replace(TRACK, gate=1e3, newcomer=1e3))
+        for frame in range(75):
+            tracker.update(poses_of(standing_at(300, 300)), frame / FPS)
+        assert tracker.update(poses_of(standing_at(300 + sizes * size, 300)), 4.0).ids.tolist() == [identity]
+
+
+def test_joints_may_have_swung_while_nobody_looked() -> None:
+    """Somebody who comes back bent over is the same one; from one frame to the next it would be another."""
+    whole = standing_at(300, 300)
+    middle, angle = whole.mean(axis=0), np.deg2rad(72)
+    bent = middle + (whole - middle) @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    for pause_s, identity in ((1.0, 1), (1 / FPS, 2)):
+        tracker = Tracker(COCO_17)
+        for frame in range(60):
+            tracker.update(poses_of(whole), frame / FPS)
+        assert tracker.update(poses_of(bent), 59 / FPS + pause_s).ids.tolist() == [identity]
+
+
+def test_joints_out_of_sight_keep_the_score_of_when_they_were_seen() -> None:
+    tracker = Tracker(COCO_17)
+    half = poses_of(standing_at(300, 300))
+    tracker.update(half, 0.0)
+    half.xy[0, 11:], half.score[0, 11:], half.score[0, :11] = np.nan, 0.0, 0.6
+    tracker.update(half, 1 / FPS)
+    np.testing.assert_allclose(tracker.predict(2 / FPS).score[0], [0.6] * 11 + [0.8] * 6)
+
+
+def test_a_click_counts_in_sizes_of_the_person_and_on_joints_without_a_limb() -> None:
+    tracker = Tracker(COCO_17)
+    large, small = standing_at(300, 300, 400), standing_at(372 + 44, 300, 100)
+    tracker.update(poses_of(large, small), 0.0)
+    wrist = 300 + 0.18 * 400
+    assert tracker.lock((wrist + 19, 300.0)) == 1  # 16 px from the small one's wrist, and that is far for them
+    assert tracker.lock((wrist + 28, 300.0)) == 2
+    lone = standing_at(800, 300)
+    lone[7], lone[9] = np.nan, (900, 300)  # no elbow, and the wrist far out
+    tracker.update(poses_of(lone), 1.0)
+    assert tracker.lock((903.0, 300.0)) is not None

@@ -114,6 +114,16 @@ def test_a_timing_is_kept_and_read_again(folder: Path, cache: Path) -> None:
     assert len(list(cache.iterdir())) == 1
 
 
+def test_timings_of_other_options_are_kept(folder: Path) -> None:
+    spec = spec_of(folder)
+    first, second = timing(ORT, 5.0), timing(OPENVINO, 4.0)
+    choice._write(spec, 1, (ORT,), [first])
+    choice._write(spec, 1, (OPENVINO,), [second])
+    assert choice.read(spec, 1, (ORT, OPENVINO)) == (first, second)
+    choice._write(spec, 1, (ORT,), [timing(ORT, 3.0)])
+    assert choice.read(spec, 1, (ORT, OPENVINO)) == (second, timing(ORT, 3.0))
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', "null"])
 def test_a_damaged_cache_is_as_good_as_none(folder: Path, cache: Path, damage: str) -> None:
     spec = spec_of(folder)
@@ -151,6 +161,22 @@ def test_with_nobody_to_tell_onnx_runtime_serves_at_once(folder: Path, cache: Pa
     assert engine.backend.runtime.startswith("ONNX Runtime")
     assert engine.backend.precision == "FP32"
     assert not cache.exists()
+
+
+def test_with_nobody_to_tell_openvino_does_not_serve_even_where_it_is_the_fastest(folder: Path) -> None:
+    """Compiling for it takes a second, and the one who asked wants a picture at once."""
+    add_int8(folder, 0)
+    spec = spec_of(folder)
+    for best, at_once in ((OPENVINO, ORT), (OPENVINO_INT8, ORT_INT8)):
+        ms = {ORT: 10.0, OPENVINO: 9.9, ORT_INT8: 10.0} | {at_once: 5.0, best: 1.0}
+        choice._write(spec, 1, ALL, [timing(option, ms.get(option, 20.0)) for option in ALL])
+        for progress, wanted in ((None, at_once), (go_on, best)):
+            engine = load_engine(folder, "cpu", 1, progress)
+            engine.close()
+            assert (engine.backend.runtime.partition(" 1")[0].partition(" 2")[0], engine.backend.precision) == (
+                str(wanted).rpartition(" ")[0],
+                wanted.precision.upper(),
+            )
 
 
 def test_a_precision_that_moves_the_joints_is_never_taken(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,11 +58,15 @@ MODELS = ("tiny", "hourglass-s")
 Case = tuple[Open, Path, str, str]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(model, *engine) for model in MODELS for engine in ENGINES if model != "tiny" or engine[2] == "FP32"],
-    ids=lambda p: f"{p[0]}-{p[1].__name__}",
-)
+def cases() -> Iterator[object]:
+    """Every engine on every model. PyTorch on a CPU, which nobody runs the app on, takes long for a whole network."""
+    for model, (open_, runtime, precision) in itertools.product(MODELS, ENGINES):
+        if model != "tiny" or precision == "FP32":
+            marks = [pytest.mark.slow] if model != "tiny" and open_ is torch_on_cpu else []
+            yield pytest.param((model, open_, runtime, precision), id=f"{model}-{open_.__name__}", marks=marks)
+
+
+@pytest.fixture(scope="module", params=cases())
 def case(request: pytest.FixtureRequest, repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """What opens an engine, the model's folder, and the runtime and precision that it must be."""
     name, open_, runtime, precision = request.param

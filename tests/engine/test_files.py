@@ -24,6 +24,21 @@ def test_new_files_take_their_places_at_the_end_model_json_last(tmp_path: Path) 
     assert (tmp_path / "model.json").stat().st_mode & 0o044, "others can read it"
 
 
+def test_model_json_never_speaks_of_files_that_are_not_there_yet(tmp_path: Path) -> None:
+    """A move that fails half way: what model.json says is still what is there."""
+    (tmp_path / "model.json").write_text("old")
+    (tmp_path / "weights.pt").mkdir()  # in the way
+
+    def fails() -> None:
+        with replacing(tmp_path) as made:
+            (made / "model.json").write_text("new")
+            (made / "weights.pt").write_text("weights")
+
+    with pytest.raises(ModelError, match=r"weights\.pt"):
+        fails()
+    assert (tmp_path / "model.json").read_text() == "old"
+
+
 def test_a_failure_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("old")
 

@@ -44,7 +44,12 @@ def test_one_scenario(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert measurement.own_ms == pytest.approx(sum(measurement.ms[s][0] for s in bench.OWN_STAGES))
     assert measurement.ms["encode"][0] > 0
     assert json.loads(report.to_json())["measurements"][0]["drops"] == measurement.drops
-    assert "| only |" in report.table()
+    assert 1 < measurement.recorded_fps < 90
+    head, row = (report.table().splitlines()[i].split(" | ") for i in (2, 4))
+    assert len(head) == len(row)
+    assert row[0] == "| only"
+    assert row[2] == f"{measurement.recorded_fps:.1f}"
+    assert row[-1] == f"{measurement.drops['capture']}, {measurement.drops['recording']} |"
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
@@ -72,7 +77,7 @@ def test_several_people_in_one_table(repo_root: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(bench, "WARM_UP_S", 0.2)
     folder = tiny_model.write_model(tmp_path / "tiny")
     write_detector(tmp_path / "person-detector", threshold=0.0)
-    table = run_people(folder, repo_root / "assets" / "demo.mp4", seconds=1.0)
+    table = run_people(folder, repo_root / "assets" / "demo.mp4", seconds=0.3)
     assert [(row.way, row.people, row.model) for row in table.rows] == [("top-down", 1, "tiny"), ("top-down", 3, "tiny")]
     assert all(row.fps > 0 and row.frame_ms > 0 for row in table.rows)
     assert table.growth == {"top-down": pytest.approx(table.rows[1].frame_ms / table.rows[0].frame_ms - 1)}

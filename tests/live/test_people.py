@@ -7,7 +7,9 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,9 +32,11 @@ from painted import (
 from poseapp.core.errors import ModelError
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smooth import SmoothRule
-from poseapp.core.types import FloatArray, Frame, People, Result
-from poseapp.live.estimator import Estimator, OnePerson
-from poseapp.live.people import LARGEST_BATCH, BottomUp, TopDown, overlap
+from poseapp.core.types import FloatArray, Frame, People, Poses, Result
+from poseapp.engine.base import Output
+from poseapp.live import estimator as estimator_module
+from poseapp.live.estimator import Estimator, OnePerson, Seen
+from poseapp.live.people import LARGEST_BATCH, BottomUp, TopDown, body_box, overlap
 from poseapp.live.people import TOP_DOWN as TOP_DOWN_RULE
 from poseapp.live.record import RecordOptions
 from poseapp.live.session import Session
@@ -194,7 +198,9 @@ def test_the_file_carries_raw_and_smoothed_joints_and_who_is_locked(tmp_path: Pa
 
 def test_without_smoothing_the_file_says_nothing_of_it(tmp_path: Path) -> None:
     source = PaintedSource([standing(300, 150, 160)], seconds=0.3, fps=10, hw=HW)
-    assert all("smoothed" not in line["people"][0] for line in recorded(source, "bottom-up", tmp_path))
+    lines = recorded(source, "bottom-up", tmp_path)
+    assert [len(line["people"]) for line in lines] == [1, 1, 1]
+    assert [set(line["people"][0]) for line in lines] == [{"id", "score", "keypoints"}] * 3
 
 
 # -- top-down ----------------------------------------------------------------------------------------------------------
@@ -285,6 +291,131 @@ def test_the_locked_person_is_looked_at_in_every_frame() -> None:
         if i == 12:
             return
     pytest.fail("not everybody was found")
+
+
+def test_holding_on_to_one_does_not_stop_the_turn_of_the_others() -> None:
+    """There is no time at all: the locked person is looked at all the same, and one of the others beside them."""
+    looker = TopDown(PaintedEngine(), PaintedDetector())
+    source = PaintedSource(crowd(5, HW), hw=HW)
+    picture = source.picture(0.0)
+    assert len(looker.estimate(Frame(picture, 0, 0.0)).poses) == 5
+    looker.lock(middle_of(source.truth(0.0)[2]))
+    looker.budget_ms = 0.001
+    looked: Counter[int] = Counter()
+    for n in range(1, 9):
+        result = looker.estimate(Frame(picture, n, n / 30))
+        looked.update(set(result.poses.ids.tolist()) - result.carried)
+    assert looker.locked is not None
+    assert looked.pop(looker.locked) == 8
+    assert sorted(looked.values()) == [2, 2, 2, 2]
+
+
+def test_those_who_come_do_not_starve_those_who_are_there() -> None:
+    """The detector sees somebody new in each frame who is nobody, and there is time for one look."""
+
+    class Seer(PaintedDetector):
+        def find(self, image: Any, limit: int = 30) -> tuple[FloatArray, FloatArray]:
+            boxes, scores = super().find(image, limit)
+            ghost = np.array([[520, 40, 60, 160]], np.float32)
+            return np.concatenate([boxes, ghost]), np.append(scores, np.float32(0.5))
+
+    looker = TopDown(PaintedEngine(), Seer(), rule=replace(TOP_DOWN_RULE, detect_every=1), budget_ms=0.001)
+    picture = PaintedSource([standing(150, 150, 160)], hw=HW).picture(0.0)
+    results = [looker.estimate(Frame(picture, n, n / 30)) for n in range(22)]
+    assert sum(result.poses.ids.tolist() == [1] and not result.carried for result in results[2:]) == 10
+
+
+def test_a_locked_person_out_of_sight_is_looked_for_in_every_frame() -> None:
+    away = Figure(lambda t: None if 2.0 <= t < 3.0 else (500.0, 150.0, 160.0))
+    source, detector = PaintedSource([away, standing(150, 150, 160)], hw=HW), PaintedDetector()
+    looker = TopDown(PaintedEngine(), detector)
+    for n in range(31):
+        if n == 1:
+            looker.lock(middle_of(source.truth(0.0)[0]))
+        if n == 25:  # by now they are given up
+            detector.asked = 0
+        result = looker.estimate(Frame(source.picture(n / 10), n, n / 10))
+    assert detector.asked == 6
+    assert result.locked == who_is(source.truth(3.0)[0], result) == 1, "found in the very frame in which they come back"
+
+
+def test_a_detection_without_the_arms_is_the_person_whose_arms_are_stretched() -> None:
+    xy = PaintedSource([standing(300, 200, 200)], hw=HW).truth(0.0)[0]
+    body = body_box(xy, np.ones(17, np.float32))
+    for name, reach in (("elbow", 110), ("wrist", 220)):
+        xy[COCO_17.index(f"left_{name}")] += (reach, -40)
+        xy[COCO_17.index(f"right_{name}")] -= (reach, 40)
+    bodies = TopDown(PaintedEngine(), PaintedDetector())._bodies(xy, np.ones(17, np.float32))
+    assert overlap(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
+    assert max(overlap(body, box) for box in bodies) > 0.5
+
+
+def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> None:
+    looker = TopDown(PaintedEngine(), PaintedDetector())
+    whole = PaintedSource([standing(300, 150, 200)], hw=HW).truth(0.0)[0][None]
+    score = np.where(np.arange(17) < 7, 0.9, 0.1).astype(np.float32)[None]  # the face and the shoulders
+    face = Seen(whole + 1, score, ())
+    sure = np.ones((1, 17), np.float32)
+    expected = Poses(whole, sure, sure[:, 0], np.array([4]), COCO_17)
+    assert len(looker._people(face, [None], expected)) == 0
+    assert len(looker._people(face, [None], Poses.none(COCO_17))) == 1
+    assert len(looker._people(Seen(whole + 1, sure, ()), [None], expected)) == 1, "who is whole is no piece"
+
+
+def test_at_few_frames_a_second_one_miss_is_enough_to_be_lost() -> None:
+    detector = PaintedDetector()
+    away = Figure(lambda t: None if t >= 1.0 else (300.0, 150.0, 160.0))
+    watched(PaintedSource([away], seconds=2.5, fps=2, hw=HW), TopDown(PaintedEngine(), detector))
+    assert detector.asked == 1 + 2, "first, and in each frame after the one in which nobody was there"
+
+
+def test_nobody_is_carried_along_for_ever() -> None:
+    """With one look a second for five people."""
+    looker = TopDown(PaintedEngine(), PaintedDetector())
+    picture = PaintedSource(crowd(5, HW), hw=HW).picture(0.0)
+    looker.estimate(Frame(picture, 0, 0.0))
+    looker.budget_ms = 0.001
+    there = [len(looker.estimate(Frame(picture, n, float(n))).poses) for n in range(1, 5)]
+    assert there[:2] == [5, 5]
+    assert there[3] < 5
+
+
+class MeasuredEngine(PaintedEngine):
+    """Takes ``each_ms`` a crop on a clock that nothing else moves on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.each_ms, self._now = 10.0, 0.0
+        monkeypatch.setattr(estimator_module, "time", SimpleNamespace(perf_counter=lambda: self._now))
+
+    def infer(self, crops: Any, heatmaps: bool = False) -> Output:
+        self._now += self.each_ms * len(crops) / 1e3
+        return super().infer(crops, heatmaps)
+
+
+def test_what_one_person_costs_is_learned_from_the_first_look_and_then_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single look that was quick or slow by chance must not make the next one far too long, or far too short."""
+    engine = MeasuredEngine(monkeypatch)
+    looker = TopDown(engine, PaintedDetector(), budget_ms=100.0)
+    picture = PaintedSource(crowd(30)).picture(0.0)
+
+    def batches(n: int) -> list[int]:
+        engine.batches.clear()
+        looker.estimate(Frame(picture, n, n / 30))
+        return engine.batches
+
+    assert batches(0) == [1, 9], "one look to learn from, then as many as there is time for"
+    assert batches(1) == [10]
+    engine.each_ms = 1.0
+    assert batches(2) == [10, 10, 10], "one who costs 1 ms could be looked at 90 times in what is left"
+    engine.each_ms = 10.0
+    for n in range(3, 40):  # by now it is back at ten
+        taken = batches(n)
+    assert taken == [10]
+    engine.each_ms = 30.0
+    assert batches(40) == [10]
+    engine.each_ms = 10.0
+    assert batches(41)[0] == 7, "and not the three for which 30 ms would leave time"
 
 
 def test_no_budget_means_batches_of_bounded_size() -> None:
@@ -526,6 +657,41 @@ def test_the_way_changes_between_two_frames_and_back(tmp_path: Path) -> None:
         assert indices == sorted(set(indices))
 
 
+def lost_and_found(running: Running, times: int) -> None:
+    """As if the one person had been lost *times* times: each time they get another number."""
+    inference = running.session._inference
+    assert inference is not None
+    assert inference.estimator is not None
+    inference.estimator.tracker.next_id += times
+
+
+@pytest.mark.parametrize("way", ["top-down", "bottom-up"])
+def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, way: People) -> None:
+    with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
+        running.until(lambda r: len(r.poses) == 1)
+        lost_and_found(running, 7)
+        running.session.set_people("top-down")
+        several = running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        assert sorted(several.poses.ids) == [1, 2]
+        running.session.set_people(way)
+        running.until(lambda r: r.people == way and len(r.poses) == 2)
+        running.session.set_source(PaintedSource(TWO, fps=10, hw=HW))
+        other = running.until(lambda r: r.people == way and len(r.poses) == 2 and set(r.poses.ids) == {1, 2})
+        assert other.frame.index > several.frame.index
+
+
+def test_in_a_recording_no_number_is_given_twice(tmp_path: Path) -> None:
+    with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
+        running.until(lambda r: len(r.poses) == 1)
+        lost_and_found(running, 7)
+        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        running.session.set_people("top-down")
+        running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        running.session.stop_recording()
+    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {person["id"] for line in lines for person in line["people"]} == {1, 9}
+
+
 def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
@@ -647,6 +813,13 @@ def test_a_stronger_smoothing_cuts_lower_and_none_is_none() -> None:
     cutoffs = [rule.min_cutoff_hz for rule in rules if rule is not None]
     assert rules[1] == SmoothRule()
     np.testing.assert_allclose(np.array(cutoffs[:-1]) / cutoffs[1:], 2.0)
+
+
+def test_a_body_is_larger_than_its_joints() -> None:
+    """By 8 % of its length on each side, so that it overlaps a detector's box as a body does."""
+    xy = np.array([(100, 50), (160, 250), (120, 90), (900, 900)], np.float32)
+    score = np.array([0.9, 0.9, 0.9, 0.1], np.float32)  # the last one is not trusted
+    np.testing.assert_allclose(body_box(xy, score), (100 - 16, 50 - 16, 60 + 32, 200 + 32), rtol=1e-6)
 
 
 def test_overlap_is_intersection_over_union() -> None:

@@ -160,6 +160,19 @@ def test_odd_sizes_and_a_change_of_size_in_mid_recording(tmp_path: Path) -> None
     assert recorder.status().error == ""
 
 
+def test_a_picture_of_an_odd_size_is_not_scaled(tmp_path: Path) -> None:
+    """Its pixels stay where they are, so that joints lie on them; a row and a column are added at the end."""
+    image = np.full((121, 161, 3), 40, np.uint8)
+    image[100:110, 140:150] = 220
+    with recording(tmp_path) as recorder:
+        recorder.put(result(0, 0.0, image, people=0))
+    (picture,) = decoded(recorder.folder / "annotated.mkv")
+    assert picture.shape == (122, 162, 3)
+    bright = picture[..., 1] > 130
+    assert np.flatnonzero(bright.any(axis=0)).tolist() == list(range(140, 150))
+    assert np.flatnonzero(bright.any(axis=1)).tolist() == list(range(100, 110))
+
+
 def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         recorder.model_changed(SPEC, BACKEND, "one")
@@ -194,7 +207,7 @@ def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
 def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_module, "MEASURE_S", 0.0)
     done: list[bool] = []
-    with recording(tmp_path, free_bytes=lambda _: RESERVE_BYTES + 10**9, finished=lambda r: done.append(r.active)) as recorder:
+    with recording(tmp_path, free_bytes=lambda _: RESERVE_BYTES + 10**7, finished=lambda r: done.append(r.active)) as recorder:
         for i in range(61):
             recorder.put(result(i, i / 30))
         wait_until(lambda: recorder.status().frames == 61)
@@ -202,7 +215,7 @@ def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatc
         status = recorder.status()
         assert status.active
         assert status.seconds == pytest.approx(2.0, abs=1e-3)
-        assert status.disk_left_s == pytest.approx(10**9 / (status.bytes / 2.0), rel=0.2)
+        assert status.disk_left_s == pytest.approx(10**7 / (status.bytes / 2.0), rel=0.2)
     assert done == [False]
     final = recorder.status()
     assert not final.active
@@ -332,6 +345,17 @@ def test_the_folder_vanishes_in_mid_recording(tmp_path: Path, monkeypatch: pytes
         assert done.wait(20)
     assert recorder.status().error == "The recording stopped: No such file or directory."
     assert not recorder.status().active
+
+
+def test_a_file_that_goes_while_the_size_is_asked_for_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "MEASURE_S", 0.0)
+    with recording(tmp_path) as recorder:
+        (recorder.folder / "gone").symlink_to(tmp_path / "nowhere")  # it is in the list, and has no size
+        for i in range(5):
+            recorder.put(result(i, i / 30))
+    assert recorder.status().error == ""
+    assert recorder.status().bytes > 0
+    assert len(lines(recorder.folder)) == 5
 
 
 def run_python(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import random
+import re
 import threading
 import time
 import weakref
@@ -22,12 +23,14 @@ from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
 from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
+from poseapp.live import session as session_module
 from poseapp.live import source as source_module
-from poseapp.live.record import RecordOptions
+from poseapp.live.record import Recorder, RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 
 A, B, C = Path("a"), Path("b"), Path("c")
+QUICK_S = 10.0  # for what takes two or three seconds at most, on any machine; where it hangs, it does so for 20 s and more
 
 
 @contextmanager
@@ -126,6 +129,35 @@ def test_starting_lasts_until_the_model_is_there() -> None:
         wait_until(in_state(session, "running"))
 
 
+def test_nothing_runs_while_a_source_is_starting() -> None:
+    """A backend is shown once it works on pictures: not before the first one, nor between two sources."""
+    camera = Gated()
+    with running(camera) as session:
+        status = seen(session, lambda s: s.model == "a")
+        assert (status.state, status.backend) == ("starting", None)
+        camera.gate.set()
+        status = seen(session, lambda s: s.state == "running")
+        assert str(status.backend) == "Fake 1 · CPU · FP32"
+        camera = Gated()
+        session.set_source(camera)
+        status = session.status()
+        assert (status.state, status.model, status.backend) == ("starting", "a", None)
+        camera.gate.set()
+        assert seen(session, lambda s: s.state == "running").backend is not None
+
+
+class Gated(FlakyCamera):
+    """Its first picture comes when ``gate`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.gate = threading.Event()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        assert self.gate.wait(30)
+        return super().read()
+
+
 def test_stop_before_start_and_after_it_twice() -> None:
     session = Session(MarkerSource(), A, load=Loader())
     session.stop()
@@ -159,22 +191,25 @@ def test_an_engine_is_made_used_and_closed_on_one_thread() -> None:
 
 def test_results_are_the_newest_and_the_rest_are_counted() -> None:
     with running(MarkerSource(fps=200), Loader(delay_s=0.05)) as session:
-        indices = [next_result(session).frame.index for _ in range(6)]
+        indices: list[int] = []
+
+        def far_on() -> bool:
+            indices.append(next_result(session).frame.index)
+            return indices[-1] - indices[0] > len(indices) + 10
+
+        wait_until(far_on)
         assert indices == sorted(set(indices))
-        assert indices[-1] - indices[0] > 10
         seen(session, lambda s: s.stats.drops["capture"] > 5)
 
 
 def test_joints_of_the_right_frame_reach_the_window() -> None:
-    source = MarkerSource()
-    origin: float | None = None
+    source, found = MarkerSource(), 0
     with running(source) as session:
-        for _ in range(12):
+        while found < 10:
             result = next_result(session)
             if len(result.poses):
                 np.testing.assert_allclose(result.poses.xy[0], source.truth(result.frame.index / 30), atol=0.5)
-                origin = result.frame.t
-    assert origin is not None
+                found += 1
 
 
 def test_a_painted_result_is_counted_with_its_age() -> None:
@@ -200,22 +235,29 @@ def test_heatmaps_come_when_they_are_asked_for() -> None:
 @pytest.mark.parametrize("realtime", [False, True])
 def test_a_file_ends_with_its_last_frame_recorded(tmp_path: Path, realtime: bool) -> None:
     """A slow engine is still at the last frame when the file has long been read."""
-    with running(MarkerSource(fps=40, seconds=0.5), Loader(delay_s=0.12), realtime=realtime, record=tmp_path) as session:
+    load = Loader(delay_s=0.12)
+
+    class Awaited(MarkerSource):
+        """Its second picture comes when the first one has been worked on: that is where the recording begins."""
+
+        def read(self) -> tuple[ImageArray, float] | None:
+            if realtime and self._count == 1:
+                wait_until(lambda: load.engines and load.engines[0].frames > 0)
+            return super().read()
+
+    with running(Awaited(fps=40, seconds=0.5), load, realtime=realtime, record=tmp_path) as session:
         assert session.wait(30)
         assert session.status().state == "ended"
         assert session.failure == ""
     written = lines(the_recording(tmp_path))
-    first = 0 if not realtime else None
     pts, duration = packets(the_recording(tmp_path) / "annotated.mkv")
     if realtime:
-        # Counted from the first recorded one, which came while the model was being loaded or at once.
         assert 2 <= len(written) < 20
-        assert 19 - written[-1]["frame"] <= 8
+        assert (written[0]["frame"], written[-1]["frame"]) == (0, 19)
     else:
         assert [line["frame"] for line in written] == list(range(20))
         assert pts == pytest.approx(np.arange(20) / 40, abs=2e-3)
         assert duration == pytest.approx(0.5, abs=2e-3)
-        assert first == 0
 
 
 def test_the_last_frame_of_a_file_in_real_time_is_shown(tmp_path: Path) -> None:
@@ -246,6 +288,17 @@ def test_offline_no_frame_is_lost_while_the_model_is_loading() -> None:
         load.gates["a"].set()
         assert session.wait(30)
     assert load.engines[0].frames == 15
+
+
+def test_a_clip_begins_when_there_is_somebody_to_look_at_it() -> None:
+    load = Loader()
+    load.gates["a"] = threading.Event()
+    with running(MarkerSource(fps=100, seconds=0.05), load) as session:
+        assert not session.wait(0.5), "it was over before the model came"
+        load.gates["a"].set()
+        assert session.wait(30)
+        assert session.status().state == "ended"
+    assert load.engines[0].frames > 0
 
 
 def test_offline_a_change_of_model_loses_no_frame(tmp_path: Path) -> None:
@@ -295,13 +348,15 @@ def test_a_missing_camera_says_so_and_is_tried_again() -> None:
         status = seen(session, lambda s: s.message)
         assert status.state == "reconnecting"
         assert status.message.startswith("Camera 99: cannot be opened. Plug it in, or close the other program that uses it.")
-        assert status.message.endswith("Trying again in 0.5 s.")
-        seen(session, lambda s: "Trying again in 1 s." in s.message)
+        assert re.search(r"Trying again in (0\.5|[1248]) s\.$", status.message)
+        seen(session, lambda s: s.message != status.message and "Trying again in" in s.message)
 
 
 def test_a_busy_camera_is_used_once_it_is_free(quick_retries: None) -> None:
-    with running(FlakyCamera([None, None, None])) as session:
+    camera = FlakyCamera([None] * 100_000)
+    with running(camera) as session:
         seen(session, lambda s: s.state == "reconnecting")
+        camera.mend()
         status = seen(session, lambda s: s.state == "running")
         assert status.message == ""
         assert status.granted == Mode(640, 360, 200, "YUYV")
@@ -351,17 +406,23 @@ def test_the_reason_of_a_failure_outlives_stop(tmp_path: Path) -> None:
 
 
 class Bursting(MarkerSource):
-    """A source with a bug in it."""
+    """A source with a bug in it, which shows once some frames are worked on."""
+
+    def __init__(self, load: Loader) -> None:
+        super().__init__()
+        self._load = load
 
     def read(self) -> tuple[ImageArray, float] | None:
         if self._count == 10:
+            wait_until(lambda: self._load.engines[0].frames >= 3)
             raise ZeroDivisionError("oops")
         return super().read()
 
 
 @pytest.mark.parametrize("realtime", [False, True])
 def test_a_bug_in_a_source_fails_the_session_and_keeps_the_recording(tmp_path: Path, realtime: bool) -> None:
-    with running(Bursting(), Loader(delay_s=0.03), realtime=realtime, record=tmp_path) as session:
+    load = Loader(delay_s=0.03)
+    with running(Bursting(load), load, realtime=realtime, record=tmp_path) as session:
         assert session.wait(30)
         status = session.status()
         assert status.state == "failed"
@@ -501,7 +562,9 @@ def test_a_quick_change_to_a_broken_model_while_the_first_is_loading() -> None:
 def test_an_engine_that_fails_in_mid_run_says_so_and_keeps_the_recording(tmp_path: Path, realtime: bool) -> None:
     load = Loader()
     load.fails_after["a"] = 8
-    with running(MarkerSource(seconds=None if realtime else 5.0), load, realtime=realtime, record=tmp_path) as session:
+    # Nobody moves out of a crop, so a frame is one look, however many of them are dropped.
+    source = MarkerSource(seconds=None if realtime else 5.0, still=True)
+    with running(source, load, realtime=realtime, record=tmp_path) as session:
         assert session.wait(30)
         status = session.status()
         assert status.state == "failed"
@@ -574,6 +637,20 @@ def test_a_change_of_device_builds_beside_what_runs() -> None:
         assert session.status().wish.precision == "fp16"
 
 
+def test_nothing_is_built_before_the_cpu_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would only take the machine away from what the user waits for."""
+    monkeypatch.setattr(session_module, "STAND_IN_S", 60.0)
+    load = building()
+    load.gates["cpu"] = threading.Event()
+    with running(MarkerSource(), load, device="gpu") as session:
+        wait_until(lambda: len(running_loaders()) == 2)
+        time.sleep(0.3)
+        assert session.status().build is None
+        load.gates["cpu"].set()
+        wait_until(lambda: device_of(session) == "CPU")
+        seen(session, lambda s: s.build is not None)
+
+
 def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
     load = building()
     load.build_error = EngineError("a: TensorRT differs by 3.1 px. The plan was thrown away.")
@@ -589,7 +666,8 @@ def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
         next_result(session)
 
 
-def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is() -> None:
+def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "STAND_IN_S", 0.1)
     load = building()
     load.build_error = EngineError("a: out of memory.")
     load.gates["cpu"] = threading.Event()
@@ -649,7 +727,7 @@ def test_stopping_during_a_build_ends_it() -> None:
     with running(MarkerSource(), load, device="gpu") as session:
         seen(session, lambda s: s.build is not None)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 3.0
+    assert time.monotonic() - begun < QUICK_S
     assert running_loaders() == []
 
 
@@ -720,6 +798,102 @@ def test_a_real_model_that_is_broken_in_the_store(tmp_path: Path, repo_root: Pat
         session.stop()
 
 
+class Held(MarkerSource):
+    """Gives *frames* pictures of a figure that stands, each when the one before was looked at; the next when ``gate`` is set."""
+
+    def __init__(self, frames: int, load: Loader) -> None:
+        super().__init__(still=True)
+        self._held_at, self._load, self.gate = frames, load, threading.Event()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        if self._count == self._held_at:
+            assert self.gate.wait(30)
+        elif self._count:
+            wait_until(lambda: sum(engine.frames for engine in self._load.engines) >= self._count)
+        return super().read()
+
+
+def test_the_times_of_one_model_are_not_taken_for_anothers() -> None:
+    load = Loader()
+    source = Held(8, load)
+    with running(source, load) as session:
+        seen(session, lambda s: "inference" in s.stats.ms)
+        wait_until(lambda: (r := session.take()) is not None and r.frame.index == 7)
+        session.set_model(B)
+        status = seen(session, lambda s: s.model == "b")
+        wait_until(lambda: load.named("a").closed)
+        source.gate.set()
+    assert status.stats.ms == {}, "model b has not looked at anything yet"
+
+
+def test_the_times_of_a_lost_device_are_not_taken_for_the_cpus() -> None:
+    load = Loader()
+    source = Held(9, load)
+    load.fails_after["gpu"] = 8
+    with running(source, load, device="gpu") as session:
+        wait_until(lambda: (r := session.take()) is not None and r.frame.index == 8)
+        status = session.status()
+        source.gate.set()
+    assert [engine.backend.device for engine in load.engines] == ["Fake GPU", "CPU"]
+    p50, p95 = status.stats.ms["inference"]
+    assert p50 == p95, "there is one time only, of the one frame that the CPU has worked on"
+
+
+def test_frames_dropped_before_a_change_of_model_stay_counted() -> None:
+    load = Loader(delay_s=0.05)
+    with running(MarkerSource(fps=200), load) as session:
+        before = seen(session, lambda s: s.stats.drops["capture"] > 5).stats.drops["capture"]
+        load.delay_s = 0.0
+        session.set_model(B)
+        assert seen(session, lambda s: s.model == "b").stats.drops["capture"] >= before
+
+
+def test_the_last_frame_of_a_slow_model_comes_before_the_first_of_a_quick_one() -> None:
+    load = Loader(delay_s=0.4)
+    with running(MarkerSource(), load) as session:
+        results = [next_result(session)]
+        load.delay_s = 0.0
+        session.set_model(B)
+        while not load.engines[0].closed or [r.model for r in results[-3:]] != ["b"] * 3:
+            results.append(next_result(session))
+    indices = [r.frame.index for r in results]
+    assert indices == sorted(set(indices))
+    assert [r.model for r in results] == sorted(r.model for r in results)
+
+
+def test_a_file_that_waits_for_a_model_which_fails_does_not_wait_for_ever() -> None:
+    """The next frame is in the inbox of the model that is gone, and the one after it waits for that place."""
+    load = Loader(delay_s=0.1)
+    load.fails_after["a"] = 3
+    with running(MarkerSource(still=True), load, realtime=False) as session:
+        assert session.wait(30)
+        assert session.status().state == "failed"
+        session.set_model(B)
+        wait_until(lambda: next_result(session).model == "b")
+    assert not [t for t in threading.enumerate() if t.name == "poseapp-capture"]
+
+
+def test_another_source_is_searched_for_somebody_else() -> None:
+    """They stand at the very same place, and are another person all the same."""
+    with running(MarkerSource(still=True)) as session:
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [1])
+        session.set_source(MarkerSource(still=True))
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [2])
+
+
+def test_a_change_of_model_after_a_change_of_source_follows_on() -> None:
+    load = Loader()
+    with running(MarkerSource(still=True), load) as session:
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [1])
+        session.set_source(MarkerSource(still=True))
+        wait_until(lambda: next_result(session).poses.ids.tolist() == [2])
+        session.set_model(B)
+        result = next_result(session)
+        while result.model == "a":
+            result = next_result(session)
+        assert result.poses.ids.tolist() == [2], "the picture is the same one: nobody is searched for"
+
+
 # -- stopping --------------------------------------------------------------------------------------------------------
 
 
@@ -733,7 +907,7 @@ def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_pa
         assert camera.hanging.wait(20)
         begun = time.monotonic()
         session.stop()
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < QUICK_S
         assert session.status().state == "stopped"
         assert json.loads((the_recording(tmp_path) / "session.json").read_text())["finished"] is True
     finally:
@@ -742,7 +916,7 @@ def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_pa
 
 def test_a_stream_that_hangs_does_not_keep_the_app_from_closing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real one: the server stops sending. FFmpeg is left to return by itself, and nothing crashes."""
-    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(source_module, "STREAM_TIMEOUT_S", 2 * QUICK_S)
     content = grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(90)], cluster_time_limit="500").read_bytes()
     server = Server(content, cut=len(content) * 2 // 3)
     try:
@@ -754,10 +928,10 @@ def test_a_stream_that_hangs_does_not_keep_the_app_from_closing(tmp_path: Path, 
             time.sleep(0.01)
         begun = time.monotonic()
         session.stop()
-        assert time.monotonic() - begun < 3.0
-        wait_until(lambda: not [t for t in threading.enumerate() if t.name == "poseapp-capture"])
+        assert time.monotonic() - begun < QUICK_S
     finally:
         server.close()
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name == "poseapp-capture"])
 
 
 def test_a_hung_camera_can_be_left_for_another() -> None:
@@ -766,10 +940,20 @@ def test_a_hung_camera_can_be_left_for_another() -> None:
         assert camera.hanging.wait(20)
         begun = time.monotonic()
         session.set_source(MarkerSource())
-        assert time.monotonic() - begun < 1.4  # a hung camera is waited for at least 1.5 s, but not here
+        assert time.monotonic() - begun < 2.4  # a hung camera is waited for 2.5 s, but not here
         wait_until(in_state(session, "running"))
         camera.let_go.set()
         assert next_result(session).frame.hw == (360, 640)
+
+
+def test_a_hung_camera_that_is_left_is_closed() -> None:
+    """It may be the very one that the new source is to open."""
+    camera = HungCamera(unblocks=True)
+    with running(camera) as session:
+        assert camera.hanging.wait(20)
+        session.set_source(MarkerSource())
+        assert camera.let_go.wait(20)
+        wait_until(in_state(session, "running"))
 
 
 def test_stopping_while_recording_finishes_the_files(tmp_path: Path) -> None:
@@ -790,7 +974,7 @@ def test_stopping_while_a_model_is_loading_does_not_wait_for_it() -> None:
             seen(session, lambda s: s.granted is not None)
             begun = time.monotonic()
             session.stop()
-            assert time.monotonic() - begun < 3.0
+            assert time.monotonic() - begun < QUICK_S
     finally:
         load.gates["a"].set()
     wait_until(lambda: load.engines and load.engines[0].closed)
@@ -802,7 +986,7 @@ def test_stopping_offline_in_the_middle_of_a_file(tmp_path: Path) -> None:
         wait_until(lambda: (r := session.status().recording) is not None and r.frames > 20)
         begun = time.monotonic()
         session.stop()
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < QUICK_S
     written = lines(the_recording(tmp_path))
     assert [line["frame"] for line in written] == list(range(len(written)))
 
@@ -811,9 +995,9 @@ def test_stopping_while_a_camera_is_awaited_is_quick(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(capture_module, "FIRST_RETRY_S", 60.0)
     with running(FlakyCamera([None] * 100)) as session:
         seen(session, lambda s: s.state == "reconnecting")
-        begun = time.monotonic()
         session.stop()
-        assert time.monotonic() - begun < 1.5  # after that the capture thread would be given up
+        # A capture thread that does not answer would be given up, and be there still.
+        assert not [t for t in threading.enumerate() if t.name == "poseapp-capture"]
 
 
 def test_everything_at_once_from_several_threads(tmp_path: Path) -> None:
@@ -905,25 +1089,27 @@ def test_a_recording_lasts_as_long_as_it_took_while_inference_is_slow(tmp_path: 
         next_result(session)
         begun = time.monotonic()
         folder = session.start_recording(RecordOptions(tmp_path))
+        runs = time.monotonic()
         wait_until(lambda: (r := session.status().recording) is not None and r.seconds >= 2.5)
+        least_s = time.monotonic() - runs
         session.stop_recording()
-        wall_s = time.monotonic() - begun
+        most_s = time.monotonic() - begun
         wait_until(lambda: (r := session.status().recording) is not None and not r.active)
     pts, duration = packets(folder / "annotated.mkv")
     written = lines(folder)
     steps = np.diff(pts)
     assert (steps > 0).all()
     assert len(pts) == len(written) == len(decoded(folder / "annotated.mkv"))
-    assert 0.09 < np.median(steps) < 0.4  # 10 fps, or less where the machine is busy
+    assert np.median(steps) > 0.09  # 10 fps, or less where the machine is busy
     # The pictures' times are those at which the camera gave them: there is a first one from which all others follow.
     frames = np.array([line["frame"] for line in written])
     given = np.array(camera.times)
     errors = [np.abs(given[frames + first] - given[first] - pts).max() for first in range(len(given) - frames[-1])]
     assert min(errors) < 2e-3
-    # And the whole lasts as long as on the wall, to within a frame: the first picture may have been in the network
-    # when the recording began, the last one when it ended.
-    frame_s = float(steps.max())
-    assert abs(duration - wall_s) < frame_s + 1 / 30 + 0.02
+    # And the whole lasts as long as on the wall, to within a frame and its wait: the first picture may have been in the
+    # network when the recording began, the last one when it ended.
+    frame_s = float(steps.max()) + 1 / 30
+    assert least_s - 2 * frame_s < duration < most_s + 2 * frame_s
 
 
 def test_a_recording_may_begin_before_the_first_frame(tmp_path: Path) -> None:
@@ -978,6 +1164,20 @@ def test_an_output_folder_that_cannot_be_written_leaves_the_session_running(tmp_
         assert session.status().recording is None
         next_result(session)
         assert session.status().state == "running"
+
+
+def test_a_source_that_is_left_while_the_folder_is_made_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(MarkerSource()) as session:
+
+        def slow_disk(*arguments: Any, **options: Any) -> Recorder:
+            session.set_source(MarkerSource((480, 480)))
+            return Recorder(*arguments, **options)
+
+        monkeypatch.setattr(session_module, "Recorder", slow_disk)
+        with pytest.raises(RecordError, match=r"the source was changed just now\. Start the recording again\."):
+            session.start_recording(RecordOptions(tmp_path))
+        assert session.status().recording is None
+    wait_until(lambda: json.loads((the_recording(tmp_path) / "session.json").read_text())["finished"])
 
 
 def test_an_ended_source_cannot_be_recorded(tmp_path: Path) -> None:

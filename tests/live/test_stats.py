@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -70,17 +72,46 @@ def test_it_does_not_grow() -> None:
 
 
 def test_many_threads_at_once() -> None:
-    stats = Stats()
+    stats, errors = Stats(), list[Exception]()
 
     def work() -> None:
-        for _ in range(300):
-            stats.tick("inference")
-            stats.add("crop", 1.0)
-            stats.snapshot({})
+        try:
+            for _ in range(300):
+                stats.tick("inference")
+                stats.add("crop", 1.0)
+                stats.snapshot({})
+        except RuntimeError as error:
+            errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
+    assert errors == []
+    assert len(stats._ticks["inference"]) == len(stats._samples["crop"]) == 900
     assert stats.snapshot({}).ms["crop"] == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("change", [lambda stats: stats.tick("capture"), lambda stats: stats.add("crop", 2.0), Stats.restart])
+def test_nothing_changes_while_a_snapshot_is_taken(change: Callable[[Stats], None]) -> None:
+    """In the middle of it another thread comes, which has to wait until it is done."""
+    stats, comers = Stats(), list[threading.Thread]()
+
+    class Meddled(deque[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            items = super().__iter__()
+            yield next(items)
+            if not comers:
+                comers.append(threading.Thread(target=change, args=(stats,)))
+                comers[0].start()
+                comers[0].join(0.3)
+                assert comers[0].is_alive(), "it did not wait"
+            yield from items
+
+    now = time.monotonic()
+    stats._ticks["capture"] = Meddled([now, now], maxlen=1024)
+    stats._samples["crop"] = Meddled([(now, 1.0), (now, 1.0)], maxlen=1024)
+    assert stats.snapshot({}).ms["crop"] == (1.0, 1.0)
+    comers[0].join(30)
+    assert not comers[0].is_alive()

@@ -64,11 +64,15 @@ CASES = {
 }
 
 
+# The large ones, of which a smaller network or another source of the same family is there, too.
+LARGE = ("hrnet-w48 official", "hrnet-w48 MMPose 1.x", "hourglass-8 princeton", "hourglass-8 bearpaw", "hourglass52 MMPose 0.x")
+
+
 def last(output: Tensor | list[Tensor]) -> Tensor:
     return output[-1] if isinstance(output, list) else output
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in CASES])
 def imported(request: pytest.FixtureRequest) -> tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]:
     case = CASES[request.param]
     tape = published.Tape(seed=len(request.param), gain=0.3 if case.arch == "hourglass-8" else 2.0)

@@ -170,6 +170,7 @@ def test_people_who_are_not_labelled_do_not_disturb(crowd: tuple[Path, Path]) ->
     assert evaluate(Oracle(pictures), *crowd, boxes="whole").figures.ap == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_drawn_crowd_is_learnt_by_heart(tmp_path: Path) -> None:
     path = draw_crowd(tmp_path, pictures=2)

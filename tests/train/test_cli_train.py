@@ -91,6 +91,7 @@ def test_recipes_are_listed() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     draw_set(tmp_path / "set", 16)

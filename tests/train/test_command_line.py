@@ -144,6 +144,7 @@ def test_a_wrong_resume(small: str, tmp_path: Path, fails: Line) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     draw_set(tmp_path / "set", 16)

@@ -67,6 +67,7 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(optimiser: str, f
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and there is none")
 @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's compiler uses it
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_compiled_network_trains_as_the_plain_one_to_rounding(figures: list[Person], tmp_path: Path) -> None:
     recipe = small_recipe(epochs=1)
@@ -117,6 +118,7 @@ def _process(rank: int, port: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_two_processes_are_one_with_the_doubled_batch(tmp_path: Path) -> None:
     people = read_coco(draw_set(tmp_path), tmp_path / "images", COCO_17)
@@ -191,7 +193,7 @@ def test_a_wrong_resume_is_refused_in_one_line(figures: list[Person], tmp_path: 
         run(small_recipe(), figures, tmp_path / "a", resume=True)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_damaged_picture_costs_its_samples_and_is_told_of_once(
     workers: int, figures: list[Person], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -104,6 +104,7 @@ def window(qtbot: QtBot, open_window: OpenWindow) -> MainWindow:
     window = open_window()
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: state(window) == "running", timeout=WAIT_MS)
+    window.bridge.poll()  # what the session says now is on the screen, too
     return window
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from poseapp.live import bench
 from poseapp.ui.main_window import MainWindow
 
 WAIT_MS = 30_000
@@ -38,8 +40,9 @@ def test_plots_show_the_figures_of_the_pipeline(qtbot: QtBot, window: MainWindow
 
 
 def test_the_benchmark_button_gives_a_table_and_json_and_the_view_goes_on(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bench, "WARM_UP_S", 0.1)
     window.benchmark.seconds = 0.4
     window.show_panel(True)
     window.panel.show_page("benchmark")

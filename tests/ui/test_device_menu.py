@@ -16,7 +16,9 @@ from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import EngineError
+from poseapp.core.types import ImageArray
 from poseapp.engine.load import StoredModel
+from poseapp.live.session import Status
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 
@@ -160,6 +162,39 @@ def test_the_panel_starts_anew_with_another_backend(qtbot: QtBot, open_window: O
     choose(window.controls.model.device_box, "tensorrt")
     qtbot.waitUntil(lambda: window.panel.backend.full_text() == "first · Fake 1 · Fake GPU · FP32", timeout=WAIT_MS)
     assert 1 in restarted
+
+
+class Late(MarkerSource):
+    """Its first picture comes when ``gate`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        assert self.gate.wait(30)
+        return super().read()
+
+
+def test_a_change_of_source_does_not_make_the_badge_blink(qtbot: QtBot, open_window: OpenWindow, load: Loader) -> None:
+    """The engine stays, though nothing runs until the first picture comes; so does the line about the one that is built."""
+    window = open_window(MarkerSource(), device="tensorrt", load=load)
+    qtbot.waitUntil(lambda: window.build_line.isVisible(), timeout=WAIT_MS)
+    assert window.header.backend.text == "Fake 1 · CPU · FP32"
+    seen: list[tuple[str, str, bool, bool]] = []
+
+    def look(status: Status) -> None:
+        badge, line = window.controls.model.badge.isVisible(), window.build_line.isVisible()
+        seen.append((status.state, window.header.backend.text, badge, line))
+
+    window.bridge.status_changed.connect(look)
+    late = Late()
+    window.bridge.set_source(late)
+    window.bridge.poll()
+    late.gate.set()
+    qtbot.waitUntil(lambda: seen[-1][0] == "running", timeout=WAIT_MS)
+    assert seen[0][0] == "starting"
+    assert {one[1:] for one in seen} == {("Fake 1 · CPU · FP32", False, True)}
 
 
 def test_the_model_menu_keeps_its_other_entries_when_the_models_change(qtbot: QtBot, window: MainWindow) -> None:

@@ -75,15 +75,15 @@ def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: Main
     people = window.controls.people
     until(qtbot, window, lambda r: r.people == "one")
     qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
-    QTest.mouseClick(people.ways["top-down"], Qt.MouseButton.LeftButton)
+    QTest.mouseClick(people.several, Qt.MouseButton.LeftButton)
     until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
     assert window.preferences.looking.people == "top-down"
-    assert people.budget.isVisible()
+    assert people.budget.isEnabled()
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.people == "bottom-up" and len(r.poses) == 2)
     qtbot.waitUntil(lambda: window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot look bottom-up"), timeout=WAIT_MS)
-    assert not people.budget.isVisible()
+    assert not people.budget.isEnabled()
     qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "openpose-s", timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.people == "one")

@@ -7,7 +7,8 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
 from poseapp.ui import icons
-from poseapp.ui.theme import DARK, LIGHT, Theme, Themes
+from poseapp.ui.colours import CARD, CHIP, DARK, LIGHT, Theme, Veil
+from poseapp.ui.theme import Themes, palette
 
 
 def contrast(a: str, b: str) -> float:
@@ -27,6 +28,43 @@ def contrast(a: str, b: str) -> float:
 @pytest.mark.parametrize("ground", ["window", "surface", "raised"])
 def test_text_can_be_read_on_every_surface(theme: Theme, colour: str, ground: str) -> None:
     assert contrast(getattr(theme, colour), getattr(theme, ground)) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_everything_written_can_be_read(theme: Theme) -> None:
+    pale = [(text, ground) for text, ground in theme.written() if contrast(text, ground) < 4.5]
+    assert not pale
+
+
+@pytest.mark.parametrize("veil", [CARD, CHIP], ids=["card", "chip"])
+def test_what_is_written_over_the_picture_can_be_read_on_a_white_one(veil: Veil) -> None:
+    for text in (veil.text, veil.muted):
+        assert contrast(text, veil.over_white) >= 4.5
+        assert contrast(text, veil.ground) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_the_ring_of_the_focus_stands_out(theme: Theme) -> None:
+    for ground in (theme.window, theme.surface, theme.raised, theme.chosen):
+        assert contrast(theme.ring, ground) >= 3.0
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
+def test_the_palette_can_be_read(theme: Theme) -> None:
+    roles = QPalette.ColorRole
+    pairs = (
+        (roles.WindowText, roles.Window),
+        (roles.Text, roles.Base),
+        (roles.Text, roles.AlternateBase),
+        (roles.ButtonText, roles.Button),
+        (roles.ToolTipText, roles.ToolTipBase),
+        (roles.HighlightedText, roles.Highlight),
+        (roles.PlaceholderText, roles.Base),
+        (roles.Link, roles.Window),
+    )
+    colours = palette(theme)
+    for text, ground in pairs:
+        assert contrast(colours.color(text).name(), colours.color(ground).name()) >= 4.5, (text, ground)
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])

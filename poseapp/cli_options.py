@@ -1,0 +1,97 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from poseapp.core.types import PEOPLE
+from poseapp.engine.load import DEVICES, PRECISIONS
+
+EnginesDir = Annotated[
+    Path,
+    typer.Option(
+        "--engines-dir",
+        metavar="FOLDER",
+        help="The folder with the models.",
+        show_default="your own models and those that come with the app",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="Which model, of those that `poseapp models` lists.",
+        show_default="hourglass-s, on a GPU hourglass-l; in the window the last choice",
+    ),
+]
+
+
+def _one_of(*known: str) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in known:
+            raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
+        return value
+
+    return check
+
+
+# None is what the window used last, and auto without one.
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        callback=_one_of(*DEVICES),
+        help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
+        "tensorrt or cuda (NVIDIA GPUs).",
+        show_default="auto; in the window the last choice",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        callback=_one_of(*PRECISIONS),
+        help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
+        "int8 (coarse and quick).",
+        show_default="auto; in the window the last choice",
+    ),
+]
+PeopleWay = Annotated[
+    str | None,
+    typer.Option(
+        "--people",
+        metavar="HOW",
+        callback=_one_of(*PEOPLE),
+        help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
+        show_default="one; in the window the last choice",
+    ),
+]
+Smoothing = Annotated[
+    float | None,
+    typer.Option(
+        "--smoothing",
+        metavar="STRENGTH",
+        min=0.0,
+        max=1.0,
+        help="How much joints are steadied; 0 is not at all.",
+        show_default="0.5; in the window the last choice",
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-ms",
+        metavar="MILLISECONDS",
+        min=1.0,
+        help="Top-down, live: the time for the poses of a frame. Whoever does not fit waits for the next.",
+        show_default="100; in the window the last choice",
+    ),
+]

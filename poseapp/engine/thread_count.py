@@ -1,0 +1,194 @@
+"""How many threads a network gets on this CPU: timed once, alone and beside the work of a recording, and kept.
+
+A network alone is fastest on all cores. Beside an encoder each layer waits for the thread whose core the encoder has, and
+a core left to the encoder may be worth more. Which it is depends on network, runtime and processor. So both are timed, with
+all cores and with one less: alone, as while viewing or with several people in a frame, and beside the copying, converting and
+compressing of a picture for each crop, as while recording one person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from poseapp import resources
+from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.files import Fields, atomic_write, read_json
+from poseapp.core.spec import ModelSpec
+from poseapp.core.types import ImageArray
+from poseapp.engine import openvino
+from poseapp.engine.base import Engine, Progress
+from poseapp.engine.choice import Option, cpu_name, open_option
+from poseapp.engine.ort import available_cores, most_threads
+from poseapp.engine.verify import sample_crops
+
+Situation = Literal["alone", "recording"]
+SITUATIONS: tuple[Situation, ...] = ("alone", "recording")
+SECONDS_EACH = 0.3  # for a number of threads in a situation
+WORTH_IT = 1.1  # fewer threads must be faster than all by this much, over both situations: timings vary
+
+
+def chosen(folder: Path, spec: ModelSpec, option: Option, progress: Progress | None) -> int:
+    """How many threads to run *option* of the model in *folder* with: as timed earlier, else as timed now; 0: the usual number.
+
+    With nobody to tell nothing is timed. Raises EngineError when *progress* says to stop.
+    """
+    key = _key(spec, option)
+    known = _read(key)
+    if known is not None or progress is None or len(candidates()) == 1:
+        return known or 0
+    ms = measure(lambda count: open_option(folder, spec, option, count), progress)
+    if not ms:
+        return 0
+    _write(key, ms)
+    return best(ms)
+
+
+def candidates() -> tuple[int, ...]:
+    """The numbers of threads to try, the usual one first."""
+    most = most_threads()
+    return (most, most - 1) if most > 1 else (most,)
+
+
+def best(ms: Mapping[int, Mapping[Situation, float]]) -> int:
+    """The number of threads, of those in *ms* with the ms of a frame, that is best over all situations."""
+    most = max(ms)
+
+    def cost(count: int) -> float:
+        log_ms = sum(math.log(ms[count][situation]) for situation in SITUATIONS) / len(SITUATIONS)
+        return log_ms + (0.0 if count == most else math.log(WORTH_IT))
+
+    return min(sorted(ms, reverse=True), key=cost)
+
+
+def measure(open_engine: Callable[[int], Engine], progress: Progress) -> dict[int, dict[Situation, float]]:
+    """Ms of a frame by the number of threads and the situation; *open_engine* opens the model with so many threads.
+
+    Empty when that fails: who opens it next hears why. Raises EngineError when *progress* says to stop.
+    """
+    with ExitStack() as stack:
+        engines: dict[int, Engine] = {}
+        for count in candidates():
+            try:
+                engines[count] = open_engine(count)
+            except ModelError:
+                return {}
+            stack.callback(engines[count].close)
+        spec = next(iter(engines.values())).spec
+        crops = sample_crops(spec.input_hw)[:1]
+        beside = stack.enter_context(_Recording(sample_crops((180, 128))))
+        took: dict[int, dict[Situation, list[float]]] = {count: {s: [] for s in SITUATIONS} for count in engines}
+        start = time.perf_counter()
+        end = start + SECONDS_EACH * len(engines) * len(SITUATIONS)
+        # In turns, so that whatever else the machine does meanwhile slows them all.
+        while time.perf_counter() < end or len(took[candidates()[0]]["alone"]) < 3:
+            done = min(1.0, (time.perf_counter() - start) / (end - start))
+            if not progress("Timing numbers of threads", done):
+                raise EngineError(f"{spec.name}: the timing of numbers of threads was cancelled.")
+            for count, engine in engines.items():
+                for situation in SITUATIONS:
+                    took[count][situation] += _frames_ms(engine, crops, beside if situation == "recording" else None)
+        # Of the better quarter: what other programs do meanwhile is not asked for.
+        return {count: {s: float(np.percentile(ms, 25)) for s, ms in of.items()} for count, of in took.items()}
+
+
+def _frames_ms(engine: Engine, crops: ImageArray, beside: _Recording | None, frames: int = 6) -> list[float]:
+    """What some frames in a row took; the first ones, which find another situation's caches, are left out."""
+    took: list[float] = []
+    for _ in range(frames):
+        start = time.perf_counter()
+        if beside is not None:
+            beside.next_frame()
+        engine.infer(crops)
+        took.append((time.perf_counter() - start) * 1e3)
+    if beside is not None:
+        beside.finish()
+    return took[2:]
+
+
+class _Recording:
+    """What recording does with a picture, on a thread of its own, one picture behind the network.
+
+    JPEG stands for H.264 here: compressing takes as long (3 ms at 720p, as x264 at its fastest), and needs no library.
+    """
+
+    def __init__(self, crops: ImageArray) -> None:
+        rows = np.concatenate([crops, crops[:8]]).reshape(4, 10, *crops.shape[1:])
+        self._picture = np.ascontiguousarray(np.concatenate(np.concatenate(rows, axis=1), axis=1))  # 720×1280
+        self._given, self._idle = threading.Semaphore(0), threading.Semaphore(1)
+        self._closed, self.frames = False, 0
+        self._thread = threading.Thread(target=self._run, name="poseapp-threads", daemon=True)
+
+    def __enter__(self) -> _Recording:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed = True
+        self._given.release()
+        self._thread.join()
+
+    def next_frame(self) -> None:
+        """Give it a picture, when it is done with the one before."""
+        self._idle.acquire()
+        self._given.release()
+
+    def finish(self) -> None:
+        """Wait until it is done."""
+        self._idle.acquire()
+        self._idle.release()
+
+    def _run(self) -> None:
+        while True:
+            self._given.acquire()
+            if self._closed:
+                return
+            cv2.cvtColor(self._picture.copy(), cv2.COLOR_BGR2YUV_I420)
+            cv2.imencode(".jpg", self._picture)
+            self.frames += 1
+            self._idle.release()
+
+
+def _read(key: Mapping[str, object]) -> int | None:
+    try:
+        content = Fields(read_json(_path(key), EngineError), EngineError)
+        count = content.integer("threads")
+        return count if content.object("key").content == key and count in candidates() else None
+    except (OSError, EngineError):
+        return None  # not there, or damaged: it is measured again
+
+
+def _write(key: Mapping[str, object], ms: Mapping[int, Mapping[Situation, float]]) -> None:
+    """Keep what was measured; a cache that cannot be written is no error."""
+    path = _path(key)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, json.dumps({"key": key, "threads": best(ms), "ms": ms}, indent=2).encode())
+
+
+def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
+    """All that a timing depends on."""
+    return {
+        "model": spec.weights_sha256,
+        "variants": dict(spec.variants),
+        "option": str(option),
+        "version": onnxruntime.__version__ if option.runtime == "onnxruntime" else openvino.version(),
+        "cpu": cpu_name(),
+        "cores": available_cores(),
+    }
+
+
+def _path(key: Mapping[str, object]) -> Path:
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return resources.cache_dir("threads") / f"{digest[:16]}.json"

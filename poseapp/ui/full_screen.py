@@ -1,0 +1,42 @@
+"""Full screen: the picture alone, with the sidebar and the panel at hand, and everything as before on the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMainWindow, QWidget
+
+from poseapp.ui.actions import Actions
+
+DRAWERS = ("sidebar", "panel")
+
+
+class FullScreen:
+    """*bars* go with the frame; what the commands in ``DRAWERS`` show is put away, and can be called back."""
+
+    def __init__(self, window: QMainWindow, actions: Actions, bars: Sequence[QWidget]) -> None:
+        self._window, self._actions, self._bars = window, actions, bars
+        self._before: dict[str, bool] = {}
+        self.on = False
+
+    def set(self, on: bool) -> None:
+        """Go there, or back."""
+        if on == self.on:
+            return
+        commands = {name: self._actions.by_name[name] for name in DRAWERS}
+        if on:
+            self._before = {name: command.isChecked() for name, command in commands.items()}
+            self.on = True
+        for bar in self._bars:
+            bar.setVisible(not on)
+        for name, command in commands.items():
+            command.setChecked(not on and self._before[name])
+        self.on = on
+        full = Qt.WindowState.WindowFullScreen
+        state = self._window.windowState()
+        self._window.setWindowState(state | full if on else state & ~full)
+
+    def remembered(self, name: str) -> bool:
+        """Whether the drawer called *name* is out, or will be after full screen."""
+        return self._before[name] if self.on else self._actions.by_name[name].isChecked()

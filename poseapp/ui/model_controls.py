@@ -1,0 +1,182 @@
+"""The sidebar's section on the model: which network runs, and on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QStandardItem, QStandardItemModel
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from poseapp.engine.load import StoredModel
+from poseapp.live.session import Status
+from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.ui.colours import Theme
+from poseapp.ui.combo import DETAIL, ComboBox
+from poseapp.ui.widgets import Badge, Elided, describe, label
+
+_ROLE = Qt.ItemDataRole.UserRole
+
+
+class ModelControls(QWidget):
+    """Which network runs, and on what."""
+
+    chosen = Signal(object)  # Path of the folder
+    device_chosen = Signal(str)
+    precision_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._models: list[StoredModel] = []
+        self._current = ""
+        self.box = ComboBox()
+        self.box.setObjectName("model")
+        describe(self.box, "Model", "How exactly and how fast joints are found; the camera does not stop (Ctrl+1 … Ctrl+9)")
+        self.box.activated.connect(self._activated)
+        self.device_box, self.precision_box = ComboBox(whole=True), ComboBox(whole=True)
+        self._missing: dict[str, str] = {}  # device → why it cannot be used
+        for box, name, tip, signal in (
+            (self.device_box, "Device", "Where the network runs", self.device_chosen),
+            (self.precision_box, "Precision", "How exactly the network calculates", self.precision_chosen),
+        ):
+            describe(box, name, tip)
+            box.activated.connect(lambda row, box=box, signal=signal: signal.emit(box.itemData(row, _ROLE)))
+        self.advanced = (("Device", self.device_box), ("Precision", self.precision_box))
+        self.detail = Elided("", "muted")
+        self.badge = Badge()  # says what is not as expected; what runs stands in the header
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(label("MODEL", "section"))
+        layout.addWidget(self.box)
+        layout.addWidget(self.detail)
+        layout.addWidget(self.badge)
+        self._fill_devices()
+        self._fill_precisions()
+
+    @property
+    def current(self) -> str:
+        """The folder name of the model that is shown as running."""
+        return self._current
+
+    def set_models(self, models: list[StoredModel]) -> None:
+        """Offer *models*; broken ones cannot be chosen, and their tooltip says why."""
+        self._models = models
+        model = QStandardItemModel(self.box)
+        for stored in models:
+            title = model_title(stored.name)
+            item = QStandardItem(title if stored.spec is not None else f"{title} (broken)")
+            item.setData(stored.folder, _ROLE)
+            if title != stored.name:
+                item.setData(stored.name, DETAIL)
+                item.setData(f"{title}, {stored.name}", Qt.ItemDataRole.AccessibleTextRole)
+            item.setEnabled(stored.spec is not None)
+            item.setToolTip(explain(stored))
+            model.appendRow(item)
+        with QSignalBlocker(self.box):
+            self.box.setModel(model)
+        self._show_current()
+
+    def show_status(self, status: Status) -> None:
+        """Show what runs; the box goes back to it when a change has failed."""
+        name = status.loading or self._folder_name(status.model)
+        if name != self._current:
+            self._current = name
+            self._show_current()
+        waits = status.state == "starting" and bool(status.model)  # an engine is there, but no picture yet
+        if status.loading:
+            self.badge.show_text(
+                f"Loading {model_title(status.loading)}…",
+                f"{model_title(self._folder_name(status.model))} runs until it is ready." if status.model else "",
+                "info",
+            )
+        elif status.backend is None and not waits:
+            self.badge.show_text("No model runs", "", "danger" if status.model_error else "muted")
+        elif status.backend is not None and status.backend.fallback:
+            # Why is said by a notice, once; here it can be looked up.
+            self.badge.show_text(f"Runs on {status.backend.device} instead", "", "warning", status.backend.fallback)
+        serves = waits or (status.backend is not None and not status.backend.fallback)
+        self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
+        _select(self.device_box, status.wish.device)
+        _select(self.precision_box, status.wish.precision)
+
+    def set_devices(self, missing: dict[str, str]) -> None:
+        """Offer the devices that can be used; the others' tooltips say what they lack."""
+        self._missing = missing
+        self._fill_devices()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use *theme*'s colours."""
+        self.badge.set_theme(theme)
+
+    def _fill_devices(self) -> None:
+        entries = {key: (name, self._missing.get(key, ""), DEVICE_TIPS[key]) for key, name in DEVICE_NAMES.items()}
+        _fill(self.device_box, entries)
+
+    def _fill_precisions(self) -> None:
+        spec = next((m.spec for m in self._models if m.name == self._current), None)
+        lacking = spec is not None and "int8" not in spec.variants
+        why = f"{self._current} has no INT8 variant. Make one with: poseapp models quantise {self._current} --images DIR"
+        _fill(
+            self.precision_box,
+            {key: (name, why if key == "int8" and lacking else "", name) for key, name in PRECISION_NAMES.items()},
+        )
+
+    def _folder_name(self, spec_name: str) -> str:
+        if any(m.name == spec_name for m in self._models):
+            return spec_name
+        return next((m.name for m in self._models if m.spec is not None and m.spec.name == spec_name), spec_name)
+
+    def _show_current(self) -> None:
+        index = next((i for i, m in enumerate(self._models) if m.name == self._current), -1)
+        with QSignalBlocker(self.box):
+            self.box.setCurrentIndex(index)
+        self._fill_precisions()
+        self.detail.set_text(summary(self._models[index]) if index >= 0 else "")
+        self.detail.setVisible(index >= 0)
+
+    def _activated(self, row: int) -> None:
+        folder: Path = self.box.itemData(row, _ROLE)
+        self._show_current()
+        self.chosen.emit(folder)
+
+
+def _fill(box: ComboBox, entries: dict[str, tuple[str, str, str]]) -> None:
+    """Put (name, why it cannot be chosen or "", tooltip) by key into *box*; the chosen one stays."""
+    chosen = box.currentData(_ROLE)
+    model = QStandardItemModel(box)
+    for key, (name, why_not, tip) in entries.items():
+        item = QStandardItem(name)
+        item.setData(key, _ROLE)
+        item.setEnabled(not why_not)
+        item.setToolTip(why_not or tip)
+        model.appendRow(item)
+    with QSignalBlocker(box):
+        box.setModel(model)
+        box.setCurrentIndex(max(0, list(entries).index(chosen) if chosen in entries else 0))
+
+
+def _select(box: ComboBox, key: str) -> None:
+    """Show *key* in *box*, unless the user is choosing just now."""
+    if box.currentData(_ROLE) != key and not box.view().isVisible():
+        with QSignalBlocker(box):
+            box.setCurrentIndex(box.findData(key, _ROLE))
+
+
+def summary(model: StoredModel) -> str:
+    """A line about *model*, such as "hourglass-s · 144 × 192 px · 0.9 M"."""
+    if model.spec is None:
+        return ""
+    h, w = model.spec.input_hw
+    return f"{model.name} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M"
+
+
+def explain(model: StoredModel) -> str:
+    """The tooltip of *model*: what it is, or why it cannot be used."""
+    if model.spec is None:
+        return f"Cannot be used: {model.error}"
+    metrics = "\n".join(f"{name}: {value:g}" for name, value in list(model.spec.metrics.items())[:4])
+    h, w = model.spec.input_hw
+    names = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
+    what = f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
+    return f"{what}\n{model.spec.source.paper}" + (f"\n{metrics}" if metrics else "")
