@@ -115,8 +115,8 @@ class PlanInfo:
             Shapes(one.integer("smallest"), one.integer("tuned"), one.integer("largest")) for one in key.objects("profiles")
         )
         precision = next((one for one in PRECISIONS if one == key.text("precision")), None)
-        if precision is None or not profiles:
-            raise EngineError(f"precision {key.text('precision')} with {len(profiles)} profiles")
+        if precision is None:
+            raise EngineError(f"precision: expected one of {', '.join(PRECISIONS)}, got {key.text('precision')}")
         nothing = fields.content.get("difference_px") is None
         return cls(
             PlanKey(
