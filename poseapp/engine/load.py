@@ -57,7 +57,8 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
 
 
 def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> StoredModel:
-    """The model called *name*, or the default: hourglass-l where *device* is a GPU, else hourglass-s, else the first usable one.
+    """The model called *name*, or the default: hourglass-l where a GPU serves as *device*, else hourglass-s, else the first
+    usable one.
 
     ModelError when there is none.
     """
@@ -66,7 +67,8 @@ def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> Sto
     if name is None:
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
-        on_gpu = device in _GPUS or any(not devices.unavailable(gpu) for gpu in _gpus(device))
+        # Where the GPU that is asked for cannot serve, a CPU will, and the GPU's model would be too slow there.
+        on_gpu = any(not devices.unavailable(gpu) for gpu in _gpus(device))
         defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
         return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
     for model in models:
