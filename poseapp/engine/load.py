@@ -136,7 +136,7 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
         return not devices.unavailable("openvino")
     among = choice.options(spec, precision)
     timings = choice.read(spec, 0, among)
-    if len(among) < 2:
+    if not choice.needs_timing(among):
         return False
     best = choice.fastest(among, timings) if timings is not None else None
     return best is None or best.runtime == "openvino"
@@ -218,11 +218,16 @@ def _open_cpu(
             else "FP16 gains nothing on a CPU, so this is FP32. Choose fp32 or int8."
         )
     timings = choice.read(spec, threads, among)
-    if timings is None and len(among) > 1 and progress is not None:
+    if timings is None and choice.needs_timing(among) and progress is not None:
         timings = choice.measure(folder, spec, among, threads, progress)
     at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
-    best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
+    best = choice.fastest(at_once or among, timings or ())
     plain = choice.Option("onnxruntime", "fp32")
+    if best is None:
+        best = (at_once or among)[0]
+        disagreeing = next((t.disagrees for t in timings or () if t.option == best), "")
+        if disagreeing:
+            best, reason = plain, f"{spec.name}: {disagreeing}"
     try:
         return choice.open_option(folder, spec, best, threads), reason
     except ModelError as error:
