@@ -38,7 +38,7 @@ from poseapp.engine import choice
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.cuda import find_gpu
-from poseapp.engine.files import check_hash, model_file
+from poseapp.engine.files import model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
 from poseapp.nets.catalogue import CATALOGUE, Entry, entry
 
@@ -154,7 +154,7 @@ def quantise_command(
     limit: Annotated[int, typer.Option(help="Score on so many people; 0: all.", min=0)] = 0,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Make a model's INT8 form, check how much accuracy it keeps, and offer it when that is enough."""
+    """Make a model's INT8 files, one for CPUs and one for GPUs, check how much accuracy they keep, and offer them if enough."""
     _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
@@ -174,11 +174,13 @@ def quantise_command(
             folder, images, scored, command, limit,
             tell=lambda text, share: bar.update(task, description=text, completed=share),
         )  # fmt: skip
-    q = report.quantised
-    console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
-    console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
-    for loss in report.losses:
-        console.print(f"{loss.annotations}: {loss}")
+    for made in report.files:
+        q = made.quantised
+        console.print(f"{folder / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
+        for kept in made.kept:
+            console.print(f"  joints move by {kept.px:.2f} px on the stored crops ({kept.runtime})")
+            for loss in kept.losses:
+                console.print(f"  {loss.annotations}: {loss}")
 
 
 @models_app.command("halve")
@@ -247,7 +249,7 @@ def build_command(
     model = find_model(engines_dir, name)
     assert model.spec is not None, "find_model gives usable ones"
     chosen = precision_for(model.spec, precision or "auto")
-    model_file(model.folder, model.spec, chosen)
+    model_file(model.folder, model.spec, chosen, "gpu")
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)
@@ -342,7 +344,7 @@ def _stored_row(model: StoredModel) -> _Row:
         return _Row(model.name, size=size, state="broken", broken=model.error)
     spec = model.spec
     try:
-        check_hash(model.folder / "model.onnx", spec)
+        model_file(model.folder, spec)
         broken = ""
     except ModelError as error:
         broken = str(error)

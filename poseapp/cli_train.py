@@ -616,7 +616,7 @@ def export_command(
     train_line: Annotated[str, typer.Option("--trained-by", help="The training's command line, for the card.")] = "",
     fp16: Annotated[bool, typer.Option("--fp16", help="Write model.fp16.onnx too.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Write model.int8.onnx too, as `poseapp models quantise` does; needs --images.")
+        bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite a model of the same name.")] = False,
     engines_dir: EnginesDir = None,
