@@ -202,7 +202,8 @@ def _for_cpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ra
             steps[node.output[0]] = steps[node.input[0]]
     inputs = [node.input[0] for node in chosen]  # rounding gives them other names
     for tensor, (step, zero) in steps.items():
-        graph.round_trip(tensor, step, np.uint8(zero))
+        # Heatmaps of a first stack are read by the second stack, rounded, and are a part of the answer, which is not rounded.
+        graph.round_trip(tensor, step, np.uint8(zero), readers=chosen if graph.ends(tensor) else None)
     for node, tensor in zip(chosen, inputs, strict=True):
         values = graph.constants[node.input[1]]
         bias = graph.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(values), np.float32)
@@ -282,8 +283,10 @@ class _Graph:
             )
         return self._ends[tensor]
 
-    def round_trip(self, tensor: str, scale: float, zero: np.generic, before: Any = None) -> None:
-        """Round *tensor* to steps of *scale*: for *before*, or else for all that read it."""
+    def round_trip(
+        self, tensor: str, scale: float, zero: np.generic, before: Any = None, readers: Sequence[Any] | None = None
+    ) -> None:
+        """Round *tensor* to steps of *scale*: in front of *before*, or behind what makes it for *readers*, or for all."""
         from onnx import helper
 
         whole, self.rounded[tensor] = f"{tensor}_{zero.dtype}", f"{tensor}_rounded"
@@ -296,7 +299,7 @@ class _Graph:
             self._before.setdefault(id(before), []).extend(nodes)
             return
         self._behind.setdefault(tensor, []).extend(nodes)
-        for reader in self._readers.get(tensor, ()):
+        for reader in self._readers.get(tensor, ()) if readers is None else readers:
             for i, name in enumerate(reader.input):
                 if name == tensor:
                     reader.input[i] = self.rounded[tensor]
