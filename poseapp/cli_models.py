@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
+import os
 import re
 import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,6 +27,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from poseapp import resources
 from poseapp.cli_help import PlainCommand, PlainGroup
@@ -37,11 +41,13 @@ from poseapp.engine import choice
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.build import MAX_BATCH, PRECISIONS, precision_for, prune
 from poseapp.engine.driver import find_gpu
-from poseapp.engine.files import check_hash, model_file
+from poseapp.engine.files import model_file
 from poseapp.engine.load import StoredModel, default_engines_dir, find_model, list_models
 from poseapp.engine.store import place_for, store_folders, to_change
-from poseapp.nets.catalogue import CATALOGUE, entry
+from poseapp.nets.catalogue import CATALOGUE, Entry, entry
 
+WIDE = 260  # columns for the list where nothing says how many there are
+_READABLE = 50  # columns that sentences need beside figures
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
 Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]
@@ -71,27 +77,13 @@ def _default(context: typer.Context, engines_dir: EnginesDir = default_engines_d
 @models_app.command("list", cls=PlainCommand)
 def list_command(engines_dir: EnginesDir = default_engines_dir()) -> None:
     """List the models that the app can run, and published ones that can be fetched."""
-    stored = list_models(engines_dir)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("model", "family", "input", "joints"):
-        table.add_column(title, no_wrap=True)
-    for title in ("params", "MACs", "size"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in ("source", "licence", "state"):
-        table.add_column(title, overflow="fold")
-    for model in stored:
-        table.add_row(*_stored_row(model))
-    have = {model.name for model in stored}
-    for name, one in CATALOGUE.items():
-        if name not in have:
-            h, w = one.input_hw
-            numbers = (_count(one.parameters), _count(one.macs), "")
-            source = f"{one.data}{f', {one.figure}' if one.figure else ''}"
-            table.add_row(name, one.family, f"{h}×{w}", one.skeleton.name, *numbers, source, one.licence, "to fetch")
-    # A pipe has no width: rich would fold everything into 80 columns.
+    rows = [_stored_row(model) for model in list_models(engines_dir)]
+    have = {row.model for row in rows}
+    rows += [_catalogue_row(name, one) for name, one in CATALOGUE.items() if name not in have]
     console = plain_console()
-    console = console if console.is_terminal else plain_console(width=260)
-    console.print(table)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = plain_console(width=WIDE)  # a pipe has no width: rich would fold everything into 80 columns
+    _print_models(console, rows)
     if resources.installed():
         console.print(f"Your own models: {store_folders(engines_dir)[0]}. One of a bundled name is used in its place.")
 
@@ -211,7 +203,7 @@ def quantise_command(
     limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Score on so many; 0 is all.", min=0)] = 0,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Make a model's INT8 form, which CPUs run faster, and keep it when it is accurate enough."""
+    """Make a model's INT8 files, one for CPUs and one for GPUs, and keep them when they are accurate enough."""
     _require_onnx("quantise")
     from poseapp.train.quantised import quantise_model
 
@@ -231,11 +223,13 @@ def quantise_command(
                 folder, images, scored, command, limit,
                 tell=lambda text, share: bar.update(task, description=text, completed=share),
             )  # fmt: skip
-    q = report.quantised
-    console.print(f"{folder / 'model.int8.onnx'}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
-    console.print(f"joints move by {report.px:.2f} px on the stored crops ({report.runtime})")
-    for loss in report.losses:
-        console.print(f"{loss.annotations}: {loss}")
+    for made in report.files:
+        q = made.quantised
+        console.print(f"{folder / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
+        for kept in made.kept:
+            console.print(f"  joints move by {kept.px:.2f} px on the stored crops ({kept.runtime})")
+            for loss in kept.losses:
+                console.print(f"  {loss.annotations}: {loss}")
 
 
 @models_app.command("halve", cls=PlainCommand)
@@ -308,7 +302,7 @@ def build_command(
     model = find_model(engines_dir, name)
     assert model.spec is not None, "find_model gives usable ones"
     chosen = precision_for(model.spec, precision or "auto")
-    model_file(model.folder, model.spec, chosen)
+    model_file(model.folder, model.spec, chosen, "gpu")
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)
@@ -380,20 +374,84 @@ def _require_onnx(command: str) -> None:
         raise ModelError(f'models {command} needs onnx, which is not installed. Install it with: pip install "poseapp[train]"')
 
 
-def _stored_row(model: StoredModel) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _Row:
+    """What the list says of one model; "" is unknown. ``broken`` says why a model of the store cannot be used."""
+
+    model: str
+    family: str = ""
+    input: str = ""
+    joints: str = ""
+    params: str = ""
+    macs: str = ""
+    size: str = ""
+    state: str = ""
+    source: str = ""
+    licence: str = ""
+    broken: str = ""
+
+
+def _stored_row(model: StoredModel) -> _Row:
     size = f"{sum(f.stat().st_size for f in model.folder.glob('*.onnx')) / 1e6:.1f} MB"
     if model.spec is None:
-        return (model.name, "", "", "", "", "", size, "", "", f"broken: {model.error}")
+        return _Row(model.name, size=size, state="broken", broken=model.error)
     spec = model.spec
     try:
-        check_hash(model.folder / "model.onnx", spec)
-        state = "ready" if model.hides is None else "ready; yours, in place of the bundled one"
+        model_file(model.folder, spec)
+        broken = ""
     except ModelError as error:
-        state = f"broken: {error}"
+        broken = str(error)
     h, w = spec.input_hw
-    numbers = (_count(spec.parameters), _count(spec.macs), size)
     data, licence = (re.split(r"[:;.] ", text)[0] for text in (spec.source.data, spec.source.licence))  # the card says the rest
-    return (model.name, spec.family, f"{h}×{w}", spec.skeleton.name, *numbers, data, licence, state)
+    return _Row(
+        model.name, spec.family, f"{h}×{w}", spec.skeleton.name, _count(spec.parameters), _count(spec.macs), size,
+        "broken" if broken else "ready" if model.hides is None else "yours", data, licence, broken,
+    )  # fmt: skip
+
+
+def _catalogue_row(name: str, one: Entry) -> _Row:
+    h, w = one.input_hw
+    source = f"{one.data}{f', {one.figure}' if one.figure else ''}"
+    return _Row(
+        name, one.family, f"{h}×{w}", one.skeleton.name, _count(one.parameters), _count(one.macs), "", "to fetch",
+        source, one.licence,
+    )  # fmt: skip
+
+
+def _print_models(console: Console, rows: Sequence[_Row]) -> None:
+    """One table where the console is wide enough for it, else two, else a paragraph for each model: nothing is cut, no name
+    and no figure is broken over lines.
+    """
+    numbers = ("input", "joints", "params", "MACs", "size")
+    fixed, texts = ("model", "family", *numbers, "state"), ("source", "licence")
+    if _width(console, rows, fixed, 2) + _READABLE <= console.width:
+        console.print(_table(rows, (*fixed, *texts), 2))
+    elif _width(console, rows, ("model", *numbers, "state"), 1) <= console.width:
+        console.print(_table(rows, ("model", *numbers, "state"), 1), "")
+        console.print(_table([row for row in rows if row.source], ("model", "family", *texts), 2))
+    else:
+        for row in rows:
+            values = (getattr(row, column.lower()) for column in (*fixed[1:], *texts))
+            console.print(f"{row.model}: {', '.join(value for value in values if value)}", markup=False)
+    for row in rows:
+        if row.broken:
+            console.print(f"{row.model} is broken: {row.broken}", soft_wrap=True, markup=False)
+
+
+def _table(rows: Sequence[_Row], columns: Sequence[str], gap: int) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, gap, 0, 0))
+    for title in columns:
+        right, text = title in ("params", "MACs", "size"), title in ("source", "licence")
+        table.add_column(title, justify="right" if right else "left", no_wrap=not text, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(getattr(row, title.lower())) for title in columns))
+    return table
+
+
+def _width(console: Console, rows: Sequence[_Row], columns: Sequence[str], gap: int) -> int:
+    """How wide the table of *columns* is when nothing in it is folded."""
+    anywhere = console.options.update(width=10_000)
+    return Measurement.get(console, anywhere, _table(rows, columns, gap)).maximum
 
 
 def _count(n: int) -> str:

@@ -680,7 +680,7 @@ def export_command(
     ] = "",
     fp16: Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Make the INT8 form too, as `poseapp models quantise` does; needs --images.")
+        bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")] = False,
     engines_dir: EnginesDir = None,

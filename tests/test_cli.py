@@ -22,6 +22,7 @@ import poseapp
 from poseapp import cli
 from poseapp.cli import main
 from poseapp.engine.devices import unavailable
+from poseapp.nets.catalogue import CATALOGUE
 
 FRAMES = 24
 
@@ -434,6 +435,41 @@ def test_models_are_listed_with_the_broken_ones(store: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "tiny" in out
     assert "broken" in out
+
+
+@pytest.mark.parametrize("columns", [40, 76, 80, 120, 160, 240])
+def test_the_list_of_models_can_be_read_at_every_width(
+    store: Path, repo_root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for name in ("hourglass-s", "openpose-s"):
+        (store / name).mkdir()
+        (store / name / "model.json").write_bytes((repo_root / "engines" / name / "model.json").read_bytes())
+    assert main(["models", "--engines-dir", str(store)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    broken = [line for line in lines if " is broken: " in line]
+    assert [line.split(":")[0] for line in broken] == ["hourglass-s is broken", "openpose-s is broken"]
+    lines = [line for line in lines if line not in broken]
+    assert all(len(line) <= columns for line in lines)
+    assert "…" not in "".join(lines)
+    words = " ".join(lines).split()
+    names = {"tiny", "hourglass-s", "openpose-s", *CATALOGUE}
+    assert names <= {line.split()[0].rstrip(":") for line in lines if line.strip()}
+    joined = " ".join(words).replace(",", "")
+    for figure in ("192×144", "openpose-18", "3.2 M", "354.0 M", "143.4 G", "to fetch", "ready", "broken"):
+        assert figure in joined
+    for one in CATALOGUE.values():
+        assert set(f"{one.data} {one.licence}".replace(",", "").split()) <= set(joined.split())
+
+
+def test_a_name_longer_than_the_console_is_not_cut(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name = "a" + "-very" * 12 + "-long-name[bold]"
+    tiny_model.write_model(store / name, name=name)
+    assert main(["models", "--engines-dir", str(store)]) == 0
+    assert name in capsys.readouterr().out.replace("\n", "")
 
 
 def test_the_app_starts_without_torch() -> None:

@@ -221,7 +221,7 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     tiny_model.write_model(own / "hourglass-t")
     listed = models(installed)
     assert listed["mine"].rstrip().endswith(" ready")
-    assert listed["hourglass-t"].rstrip().endswith("ready; yours, in place of the bundled one")
+    assert listed["hourglass-t"].rstrip().endswith("yours")
     assert listed["hourglass-s"].rstrip().endswith(" ready")
     assert {*BUNDLED, "mine"} <= set(listed)
     # What a mode needs beside the model, the person detector, is that of the app.
@@ -266,7 +266,7 @@ def test_nothing_is_written_beside_the_bundled_models(installed: Installed) -> N
 def test_changing_a_bundled_model_changes_a_copy_among_the_own(installed: Installed) -> None:
     installed.run("poseapp", "models", "halve", "hourglass-t")
     assert (own_folder(installed) / "hourglass-t" / "model.fp16.onnx").is_file()
-    assert models(installed)["hourglass-t"].rstrip().endswith("ready; yours, in place of the bundled one")
+    assert models(installed)["hourglass-t"].rstrip().endswith("yours")
 
 
 def test_another_store_stands_alone(installed: Installed, tmp_path: Path) -> None:

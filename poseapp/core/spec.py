@@ -17,8 +17,11 @@ from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
-VARIANTS = ("fp16", "int8")
 LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
+Processor = Literal["cpu", "gpu"]
+PROCESSORS: tuple[Processor, ...] = get_args(Processor)
+# "int8" alone is of models that were quantised when one file served both.
+VARIANTS = ("fp16", "int8-cpu", "int8-gpu", "int8")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class ModelSpec:
     heatmaps become joints (core/heatmap.py), and a score is the height of the peak (0 to 1), its odds times ``score_odds``;
     ``sigma_px`` is the spread of the training targets in heatmap px; ``weights_sha256`` the hash of model.onnx;
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
-    ``variants`` the same model in other precisions: "fp16" or "int8" → hash of model.fp16.onnx or model.int8.onnx.
+    ``variants`` the same model in other precisions: "fp16", or "int8-cpu" → hash of model.fp16.onnx or model.int8-cpu.onnx.
     """
 
     name: str
@@ -82,6 +85,15 @@ class ModelSpec:
     def heatmap_hw(self) -> tuple[int, int]:
         """Height and width of the heatmaps."""
         return self.input_hw[0] // self.stride, self.input_hw[1] // self.stride
+
+    @property
+    def precisions(self) -> frozenset[str]:
+        """What there are files for: "fp32", and "fp16" and "int8" where it has them for any processor."""
+        return frozenset({"fp32", *(variant.partition("-")[0] for variant in self.variants)})
+
+    def variant(self, precision: str, processor: Processor) -> str | None:
+        """The key of ``variants`` for *precision* on *processor*; None where there is none."""
+        return next((key for key in (f"{precision}-{processor}", precision) if key in self.variants), None)
 
     def to_json(self) -> str:
         """The text of model.json."""

@@ -32,7 +32,7 @@ from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha2
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
-from poseapp.engine.files import model_file, writable
+from poseapp.engine.files import graph_sha256, model_file, writable
 
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -272,9 +272,9 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
         raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
     if not 1 <= batch <= MAX_BATCH:
         raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {batch}.")
-    model_file(folder, spec, precision)  # is there, and is what the spec says
+    model_file(folder, spec, precision, "gpu")  # is there, and is what the spec says
     return PlanKey(
-        onnx_sha256=spec.weights_sha256 if precision == "fp32" else spec.variants[precision],
+        onnx_sha256=graph_sha256(spec, precision, "gpu"),
         runtime=runtime_name(trt),
         gpu=gpu.name,
         compute=f"{gpu.compute[0]}.{gpu.compute[1]}",
@@ -576,7 +576,7 @@ def ensure_plan(
                 raise EngineError(f"{rejected} {_again(spec, precision)}")
             log.info("%s: building the plan: %s", path.name, reason)
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
-            content, info = build_plan(model_file(folder, spec, precision), key, heard)
+            content, info = build_plan(model_file(folder, spec, precision, "gpu"), key, heard)
             jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
             atomic_write(path, content)
             atomic_write(info_path(path), info.to_json().encode())

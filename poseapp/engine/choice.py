@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import math
+import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import onnxruntime
 
@@ -38,6 +41,7 @@ _PRECISIONS = ("fp32", "int8")
 SECONDS_EACH = 0.5
 # A later option of the list must be faster than an earlier one by this much: timings vary, and FP32 is exact.
 _WORTH_IT = 1.05
+_VECTORS = re.compile(r"[*?]?(sse4|avx|amx|fma|asimd|sve|i8mm|neon|vsx|lasx)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,14 @@ class Timing:
         return math.isfinite(self.ms) and self.px <= TOLERANCE_PX[self.precision.upper()]
 
     @property
+    def disagrees(self) -> str:
+        """What it does to the joints, in one line, where it runs and computes something else; "" where it does not."""
+        if self.usable or not math.isfinite(self.ms):
+            return ""
+        most = TOLERANCE_PX[self.precision.upper()]
+        return f"{self.option} moves joints by {self.px:.1f} px on this processor, {most:g} is the most, so this is FP32."
+
+    @property
     def option(self) -> Option:
         """The option that was measured."""
         return Option(self.runtime, self.precision)
@@ -77,8 +89,13 @@ class Timing:
 def options(spec: ModelSpec, precision: str = "auto", runtimes: Sequence[Runtime] = RUNTIMES) -> tuple[Option, ...]:
     """The ways to run *spec* with what is installed, the plainest first; none where *precision* is not to be had."""
     installed = [r for r in runtimes if r == "onnxruntime" or not openvino.unavailable()]
-    precisions = [p for p in _PRECISIONS if precision in ("auto", p) and (p == "fp32" or p in spec.variants)]
+    precisions = [p for p in _PRECISIONS if precision in ("auto", p) and (p == "fp32" or spec.variant(p, "cpu"))]
     return tuple(Option(runtime, p) for p in precisions for runtime in installed)
+
+
+def needs_timing(among: Sequence[Option]) -> bool:
+    """Whether there is something to choose or to check: what INT8 computes depends on the processor."""
+    return len(among) > 1 or any(option.precision != "fp32" for option in among)
 
 
 def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0) -> Engine:
@@ -187,10 +204,11 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
     """All that a timing depends on."""
     return {
         "model": spec.weights_sha256,
-        "int8": spec.variants.get("int8", ""),
+        "int8": spec.variants.get(spec.variant("int8", "cpu") or "", ""),
         "onnxruntime": onnxruntime.__version__,  # its package has other names, too
         "openvino": openvino.version(),
         "cpu": cpu_name(),
+        "instructions": instruction_sets(),
         "threads": threads or available_cores(),
     }
 
@@ -202,8 +220,23 @@ def _path(spec: ModelSpec, key: dict[str, str | int]) -> Path:
 
 def cpu_name() -> str:
     """The processor's name as the system tells it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def instruction_sets() -> str:
+    """The processor's vector instructions, and those that oneDNN is held to.
+
+    On them depends how INT8 rounds and how fast it is. Virtual machines call processors with and without them by one name.
+    """
+    every = _cpuinfo("flags") or _cpuinfo("Features") or cv2.getCPUFeaturesLine()
+    held_to = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA", "")
+    return " ".join([*sorted(word for word in every.split() if _VECTORS.match(word)), held_to]).strip()
+
+
+def _cpuinfo(key: str) -> str:
+    """What Linux says of the first processor's *key*; "" elsewhere."""
     if sys.platform.startswith("linux"):
         with suppress(OSError, StopIteration):
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return platform.processor() or platform.machine()
+            return next(value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == key)
+    return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from poseapp.core.errors import ModelError
 from poseapp.core.files import only_one, sha256_file
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Processor
 
 NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the network after the module that made it
 # The network's operators that run in FP16 on every backend. All else in it (shapes, a centre map) stays in FP32.
@@ -25,21 +25,29 @@ HALF_OPERATORS = frozenset(
 )
 
 
-def model_file(folder: Path, spec: ModelSpec, precision: str = "fp32") -> Path:
-    """The graph of *spec* in *precision* ("fp32", "fp16" or "int8").
+def model_file(folder: Path, spec: ModelSpec, precision: str = "fp32", processor: Processor = "cpu") -> Path:
+    """The graph of *spec* in *precision* ("fp32", "fp16" or "int8"), as *processor* takes it.
 
     Raises ModelError when the model has none, or when the file is not the one that *spec* was written for.
     """
-    path = folder / ("model.onnx" if precision == "fp32" else f"model.{precision}.onnx")
-    check_hash(path, spec, precision)
+    sha256 = graph_sha256(spec, precision, processor)
+    path = folder / ("model.onnx" if precision == "fp32" else f"model.{spec.variant(precision, processor)}.onnx")
+    _check_hash(path, sha256)
     return path
 
 
-def check_hash(path: Path, spec: ModelSpec, precision: str = "fp32") -> None:
-    """Raise ModelError unless the file at *path* is the one in *precision* that *spec* was written for."""
-    expected = spec.weights_sha256 if precision == "fp32" else spec.variants.get(precision)
-    if expected is None:
+def graph_sha256(spec: ModelSpec, precision: str, processor: Processor) -> str:
+    """The hash that ``model_file`` must have; ModelError when the model has none in *precision*."""
+    if precision == "fp32":
+        return spec.weights_sha256
+    variant = spec.variant(precision, processor)
+    if variant is None:
         raise ModelError(missing(spec, precision))
+    return spec.variants[variant]
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    """Raise ModelError unless the file at *path* has the SHA-256 *expected*."""
     try:
         found = sha256_file(path)
     except OSError as error:

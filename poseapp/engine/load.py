@@ -65,7 +65,8 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
 
 
 def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> StoredModel:
-    """The model called *name*, or the default: hourglass-l where *device* is a GPU, else hourglass-s, else the first usable one.
+    """The model called *name*, or the default: hourglass-l where a GPU serves as *device*, else hourglass-s, else the first
+    usable one.
 
     ModelError when there is none.
     """
@@ -74,7 +75,8 @@ def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> Sto
     if name is None:
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
-        on_gpu = device in _GPUS or any(not devices.unavailable(gpu) for gpu in _gpus(device))
+        # Where the GPU that is asked for cannot serve, a CPU will, and the GPU's model would be too slow there.
+        on_gpu = any(not devices.unavailable(gpu) for gpu in _gpus(device))
         defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
         return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
     for model in models:
@@ -144,7 +146,7 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
         return not devices.unavailable("openvino")
     among = choice.options(spec, precision)
     timings = choice.read(spec, 0, among)
-    if len(among) < 2:
+    if not choice.needs_timing(among):
         return False
     best = choice.fastest(among, timings) if timings is not None else None
     return best is None or best.runtime == "openvino"
@@ -230,11 +232,16 @@ def _open_cpu(
             else "FP16 gains nothing on a CPU, so this is FP32. Choose fp32 or int8."
         )
     timings = choice.read(spec, threads, among)
-    if timings is None and len(among) > 1 and progress is not None:
+    if timings is None and choice.needs_timing(among) and progress is not None:
         timings = choice.measure(folder, spec, among, threads, progress)
     at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
-    best = choice.fastest(at_once or among, timings or ()) or (at_once or among)[0]
+    best = choice.fastest(at_once or among, timings or ())
     plain = choice.Option("onnxruntime", "fp32")
+    if best is None:
+        best = (at_once or among)[0]
+        disagreeing = next((t.disagrees for t in timings or () if t.option == best), "")
+        if disagreeing:
+            best, reason = plain, f"{spec.name}: {disagreeing}"
     threads = threads or thread_count.chosen(folder, spec, best, progress)
     try:
         return choice.open_option(folder, spec, best, threads), reason

@@ -72,7 +72,9 @@ class OpenVinoEngine:
             device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         except RuntimeError as error:
             raise EngineError(f"{path}: OpenVINO cannot compile it ({_first_line(error)}). Use --device cpu.") from None
-        precision = str(info["framework"]["precision"].value) if "framework" in info else "FP32"
+        precision = "FP32"
+        if "framework" in info and "precision" in info["framework"]:
+            precision = str(info["framework"]["precision"].value)
         version = ".".join(openvino.__version__.split("-")[0].split(".")[:2])
         self._backend = Backend(f"OpenVINO {version}", "CPU", precision)
         self.cpu_name = " ".join(device.split())

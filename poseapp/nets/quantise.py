@@ -1,7 +1,14 @@
-"""A model.onnx in INT8: Q/DQ pairs around the network's convolutions; normalisation, sums and decoding stay in FP32.
+"""A model.onnx in INT8, for CPUs or for TensorRT: Q/DQ pairs in the network; normalisation, sums and decoding stay in FP32.
 
-Weights are int8 with a scale for each output channel, activations int8 with one scale and zero-point 0: TensorRT takes
-nothing else, and ONNX Runtime and OpenVINO take it, too. Scales come from pictures alone, no labels and no torch needed.
+The two differ, since each runs fast only what the other cannot:
+
+* For CPUs every convolution has rounded inputs, a rounded output and an int32 bias, which ONNX Runtime and OpenVINO join to one
+  integer operation; activations are uint8 with a zero-point, so ReLU costs nothing. Weights have 7 bits: x86 processors
+  without VNNI add two products of uint8 and int8 in 16 bits, and 2 × 255 × 64 is the most that fits.
+* For TensorRT activations are int8 with zero-point 0, weights have 8 bits, biases and outputs stay in FP32. It takes nothing
+  else.
+
+Scales come from pictures alone, no labels and no torch needed.
 See Jacob et al., CVPR 2018, and Nagel et al., "A White Paper on Neural Network Quantization", 2021, Sec. 3.
 """
 
@@ -18,15 +25,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import ModelError
+from poseapp.core.spec import Processor
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.files import NETWORK
 
 Range = Literal["max", "percentile", "error"]
 RANGES: tuple[Range, ...] = get_args(Range)
 LARGEST = 127
+LARGEST_ON_CPU = 64  # of weights: 2 × 255 × 64 is below 2^15
 PERCENTILE = 99.99
 MIN_CROPS = 16
 _KEPT_PER_CROP = 1024  # values of each tensor, drawn at random; enough for its distribution
+_ACTIVATIONS = ("Relu", "Clip")
+_MAKERS = ("Conv", *_ACTIVATIONS)
+_MOVES_VALUES = ("MaxPool", "Resize", "Slice")  # what comes out of them was in their input: the same step serves
+_BIAS_MOST = 2.0**30  # int32, with room for the sum of products
 
 
 @dataclass(frozen=True)
@@ -40,13 +53,20 @@ class Quantised:
 
 
 class Calibration:
-    """How large each tensor in front of a convolution gets on *crops* (N, H, W, 3) uint8, at most and typically.
+    """How large each tensor that is rounded for the processors that it *serves* gets on *crops* (N, H, W, 3) uint8, at most
+    and typically.
 
     *progress* hears of the share done, 0..1. Raises ModelError when there are too few crops or the graph has nothing to
     quantise.
     """
 
-    def __init__(self, source: Path, crops: ImageArray, progress: Callable[[float], None] = lambda share: None) -> None:
+    def __init__(
+        self,
+        source: Path,
+        crops: ImageArray,
+        serves: Processor = "cpu",
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
         import onnx
         import onnxruntime
 
@@ -55,26 +75,32 @@ class Calibration:
                 f"{source}: expected {MIN_CROPS} crops or more to calibrate on, got {len(crops)}. Give more pictures."
             )
         model = onnx.load(source)
+        self.serves = serves
         self._names = tuple(node.name for node in convolutions(model))
-        self.tensors = tuple(dict.fromkeys(node.input[0] for node in convolutions(model)))
-        if not self.tensors:
+        if not self._names:
             raise ModelError(f"{source}: has no convolutions of a network. Export it with this version of the app.")
+        read = [node.input[0] for node in convolutions(model)]
+        made = [node.output[0] for node in model.graph.node if NETWORK.match(node.name) and node.op_type in _MAKERS]
+        watched = list(dict.fromkeys([*read, *(made if serves == "cpu" else ())]))
+        self.tensors = tuple(watched)
         have = {output.name for output in model.graph.output}
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.tensors if name not in have)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in watched if name not in have)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         random = np.random.default_rng(0)
-        kept: dict[str, list[FloatArray]] = {name: [] for name in self.tensors}
-        self.largest = dict.fromkeys(self.tensors, 0.0)
+        kept: dict[str, list[FloatArray]] = {name: [] for name in watched}
+        self._bounds = dict.fromkeys(watched, (0.0, 0.0))
+        self._means: dict[str, FloatArray] = {}
         with tempfile.TemporaryDirectory() as folder:  # a model over 2 GB could not be handed over in memory
             path = Path(folder) / "watched.onnx"
             onnx.save(model, path)
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for i in range(len(crops)):
-                for name, value in zip(self.tensors, session.run(list(self.tensors), {"crops": crops[i : i + 1]}), strict=True):
-                    size = np.abs(value).ravel()
-                    self.largest[name] = max(self.largest[name], float(size.max()))
-                    kept[name].append(random.choice(size, min(_KEPT_PER_CROP, len(size)), replace=False))
+                for name, value in zip(watched, session.run(watched, {"crops": crops[i : i + 1]}), strict=True):
+                    low, high = self._bounds[name]
+                    self._bounds[name] = min(low, float(value.min())), max(high, float(value.max()))
+                    self._means[name] = self._means.get(name, 0) + value.mean(axis=(0, 2, 3), dtype=np.float64) / len(crops)
+                    kept[name].append(random.choice(value.ravel(), min(_KEPT_PER_CROP, value.size), replace=False))
                 progress((i + 1) / len(crops))
         self._typical = {name: np.concatenate(parts) for name, parts in kept.items()}
 
@@ -82,14 +108,41 @@ class Calibration:
         """The names of the first *count* convolutions, for ``keep``; never all of them."""
         return self._names[: min(count, len(self._names) - 1)]
 
+    def bounds(self, tensor: str, ranges: Range) -> tuple[float, float]:
+        """The least and the largest value of *tensor* as *ranges* has it; 0 is between them."""
+        low, high = self._bounds[tensor]
+        typical = self._typical[tensor]
+        if ranges == "percentile":
+            low, high = (
+                min(0.0, float(np.percentile(typical, 100 - PERCENTILE))),
+                max(0.0, float(np.percentile(typical, PERCENTILE))),
+            )
+        elif ranges == "error":  # a smaller range cuts off the few that are large, and resolves the many better
+            shares = np.linspace(1, 0.3, 36)
+            best = min(shares, key=lambda share: _squared_error(typical, *affine(low * share, high * share), 0, 255))
+            low, high = low * float(best), high * float(best)
+        return low, high
+
     def scale(self, tensor: str, ranges: Range) -> float:
-        """The step of *tensor* in INT8: what *ranges* has as its largest value, over 127."""
-        largest, typical = self.largest[tensor], self._typical[tensor]
+        """The step of *tensor* in int8 with zero-point 0: what *ranges* has as its largest size, over 127."""
+        largest = max(-self._bounds[tensor][0], self._bounds[tensor][1])
+        typical = np.abs(self._typical[tensor])
         if ranges == "percentile":
             largest = float(np.percentile(typical, PERCENTILE))
-        elif ranges == "error":  # a smaller range cuts off the few that are large, and resolves the many better
-            largest = min(largest * np.linspace(1, 0.3, 36), key=lambda top: _squared_error(typical, top / LARGEST))
+        elif ranges == "error":
+            tops = largest * np.linspace(1, 0.3, 36)
+            largest = min(tops, key=lambda top: _squared_error(typical, top / LARGEST, 0, -LARGEST, LARGEST))
         return max(float(largest), 1e-6) / LARGEST
+
+    def means(self, tensor: str) -> FloatArray:
+        """The mean of each channel of *tensor*."""
+        return self._means[tensor]
+
+
+def affine(low: float, high: float) -> tuple[float, int]:
+    """The step and the zero-point with which uint8 holds *low* to *high*; 0 is held exactly."""
+    step = max(high - low, 1e-6) / 255
+    return step, round(-low / step)
 
 
 def convolutions(model: Any) -> list[Any]:
@@ -97,69 +150,201 @@ def convolutions(model: Any) -> list[Any]:
     return [node for node in model.graph.node if node.op_type == "Conv" and NETWORK.match(node.name)]
 
 
-def quantise(source: Path, target: Path, calibration: Calibration, ranges: Range = "max", keep: Sequence[str] = ()) -> Quantised:
-    """Write the model in *source* in INT8 to *target*; inputs and outputs keep their types.
+def quantise(
+    source: Path,
+    target: Path,
+    calibration: Calibration,
+    ranges: Range = "max",
+    keep: Sequence[str] = (),
+) -> Quantised:
+    """Write the model in *source* in INT8 to *target*, for what *calibration* serves; inputs and outputs keep their types.
 
-    Every convolution of the network gets a rounded input and rounded weights; its bias and its sum are not rounded, so sums
-    of branches, resizing and heatmaps keep FP32's resolution. *keep* are pieces of names of convolutions that stay in FP32.
+    *keep* are pieces of names of convolutions that stay in FP32.
     """
     import onnx
-    from onnx import helper, numpy_helper
 
-    model = onnx.load(source)
-    graph = model.graph
-    weights = {i.name: i for i in graph.initializer}
-    chosen = [n for n in convolutions(model) if n.input[1] in weights and not any(piece in n.name for piece in keep)]
-    kept = len(convolutions(model)) - len(chosen)
-    before: dict[int, list[Any]] = {}  # nodes to come before one of the graph's, by its id
-    rounded: dict[str, str] = {}
+    graph = _Graph(onnx.load(source))
+    every = convolutions(graph.model)
+    chosen = [n for n in every if n.input[1] in graph.constants and not any(piece in n.name for piece in keep)]
+    if calibration.serves == "cpu":
+        # The last ones give heatmaps and fields: 256 steps would be too coarse for the places of peaks.
+        chosen = [n for n in chosen if not graph.ends(n.output[0])]
+        _for_cpus(graph, chosen, calibration, ranges)
+    else:
+        _for_gpus(graph, chosen, calibration, ranges)
+    graph.save(target)
+    return Quantised(hashlib.sha256(target.read_bytes()).hexdigest(), len(chosen), len(every) - len(chosen), ranges)
 
-    def round_trip(tensor: str, scale: float) -> list[Any]:
-        graph.initializer.append(numpy_helper.from_array(np.array(scale, np.float32), f"{tensor}_scale"))
-        graph.initializer.append(numpy_helper.from_array(np.array(0, np.int8), f"{tensor}_zero"))
-        rounded[tensor] = f"{tensor}_rounded"
-        pair = [f"{tensor}_scale", f"{tensor}_zero"]
-        return [
-            helper.make_node("QuantizeLinear", [tensor, *pair], [f"{tensor}_int8"], f"/quantise/{tensor}"),
-            helper.make_node("DequantizeLinear", [f"{tensor}_int8", *pair], [rounded[tensor]], f"/dequantise/{tensor}"),
-        ]
 
+def _for_gpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ranges: Range) -> None:
+    """Every chosen convolution gets a rounded input and rounded weights."""
     for node in chosen:
-        steps = before[id(node)] = []
-        tensor, weight = node.input[0], node.input[1]
-        if tensor not in rounded:
-            steps += round_trip(tensor, calibration.scale(tensor, ranges))
-        values = numpy_helper.to_array(weights[weight])
-        scale = np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), 1e-12).astype(np.float32) / LARGEST
-        whole = np.clip(np.rint(values / scale.reshape(-1, *[1] * (values.ndim - 1))), -LARGEST, LARGEST).astype(np.int8)
-        if f"{weight}_int8" not in weights:
-            for value, name in (
-                (whole, f"{weight}_int8"),
-                (scale, f"{weight}_scale"),
-                (np.zeros(len(scale), np.int8), f"{weight}_zero"),
-            ):
-                graph.initializer.append(numpy_helper.from_array(value, name))
-            weights[f"{weight}_int8"] = graph.initializer[-3]
-        # Its own for each convolution: a shared one keeps ONNX Runtime from fusing it.
-        own = f"{node.output[0]}_weight"
-        names = [f"{weight}_int8", f"{weight}_scale", f"{weight}_zero"]
-        steps.append(helper.make_node("DequantizeLinear", names, [own], f"/dequantise/{own}", axis=0))
-        node.input[0], node.input[1] = rounded[tensor], own
-    nodes = [step for node in graph.node for step in (*before.get(id(node), ()), node)]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    used = {name for node in graph.node for name in node.input}
-    left = [i for i in graph.initializer if i.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(left)
-    del graph.value_info[:]
-    properties = {entry.key: entry.value for entry in model.metadata_props}
-    helper.set_model_props(model, {**properties, "precision": "INT8"})
-    onnx.checker.check_model(model)
-    onnx.save(model, target)
-    return Quantised(hashlib.sha256(target.read_bytes()).hexdigest(), len(chosen), kept, ranges)
+        tensor = node.input[0]
+        if tensor not in graph.rounded:
+            graph.round_trip(tensor, calibration.scale(tensor, ranges), np.int8(0), before=node)
+        whole, scale = _whole(graph.constants[node.input[1]], LARGEST)
+        weight = graph.whole(node.input[1], f"{node.output[0]}_weight", whole, scale, before=node)
+        node.input[0], node.input[1] = graph.rounded[tensor], weight
 
 
-def _squared_error(values: FloatArray, scale: float) -> float:
-    rounded: NDArray[np.floating] = np.clip(np.rint(values / scale), -LARGEST, LARGEST) * scale
+def _for_cpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ranges: Range) -> None:
+    """Every chosen convolution gets rounded inputs and weights, a whole bias and a rounded output.
+
+    A sum of branches is rounded only where a convolution reads it: rounding all moves hourglass-s's joints by 0.8 px, not 0.5,
+    and is hardly faster.
+    """
+    steps: dict[str, tuple[float, int]] = {}
+    for node in chosen:
+        for tensor in (node.input[0], graph.after_activation(node)):
+            steps.setdefault(tensor, affine(*calibration.bounds(tensor, ranges)))
+    for node in graph.network:
+        if node.op_type in _MOVES_VALUES and node.input[0] in steps:
+            steps[node.output[0]] = steps[node.input[0]]
+    inputs = [node.input[0] for node in chosen]  # rounding gives them other names
+    for tensor, (step, zero) in steps.items():
+        # Heatmaps of a first stack are read by the second stack, rounded, and are a part of the answer, which is not rounded.
+        graph.round_trip(tensor, step, np.uint8(zero), readers=chosen if graph.ends(tensor) else None)
+    for node, tensor in zip(chosen, inputs, strict=True):
+        values = graph.constants[node.input[1]]
+        bias = graph.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(values), np.float32)
+        scale_in = np.float32(steps[tensor][0])
+        whole, scale = _whole(values, LARGEST_ON_CPU, smallest=(np.abs(bias) / (scale_in * _BIAS_MOST)).astype(np.float32))
+        bias = bias + _mean_shift(values - whole * _by_channel(scale), calibration.means(tensor))
+        weight, out = node.input[1], node.output[0]
+        node.input[1] = graph.whole(weight, f"{out}_weight", whole, scale, before=node)
+        whole_bias = np.rint(bias / (scale * scale_in)).astype(np.int32)
+        del node.input[2:]
+        node.input.append(graph.whole(f"{out}_bias", f"{out}_bias_rounded", whole_bias, scale * scale_in, before=node))
+
+
+def _whole(values: FloatArray, largest: int, smallest: FloatArray | float = 0.0) -> tuple[NDArray[np.int8], FloatArray]:
+    """*values* in int8, up to *largest*, and the step of each output channel, at least *smallest*."""
+    scale = np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), 1e-12).astype(np.float32) / largest
+    scale = np.maximum(scale, np.asarray(smallest, np.float32)).astype(np.float32)
+    return np.clip(np.rint(values / _by_channel(scale)), -largest, largest).astype(np.int8), scale
+
+
+def _by_channel(scale: FloatArray) -> FloatArray:
+    return scale.reshape(-1, 1, 1, 1)
+
+
+def _mean_shift(lost: FloatArray, means: FloatArray) -> FloatArray:
+    """By how much the outputs of a convolution are lower on average when its weights have *lost* (O, I / groups, h, w) by
+    rounding, while its inputs have the *means* (I,). Nagel et al., "Data-Free Quantization", ICCV 2019, Sec. 4.2.
+    """
+    out, each = lost.shape[:2]
+    groups = len(means) // each
+    seen = means.reshape(groups, each).repeat(out // groups, axis=0)  # (O, I / groups)
+    shift: FloatArray = (lost.sum(axis=(2, 3)) * seen).sum(axis=1)
+    return shift
+
+
+def _squared_error(values: FloatArray, scale: float, zero: int, least: int, most: int) -> float:
+    rounded: NDArray[np.floating] = (np.clip(np.rint(values / scale) + zero, least, most) - zero) * scale
     return float(np.square(values - rounded).mean())
+
+
+class _Graph:
+    """A graph of this project while it gets Q/DQ pairs. ``constants`` are its weights by name, ``rounded`` the tensors that
+    have been rounded so far, and what they are called then.
+    """
+
+    def __init__(self, model: Any) -> None:
+        from onnx import numpy_helper
+
+        self.model, graph = model, model.graph
+        self.network = [node for node in graph.node if NETWORK.match(node.name)]
+        self.constants: dict[str, FloatArray] = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+        for node in graph.node:
+            if node.op_type == "Identity" and node.input[0] in self.constants:  # the exporter writes equal weights once
+                self.constants[node.output[0]] = self.constants[node.input[0]]
+        self.rounded: dict[str, str] = {}
+        self._readers: dict[str, list[Any]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+        self._outputs = {output.name for output in graph.output}
+        self._ends: dict[str, bool] = {}
+        self._entered: set[str] = set()
+        self._before: dict[int, list[Any]] = {}  # nodes to come before one of the graph's, by its id
+        self._behind: dict[str, list[Any]] = {}  # nodes to come behind the one that makes a tensor
+
+    def after_activation(self, node: Any) -> str:
+        """The output of *node*, or of the activation that alone reads it."""
+        readers = self._readers.get(node.output[0], [])
+        return str((readers[0] if len(readers) == 1 and readers[0].op_type in _ACTIVATIONS else node).output[0])
+
+    def ends(self, tensor: str) -> bool:
+        """Whether *tensor* leaves the network without passing another convolution."""
+        if tensor not in self._ends:
+            self._ends[tensor] = tensor in self._outputs or any(
+                not NETWORK.match(reader.name) or (reader.op_type != "Conv" and any(map(self.ends, reader.output)))
+                for reader in self._readers.get(tensor, ())
+            )
+        return self._ends[tensor]
+
+    def round_trip(
+        self, tensor: str, scale: float, zero: np.generic, before: Any = None, readers: Sequence[Any] | None = None
+    ) -> None:
+        """Round *tensor* to steps of *scale*: in front of *before*, or behind what makes it for *readers*, or for all."""
+        from onnx import helper
+
+        whole, self.rounded[tensor] = f"{tensor}_{zero.dtype}", f"{tensor}_rounded"
+        pair = [self._constant(f"{tensor}_scale", np.array(scale, np.float32)), self._constant(f"{tensor}_zero", np.array(zero))]
+        nodes = [
+            helper.make_node("QuantizeLinear", [tensor, *pair], [whole], f"/quantise/{tensor}"),
+            helper.make_node("DequantizeLinear", [whole, *pair], [self.rounded[tensor]], f"/dequantise/{tensor}"),
+        ]
+        if before is not None:
+            self._before.setdefault(id(before), []).extend(nodes)
+            return
+        self._behind.setdefault(tensor, []).extend(nodes)
+        for reader in self._readers.get(tensor, ()) if readers is None else readers:
+            for i, name in enumerate(reader.input):
+                if name == tensor:
+                    reader.input[i] = self.rounded[tensor]
+
+    def whole(self, stored: str, name: str, values: NDArray[np.signedinteger], scale: FloatArray, before: Any) -> str:
+        """Keep *values* as *stored*, with a *scale* for each of the first axis, and read them as *name*, which is returned.
+
+        *before* gets a node of its own for it, even where weights are shared: a shared one keeps ONNX Runtime from fusing.
+        """
+        from onnx import helper
+
+        zero = np.zeros(len(scale), values.dtype)
+        parts = {f"{stored}_{values.dtype}": values, f"{stored}_scale": scale, f"{stored}_zero": zero}
+        names = [self._constant(part, array) for part, array in parts.items()]
+        self._before.setdefault(id(before), []).append(
+            helper.make_node("DequantizeLinear", names, [name], f"/dequantise/{name}", axis=0)
+        )
+        return name
+
+    def save(self, target: Path) -> None:
+        """Write the graph with the new nodes in their places, without weights that nothing reads any more."""
+        import onnx
+
+        graph = self.model.graph
+        made = {name for node in graph.node for name in node.output}
+        nodes = [node for tensor, behind in self._behind.items() if tensor not in made for node in behind]
+        for node in graph.node:
+            nodes += [*self._before.get(id(node), ()), node]
+            nodes += [one for name in node.output for one in self._behind.get(name, ())]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        used = {name for node in graph.node for name in node.input}
+        left = [i for i in graph.initializer if i.name in used]
+        del graph.initializer[:]
+        graph.initializer.extend(left)
+        del graph.value_info[:]
+        properties = {entry.key: entry.value for entry in self.model.metadata_props}
+        onnx.helper.set_model_props(self.model, {**properties, "precision": "INT8"})
+        onnx.checker.check_model(self.model)
+        onnx.save(self.model, target)
+
+    def _constant(self, name: str, values: NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        if name not in self._entered:
+            self._entered.add(name)
+            self.model.graph.initializer.append(numpy_helper.from_array(values, name))
+        return name

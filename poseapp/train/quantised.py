@@ -1,4 +1,4 @@
-"""From a model of the store to its INT8 form: crops to calibrate on, the best ranges, and the accuracy it keeps. No torch."""
+"""From a model of the store to its INT8 files: crops to calibrate on, the best ranges, and the accuracy they keep. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poseapp.core import transform
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.pictures import PICTURES
 from poseapp.core.roi import is_person, next_region, search_boxes
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import PROCESSORS, ModelSpec, Processor
 from poseapp.core.types import ImageArray
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine
@@ -23,7 +23,7 @@ from poseapp.engine.files import model_file, replacing
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.nets.quantise import RANGES, Calibration, Quantised, Range, quantise
-from poseapp.train.evaluate import Evaluation, default_boxes, evaluate
+from poseapp.train.evaluate import Figures, default_boxes, evaluate
 from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
 
@@ -33,6 +33,8 @@ CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose betw
 IN_FP32 = 3
 MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
 _SECTION = "## INT8"
+_SERVED: dict[Processor, str] = {"cpu": "CPUs: ONNX Runtime and OpenVINO", "gpu": "GPUs: TensorRT"}
+_SCORED = ("set", "people", "mean OKS, FP32", "INT8", "PCK@0.2, FP32", "INT8")
 
 Tell = Callable[[str, float], None]
 
@@ -57,13 +59,38 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What became of a quantised model: ``losses`` on each labelled set, ``px`` the mean difference on the stored crops."""
+class Kept:
+    """What INT8 keeps in one *runtime*: ``px``, how far joints move on the stored crops, and ``losses`` on each labelled set."""
 
-    quantised: Quantised
+    runtime: str
     px: float
     losses: tuple[Loss, ...]
-    runtime: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """One INT8 file for the processors that it *serves*, and what it keeps in each runtime that it was tried in."""
+
+    serves: Processor
+    quantised: Quantised
+    kept: tuple[Kept, ...]
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return _file(self.serves)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a quantised model: its file for CPUs and its file for GPUs."""
+
+    files: tuple[Made, ...]
+
+    @property
+    def px(self) -> float:
+        """How far joints move on the stored crops, where they move most."""
+        return max(kept.px for made in self.files for kept in made.kept)
 
 
 def quantise_model(
@@ -75,7 +102,8 @@ def quantise_model(
     ranges: Sequence[Range] = RANGES,
     tell: Tell = lambda text, share: None,
 ) -> Report:
-    """Write model.int8.onnx into *folder*, enter it in model.json and in the model card, and say what it loses.
+    """Write model.int8-cpu.onnx and model.int8-gpu.onnx into *folder*, enter them in model.json and in the model card, and say
+    what they lose.
 
     On each file of *annotations*, with its pictures in *images*, FP32 and INT8 are scored (*limit*: on so many people); the
     other pictures in *images* give the crops to calibrate on, and to choose between *ranges*. Raises ModelError, and leaves
@@ -86,21 +114,15 @@ def quantise_model(
     source = model_file(folder, spec)
     with replacing(folder) as made, closing(OrtEngine(source, spec)) as reference:
         crops = calibration_crops(images, annotations, reference, CALIBRATE + CHOOSE, lambda share: tell("cutting crops", share))
-        quantised = _best(source, made / "model.int8.onnx", spec, reference, crops, ranges, tell)
-        with closing(_engine(made / "model.int8.onnx", spec)) as engine:
-            stored = sample_crops(spec.input_hw)
-            px = distance_px(answers(engine, stored), answers(reference, stored))
-            losses = tuple(_loss(path, images, reference, engine, limit, tell) for path in annotations)
-            report = Report(quantised, px, losses, engine.backend.runtime)
-        bad = next((loss for loss in losses if not loss.acceptable), None)
-        if bad is not None:
-            raise ModelError(f"{spec.name}: INT8 loses too much: {bad}. Give more, and more typical, pictures with --images.")
-        if not px <= TOLERANCE_PX["INT8"]:
-            raise ModelError(
-                f"{spec.name}: INT8 moves joints by {px:.1f} px on the stored crops, 1.5 is the most. It is not kept."
-            )
+        score = _Scoring(images, annotations, reference, limit, tell)
+        files = []
+        for serves in PROCESSORS:
+            quantised = _best(source, made / _file(serves), reference, crops, serves, ranges, tell)
+            files.append(Made(serves, quantised, score(made / _file(serves), serves)))
+        report = Report(tuple(files))
         (made / "model.json").write_text(_entered(spec, report).to_json(), encoding="utf-8")
         (made / "README.md").write_text(_card(folder, spec, report, command), encoding="utf-8")
+    (folder / "model.int8.onnx").unlink(missing_ok=True)  # of a time when one file served both
     return report
 
 
@@ -140,14 +162,31 @@ def _crop(picture: ImageArray, box: np.ndarray, spec: ModelSpec) -> ImageArray:
     return transform.crop(picture, transform.crop_affine(box, spec.input_hw), spec.input_hw)
 
 
+def _file(serves: Processor) -> str:
+    return f"model.int8-{serves}.onnx"
+
+
+def _runtimes(serves: Processor) -> tuple[type[OrtEngine] | type[openvino.OpenVinoEngine], ...]:
+    """The runtimes to try a file in. That for GPUs is tried in ONNX Runtime alone, which computes its roundings in FP32, as it
+    is written: OpenVINO would compute it in integers, too small ones on some processors.
+    """
+    return (OrtEngine,) if serves == "gpu" or openvino.unavailable() else (OrtEngine, openvino.OpenVinoEngine)
+
+
 def _best(
-    source: Path, target: Path, spec: ModelSpec, reference: Engine, crops: ImageArray, choice: Sequence[Range], tell: Tell
+    source: Path,
+    target: Path,
+    reference: Engine,
+    crops: ImageArray,
+    serves: Processor,
+    choice: Sequence[Range],
+    tell: Tell,
 ) -> Quantised:
     """Quantise with the ranges that move the joints least on crops that were not used to find them, in the runtime that moves
     them most: the file must serve in each, and they do not round alike.
     """
     held_back = max(1, len(crops) // 4)
-    calibration = Calibration(source, crops[held_back:], lambda share: tell("calibrating", share))
+    calibration = Calibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
     keep = calibration.first(IN_FP32)
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)
@@ -157,38 +196,67 @@ def _best(
         tell(f"trying ranges by {ranges}", i / len(choice))
         quantise(source, target, calibration, ranges, keep)
         moved[ranges] = 0.0
-        for runtime in (OrtEngine, _engine):
-            with closing(runtime(target, spec)) as engine:
+        for runtime in _runtimes(serves):
+            with closing(runtime(target, reference.spec)) as engine:
                 moved[ranges] = max(moved[ranges], distance_px(answers(engine, crops[:held_back]), trusted))
     best = min(choice, key=lambda ranges: moved[ranges])
     return quantise(source, target, calibration, best, keep)
 
 
-def _engine(path: Path, spec: ModelSpec) -> Engine:
-    """An engine for an INT8 file: OpenVINO where it is, since ONNX Runtime is slow with such graphs."""
-    return OrtEngine(path, spec) if openvino.unavailable() else openvino.OpenVinoEngine(path, spec)
+class _Scoring:
+    """Compares INT8 files with *reference*, on the stored crops and on each of *annotations*; FP32 is scored once."""
 
+    def __init__(self, images: Path, annotations: Sequence[Path], reference: Engine, limit: int, tell: Tell) -> None:
+        self._images, self._limit, self._tell = images, limit, tell
+        self._spec = reference.spec
+        self._crops = sample_crops(self._spec.input_hw)
+        self._trusted = answers(reference, self._crops)
+        self._before = {path: self._figures("FP32", path, reference) for path in annotations}
 
-def _loss(annotations: Path, images: Path, reference: Engine, engine: Engine, limit: int, tell: Tell) -> Loss:
-    def score(what: str, of: Engine) -> Evaluation:
+    def __call__(self, path: Path, serves: Processor) -> tuple[Kept, ...]:
+        """What the file at *path* keeps in each runtime. Raises ModelError where that is too little."""
+        kept = []
+        for runtime in _runtimes(serves):
+            with closing(runtime(path, self._spec)) as engine:
+                name = engine.backend.runtime
+                px = distance_px(answers(engine, self._crops), self._trusted)
+                if not px <= TOLERANCE_PX["INT8"]:
+                    raise ModelError(
+                        f"{self._spec.name}: INT8 moves joints by {px:.1f} px on the stored crops in {name}, 1.5 is the most. "
+                        "It is not kept."
+                    )
+                kept.append(Kept(name, px, tuple(self._loss(*one, engine) for one in self._before.items())))
+        return tuple(kept)
+
+    def _loss(self, annotations: Path, before: Figures, engine: Engine) -> Loss:
+        after = self._figures(f"INT8 in {engine.backend.runtime}", annotations, engine)
+        oks, pck = (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total)
+        loss = Loss(annotations.name, before.people, oks, pck)
+        if not loss.acceptable:
+            raise ModelError(
+                f"{engine.spec.name}: INT8 loses too much: {loss}. Give more, and more typical, pictures with --images."
+            )
+        return loss
+
+    def _figures(self, what: str, annotations: Path, engine: Engine) -> Figures:
         def on_person(done: int, total: int) -> None:
-            tell(f"scoring {what}", done / total)
+            self._tell(f"scoring {what}", done / total)
 
-        return evaluate(of, annotations, images, boxes=default_boxes(of.spec), limit=limit, on_person=on_person)
-
-    before, after = score("FP32", reference).figures, score("INT8", engine).figures
-    return Loss(annotations.name, before.people, (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total))
+        boxes = default_boxes(engine.spec)
+        return evaluate(engine, annotations, self._images, boxes=boxes, limit=self._limit, on_person=on_person).figures
 
 
 def _entered(spec: ModelSpec, report: Report) -> ModelSpec:
-    """*spec* with hash and figures of the INT8 file, in the place of older ones."""
+    """*spec* with hashes and figures of the INT8 files, in the place of older ones. A figure is that where INT8 loses most."""
     metrics = {key: value for key, value in spec.metrics.items() if not key.startswith("int8_")}
     metrics["int8_px"] = round(report.px, 3)
-    for loss in report.losses:
-        name = Path(loss.annotations).stem
-        metrics[f"int8_oks_loss_{name}"] = round(loss.oks[0] - loss.oks[1], 5)
-        metrics[f"int8_pck_loss_{name}"] = round(loss.pck[0] - loss.pck[1], 5)
-    return dataclasses.replace(spec, metrics=metrics, variants={**spec.variants, "int8": report.quantised.sha256})
+    for loss in (loss for made in report.files for kept in made.kept for loss in kept.losses):
+        stem = Path(loss.annotations).stem
+        for name, (before, after) in ((f"int8_oks_loss_{stem}", loss.oks), (f"int8_pck_loss_{stem}", loss.pck)):
+            metrics[name] = max(metrics.get(name, -1.0), round(before - after, 5))
+    others = {key: sha256 for key, sha256 in spec.variants.items() if key.partition("-")[0] != "int8"}
+    made_now = {f"int8-{made.serves}": made.quantised.sha256 for made in report.files}
+    return dataclasses.replace(spec, metrics=metrics, variants={**others, **made_now})
 
 
 def _card(folder: Path, spec: ModelSpec, report: Report, command: str) -> str:
@@ -202,22 +270,38 @@ def _card(folder: Path, spec: ModelSpec, report: Report, command: str) -> str:
 
 
 def _section(report: Report, command: str) -> str:
-    q = report.quantised
-    rows = [
-        f"| {loss.annotations} | {loss.people} | {loss.oks[0]:.3f} | {loss.oks[1]:.3f} | {100 * loss.pck[0]:.1f} % | "
-        f"{100 * loss.pck[1]:.1f} % |"
-        for loss in report.losses
+    files = [
+        f"| `{made.file}` | {_SERVED[made.serves]} | {q.convolutions} in INT8, {q.kept} in FP32 | {q.ranges} | `{q.sha256}` |"
+        for made in report.files
+        for q in (made.quantised,)
     ]
-    heads = ["| set | people | mean OKS, FP32 | INT8 | PCK@0.2, FP32 | INT8 |", "| --- | --- | --- | --- | --- | --- |"]
-    table = "\n".join([*heads, *rows]) if rows else "Its accuracy was not measured on labelled pictures."
+    rows = [
+        f"| {made.file.split('.')[1]} | {kept.runtime} | {kept.px:.2f} px | " + (scores or "not measured |")
+        for made in report.files
+        for kept in made.kept
+        for scores in ([_scores(loss) for loss in kept.losses] or [""])
+    ]
+    scored = any(kept.losses for made in report.files for kept in made.kept)
+    titles = ["file", "in", "joints move by", *(_SCORED if scored else ["accuracy on labelled pictures"])]
     made = f"\n\n```\n{command}\n```" if command else ""
     return f"""{_SECTION}
 
-`model.int8.onnx` (SHA-256 `{q.sha256}`): {q.convolutions} convolutions in INT8, {q.kept} in FP32; weights with a scale for each
-channel, activations with one each (ranges by {q.ranges}), all symmetric; normalisation, sums and decoding in FP32. On the stored
-crops joints move by {report.px:.2f} px on average.
+{_table(["file", "for", "convolutions", "ranges by", "SHA-256"], files)}
 
-{table}
+For CPUs: weights of 7 bits with a scale for each channel, so that no sum overflows on processors without VNNI, activations of
+8 bits with one scale and zero-point each. For TensorRT: 8 bits, all symmetric. Normalisation, sums and decoding are in FP32.
 
-Measured in {report.runtime}.{made}
+{_table(titles, rows)}
+
+Joints move by so much on the stored crops, on average. The file for TensorRT was tried on a CPU, with its roundings computed in
+FP32.{made}
 """
+
+
+def _scores(loss: Loss) -> str:
+    oks, pck = loss.oks, loss.pck
+    return f"{loss.annotations} | {loss.people} | {oks[0]:.3f} | {oks[1]:.3f} | {100 * pck[0]:.1f} % | {100 * pck[1]:.1f} % |"
+
+
+def _table(titles: Sequence[str], rows: Sequence[str]) -> str:
+    return "\n".join([f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *rows])

@@ -115,7 +115,7 @@ class ModelControls(QWidget):
 
     def _fill_precisions(self) -> None:
         spec = next((m.spec for m in self._models if m.name == self._current), None)
-        lacking = spec is not None and "int8" not in spec.variants
+        lacking = spec is not None and "int8" not in spec.precisions
         why = f"{self._current} has no INT8 variant. Make one with: poseapp models quantise {self._current} --images DIR"
         _fill(
             self.precision_box,

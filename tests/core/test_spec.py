@@ -90,7 +90,7 @@ def test_an_unknown_key_is_an_error() -> None:
         ({"metrics": {"ap": "good"}}, "wrong type"),
         ({"score_odds": 0}, "score_odds: expected a positive number, got 0"),
         ({"variants": None}, "wrong type"),
-        ({"variants": {"int4": "ab" * 32}}, "variants: expected precisions of fp16, int8, got 'int4'"),
+        ({"variants": {"int4": "ab" * 32}}, "variants: expected precisions of fp16, int8-cpu, int8-gpu, int8, got 'int4'"),
         ({"variants": {"int8": "ab"}}, "variants, int8: expected 64 lower-case hexadecimal digits, got 'ab'"),
         ({"source": "a paper"}, "source: expected an object"),
         ({"parameters": None}, "wrong type"),

@@ -72,8 +72,9 @@ class Heard:
 def add_variant(folder: Path, precision: str) -> ModelSpec:
     """model.json of *folder* with the hash of the variant that lies there."""
     spec = ModelSpec.read(folder / "model.json")
-    sha256 = hashlib.sha256((folder / f"model.{precision}.onnx").read_bytes()).hexdigest()
-    spec = replace(spec, variants={**spec.variants, precision: sha256})
+    variant = "int8-gpu" if precision == "int8" else precision
+    sha256 = hashlib.sha256((folder / f"model.{variant}.onnx").read_bytes()).hexdigest()
+    spec = replace(spec, variants={**spec.variants, variant: sha256})
     (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     return spec
 
@@ -117,10 +118,10 @@ def test_bundled_models_really_build(name: str, precision: build.Precision, repo
         write_half(folder / "model.onnx", folder / "model.fp16.onnx")
         spec = add_variant(folder, precision)
     elif precision == "int8":
-        if (source / "model.int8.onnx").is_file():
-            (folder / "model.int8.onnx").write_bytes((source / "model.int8.onnx").read_bytes())
+        if (source / "model.int8-gpu.onnx").is_file():
+            (folder / "model.int8-gpu.onnx").write_bytes((source / "model.int8-gpu.onnx").read_bytes())
         else:
-            write_quantised(folder / "model.onnx", folder / "model.int8.onnx", spec.input_hw)
+            write_quantised(folder / "model.onnx", folder / "model.int8-gpu.onnx", spec.input_hw)
         spec = add_variant(folder, precision)
     plan = ensure_plan(folder, spec, precision, 1, GPU, progress=always, accepts=accepts)
     assert plan.built_because == "there is none yet"

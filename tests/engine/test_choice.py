@@ -71,6 +71,14 @@ def test_what_the_model_has_and_what_is_installed_can_be_chosen(folder: Path) ->
     assert choice.options(spec, "fp16") == ()
 
 
+def test_int8_is_the_file_for_cpus(folder: Path) -> None:
+    for variants, chosen in (
+        ({"int8-gpu": "1" * 64}, (ORT, OPENVINO)),
+        ({"int8-gpu": "1" * 64, "int8-cpu": "2" * 64}, ALL),
+    ):
+        assert choice.options(replace(spec_of(folder), variants=variants)) == chosen
+
+
 @pytest.mark.parametrize(
     ("ms", "px", "best"),
     [
@@ -142,6 +150,18 @@ def test_a_timing_of_other_versions_does_not_count(folder: Path, cache: Path) ->
     assert choice.read(spec, 1, (ORT,)) is None
 
 
+def test_a_timing_with_other_instructions_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    spec = spec_of(folder)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    measured = choice.measure(folder, spec, (ORT,), 1, go_on)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert choice.read(spec, 1, (ORT,)) is None
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    assert choice.read(spec, 1, (ORT,)) == measured
+    kept = json.loads(next(cache.iterdir()).read_text())["key"]["instructions"]
+    assert kept == choice.instruction_sets() != ""
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file in the way")
     measured = choice.measure(folder, spec_of(folder), (ORT,), 1, go_on)
@@ -189,6 +209,24 @@ def test_a_precision_that_moves_the_joints_is_never_taken(folder: Path) -> None:
     assert [round(t.px, 2) for t in sorted(found, key=lambda t: ALL.index(t.option))] == [0, 0, 2.83, 2.83]
 
 
+@pytest.mark.parametrize(("device", "runtime"), [("cpu", "ONNX Runtime"), ("openvino", "OpenVINO")])
+def test_a_precision_that_is_asked_for_and_moves_the_joints_is_replaced_and_says_so(
+    folder: Path, device: str, runtime: str
+) -> None:
+    add_int8(folder, 2.0)
+    engine = load_engine(folder, device, 1, go_on, precision="int8")
+    engine.close()
+    assert engine.backend.precision == "FP32"
+    assert engine.backend.fallback == (
+        f"tiny: {runtime} INT8 moves joints by 2.8 px on this processor, 1.5 is the most, so this is FP32."
+    )
+    add_int8(folder, 0)
+    assert builds_first(folder, device, "int8")
+    agreeing = load_engine(folder, device, 1, go_on, precision="int8")
+    agreeing.close()
+    assert (agreeing.backend.precision, agreeing.backend.fallback) == ("INT8", "")
+
+
 def test_building_comes_first_until_the_cpu_was_timed(folder: Path) -> None:
     assert builds_first(folder, "cpu")
     choice.measure(folder, spec_of(folder), choice.options(spec_of(folder)), 0, go_on)
@@ -232,6 +270,17 @@ def test_an_int8_file_that_is_not_the_models_is_replaced_and_says_so(folder: Pat
 def test_an_unknown_precision(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"^precision 'int4': expected one of auto, fp32, fp16, int8\.$"):
         load_engine(folder, "cpu", 1, precision="int4")
+
+
+def test_openvino_reads_files_that_do_not_tell_their_precision(folder: Path) -> None:
+    graph = onnx.load(folder / "model.onnx")
+    onnx.helper.set_model_props(graph, {"made by": "somebody else"})
+    content = graph.SerializeToString()
+    (folder / "model.onnx").write_bytes(content)
+    (folder / "model.json").write_text(replace(spec_of(folder), weights_sha256=hashlib.sha256(content).hexdigest()).to_json())
+    engine = load_engine(folder, "openvino", 1)
+    engine.close()
+    assert (engine.backend.runtime[:8], engine.backend.precision, engine.backend.fallback) == ("OpenVINO", "FP32", "")
 
 
 def test_openvino_runs_where_its_cache_cannot_be_written(folder: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def case(request: pytest.FixtureRequest, repo_root: Path, tmp_path_factory: pyte
     """What opens an engine, the model's folder, and the runtime and precision that it must be."""
     name, open_, runtime, precision = request.param
     folder = tiny_model.write_model(tmp_path_factory.mktemp("tiny")) if name == "tiny" else repo_root / "engines" / name
-    if precision == "INT8" and "int8" not in ModelSpec.read(folder / "model.json").variants:
+    if precision == "INT8" and "int8" not in ModelSpec.read(folder / "model.json").precisions:
         pytest.skip(f"{name} has no INT8 file")
     return open_, folder, runtime, precision
 

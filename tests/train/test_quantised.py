@@ -16,7 +16,16 @@ from poseapp.core.errors import DataError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import load_engine
 from poseapp.engine.verify import sample_crops
-from poseapp.nets.quantise import RANGES, Calibration, convolutions, quantise
+from poseapp.nets.quantise import (
+    LARGEST_ON_CPU,
+    RANGES,
+    Calibration,
+    _mean_shift,
+    _whole,
+    affine,
+    convolutions,
+    quantise,
+)
 from poseapp.train.quantised import IN_FP32, calibration_crops, quantise_model
 
 HW = (192, 144)
@@ -28,14 +37,19 @@ def source(repo_root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def calibration(source: Path) -> Calibration:
-    return Calibration(source, sample_crops(ModelSpec.read(source.parent / "model.json").input_hw)[::2])
+def for_cpus(source: Path) -> Calibration:
+    return Calibration(source, sample_crops(HW)[::2])
 
 
-def test_every_convolution_of_the_network_gets_int8_weights_and_a_rounded_input(
-    source: Path, calibration: Calibration, tmp_path: Path
+@pytest.fixture(scope="module")
+def for_gpus(source: Path) -> Calibration:
+    return Calibration(source, sample_crops(HW)[::2], "gpu")
+
+
+def test_on_gpus_every_convolution_of_the_network_gets_int8_weights_and_a_rounded_input(
+    source: Path, for_gpus: Calibration, tmp_path: Path
 ) -> None:
-    done = quantise(source, tmp_path / "int8.onnx", calibration, "max", keep=("/net/trunk/stem/",))
+    done = quantise(source, tmp_path / "int8.onnx", for_gpus, "max", keep=("/net/trunk/stem/",))
     before, after = onnx.load(source), onnx.load(tmp_path / "int8.onnx")
     assert done.sha256 == hashlib.sha256((tmp_path / "int8.onnx").read_bytes()).hexdigest()
     assert (done.convolutions, done.kept) == (len(convolutions(before)) - 1, 1)
@@ -64,12 +78,82 @@ def test_every_convolution_of_the_network_gets_int8_weights_and_a_rounded_input(
     assert all("rounded" not in name and "int8" not in name for n in decoders for name in n.input)
 
 
-def test_ranges_are_as_large_as_they_say(calibration: Calibration) -> None:
-    for tensor in calibration.tensors[:20]:
-        largest, percentile, error = (calibration.scale(tensor, ranges) for ranges in RANGES)
-        assert largest == pytest.approx(calibration.largest[tensor] / 127)
+def test_on_cpus_inputs_and_outputs_of_convolutions_are_rounded_and_sums_are_not(
+    source: Path, for_cpus: Calibration, tmp_path: Path
+) -> None:
+    done = quantise(source, tmp_path / "int8.onnx", for_cpus, "max", keep=("/net/trunk/stem/",))
+    before, after = onnx.load(source), onnx.load(tmp_path / "int8.onnx")
+    assert (done.convolutions, done.kept) == (len(convolutions(before)) - 2, 2)
+    made_by = {name: node for node in after.graph.node for name in node.output}
+    read_by: dict[str, list[onnx.NodeProto]] = {}
+    for node in after.graph.node:
+        for name in node.input:
+            read_by.setdefault(name, []).append(node)
+    values = {i.name: numpy_helper.to_array(i) for i in after.graph.initializer}
+    floats = {i.name: numpy_helper.to_array(i) for i in before.graph.initializer}
+    for old, node in zip(convolutions(before), convolutions(after), strict=True):
+        if "/trunk/stem/" in node.name or "/net/head/" in node.name:  # the heatmaps are not rounded, nor what makes them
+            assert [name.removesuffix("_rounded") for name in node.input] == list(old.input)
+            assert not any(reader.op_type == "QuantizeLinear" for reader in read_by[node.output[0]])
+            continue
+        data, weight, bias = (made_by[name] for name in node.input)
+        assert {data.op_type, weight.op_type, bias.op_type} == {"DequantizeLinear"}
+        assert values[data.input[2]].dtype == np.uint8
+        whole, scale, zero = (values[name] for name in weight.input)
+        assert whole.dtype == np.int8
+        assert np.abs(whole).max() <= 64
+        assert not zero.any()
+        step = scale.reshape(-1, 1, 1, 1)
+        assert (np.abs(whole * step - floats[old.input[1]]) <= step * 0.5001).all()
+        assert values[bias.input[0]].dtype == np.int32
+        np.testing.assert_allclose(values[bias.input[1]], scale * values[data.input[1]], rtol=1e-6)
+        (reader,) = read_by[node.output[0]]
+        if reader.op_type in ("Relu", "Clip"):
+            (reader,) = read_by[reader.output[0]]
+        assert reader.op_type == "QuantizeLinear"
+    sums = [node.output[0] for node in before.graph.node if node.op_type == "Add" and node.name.startswith("/net/")]
+    into_convolutions = {node.input[0] for node in convolutions(before)}
+    assert 5 < len(into_convolutions & set(sums)) < len(sums)
+    for tensor in sums:
+        rounded = "QuantizeLinear" in {reader.op_type for reader in read_by[tensor]}
+        assert rounded == (tensor in into_convolutions)
+    assert not {"heatmaps", "keypoints"} & {name for node in after.graph.node if "Linear" in node.op_type for name in node.input}
+
+
+def test_biases_make_up_for_what_rounding_takes_from_the_mean() -> None:
+    random = np.random.default_rng(0)
+    lost = random.normal(size=(6, 2, 3, 3)).astype(np.float32)  # six outputs, three groups of two inputs
+    means = random.uniform(size=6).astype(np.float32)
+    want = [sum(float(lost[o, i].sum()) * float(means[o // 2 * 2 + i]) for i in range(2)) for o in range(6)]
+    np.testing.assert_allclose(_mean_shift(lost, means), want, rtol=1e-5)
+
+
+def test_a_bias_that_weights_are_too_small_for_still_fits_32_bits() -> None:
+    whole, scale = _whole(np.full((1, 1, 1, 1), 1e-9, np.float32), LARGEST_ON_CPU, np.array([0.5], np.float32))
+    assert (whole.item(), scale.item()) == (0, 0.5)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-1.0, 3.0), (-2.0, 0.0), (0.0, 0.0)])
+def test_zero_is_held_exactly_and_both_ends_to_half_a_step(low: float, high: float) -> None:
+    step, zero = affine(low, high)
+    assert 0 <= zero <= 255
+    for value in (low, high):
+        whole = np.clip(np.rint(value / step) + zero, 0, 255)
+        assert abs((whole - zero) * step - value) <= step
+
+
+def test_ranges_are_as_large_as_they_say(for_cpus: Calibration, for_gpus: Calibration) -> None:
+    for tensor in for_gpus.tensors[:20]:
+        largest, percentile, error = (for_gpus.scale(tensor, ranges) for ranges in RANGES)
+        low, high = for_cpus.bounds(tensor, "max")
+        assert low <= 0 <= high
+        assert largest == pytest.approx(max(-low, high) / 127, rel=1e-4)
         assert percentile <= largest * 1.0001
         assert 0.29 * largest < error <= largest * 1.0001
+        for ranges in ("percentile", "error"):
+            inner = for_cpus.bounds(tensor, ranges)
+            assert low * 1.0001 <= inner[0] <= 0 <= inner[1] <= high * 1.0001
+            assert inner[1] - inner[0] > 0.2 * (high - low)
 
 
 def test_too_few_crops(source: Path) -> None:
@@ -102,21 +186,29 @@ def test_crops_are_whole_pictures_and_the_people_in_them(repo_root: Path, pictur
 
 def test_a_model_is_quantised_entered_and_run(repo_root: Path, pictures: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(repo_root / "engines" / "hourglass-s", tmp_path / "hourglass-s")
+    (folder / "model.int8.onnx").write_bytes(b"of an older version")
     before = ModelSpec.read(folder / "model.json")
     old_card = (folder / "README.md").read_text()
     report = quantise_model(folder, pictures, command="the command", ranges=("max",))
     after = ModelSpec.read(folder / "model.json")
-    assert after.variants["int8"] == report.quantised.sha256
-    assert after.variants["int8"] == hashlib.sha256((folder / "model.int8.onnx").read_bytes()).hexdigest()
+    assert [made.serves for made in report.files] == ["cpu", "gpu"]
+    for made in report.files:
+        sha256 = hashlib.sha256((folder / f"model.int8-{made.serves}.onnx").read_bytes()).hexdigest()
+        assert after.variants[f"int8-{made.serves}"] == made.quantised.sha256 == sha256
+    assert "int8" not in after.variants
+    assert not (folder / "model.int8.onnx").exists()
     assert after.weights_sha256 == before.weights_sha256
     assert after.metrics["int8_px"] == pytest.approx(report.px, abs=1e-3)
     assert report.px <= 1.5
-    assert report.quantised.kept == IN_FP32
-    rounded = [node.input[0].endswith("_rounded") for node in convolutions(onnx.load(folder / "model.int8.onnx"))]
-    assert rounded == [False] * IN_FP32 + [True] * report.quantised.convolutions
+    assert [[kept.runtime.split()[0] for kept in made.kept] for made in report.files] == [["ONNX", "OpenVINO"], ["ONNX"]]
+    for made, last in zip(report.files, (1, 0), strict=True):  # on a CPU the heatmaps' convolution stays in FP32, too
+        q = made.quantised
+        assert q.kept == IN_FP32 + last
+        rounded = [node.input[1].endswith("_weight") for node in convolutions(onnx.load(folder / made.file))]
+        assert rounded == [False] * IN_FP32 + [True] * q.convolutions + [False] * last
+        assert q.sha256 in (folder / "README.md").read_text()
     card = (folder / "README.md").read_text()
     assert card.count("## INT8") == 1
-    assert report.quantised.sha256 in card
     assert "the command" in card
     assert card.index("## INT8") < card.index("## Known limits")
     assert card[card.index("## Known limits") :] == old_card[old_card.index("## Known limits") :]
