@@ -21,6 +21,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import onnxruntime
+import psutil
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
@@ -36,23 +37,34 @@ from poseapp.engine.verify import sample_crops
 Situation = Literal["alone", "recording"]
 SITUATIONS: tuple[Situation, ...] = ("alone", "recording")
 SECONDS_EACH = 0.3  # for a number of threads in a situation
+MOST_OTHERS = 0.15  # cores that other programs may keep busy meanwhile
 WORTH_IT = 1.1  # fewer threads must be faster than all by this much, over both situations: timings vary
 
 
 def chosen(folder: Path, spec: ModelSpec, option: Option, progress: Progress | None) -> int:
     """How many threads to run *option* of the model in *folder* with: as timed earlier, else as timed now; 0: the usual number.
 
-    With nobody to tell nothing is timed. Raises EngineError when *progress* says to stop.
+    With nobody to tell nothing is timed, and what was timed while other programs were at work is not kept: beside them one core
+    less always looks right. Raises EngineError when *progress* says to stop.
     """
     key = _key(spec, option)
     known = _read(key)
     if known is not None or progress is None or len(candidates()) == 1:
         return known or 0
+    before = _used_s()
     ms = measure(lambda count: open_option(folder, spec, option, count), progress)
-    if not ms:
+    by_others, wall_s = (now - then for now, then in zip(_used_s(), before, strict=True))
+    if not ms or by_others > MOST_OTHERS * wall_s:
         return 0
     _write(key, ms)
     return best(ms)
+
+
+def _used_s() -> tuple[float, float]:
+    """What other programs have used of all cores, and the time, in s: both count from some moment on."""
+    every, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    busy = every.user + every.system + getattr(every, "nice", 0.0)
+    return busy - own.user - own.system, time.monotonic()
 
 
 def candidates() -> tuple[int, ...]:

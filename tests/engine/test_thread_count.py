@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -22,8 +27,9 @@ several_cores = pytest.mark.skipif(len(candidates()) == 1, reason="with one core
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of its own for each test."""
+    """A cache of its own for each test, which may run beside other programs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(thread_count, "MOST_OTHERS", math.inf)
     return tmp_path / "cache" / "poseapp" / "threads"
 
 
@@ -121,6 +127,25 @@ def test_a_number_that_is_no_candidate_is_not_taken(folder: Path, cache: Path) -
     for wrong in (0, -1, 10_000):
         thread_count._write(thread_count._key(spec, ORT), {wrong: ms(1.0, 1.0)})
         assert chosen(folder, spec, ORT, None) == 0
+
+
+@several_cores
+def test_what_was_timed_beside_other_programs_is_not_kept(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thread_count, "MOST_OTHERS", -math.inf)
+    assert chosen(folder, spec_of(folder), ORT, go_on) == 0
+    assert not cache.exists()
+
+
+def test_what_others_use_of_the_processor_is_told_from_our_own() -> None:
+    """Half a second of our own is none of theirs, and half a second of a child's is; others may be at work meanwhile."""
+    theirs, start = thread_count._used_s()
+    end = time.thread_time() + 0.5
+    while time.thread_time() < end:
+        pass
+    later, now = thread_count._used_s()
+    assert later - theirs <= (now - start) * (os.cpu_count() or 1) - 0.4
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
+    assert thread_count._used_s()[0] - later >= 0.3
 
 
 def test_with_nobody_to_tell_nothing_is_timed(folder: Path, cache: Path) -> None:
