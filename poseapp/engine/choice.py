@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import os
@@ -21,11 +19,10 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.files import Fields, atomic_write, read_json
+from poseapp.core.files import Fields
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import openvino
+from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.files import model_file
 from poseapp.engine.ort import OrtEngine, available_cores
@@ -38,6 +35,7 @@ RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
 _NAMES: dict[Runtime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 _PRECISIONS = ("fp32", "int8")
 
+CACHE = "choice"  # the folder of the timings
 SECONDS_EACH = 0.5
 # A later option of the list must be faster than an earlier one by this much: timings vary, and FP32 is exact.
 _WORTH_IT = 1.05
@@ -164,18 +162,14 @@ def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int
 def read(spec: ModelSpec, threads: int, among: Sequence[Option]) -> tuple[Timing, ...] | None:
     """What ``measure`` found out earlier about all of *among*; None when that is not known for this machine."""
     key = _key(spec, threads)
-    path = _path(spec, key)
     try:
-        content = Fields(read_json(path, EngineError), EngineError)
-        if content.object("key").content != key:
-            return None
-        timings = tuple(_timing(entry) for entry in content.objects("timings"))
-    except FileNotFoundError:
-        return None
+        content = timing_cache.read(CACHE, key)
+        known = tuple(_timing(entry) for entry in content.objects("timings")) if content is not None else ()
     except (OSError, EngineError) as error:
-        log.warning("%s: the timings of CPU backends are damaged (%s) and are measured again.", path, error)
+        place = timing_cache.place(CACHE, key)
+        log.warning("%s: the timings of CPU backends are damaged (%s) and are measured again.", place, error)
         return None
-    return timings if set(among) <= {t.option for t in timings} else None
+    return known if content is not None and set(among) <= {t.option for t in known} else None
 
 
 def _timing(entry: Fields) -> Timing:
@@ -188,16 +182,11 @@ def _timing(entry: Fields) -> Timing:
     return Timing(runtime, precision, ms, px)
 
 
-def _write(spec: ModelSpec, threads: int, among: Sequence[Option], timings: Sequence[Timing]) -> None:
-    """Keep *timings*, with those of other options that are known; a cache that cannot be written is no error."""
+def _write(spec: ModelSpec, threads: int, among: Sequence[Option], measured: Sequence[Timing]) -> None:
+    """Keep what was *measured*, with those of other options that are known; a cache that cannot be written is no error."""
     known = read(spec, threads, ()) or ()
     kept = [t for t in known if t.option not in among]
-    key = _key(spec, threads)
-    path = _path(spec, key)
-    content = {"key": key, "timings": [asdict(t) for t in (*kept, *timings)]}
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, json.dumps(content, indent=2).encode())
+    timing_cache.keep(CACHE, _key(spec, threads), {"timings": [asdict(t) for t in (*kept, *measured)]})
 
 
 def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
@@ -211,11 +200,6 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
         "instructions": instruction_sets(),
         "threads": threads or available_cores(),
     }
-
-
-def _path(spec: ModelSpec, key: dict[str, str | int]) -> Path:
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return resources.cache_dir("choice") / f"{spec.name}-{digest[:16]}.json"
 
 
 def cpu_name() -> str:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from poseapp.core import transform
-from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.errors import EngineError, ModelError, first_line
 from poseapp.core.files import Fields, read_json, sha256_file, shortened
 from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
-from poseapp.engine.ort import first_line, open_session
+from poseapp.engine.ort import open_session
 from poseapp.engine.store import folders_with
 
 SPEC_FILE = "detector.json"

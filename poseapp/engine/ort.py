@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from poseapp.core.errors import EngineError
+from poseapp.core.errors import EngineError, first_line
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine.base import Backend, Output, check_crops, check_graph
@@ -89,8 +89,3 @@ def most_threads() -> int:
 def _precision(session: ort.InferenceSession) -> str:
     """The precision the exporter wrote into the graph's metadata; FP32 where it wrote none."""
     return str(session.get_modelmeta().custom_metadata_map.get("precision", "FP32"))
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what *error* says: the runtimes add pages to it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -8,13 +8,11 @@ compressing of a picture for each crop, as while recording one person.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -23,19 +21,18 @@ import numpy as np
 import onnxruntime
 import psutil
 
-from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.files import Fields, atomic_write, read_json
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import openvino
+from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
-from poseapp.engine.choice import Option, cpu_name, open_option
+from poseapp.engine.choice import Option, cpu_name, instruction_sets, open_option
 from poseapp.engine.ort import available_cores, most_threads
 from poseapp.engine.verify import sample_crops
 
 Situation = Literal["alone", "recording"]
 SITUATIONS: tuple[Situation, ...] = ("alone", "recording")
+CACHE = "threads"  # the folder of the timings
 SECONDS_EACH = 0.3  # for a number of threads in a situation
 MOST_OTHERS = 0.15  # cores that other programs may keep busy meanwhile
 WORTH_IT = 1.1  # fewer threads must be faster than all by this much, over both situations: timings vary
@@ -174,19 +171,15 @@ class _Recording:
 
 def _read(key: Mapping[str, object]) -> int | None:
     try:
-        content = Fields(read_json(_path(key), EngineError), EngineError)
-        count = content.integer("threads")
-        return count if content.object("key").content == key and count in candidates() else None
+        content = timing_cache.read(CACHE, key)
+        count = content.integer("threads") if content is not None else 0
+        return count if count in candidates() else None
     except (OSError, EngineError):
-        return None  # not there, or damaged: it is measured again
+        return None  # damaged: it is measured again
 
 
 def _write(key: Mapping[str, object], ms: Mapping[int, Mapping[Situation, float]]) -> None:
-    """Keep what was measured; a cache that cannot be written is no error."""
-    path = _path(key)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, json.dumps({"key": key, "threads": best(ms), "ms": ms}, indent=2).encode())
+    timing_cache.keep(CACHE, key, {"threads": best(ms), "ms": ms})
 
 
 def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
@@ -197,10 +190,6 @@ def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
         "option": str(option),
         "version": onnxruntime.__version__ if option.runtime == "onnxruntime" else openvino.version(),
         "cpu": cpu_name(),
+        "instructions": instruction_sets(),
         "cores": available_cores(),
     }
-
-
-def _path(key: Mapping[str, object]) -> Path:
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return resources.cache_dir("threads") / f"{digest[:16]}.json"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import math
 import os
 import shutil
@@ -26,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from poseapp.core.errors import CheckpointError, ModelError
-from poseapp.core.files import only_one
+from poseapp.core.files import only_one, sha256_file
 from poseapp.core.folders import no_empty_folders
 from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
 from poseapp.core.skeleton import Skeleton
@@ -312,7 +311,7 @@ def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> st
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_file(path)
 
 
 def _with_unit_statistics(module: nn.Module) -> nn.Module:

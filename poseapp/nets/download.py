@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from poseapp.core.errors import ModelError
-from poseapp.core.files import only_one
+from poseapp.core.files import only_one, sha256_file
 from poseapp.core.folders import no_empty_folders
 from poseapp.nets.catalogue import Entry
 
@@ -48,20 +47,11 @@ def download(entry: Entry, folder: Path, progress: Progress = lambda done, total
             with only_one(folder / f"{name}.lock") as alone:
                 if not alone:  # two that append to one file would spoil it
                     raise ModelError(f"{entry.name}: another process is downloading it. Wait until it is done, and try again.")
-                if not path.exists() or not hash_of(path).startswith(entry.sha256):
+                if not path.exists() or not sha256_file(path).startswith(entry.sha256):
                     _from_a_home(entry, path, progress)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror}). Free some space, or make it writable.") from None
     return path
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _from_a_home(entry: Entry, path: Path, progress: Progress) -> None:
@@ -74,7 +64,7 @@ def _from_a_home(entry: Entry, path: Path, progress: Progress) -> None:
         except ModelError as error:
             errors.append(error)
             continue
-        digest = hash_of(part)
+        digest = sha256_file(part)
         if digest.startswith(entry.sha256):
             part.replace(path)
             return

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from poseapp.core.errors import ModelError
+from poseapp.core.files import sha256_file
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.files import HALF_OPERATORS, NETWORK, model_file, replacing
 from poseapp.engine.ort import OrtEngine
@@ -107,4 +107,4 @@ def write_half(source: Path, target: Path) -> str:
     graph.initializer.extend(kept)
     onnx.checker.check_model(model)
     onnx.save(model, target)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
+    return sha256_file(target)

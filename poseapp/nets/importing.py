@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poseapp.core.errors import CheckpointError
+from poseapp.core.files import sha256_file
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.engine.store import place_for
@@ -13,7 +14,7 @@ from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.catalogue import Entry
 from poseapp.nets.checkpoints import ARCHS, Loaded, load, read_state
 from poseapp.nets.deploy import Deploy, write_model
-from poseapp.nets.download import Progress, download, hash_of
+from poseapp.nets.download import Progress, download
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _card(spec: ModelSpec, loaded: Loaded, path: Path, wanted: Wanted) -> str:
 | Trained on | {spec.source.data} |
 | Licence of the weights | {spec.source.licence} |
 | From | {spec.source.url} |
-| File | {path.name}, SHA-256 {hash_of(path)} |
+| File | {path.name}, SHA-256 {sha256_file(path)} |
 
 Published figure: {wanted.figure or "none is known"}. Nothing was measured here: `poseapp eval` does that.
 The weights were converted, not changed: graph and network agree on a test picture.{extra}

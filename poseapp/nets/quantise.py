@@ -14,7 +14,6 @@ See Jacob et al., CVPR 2018, and Nagel et al., "A White Paper on Neural Network 
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import ModelError
+from poseapp.core.files import sha256_file
 from poseapp.core.spec import Processor
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.files import NETWORK
@@ -173,7 +173,7 @@ def quantise(
     else:
         _for_gpus(graph, chosen, calibration, ranges)
     graph.save(target)
-    return Quantised(hashlib.sha256(target.read_bytes()).hexdigest(), len(chosen), len(every) - len(chosen), ranges)
+    return Quantised(sha256_file(target), len(chosen), len(every) - len(chosen), ranges)
 
 
 def _for_gpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ranges: Range) -> None:

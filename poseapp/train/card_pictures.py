@@ -19,7 +19,7 @@ WITHIN = 0.5  # a joint is right when its similarity (one term of OKS) is at lea
 BINS = 10
 LARGEST_ODDS = 9.0  # beyond it scores say so little that multiplying their odds says no more
 
-_BLUE, _ORANGE, _GREY, _PALE, _INK = (200, 90, 20), (20, 120, 240), (150, 150, 150), (228, 228, 228), (60, 60, 60)
+_BLUE, _GREY, _PALE, _INK = (200, 90, 20), (150, 150, 150), (228, 228, 228), (60, 60, 60)
 Floats = NDArray[np.float64]
 
 

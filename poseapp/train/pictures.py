@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray
 from poseapp.train.people import Person, check_pictures, person_of
 from poseapp.train.sets import LabelledSet
-
-Corners = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import torch
 import typer
 
 from poseapp.console import run_module
-from poseapp.core.errors import CheckpointError
+from poseapp.core.errors import CheckpointError, first_line
 from poseapp.train import checkpoint
 
 
@@ -30,7 +30,7 @@ def slim(source: Path, out: Path) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         torch.save(kept | {"net": nothing, "ema": ema}, out)
     except (OSError, RuntimeError) as error:
-        raise CheckpointError(f"{out}: cannot be written ({str(error).splitlines()[0]}). Give another place.") from None
+        raise CheckpointError(f"{out}: cannot be written ({first_line(error)}). Give another place.") from None
     return out.stat().st_size
 
 

@@ -130,6 +130,16 @@ def test_a_number_that_is_no_candidate_is_not_taken(folder: Path, cache: Path) -
 
 
 @several_cores
+def test_a_timing_with_other_instructions_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    spec, less = spec_of(folder), candidates()[1]
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    thread_count._write(thread_count._key(spec, ORT), {less: ms(1.0, 1.0)})
+    assert chosen(folder, spec, ORT, None) == less
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert chosen(folder, spec, ORT, None) == 0
+
+
+@several_cores
 def test_what_was_timed_beside_other_programs_is_not_kept(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_count, "MOST_OTHERS", -math.inf)
     assert chosen(folder, spec_of(folder), ORT, go_on) == 0

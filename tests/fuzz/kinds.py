@@ -19,7 +19,7 @@ from damage import damage_bytes, damage_json
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import build, choice, detect
+from poseapp.engine import build, choice, detect, timing_cache
 from poseapp.engine.load import list_models, load_engine
 from poseapp.nets.checkpoints import ARCHS, load, read_state
 from poseapp.train import checkpoint
@@ -140,7 +140,7 @@ def timings(folder: Path) -> Trial:
     os.environ["XDG_CACHE_HOME"] = str(folder)
     among = choice.options(SPEC, "fp32", ("onnxruntime",))
     choice._write(SPEC, 1, among, [choice.Timing("onnxruntime", "fp32", 1.0, 0.0)])
-    path = choice._path(SPEC, choice._key(SPEC, 1))
+    path = timing_cache.place(choice.CACHE, choice._key(SPEC, 1))
     content = json.loads(path.read_text())
 
     def trial(chance: random.Random) -> None:

@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from av.format import Flags
 from av.stream import Disposition
 
-from poseapp.core.errors import SourceError
+from poseapp.core.errors import SourceError, first_line
 from poseapp.core.limits import FFMPEG_LIMIT, MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.allocations import limit_allocations
@@ -170,4 +170,4 @@ def reason(error: Exception) -> str:
     """What FFmpeg or the system says of *error*, in one line."""
     if isinstance(error, av.error.ExitError):
         return "no answer in time"
-    return str(getattr(error, "strerror", "") or error).splitlines()[0]
+    return str(getattr(error, "strerror", "") or first_line(error))
