@@ -248,8 +248,10 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     secret = Choice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
     window.player.choose(secret)
     qtbot.waitUntil(lambda: bool(key_vault.kept), timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: "127.0.0.1:9" in window.banner.text, timeout=WAIT_MS)
-    for text in (window.windowTitle(), window.banner.text, window.controls.source.box.currentText()):
+    qtbot.waitUntil(lambda: window.view.state is not None and "127.0.0.1:9" in window.view.state.text, timeout=WAIT_MS)
+    card = window.view.state
+    assert card is not None
+    for text in (window.windowTitle(), card.title, card.text, window.controls.source.box.currentText()):
         assert "hunter2" not in text
         assert "127.0.0.1:9" in text
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
