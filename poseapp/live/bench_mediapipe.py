@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 import threading
@@ -11,11 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from poseapp.core.errors import PoseAppError
+from poseapp.core.files import Fields, parse_json
 from poseapp.core.smooth import Smoother
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Engine
@@ -153,7 +152,7 @@ class _MediaPipe:
         self._watch.daemon = True
         self._watch.start()
         try:
-            self.version = str(self._answer()["version"])
+            self.version = self._answer().text("version")
             np.save(pictures, np.stack(self._images)[..., ::-1])  # it takes RGB, and reads them in the first turn
         except BaseException:
             self.__exit__()
@@ -172,14 +171,19 @@ class _MediaPipe:
             self._process.stdin.write(f"{frames}\n")
             self._process.stdin.flush()
         answer = self._answer()
-        return Turn([float(ms) for ms in answer["ms"]], float(answer["cpu_ms"]), int(answer["found"]))
+        return Turn(list(answer.floats("ms", frames)), answer.number("cpu_ms"), answer.integer("found"))
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self) -> Fields:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": "it ended without a word"}
-        if "error" in answer:
-            raise PoseAppError(
-                f"MediaPipe: {self._python} cannot run it ({answer['error']}). Install it there: pip install mediapipe=={VERSION}"
-            )
+        if not line:
+            raise self._wrong("it ended without a word")
+        answer = Fields(parse_json(line, self._wrong), self._wrong)
+        if "error" in answer.content:
+            raise self._wrong(str(answer.content["error"])[:200])
         return answer
+
+    def _wrong(self, why: str) -> PoseAppError:
+        return PoseAppError(
+            f"MediaPipe: {self._python} cannot run it ({why}). Install it there: pip install mediapipe=={VERSION}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_where_it_cannot_run_one_line_says_why(
         PoseAppError, match=rf"^MediaPipe: .* cannot run it \({reason}\)\. Install it there: pip install mediapipe=="
     ):
         compare(folder, Path(sys.executable), None, device="cpu", precision="fp32")
+
+
+@pytest.mark.skipif(shutil.which("echo") is None, reason="the system has no program that says what it is given")
+def test_a_program_that_is_no_python_is_told(folder: Path) -> None:
+    with pytest.raises(PoseAppError, match=r"^MediaPipe: .*echo.* cannot run it \(not valid JSON"):
+        compare(folder, Path(shutil.which("echo") or ""), None, device="cpu", precision="fp32")
 
 
 def test_a_python_that_is_none_is_told(folder: Path, tmp_path: Path) -> None:
