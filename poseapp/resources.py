@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-APP = "poseapp"
+APP = "poseapp"  # False after it: on Windows no folder of a maker around it
 
 
 def installed() -> bool:
@@ -27,12 +27,17 @@ def bundled_engines_dir() -> Path:
 
 def own_engines_dir() -> Path:
     """The folder for a user's own models; it may not exist yet. In a checkout it is that of the bundled ones."""
-    return Path(platformdirs.user_data_dir(APP)) / "engines" if installed() else bundled_engines_dir()
+    return Path(platformdirs.user_data_dir(APP, False)) / "engines" if installed() else bundled_engines_dir()
 
 
 def cache_dir(name: str) -> Path:
     """The folder *name* for what can be made again: timings, compiled engines, downloads. It may not exist yet."""
-    return Path(platformdirs.user_cache_dir(APP)) / name
+    return Path(platformdirs.user_cache_dir(APP, False)) / name
+
+
+def config_dir() -> Path:
+    """The folder for what the window remembers; it may not exist yet."""
+    return Path(platformdirs.user_config_dir(APP, False))
 
 
 def is_read_only(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QDialog
 
+from poseapp.core.addresses import without_secrets
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
 from poseapp.live.record import RecordOptions
@@ -198,7 +199,7 @@ class MainWindow(WindowParts):
         """Ask for a file, a folder or an address, and show it."""
         tried = self.player.tried
         address = tried.value if tried is not None and tried.kind == "address" else ""
-        if "@" in address or "?" in address:  # there may be a password in it, and others may see the screen
+        if without_secrets(address) != address:  # others may see the screen
             address = ""
         self._open(dialogs.ask_source(self, kind, self.preferences.last_folder, address))
 

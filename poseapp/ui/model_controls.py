@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from poseapp.engine.files import missing
 from poseapp.engine.load import StoredModel
 from poseapp.live.session import Status
 from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
@@ -115,12 +116,9 @@ class ModelControls(QWidget):
 
     def _fill_precisions(self) -> None:
         spec = next((m.spec for m in self._models if m.name == self._current), None)
-        lacking = spec is not None and "int8" not in spec.precisions
-        why = f"{self._current} has no INT8 variant. Make one with: poseapp models quantise {self._current} --images DIR"
-        _fill(
-            self.precision_box,
-            {key: (name, why if key == "int8" and lacking else "", name) for key, name in PRECISION_NAMES.items()},
-        )
+        lacking = missing(spec, "int8") if spec is not None and "int8" not in spec.precisions else ""
+        entries = {key: (name, lacking if key == "int8" else "", name) for key, name in PRECISION_NAMES.items()}
+        _fill(self.precision_box, entries)
 
     def _folder_name(self, spec_name: str) -> str:
         if any(m.name == spec_name for m in self._models):

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import platformdirs
 from PySide6.QtCore import QByteArray, QStandardPaths, QTimer
 
+from poseapp import resources
 from poseapp.core.addresses import holds_secrets
+from poseapp.core.errors import is_plain
 from poseapp.core.types import PEOPLE
 from poseapp.engine.load import DEVICES, PRECISIONS
 from poseapp.live.source import DEFAULT_MODE, Mode
@@ -34,7 +35,7 @@ class Preferences:
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
-            path = Path(platformdirs.user_config_dir("poseapp", appauthor=False)) / "settings.json"
+            path = resources.config_dir() / "settings.json"
             take_over(path.with_name("poseapp.conf"), path)
         self._settings = SettingsFile(path)
         self.problem = self._settings.problem
@@ -186,7 +187,7 @@ class Preferences:
     def folder(self) -> Path:
         """Where recordings and snapshots go."""
         text = self._text("recording/folder")
-        if text and text.isprintable():
+        if text and is_plain(text):
             return Path(text)
         movies = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MoviesLocation)
         return (Path(movies) if movies else Path.home()) / "poseapp"

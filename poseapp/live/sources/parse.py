@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from poseapp.core.addresses import address_name, without_secrets
-from poseapp.core.errors import SourceError
+from poseapp.core.errors import SourceError, is_plain
 from poseapp.core.pictures import PICTURES
 from poseapp.live.sources.animation import AnimationSource, is_animated_webp
 from poseapp.live.sources.base import DEFAULT_MODE, Mode, Source, shown
@@ -49,7 +49,7 @@ def _remote(scheme: str, text: str) -> Source:
     if scheme not in SCHEMES:
         known = ", ".join(f"{one}://" for one in COMMON_SCHEMES)
         raise SourceError(f"{shown(scheme)}://: is not supported. Give an address that begins with one of {known}.")
-    if not text.isprintable():
+    if not is_plain(text):
         raise SourceError(f"{address_name(shown(text))}: expected an address, got control characters in it. Copy it again.")
     return StreamSource(scheme + text[len(scheme) :])
 
