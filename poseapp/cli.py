@@ -149,8 +149,12 @@ def bench(
     """Measure how fast the app is here, on the demo clip at 1280×720: pictures a second, time by stage, memory."""
     from poseapp.live.bench import run_benchmark, run_people, run_soak
 
+    if (soak is not None) + people_table + (mediapipe is not None) > 1:
+        raise PoseAppError("bench: --soak, --people-table and --mediapipe measure different things. Give one of them.")
     if (soak or people_table) and (json_out or precision):
         raise PoseAppError("bench: --soak and --people-table take no --json and no --precision. Leave them out.")
+    if mediapipe is not None and (json_out or people):
+        raise PoseAppError("bench: --mediapipe takes no --json and no --people. Leave them out.")
     folder = find_model(engines_dir, model, device or "auto").folder
     clip = DEMO if DEMO.is_file() else None
     if soak:

@@ -476,3 +476,20 @@ def test_the_app_starts_without_torch() -> None:
     code = "import sys, poseapp.cli, poseapp.live.session, poseapp.live.bench, poseapp.render; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mediapipe", "python", "--soak", "1"),
+        ("--soak", "1", "--people-table"),
+        ("--mediapipe", "python", "--json", "figures.json"),
+        ("--mediapipe", "python", "--people", "top-down"),
+        ("--people-table", "--precision", "fp32"),
+    ],
+)
+def test_bench_refuses_options_without_effect(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *options]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("poseapp: bench: --")
+    assert len(said.splitlines()) == 1

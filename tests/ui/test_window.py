@@ -23,6 +23,7 @@ from pytestqt.qtbot import QtBot
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
+from poseapp.ui import dialogs
 from poseapp.ui.app import close_on_signals
 from poseapp.ui.choices import SYNTHETIC, Choice, find_camera
 from poseapp.ui.main_window import MainWindow
@@ -559,3 +560,23 @@ def test_a_signal_closes_the_window_whatever_it_interrupts(qtbot: QtBot, window:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert window.is_closed
+
+
+@pytest.mark.parametrize(
+    ("address", "offered"),
+    [
+        ("rtsp//cam/live", "rtsp//cam/live"),  # a slip of the pen, to be mended
+        ("rtsp://cam/live", "rtsp://cam/live"),
+        ("rtsp://cam/hunter2", ""),
+        ("rtsp://admin:hunter2@cam/live", ""),
+        ("admin:hunter2@cam/live", ""),
+    ],
+)
+def test_an_address_is_offered_again_unless_a_password_may_be_in_it(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, address: str, offered: str
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(dialogs, "ask_source", lambda _parent, _kind, _start, address: asked.append(address))
+    window.player._tried = Choice("address", address, "an address")
+    window.open_source("address")
+    assert asked == [offered]
