@@ -114,7 +114,7 @@ def show(folder: Path, figures: BoxFigures) -> None:
         table.add_column(name, justify="right")
     table.add_row(*values.values())
     console.print(table)
-    console.print(conventions(folder), style="dim", highlight=False)
+    console.print(conventions(folder), style="dim")
 
 
 def conventions(folder: Path) -> str:

@@ -69,7 +69,6 @@ def evaluate_following(
         f"{100 * panning.HEIGHTS[1]:.0f} % of the height, {found_by}; on a person: the boxes about the joints overlap by "
         f"{panning.SAME_PLACE:g}; {engine.backend}",
         style="dim",
-        highlight=False,
     )
     if out is not None:
         write_json(f.to_json(), out)

@@ -63,7 +63,7 @@ class Patience:
         self._since = now if self._since is None else self._since
         if trouble != self._said and self._wait_s > 0:
             self._said = trouble
-            self._console.print(f"{trouble} Trying for {self._wait_s:g} s.", soft_wrap=True, markup=False)
+            self._console.print(f"{trouble} Trying for {self._wait_s:g} s.", soft_wrap=True)
         return now - self._since < self._wait_s
 
     @property

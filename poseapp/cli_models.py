@@ -432,10 +432,10 @@ def _print_models(console: Console, rows: Sequence[_Row]) -> None:
     else:
         for row in rows:
             values = (getattr(row, column.lower()) for column in (*fixed[1:], *texts))
-            console.print(f"{row.model}: {', '.join(value for value in values if value)}", markup=False)
+            console.print(f"{row.model}: {', '.join(value for value in values if value)}")
     for row in rows:
         if row.broken:
-            console.print(f"{row.model} is broken: {row.broken}", soft_wrap=True, markup=False)
+            console.print(f"{row.model} is broken: {row.broken}", soft_wrap=True)
 
 
 def _table(rows: Sequence[_Row], columns: Sequence[str], gap: int) -> Table:

@@ -11,15 +11,14 @@ import typer
 from poseapp.core.types import PEOPLE
 from poseapp.engine.load import DEVICES, PRECISIONS
 
-EnginesDir = Annotated[
-    Path,
-    typer.Option(
-        "--engines-dir",
-        metavar="FOLDER",
-        help="The folder with the models.",
-        show_default="your own models and those that come with the app",
-    ),
-]
+_STORE = typer.Option(
+    "--engines-dir",
+    metavar="FOLDER",
+    help="The folder with the models.",
+    show_default="your own models and those that come with the app",
+)
+EnginesDir = Annotated[Path, _STORE]
+GivenEnginesDir = Annotated[Path | None, _STORE]  # for commands that write down how they were called: None where it was not
 Model = Annotated[
     str | None,
     typer.Option(

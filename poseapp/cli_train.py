@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from poseapp.cli_help import PlainCommand
+from poseapp.cli_options import GivenEnginesDir
 from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.folders import no_empty_folders
@@ -36,14 +37,6 @@ Annotations = Annotated[
     Path, typer.Option(metavar="FILE", help="Labelled joints in COCO's format, or the .mat of MPII or LSP.", show_default=False)
 ]
 Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that they are of.", show_default=False)]
-EnginesDir = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="The folder with the models.",
-        show_default="your own models and those that come with the app",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -348,10 +341,8 @@ def run_training(
                         monitor = monitor or Monitor(folder, task_of(recipe).figures, at.step - 1)
                         monitor.add(at)
                     if at.validation is not None:
-                        console.print(
-                            f"step {done:,}: " + ", ".join(f"{k} {v:.4f}" for k, v in at.validation.figures.items()),
-                            highlight=False,
-                        )
+                        figures = ", ".join(f"{name} {value:.4f}" for name, value in at.validation.figures.items())
+                        console.print(f"step {done:,}: {figures}")
         finally:
             if monitor is not None:
                 monitor.close()
@@ -427,7 +418,7 @@ def check_sets(data: list[str], recipe: str) -> None:
             console.print(table if report.counts else f"{table.title}: nothing to complain about")
             if report.joints:
                 labels = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.joints.items())
-                console.print(f"labels: {labels}", style="dim", highlight=False)
+                console.print(f"labels: {labels}", style="dim")
     if refused:
         raise DataError("check: training would refuse this. Mend what is marked 'refuses'.")
 
@@ -461,7 +452,7 @@ def evaluate_command(
         Path | None, typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.")
     ] = None,
     limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0)] = 0,
-    engines_dir: EnginesDir = None,
+    engines_dir: GivenEnginesDir = None,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.")
     ] = "auto",
@@ -605,7 +596,7 @@ def print_figures(
             oks = "–" if math.isnan(part.mean_oks) else f"{part.mean_oks:.4f}"
             by_part.add_row(part.name, str(part.people), oks, *shares)
         console.print(by_part)
-    console.print(conventions(engine, result, boxes, flip, scales, detector), style="dim", highlight=False)
+    console.print(conventions(engine, result, boxes, flip, scales, detector), style="dim")
 
 
 def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | None) -> None:
@@ -683,7 +674,7 @@ def export_command(
         bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")] = False,
-    engines_dir: EnginesDir = None,
+    engines_dir: GivenEnginesDir = None,
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()

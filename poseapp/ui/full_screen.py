@@ -36,7 +36,3 @@ class FullScreen:
         full = Qt.WindowState.WindowFullScreen
         state = self._window.windowState()
         self._window.setWindowState(state | full if on else state & ~full)
-
-    def remembered(self, name: str) -> bool:
-        """Whether the drawer called *name* is out, or will be after full screen."""
-        return self._before[name] if self.on else self._actions.by_name[name].isChecked()
