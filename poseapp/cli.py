@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
 
@@ -117,31 +119,34 @@ def run(
     _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds, wait_s=wait)
 
 
+BenchSeconds = Annotated[float, typer.Option("--seconds", metavar="SECONDS", min=1.0, help="How long each line is measured.")]
+JsonOut = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures to this file too, as JSON.")]
+Soak = Annotated[
+    int | None,
+    typer.Option("--soak", metavar="MINUTES", min=1, help="Instead, run and record so long, and watch the memory."),
+]
+PeopleTable = Annotated[
+    bool, typer.Option("--people-table", help="Instead, several people, top-down and bottom-up: 1, 2, 5 and 10 of them.")
+]
+MediaPipe = Annotated[
+    Path | None,
+    typer.Option(
+        "--mediapipe",
+        metavar="PYTHON",
+        help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it.",
+    ),
+]
+
+
 @app.command(cls=PlainCommand)
 def bench(
     model: Model = None,
-    seconds: Annotated[
-        float, typer.Option("--seconds", metavar="SECONDS", min=1.0, help="How long each line is measured.")
-    ] = 5.0,
-    json_out: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures to this file too, as JSON.")
-    ] = None,
-    soak: Annotated[
-        int | None,
-        typer.Option("--soak", metavar="MINUTES", min=1, help="Instead, run and record so long, and watch the memory."),
-    ] = None,
+    seconds: BenchSeconds = 5.0,
+    json_out: JsonOut = None,
+    soak: Soak = None,
     people: PeopleWay = None,
-    people_table: Annotated[
-        bool, typer.Option("--people-table", help="Instead, several people, top-down and bottom-up: 1, 2, 5 and 10 of them.")
-    ] = False,
-    mediapipe: Annotated[
-        Path | None,
-        typer.Option(
-            "--mediapipe",
-            metavar="PYTHON",
-            help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it.",
-        ),
-    ] = None,
+    people_table: PeopleTable = False,
+    mediapipe: MediaPipe = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -151,57 +156,42 @@ def bench(
 
     if (soak is not None) + people_table + (mediapipe is not None) > 1:
         raise PoseAppError("bench: --soak, --people-table and --mediapipe measure different things. Give one of them.")
-    if (soak or people_table) and (json_out or precision):
-        raise PoseAppError("bench: --soak and --people-table take no --json and no --precision. Leave them out.")
+    if (soak or people_table) and (json_out or precision or people):
+        raise PoseAppError("bench: --soak and --people-table take no --json, --precision or --people. Leave them out.")
     if mediapipe is not None and (json_out or people):
         raise PoseAppError("bench: --mediapipe takes no --json and no --people. Leave them out.")
-    folder = find_model(engines_dir, model, device or "auto").folder
+    where, how = device or "auto", precision or "auto"
+    folder = find_model(engines_dir, model, where).folder
     clip = DEMO if DEMO.is_file() else None
     if soak:
-        result = run_soak(folder, minutes=soak, device=device or "auto", clip=clip)
+        result = run_soak(folder, minutes=soak, device=where, clip=clip)
         print(f"{soak} min at {result.fps:.1f} fps, {result.recorded_frames} frames recorded, drops {result.drops}")
         first, last = result.memory_mb[0], result.memory_mb[-1]
         print(f"memory {first:.0f} MB after the first minute, {last:.0f} MB at the end: {result.growth_mb:+.1f} MB")
         return
-    with Progress(description(), BarColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("benchmark", total=1.0)
+    as_json = ""
+    with _bench_progress() as progress:
         if mediapipe is not None:
             from poseapp.live.bench_mediapipe import compare
 
-            comparison = compare(
-                folder,
-                mediapipe,
-                clip,
-                device=device or "auto",
-                precision=precision or "auto",
-                progress=lambda share, what: bar.update(task, completed=share, description=what),
-            )
-            bar.stop()
-            print(comparison.text())
-            return
-        if people_table:
-            table = run_people(
-                folder,
-                DEMO,
-                device=device or "auto",
-                seconds=seconds,
-                progress=lambda share, what: bar.update(task, completed=share, description=what),
-            )
-            bar.stop()
-            print(table.table())
-            return
-        report = run_benchmark(
-            folder,
-            people=cast(People, people or "one"),
-            device=device or "auto",
-            precision=precision or "auto",
-            seconds=seconds,
-            clip=clip,
-            progress=lambda share, what: bar.update(task, completed=share, description=what),
-        )
-    print(report.table())
+            text = compare(folder, mediapipe, clip, device=where, precision=how, progress=progress).text()
+        elif people_table:
+            text = run_people(folder, DEMO, device=where, seconds=seconds, progress=progress).table()
+        else:
+            way = cast(People, people or "one")
+            report = run_benchmark(folder, people=way, device=where, precision=how, seconds=seconds, clip=clip, progress=progress)
+            text, as_json = report.table(), report.to_json()
+    print(text)
     if json_out is not None:
-        _write(json_out, report.to_json())
+        _write(json_out, as_json)
+
+
+@contextlib.contextmanager
+def _bench_progress() -> Iterator[Callable[[float, str], None]]:
+    """A bar on standard error. What it gives is called with how far the benchmark is, from 0 to 1, and what it does."""
+    with Progress(description(), BarColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("benchmark", total=1.0)
+        yield lambda share, what: bar.update(task, completed=share, description=what)
 
 
 cli_train.register(app)

@@ -29,9 +29,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from poseapp import cli_import_options as options
 from poseapp import resources
 from poseapp.cli_help import PlainCommand, PlainGroup
-from poseapp.cli_options import EnginesDir
+from poseapp.cli_options import EnginesDir, Half, Replace
 from poseapp.console import description, plain_console
 from poseapp.core.errors import CheckpointError, EngineError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
@@ -51,8 +52,6 @@ _READABLE = 50  # columns that sentences need beside figures
 NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
 Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]
-Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
 
 T = TypeVar("T", bound=str)
 
@@ -117,57 +116,18 @@ def time_command(
 
 @models_app.command("import", cls=PlainCommand)
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights: .pth, .pt or .pth.tar.", show_default=False)],
-    arch: Annotated[
-        str,
-        typer.Option(
-            metavar="NETWORK", help="The network that it is of, such as hrnet-w32; a wrong one lists all.", show_default=False
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="the file's name")
-    ] = None,
+    file: options.File,
+    arch: options.Arch,
+    name: options.Name = None,
     engines_dir: EnginesDir = default_engines_dir(),
-    input_size: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            metavar="SIZE",
-            help="Height x width of its input in pixels, such as 256x192.",
-            show_default="the network's",
-        ),
-    ] = None,
-    skeleton: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"The joints and their order: {', '.join(SKELETONS)}.", show_default="by their number"),
-    ] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help=f"How heatmaps lie on the picture: {', '.join(get_args(Mapping))}.", show_default="the authors'"
-        ),
-    ] = None,
-    decode: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"How a joint is found in its heatmap: {', '.join(get_args(Decode))}.",
-            show_default="the authors'",
-        ),
-    ] = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PIXELS", help="How wide joints were drawn in the heatmaps it learnt.", show_default="the authors'", min=0.1
-        ),
-    ] = None,
-    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")] = False,
-    data: Annotated[
-        str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.")
-    ] = "not told by the file",
-    licence: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Licence of the weights, for the model card.", show_default="the authors'")
-    ] = None,
+    input_size: options.InputSize = None,
+    skeleton: options.Skeleton = None,
+    mapping: options.Mapping = None,
+    decode: options.Decode = None,
+    sigma: options.Sigma = None,
+    flip: options.Flip = False,
+    data: options.Data = "not told by the file",
+    licence: options.Licence = None,
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:

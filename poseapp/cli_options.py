@@ -94,3 +94,5 @@ Budget = Annotated[
         show_default="100; in the window the last choice",
     ),
 ]
+Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]

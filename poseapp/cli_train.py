@@ -11,12 +11,13 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from poseapp import cli_train_options as options
 from poseapp.cli_help import PlainCommand
-from poseapp.cli_options import GivenEnginesDir
+from poseapp.cli_options import GivenEnginesDir, Half, Replace
 from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.folders import no_empty_folders
@@ -32,11 +33,6 @@ NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip
 
 # What a card's figures are measured with: what every computer has, and the network as it was trained.
 FIGURES_FROM = ("--device", "cpu", "--precision", "fp32")
-
-Annotations = Annotated[
-    Path, typer.Option(metavar="FILE", help="Labelled joints in COCO's format, or the .mat of MPII or LSP.", show_default=False)
-]
-Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that they are of.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,60 +51,23 @@ def require_torch() -> None:
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; --list shows all.", show_default=False)] = "",
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SET",
-            help="What to learn from: a set's folder, a file of labels with images/ beside it, or FILE=FOLDER (or "
-            "FILE=shard-*.tar). May be given several times: the sets are mixed, and joints that one lacks do not count there.",
-            show_default=False,
-        ),
-    ] = None,
-    val: Annotated[
-        str,
-        typer.Option(
-            metavar="SET", help="The set to validate on.", show_default="the val part of the first --data, where it has one"
-        ),
-    ] = "",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Change the recipe: lr=1e-3, epochs=20, augment.rotation_deg=30 … May be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.")] = False,
-    start_from: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint: fine-tuning.")
-    ] = None,
-    teacher: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too."),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple)."),
-    ] = "auto",
-    workers: Annotated[
-        int, typer.Option(metavar="NUMBER", help="Processes that load pictures; -1 is as many as the cores allow.", min=-1)
-    ] = -1,
-    resident: Annotated[
-        bool, typer.Option("--resident", help="Hold the decoded set in the device's memory and make the samples there: for GPUs.")
-    ] = False,
-    validate_every: Annotated[float, typer.Option(metavar="EPOCHS", help="How often to validate.", min=0.01)] = 1.0,
-    max_minutes: Annotated[float, typer.Option(metavar="MINUTES", help="Save and stop after so long; 0 is no limit.", min=0)] = 0,
-    save_every: Annotated[float, typer.Option(metavar="SECONDS", help="How often to save.", min=0)] = 60,
-    compile_: Annotated[
-        bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
-    ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    recipe: options.Recipe = "",
+    data: options.Data = None,
+    val: options.Val = "",
+    out: options.TrainOut = None,
+    set_: options.Set = None,
+    resume: options.Resume = False,
+    start_from: options.StartFrom = None,
+    teacher: options.Teacher = None,
+    device: options.TrainDevice = "auto",
+    workers: options.Workers = -1,
+    resident: options.Resident = False,
+    validate_every: options.ValidateEvery = 1.0,
+    max_minutes: options.MaxMinutes = 0,
+    save_every: options.SaveEvery = 60,
+    compile_: options.Compile = False,
+    check: options.Check = False,
+    list_: options.List = False,
 ) -> None:
     """Train a recipe on labelled pictures. Ctrl-C saves and stops; --resume goes on.
 
@@ -424,41 +383,20 @@ def check_sets(data: list[str], recipe: str) -> None:
 
 
 def evaluate_command(
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="A model that `poseapp models` lists, or a model.onnx with its model.json beside it."),
-    ],
-    annotations: Annotations,
-    images: Images,
-    boxes: Annotated[
-        str,
-        typer.Option(
-            metavar="HOW",
-            help="Where people are: gt (as labelled), detect (found by the person detector; without one, one person a picture "
-            "is looked for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, or track "
-            "(one person followed through panned pictures, as the app does).",
-            show_default="gt; whole for openpose",
-        ),
-    ] = "",
-    flip: Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")] = False,
-    multi_scale: Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.")] = None,
-    sheet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.")] = None,
-    drawn: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures."),
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.")
-    ] = None,
-    limit: Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0)] = 0,
+    model: options.Model,
+    annotations: options.Annotations,
+    images: options.Images,
+    boxes: options.Boxes = "",
+    flip: options.Flip = False,
+    multi_scale: options.MultiScale = False,
+    out: options.EvalOut = None,
+    sheet: options.Sheet = None,
+    drawn: options.Drawn = None,
+    scores: options.Scores = None,
+    limit: options.Limit = 0,
     engines_dir: GivenEnginesDir = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.")
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.")
-    ] = "auto",
+    device: options.EvalDevice = "auto",
+    precision: options.Precision = "auto",
 ) -> None:
     """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
     from poseapp.cli_detector import evaluate_detector_command, find_detector_folder, stored_detector
@@ -647,33 +585,15 @@ def takes_no(what: str, options: Mapping[str, object]) -> None:
 
 
 def export_command(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A training's folder, or one of its checkpoints.", show_default=False)
-    ],
-    name: Annotated[str, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="as its recipe")] = "",
-    about: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Markdown for the model card, with the sections Data, Licence, Known limits and any others.",
-            show_default="about.md in the model's folder, where there is one",
-        ),
-    ] = None,
-    annotations: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.")] = None,
-    train_line: Annotated[
-        str,
-        typer.Option(
-            "--trained-by", metavar="TEXT", help="The training's command line, for the card.", show_default="as the run knows it"
-        ),
-    ] = "",
-    fp16: Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")] = False,
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")
-    ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")] = False,
+    checkpoint: options.Checkpoint,
+    name: options.Name = "",
+    about: options.ExportAbout = None,
+    annotations: options.ExportAnnotations = None,
+    images: options.ExportImages = None,
+    train_line: options.TrainLine = "",
+    fp16: Half = False,
+    int8: options.Int8 = False,
+    replace: Replace = False,
     engines_dir: GivenEnginesDir = None,
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""

@@ -486,6 +486,7 @@ def test_the_app_starts_without_torch() -> None:
         ("--mediapipe", "python", "--json", "figures.json"),
         ("--mediapipe", "python", "--people", "top-down"),
         ("--people-table", "--precision", "fp32"),
+        ("--soak", "1", "--people", "top-down"),
     ],
 )
 def test_bench_refuses_options_without_effect(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

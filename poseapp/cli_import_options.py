@@ -1,0 +1,60 @@
+"""The options of models import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from poseapp.core import heatmap
+from poseapp.core.skeleton import SKELETONS
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights: .pth, .pt or .pth.tar.", show_default=False)]
+Arch = Annotated[
+    str,
+    typer.Option(
+        metavar="NETWORK", help="The network that it is of, such as hrnet-w32; a wrong one lists all.", show_default=False
+    ),
+]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="the file's name")]
+InputSize = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="SIZE",
+        help="Height x width of its input in pixels, such as 256x192.",
+        show_default="the network's",
+    ),
+]
+Skeleton = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"The joints and their order: {', '.join(SKELETONS)}.", show_default="by their number"),
+]
+Mapping = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"How heatmaps lie on the picture: {', '.join(get_args(heatmap.Mapping))}.",
+        show_default="the authors'",
+    ),
+]
+Decode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"How a joint is found in its heatmap: {', '.join(get_args(heatmap.Decode))}.",
+        show_default="the authors'",
+    ),
+]
+Sigma = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PIXELS", help="How wide joints were drawn in the heatmaps it learnt.", show_default="the authors'", min=0.1
+    ),
+]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")]
+Data = Annotated[str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.")]
+Licence = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Licence of the weights, for the model card.", show_default="the authors'")
+]

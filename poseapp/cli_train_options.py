@@ -1,0 +1,116 @@
+"""The options of train, eval and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Annotations = Annotated[
+    Path, typer.Option(metavar="FILE", help="Labelled joints in COCO's format, or the .mat of MPII or LSP.", show_default=False)
+]
+Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that they are of.", show_default=False)]
+
+# train
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; --list shows all.", show_default=False)]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SET",
+        help="What to learn from: a set's folder, a file of labels with images/ beside it, or FILE=FOLDER (or "
+        "FILE=shard-*.tar). May be given several times: the sets are mixed, and joints that one lacks do not count there.",
+        show_default=False,
+    ),
+]
+Val = Annotated[
+    str,
+    typer.Option(
+        metavar="SET", help="The set to validate on.", show_default="the val part of the first --data, where it has one"
+    ),
+]
+TrainOut = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change the recipe: lr=1e-3, epochs=20, augment.rotation_deg=30 … May be given several times.",
+        show_default=False,
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.")]
+StartFrom = Annotated[Path | None, typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint: fine-tuning.")]
+Teacher = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too."),
+]
+TrainDevice = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple)."),
+]
+Workers = Annotated[
+    int, typer.Option(metavar="NUMBER", help="Processes that load pictures; -1 is as many as the cores allow.", min=-1)
+]
+Resident = Annotated[
+    bool, typer.Option("--resident", help="Hold the decoded set in the device's memory and make the samples there: for GPUs.")
+]
+ValidateEvery = Annotated[float, typer.Option(metavar="EPOCHS", help="How often to validate.", min=0.01)]
+MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Save and stop after so long; 0 is no limit.", min=0)]
+SaveEvery = Annotated[float, typer.Option(metavar="SECONDS", help="How often to save.", min=0)]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")]
+List = Annotated[bool, typer.Option("--list", help="List the recipes.")]
+
+# eval
+Model = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="A model that `poseapp models` lists, or a model.onnx with its model.json beside it."),
+]
+Boxes = Annotated[
+    str,
+    typer.Option(
+        metavar="HOW",
+        help="Where people are: gt (as labelled), detect (found by the person detector; without one, one person a picture "
+        "is looked for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, or track "
+        "(one person followed through panned pictures, as the app does).",
+        show_default="gt; whole for openpose",
+    ),
+]
+Flip = Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")]
+MultiScale = Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")]
+Sheet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.")]
+Drawn = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures."),
+]
+Scores = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.")]
+Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0)]
+Precision = Annotated[str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.")]
+EvalOut = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.")]
+EvalDevice = Annotated[str, typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.")]
+
+# export
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A training's folder, or one of its checkpoints.", show_default=False)
+]
+Name = Annotated[str, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="as its recipe")]
+ExportAbout = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Markdown for the model card, with the sections Data, Licence, Known limits and any others.",
+        show_default="about.md in the model's folder, where there is one",
+    ),
+]
+ExportAnnotations = Annotated[Path | None, typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.")]
+ExportImages = Annotated[Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.")]
+TrainLine = Annotated[
+    str,
+    typer.Option(
+        "--trained-by", metavar="TEXT", help="The training's command line, for the card.", show_default="as the run knows it"
+    ),
+]
+Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")]
