@@ -405,6 +405,19 @@ def test_the_reason_of_a_failure_outlives_stop(tmp_path: Path) -> None:
     assert session.failure == f"{tmp_path / 'nowhere.mp4'}: no such file. Check the path."
 
 
+def test_a_timing_that_the_end_cancels_does_not_hide_what_failed(tmp_path: Path) -> None:
+    class Timing(Loader):
+        def __call__(self, folder: Path, device: str, **options: Any) -> Any:
+            wait_until(lambda: not options["progress"]("Timing", 0.5))
+            raise EngineError("a: the timing was cancelled.")
+
+    session = Session(VideoSource(tmp_path / "nowhere.mp4"), A, load=Timing())
+    session.start()
+    wait_until(lambda: session.failure != "")
+    session.stop()
+    assert session.failure == f"{tmp_path / 'nowhere.mp4'}: no such file. Check the path."
+
+
 class Bursting(MarkerSource):
     """A source with a bug in it, which shows once some frames are worked on."""
 
