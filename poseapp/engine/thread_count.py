@@ -9,6 +9,7 @@ compressing of a picture for each crop, as while recording one person.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,27 +35,49 @@ Situation = Literal["alone", "recording"]
 SITUATIONS: tuple[Situation, ...] = ("alone", "recording")
 CACHE = "threads"  # the folder of the timings
 SECONDS_EACH = 0.3  # for a number of threads in a situation
-MOST_OTHERS = 0.15  # cores that other programs may keep busy meanwhile
+MOST_OTHERS = 0.15  # cores that others may keep busy meanwhile
 WORTH_IT = 1.1  # fewer threads must be faster than all by this much, over both situations: timings vary
 
 
 def chosen(folder: Path, spec: ModelSpec, option: Option, progress: Progress | None) -> int:
     """How many threads to run *option* of the model in *folder* with: as timed earlier, else as timed now; 0: the usual number.
 
-    With nobody to tell nothing is timed, and what was timed while other programs were at work is not kept: beside them one core
-    less always looks right. Raises EngineError when *progress* says to stop.
+    With nobody to tell nothing is timed. What was timed while others were at work, such as another program or the model that
+    serves meanwhile, is not kept: beside them one core less always looks right. Raises EngineError when *progress* says to stop.
     """
     key = _key(spec, option)
     known = _read(key)
     if known is not None or progress is None or len(candidates()) == 1:
         return known or 0
-    before = _used_s()
+    others = _Others()
     ms = measure(lambda count: open_option(folder, spec, option, count), progress)
-    by_others, wall_s = (now - then for now, then in zip(_used_s(), before, strict=True))
-    if not ms or by_others > MOST_OTHERS * wall_s:
+    if not ms or others.cores() > MOST_OTHERS:
         return 0
     _write(key, ms)
     return best(ms)
+
+
+class _Others:
+    """What else is at work from now on: other programs, and the threads of this one that are there already."""
+
+    def __init__(self) -> None:
+        self._programs, self._since = _used_s()
+        self._threads = _threads_s()
+
+    def cores(self) -> float:
+        """How many cores they have kept busy since then, on average."""
+        programs, now = _used_s()
+        threads = _threads_s()
+        here = sum(threads[identity] - used for identity, used in self._threads.items() if identity in threads)
+        return (programs - self._programs + here) / (now - self._since)
+
+
+def _threads_s() -> dict[int, float]:
+    """What each thread of this process has used of the processor, in s, by its number; without the one that asks."""
+    if sys.platform == "darwin":  # its threads have other numbers there, so that the one that asks cannot be told
+        return {}
+    every, own = psutil.Process().threads(), threading.get_native_id()
+    return {one.id: one.user_time + one.system_time for one in every if one.id != own}
 
 
 def _used_s() -> tuple[float, float]:

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -156,6 +157,38 @@ def test_what_others_use_of_the_processor_is_told_from_our_own() -> None:
     assert later - theirs <= (now - start) * (os.cpu_count() or 1) - 0.4
     subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.5: pass"], check=True)
     assert thread_count._used_s()[0] - later >= 0.3
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="threads cannot be told apart there")
+def test_what_other_threads_of_the_app_use_counts_too() -> None:
+    """As the model that serves while this one is timed. The thread that asks and those that it starts are the timing itself."""
+    go, done, leave = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        end = time.thread_time() + 0.5
+        while time.thread_time() < end:
+            pass
+
+    def serve() -> None:
+        go.wait()
+        work()
+        done.set()
+        leave.wait()
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    others = thread_count._Others()
+    mine = serving.native_id
+    assert mine is not None
+    assert threading.get_native_id() not in others._threads
+    work()
+    assert thread_count._threads_s()[mine] < 0.1
+    go.set()
+    assert done.wait(60)
+    assert thread_count._threads_s()[mine] >= 0.4
+    assert others.cores() >= 0.4 / (time.monotonic() - others._since)
+    leave.set()
+    serving.join()
 
 
 def test_with_nobody_to_tell_nothing_is_timed(folder: Path, cache: Path) -> None:
