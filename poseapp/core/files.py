@@ -224,14 +224,18 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def atomic_write(path: Path, content: bytes) -> None:
-    """Write *path* through a file beside it, so that no one ever sees half of it. Raises OSError."""
+def atomic_write(path: Path, content: bytes, synced: bool = True) -> None:
+    """Write *path*, readable by its owner alone, through a file beside it, so that no one ever sees half of it.
+
+    With *synced* it waits for the disk, so that this holds for a power cut too. Raises OSError.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)

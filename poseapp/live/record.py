@@ -31,6 +31,7 @@ from av.error import FFmpegError
 
 import poseapp
 from poseapp.core.errors import RecordError
+from poseapp.core.files import atomic_write
 from poseapp.core.limits import MOST_WAITING_BYTES
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import Frame, ImageArray, People, Result
@@ -380,12 +381,7 @@ class Recorder:
                     "error": self._error,
                 }
             text = json.dumps(self._manifest, indent=2) + "\n"
-        temporary = self.folder / "session.json.tmp"
-        try:
-            _write_private(temporary, text.encode())
-            os.replace(temporary, self.folder / "session.json")
-        finally:
-            temporary.unlink(missing_ok=True)
+        atomic_write(self.folder / "session.json", text.encode(), synced=False)  # a slow disk would cost pictures
 
 
 def _write_private(path: Path, content: bytes) -> None:
