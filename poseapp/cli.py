@@ -137,7 +137,9 @@ def bench(
     mediapipe: Annotated[
         Path | None,
         typer.Option(
-            "--mediapipe", help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it."
+            "--mediapipe",
+            metavar="PYTHON",
+            help="Instead, in turns with MediaPipe's full model, run by this Python, which must have it.",
         ),
     ] = None,
     engines_dir: EnginesDir = default_engines_dir(),

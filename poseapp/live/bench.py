@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 
 import poseapp
+from poseapp import resources
 from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray, People
@@ -515,7 +516,7 @@ if __name__ == "__main__":
     elif sys.argv[1:] == ["--stages"]:
         from poseapp.live import bench_stages
 
-        print(bench_stages.report(Path(__file__).resolve().parents[2] / "assets" / "demo.mp4"))
+        print(bench_stages.report(resources.asset("demo.mp4")))
     else:
         import typer
 

@@ -319,4 +319,4 @@ def test_a_broken_model_is_listed_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "bad" / "model.json").write_text(json.dumps({"name": "bad"}))
     listed = run("list", "--engines-dir", tmp_path)
     assert listed.exit_code == 0
-    assert "broken: " in next(line for line in listed.output.splitlines() if line.startswith("bad "))
+    assert any(line.startswith("bad is broken: ") for line in listed.output.splitlines())
