@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def bare(wheel: Path, repo_root: Path, tmp_path_factory: pytest.TempPathFactory)
     venv.create(place, with_pip=False, symlinks=os.name != "nt")
     scripts = place / ("Scripts" if os.name == "nt" else "bin")
     install = ["--python", str(scripts / "python"), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True, timeout=TIMEOUT_S)
+    # What PYTHONPATH names would count as installed.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True, timeout=TIMEOUT_S, env=environment)
     (package,) = place.rglob("site-packages/poseapp")
     # A folder named in a .pth file is on the path, but the .pth files in it, an editable install's for one, are not read.
     lines = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
@@ -169,7 +172,9 @@ def test_the_wheel_has_the_code_the_models_and_the_assets_and_no_more(wheel: Pat
 
 def test_no_module_looks_for_files_beside_itself(repo_root: Path) -> None:
     for path in (repo_root / "poseapp").rglob("*.py"):
-        assert "__file__" not in path.read_text(encoding="utf-8"), f"{path}: ask poseapp/resources.py"
+        text = path.read_text(encoding="utf-8")
+        # Those of other modules are their own affair.
+        assert not re.search(r"(?<!\.)__file__", text), f"{path}: ask poseapp/resources.py"
 
 
 # -- running it ------------------------------------------------------------------------------------------------------
@@ -192,7 +197,7 @@ def test_it_does_not_see_the_checkout(installed: Installed, repo_root: Path) -> 
 
 def test_models_are_listed(installed: Installed) -> None:
     listed = models(installed)
-    assert all(listed[name].rstrip().endswith("ready") for name in BUNDLED)
+    assert all(listed[name].split().count("ready") == 1 for name in BUNDLED)
     assert str(installed.home) in listed["Your"]
 
 
@@ -220,9 +225,9 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     tiny_model.write_model(own / "mine")
     tiny_model.write_model(own / "hourglass-t")
     listed = models(installed)
-    assert listed["mine"].rstrip().endswith(" ready")
-    assert listed["hourglass-t"].rstrip().endswith("yours")
-    assert listed["hourglass-s"].rstrip().endswith(" ready")
+    assert listed["mine"].split().count("ready") == 1
+    assert listed["hourglass-t"].split().count("yours") == 1
+    assert listed["hourglass-s"].split().count("ready") == 1
     assert {*BUNDLED, "mine"} <= set(listed)
     # What a mode needs beside the model, the person detector, is that of the app.
     for name in ("mine", "hourglass-t"):
@@ -266,7 +271,7 @@ def test_nothing_is_written_beside_the_bundled_models(installed: Installed) -> N
 def test_changing_a_bundled_model_changes_a_copy_among_the_own(installed: Installed) -> None:
     installed.run("poseapp", "models", "halve", "hourglass-t")
     assert (own_folder(installed) / "hourglass-t" / "model.fp16.onnx").is_file()
-    assert models(installed)["hourglass-t"].rstrip().endswith("yours")
+    assert models(installed)["hourglass-t"].split().count("yours") == 1
 
 
 def test_another_store_stands_alone(installed: Installed, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ class Preferences:
             value = float(self._text(key))
         except ValueError:
             return None
-        return value if math.isfinite(value) else None
+        return None if math.isnan(value) else value  # "no limit" is infinite
 
     def _flag(self, key: str) -> bool:
         return self._settings.value(key) is True

@@ -206,7 +206,7 @@ def test_a_damaged_picture_costs_its_samples_and_is_told_of_once(
     assert all(np.isfinite(p.loss) for p in done)
     assert [len(p.validation.pictures()) for p in done if p.validation is not None] == [2, 2]
     told = [record.getMessage() for record in caplog.records]
-    assert sum("3.png: not a readable picture" in text for text in told) == 1
+    assert sum("3.png: the file is empty: not a readable picture" in text for text in told) == 1
     assert sum("6.png: cannot be read (No such file" in text for text in told) == 1
     assert len(told) == 2
 

@@ -182,6 +182,8 @@ def _says(window: MainWindow, expected: str) -> bool:
     "looking", [Looking("bottom-up", 0.0, 50.0), Looking("top-down", 0.25, math.inf), Looking("one", 1.0, 200.0)]
 )
 def test_what_is_chosen_is_remembered(make_preferences: Callable[[], Preferences], looking: Looking) -> None:
-    assert make_preferences().looking == Looking()
-    make_preferences().looking = looking
+    preferences = make_preferences()
+    assert preferences.looking == Looking()
+    preferences.looking = looking
+    preferences.save()
     assert make_preferences().looking == looking

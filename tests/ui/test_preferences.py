@@ -238,6 +238,12 @@ def test_only_addresses_without_secrets_are_in_the_file(path: Path) -> None:
     assert Preferences(path).source == open_one
 
 
+def said(window: MainWindow) -> str:
+    """What the notice and the card over the picture say."""
+    card = window.view.state
+    return window.banner.text + (f"{card.title} {card.text}" if card is not None else "")
+
+
 def test_an_address_with_a_password_comes_back_from_the_key_store(
     qtbot: QtBot,
     open_window: Callable[..., MainWindow],
@@ -248,10 +254,8 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     secret = Choice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
     window.player.choose(secret)
     qtbot.waitUntil(lambda: bool(key_vault.kept), timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: window.view.state is not None and "127.0.0.1:9" in window.view.state.text, timeout=WAIT_MS)
-    card = window.view.state
-    assert card is not None
-    for text in (window.windowTitle(), card.title, card.text, window.controls.source.box.currentText()):
+    qtbot.waitUntil(lambda: "127.0.0.1:9" in said(window), timeout=WAIT_MS)
+    for text in (window.windowTitle(), said(window), window.controls.source.box.currentText()):
         assert "hunter2" not in text
         assert "127.0.0.1:9" in text
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
