@@ -796,6 +796,8 @@ class Session:
                 self._worked(self._next_index - 1)
             if self._inference is not None or self._loaders:
                 return  # the present one goes on, or another one is on its way
+            if self._stopped:
+                return  # loading was given up since all ends: that is no failure, and must not hide the source's own
             self._engine_error = error
             self._engine_came.notify_all()
             self.stop_recording()
