@@ -49,7 +49,7 @@ $(PY): | system
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(PY)
-	@echo "Installing poseapp into $(VENV) (once; about 850 MB on disk) …"
+	@echo "Installing poseapp into $(VENV) (once; about 830 MB on disk) …"
 	@$(PY) -m pip install --quiet -e .
 	@touch $@
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -37,6 +38,7 @@ app = typer.Typer(
 console = plain_console(stderr=True)
 
 DEMO = resources.asset("demo.mp4")
+_DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the latter is not known on every system
 # Debian's packages that Qt needs to open a window; .ci/system-packages has them with what is in each.
 QT_PACKAGES = (
     "libegl1 libgl1 libxkbcommon0 libfontconfig1 libdbus-1-3 libglib2.0-0 libx11-xcb1 libxcb-cursor0 libxcb-icccm4 libxcb-image0 "
@@ -302,6 +304,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:  # the output may go to a file, and such errors name none
+            print(f"poseapp: the disk is full ({error.strerror}). Make room, or write somewhere else.", file=sys.stderr)
+            return 1
         known = isinstance(error, PoseAppError)
         said = f"unexpected {type(error).__name__}: {without_secrets(str(error))} (run again with --debug for the details)"
         text = str(error) if known else said

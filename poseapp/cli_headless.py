@@ -84,6 +84,10 @@ class _Seen:
     first_pose_s: float | None = None
     given_up: str = ""
 
+    def working_s(self, now: float) -> float:
+        """How long it has worked on pictures: loading and timing the model, once, says nothing of how fast they go."""
+        return now - (self.begun if self.ready is None else self.ready)
+
     def result(self, result: Result) -> None:
         self.latencies_ms.append(sum(result.stage_ms.values()))
         if self.first_pose_s is None and len(result.poses):
@@ -186,7 +190,7 @@ def _follow(session: Session, source: Source, patience: Patience, seen: _Seen, s
 
 
 def _summarise(status: Status, recording: Recording, source: Source, seen: _Seen) -> None:
-    elapsed = time.monotonic() - seen.begun
+    elapsed = seen.working_s(time.monotonic())
     median = sorted(seen.latencies_ms)[len(seen.latencies_ms) // 2] if seen.latencies_ms else 0.0
     first = f", first pose {seen.first_pose_s:.1f} s after the start" if seen.first_pose_s is not None else ", nobody found"
     print(f"model      {status.model or '–'} on {status.backend or '–'}")

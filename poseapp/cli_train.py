@@ -81,7 +81,8 @@ def train_command(
 
     if list_:
         for known in RECIPES.values():
-            typer.echo(f"{known.name:22} {known.input_hw[0]}×{known.input_hw[1]} {known.skeleton.name:12} {known.paper}")
+            size = f"{known.input_hw[0]}×{known.input_hw[1]}"
+            typer.echo(f"{known.name:22} {size:7} {known.skeleton.name:12} {known.paper}")
         return
     chosen = recipe_called(recipe)
     if not data:
@@ -111,7 +112,8 @@ def recipe_called(name: str) -> Recipe:
     from poseapp.train.recipes import RECIPES
 
     if name not in RECIPES:
-        raise DataError(f"recipe {name!r}: there is none of that name. There are: {', '.join(RECIPES)}.")
+        wrong = f"recipe {name!r}: there is none of that name" if name else "training: no recipe. Give the name of one"
+        raise DataError(f"{wrong}. There are: {', '.join(RECIPES)}.")
     return RECIPES[name]
 
 

@@ -80,3 +80,12 @@ def test_a_broken_model_leaves_the_store_usable_and_the_terminal_alone(
     assert len(rows) == len(about_broken) - len(rows) == 8  # a row of the table, and a line that says why
     assert all("broken" in row.split() for row in rows)
     assert main(["models", "time", "good", "--engines-dir", str(tmp_path)]) == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device that is always full")
+def test_output_to_a_full_disk_is_said_in_one_line(repo_root: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, str(repo_root / "main.py"), "run", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "poseapp: the disk is full (No space left on device). Make room, or write somewhere else.\n"

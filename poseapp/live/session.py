@@ -797,7 +797,7 @@ class Session:
             if self._inference is not None or self._loaders:
                 return  # the present one goes on, or another one is on its way
             if self._stopped:
-                return  # it was told to stop: that it did not come to its end is no failure
+                return  # loading was given up since all ends: that is no failure, and must not hide the source's own
             self._engine_error = error
             self._engine_came.notify_all()
             self.stop_recording()

@@ -371,6 +371,8 @@ def read_boxes(path: Path, annotations: Annotations) -> list[Box]:
     def wrong(what: str) -> DataError:
         return DataError(f'{path}: expected a list of {{"image_id", "bbox", "score"}} ({what}).')
 
+    if not path.exists():  # as a misspelt way is, too
+        raise DataError(f"boxes {str(path)!r}: neither gt, detect, whole or track, nor a file. Take one of these.")
     content = load_json(path)
     if not isinstance(content, list):
         raise wrong(shortened(content))

@@ -131,6 +131,7 @@ def override(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 T = typing.TypeVar("T", Recipe, Augment)
 
+_EXPECTED = {int: "a whole number", float: "a number", bool: "true or false"}
 _POSITIVE = ("epochs", "batch", "accumulate", "lr", "stride", "sigma_px")
 
 
@@ -146,7 +147,7 @@ def _changed(holder: T, name: str, text: str, key: str) -> T:
         if hint in (int, float) and not (0 < value < math.inf or (value == 0 and name not in _POSITIVE)):
             raise DataError(f"recipe: {key}: expected a number {'above' if name in _POSITIVE else 'of at least'} 0, got {text}.")
     except ValueError:
-        wanted = " or ".join(map(str, typing.get_args(hint))) or hint.__name__
+        wanted = " or ".join(map(str, typing.get_args(hint))) or _EXPECTED[hint]
         raise DataError(f"recipe: {key}: expected {wanted}, got {text!r}.") from None
     changed: dict[str, Any] = {name: value}
     return dataclasses.replace(holder, **changed)

@@ -237,7 +237,8 @@ class BenchmarkPage(QWidget):
         describe(self.table, "Figures", "What the benchmark measured, a scenario a line")
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setStretchLastSection(True)  # not the first: it would be the names that a small window cuts
+        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
         self.empty = label("No benchmark yet: the figures of this machine appear here.", "muted")

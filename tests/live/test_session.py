@@ -405,17 +405,18 @@ def test_the_reason_of_a_failure_outlives_stop(tmp_path: Path) -> None:
     assert session.failure == f"{tmp_path / 'nowhere.mp4'}: no such file. Check the path."
 
 
-def test_a_timing_that_the_end_cancels_does_not_hide_what_failed(tmp_path: Path) -> None:
-    class Timing(Loader):
-        def __call__(self, folder: Path, device: str, **options: Any) -> Any:
-            wait_until(lambda: not options["progress"]("Timing", 0.5))
-            raise EngineError("a: the timing was cancelled.")
-
-    session = Session(VideoSource(tmp_path / "nowhere.mp4"), A, load=Timing())
+def test_a_load_given_up_at_the_end_does_not_hide_why_the_source_failed(tmp_path: Path) -> None:
+    load = Loader()
+    load.build = threading.Event()
+    missing = VideoSource(tmp_path / "nowhere.mp4")
+    session = Session(missing, A, device="gpu", realtime=False, load=load, builds_first=lambda *_: False)
+    session.start_recording(RecordOptions(tmp_path / "out"))
     session.start()
-    wait_until(lambda: session.failure != "")
+    assert session.wait(20)
+    wait_until(lambda: session.status().build is not None)
     session.stop()
     assert session.failure == f"{tmp_path / 'nowhere.mp4'}: no such file. Check the path."
+    assert not list(tmp_path.glob("out/*"))
 
 
 class Bursting(MarkerSource):

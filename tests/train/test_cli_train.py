@@ -106,6 +106,14 @@ def test_recipes_are_listed() -> None:
     done = CliRunner().invoke(app, ["train", "--list"])
     for name in ("hourglass-2", "hourglass-8", "hrnet-w32-256x192", "hrnet-w48-384x288", "cpm-6", "openpose-6"):
         assert name in done.output
+    listed = zip(done.output.splitlines(), RECIPES.values(), strict=True)
+    assert len({line.index(recipe.skeleton.name) for line, recipe in listed}) == 1, "the columns are not below each other"
+
+
+def test_a_recipe_left_out_is_asked_for() -> None:
+    done = CliRunner().invoke(app, ["train"])
+    assert isinstance(done.exception, DataError)
+    assert str(done.exception).startswith("training: no recipe. Give the name of one. There are: hourglass-s, ")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM is POSIX's")

@@ -264,6 +264,8 @@ def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, 
     (tmp_path / "boxes.json").write_text('[{"bbox": [0, 0, 5, 5]}]')
     with pytest.raises(DataError, match=r"boxes\.json: expected a list"):
         read_boxes(tmp_path / "boxes.json", read_annotations(annotations, images))
+    with pytest.raises(DataError, match="boxes 'detected': neither gt, detect, whole or track, nor a file"):
+        read_boxes(Path("detected"), read_annotations(annotations, images))
 
 
 def test_the_app_s_own_search_can_be_scored(trained: Path) -> None:

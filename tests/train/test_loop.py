@@ -312,8 +312,10 @@ def test_recipes_are_changed_from_text() -> None:
     )
     with pytest.raises(DataError, match="there is no speed to change"):
         override(recipe, {"speed": "9"})
-    with pytest.raises(DataError, match="batch: expected int, got 'many'"):
+    with pytest.raises(DataError, match="batch: expected a whole number, got 'many'"):
         override(recipe, {"batch": "many"})
+    with pytest.raises(DataError, match="lr: expected a number, got ''"):
+        override(recipe, {"lr": ""})
     with pytest.raises(DataError, match="optimiser: expected adamw or adam or rmsprop, got 'sgd'"):
         override(recipe, {"optimiser": "sgd"})
 
