@@ -145,7 +145,7 @@ def bench(
     precision: Precision = None,
 ) -> None:
     """Measure how fast the app is here, on the demo clip at 1280×720: pictures a second, time by stage, memory."""
-    from poseapp.live.bench import run_benchmark, run_people, run_soak
+    from poseapp.live.bench_pipeline import run_benchmark, run_people, run_soak
 
     if (soak or people_table) and (json_out or precision):
         raise PoseAppError("bench: --soak and --people-table take no --json and no --precision. Leave them out.")
