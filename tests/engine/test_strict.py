@@ -170,6 +170,18 @@ def test_where_there_is_a_gpu_the_badge_says_why_it_does_not_serve(play: Play) -
     assert play("cuda-python", "auto", strict=False, FAKE_NO_GPU="1") == ["CPU", ""]
 
 
+def test_a_library_that_cannot_be_imported_is_told_and_another_serves(play: Play) -> None:
+    device, fallback, layer, asked_for = play("cuda-python", "broken_libraries")
+    assert device == "CPU"
+    assert "libtorch.so: undefined symbol" in fallback
+    assert layer == "cuda-python"
+    assert asked_for.startswith("CUDA: pycuda failed (libpycuda.so: undefined symbol)")
+
+
+def test_timings_of_kernels_are_kept_between_builds(play: Play) -> None:
+    assert play("cuda-python", "timings") == ["timings built", "timings built built", "timings built"]
+
+
 @pytest.mark.parametrize("layer", LAYERS, indirect=True)
 def test_a_full_memory_is_told_and_the_plan_stays(layer: str, play: Play) -> None:
     told = play(layer, "full")

@@ -19,6 +19,7 @@ from poseapp.live.bench_gpu import (
     COMPILED,
     EAGER,
     GRAPHS,
+    ROUNDED,
     InPrecision,
     Line,
     Rates,
@@ -33,6 +34,7 @@ from poseapp.live.bench_gpu import (
     run,
     subjects,
     table,
+    torch_way,
 )
 from poseapp.nets.blocks import count_parameters
 
@@ -132,6 +134,12 @@ def test_one_way_that_fails_does_not_end_the_others() -> None:
     lines = run([Subject(SPEC, Broken)], CPU, 0.01, ways=(EAGER,), batches=(1, 2), said=lambda _text: None)
     assert lines[0].reason == ""
     assert lines[1].reason == "CUDA out of memory."
+
+
+@pytest.mark.parametrize(("way", "rounds"), [(EAGER, False), (ROUNDED, True)])
+def test_fp32_is_measured_without_tf32_and_tf32_with_it(way: str, rounds: bool) -> None:
+    with torch_way(way, Subject(SPEC, Tiny), 1, CPU):
+        assert torch.backends.cudnn.allow_tf32 is rounds
 
 
 @no_gpu_here
