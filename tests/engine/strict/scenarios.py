@@ -82,9 +82,11 @@ def people() -> Any:
     engine.submit(crops(2))
     engine.collect()
     captured, runtime = engine.captured, engine.backend.runtime
+    buffers = [each.memory for each in gc.get_objects() if type(each).__name__ == "IExecutionContext"]
     engine.close()
     engine.close()
-    return {"same": same, "captured": captured, "runtime": runtime, "difference": engine.difference_px}
+    told = {"same": same, "captured": captured, "runtime": runtime, "difference": engine.difference_px}
+    return {**told, "contexts": len(buffers), "buffers": len(set(buffers))}
 
 
 def switching() -> Any:
