@@ -254,7 +254,7 @@ def _whole(
     scale = np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), 1e-12) / largest
     scale = np.maximum(scale, np.asarray(smallest, np.float32)).astype(np.float32)
     kept = scale.astype(kept_as)
-    kept = np.where(kept < scale, np.nextafter(kept, kept_as(1)), kept)  # up, so that no value is cut off
+    kept = np.where(kept < scale, np.nextafter(kept, kept_as(np.inf)), kept)  # up, so that no value is cut off
     return np.clip(np.rint(values / _by_channel(kept.astype(np.float32))), -largest, largest).astype(np.int8), kept
 
 

@@ -161,6 +161,13 @@ def test_the_file_for_gpus_keeps_joints_in_place(repo_root: Path) -> None:
         assert difference_px(ours, trusted, sample_crops(spec.input_hw)) <= 1.5
 
 
+@pytest.mark.parametrize("largest", [1e-3, 0.7, 4.1, 900.3])
+def test_a_step_in_fp16_cuts_nothing_off(largest: float) -> None:
+    whole, scale = _whole(np.full((1, 1, 1, 1), largest, np.float32), LARGEST, 2.0**-20, np.float16)
+    assert whole.item() * float(scale[0]) == pytest.approx(largest, abs=0.5001 * float(scale[0]))
+    assert float(scale[0]) * LARGEST >= largest * 0.999999
+
+
 def test_a_step_that_fp16_cannot_hold_is_made_larger() -> None:
     tiny = np.full((1, 1, 1, 1), 1e-9, np.float32)
     whole, scale = _whole(np.concatenate([tiny, tiny * 1e8]), LARGEST, 2.0**-20, np.float16)
