@@ -154,7 +154,7 @@ def bench(
     precision: Precision = None,
 ) -> None:
     """Measure how fast the app is here, on the demo clip at 1280×720: pictures a second, time by stage, memory."""
-    from poseapp.live.bench import run_benchmark, run_people, run_soak
+    from poseapp.live.bench_pipeline import run_benchmark, run_people, run_soak
 
     if (soak is not None) + people_table + (mediapipe is not None) > 1:
         raise PoseAppError("bench: --soak, --people-table and --mediapipe measure different things. Give one of them.")

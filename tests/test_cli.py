@@ -351,7 +351,7 @@ def test_a_device_or_precision_that_does_not_exist_is_said_before_anything_start
 def test_bench_gives_a_table_and_a_file(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poseapp.live.bench.WARM_UP_S", 0.1)
+    monkeypatch.setattr("poseapp.live.bench_pipeline.WARM_UP_S", 0.1)
     path = tmp_path / "figures.json"
     assert main(["bench", "--seconds", "1", "--json", str(path), "--engines-dir", str(store)]) == 0
     out = capsys.readouterr().out
@@ -377,10 +377,10 @@ def test_bench_gives_a_table_and_a_file(
 def test_a_report_that_cannot_be_written_says_so(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from poseapp.live.bench import BenchmarkReport
+    from poseapp.live.bench_pipeline import BenchmarkReport
 
     report = BenchmarkReport("m", "0", "b", (), {"cpu": "c", "cores": "2", "system": "s"})
-    monkeypatch.setattr("poseapp.live.bench.run_benchmark", lambda *_, **__: report)
+    monkeypatch.setattr("poseapp.live.bench_pipeline.run_benchmark", lambda *_, **__: report)
     assert main(["bench", "--json", str(tmp_path / "nowhere" / "file.json"), "--engines-dir", str(store)]) == 1
     assert "cannot be written (No such file or directory). Choose another file." in capsys.readouterr().err
 
@@ -473,7 +473,8 @@ def test_a_name_longer_than_the_console_is_not_cut(
 
 
 def test_the_app_starts_without_torch() -> None:
-    code = "import sys, poseapp.cli, poseapp.live.session, poseapp.live.bench, poseapp.render; print('torch' in sys.modules)"
+    modules = "poseapp.cli, poseapp.live.session, poseapp.live.bench, poseapp.live.bench_pipeline, poseapp.render"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import platform
-import re
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -15,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import onnxruntime
 
@@ -25,6 +20,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.files import model_file
+from poseapp.engine.machine import cpu_name, instruction_sets
 from poseapp.engine.ort import OrtEngine, available_cores
 from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
 
@@ -39,7 +35,6 @@ CACHE = "choice"  # the folder of the timings
 SECONDS_EACH = 0.5
 # A later option of the list must be faster than an earlier one by this much: timings vary, and FP32 is exact.
 _WORTH_IT = 1.05
-_VECTORS = re.compile(r"[*?]?(sse4|avx|amx|fma|asimd|sve|i8mm|neon|vsx|lasx)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -200,27 +195,3 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
         "instructions": instruction_sets(),
         "threads": threads or available_cores(),
     }
-
-
-def cpu_name() -> str:
-    """The processor's name as the system tells it."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def instruction_sets() -> str:
-    """The processor's vector instructions, and those that oneDNN is held to.
-
-    On them depends how INT8 rounds and how fast it is. Virtual machines call processors with and without them by one name.
-    """
-    every = _cpuinfo("flags") or _cpuinfo("Features") or cv2.getCPUFeaturesLine()
-    held_to = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA", "")
-    return " ".join([*sorted(word for word in every.split() if _VECTORS.match(word)), held_to]).strip()
-
-
-def _cpuinfo(key: str) -> str:
-    """What Linux says of the first processor's *key*; "" elsewhere."""
-    if sys.platform.startswith("linux"):
-        with suppress(OSError, StopIteration):
-            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-            return next(value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == key)
-    return ""

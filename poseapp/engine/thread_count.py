@@ -27,7 +27,8 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
-from poseapp.engine.choice import Option, cpu_name, instruction_sets, open_option
+from poseapp.engine.choice import Option, open_option
+from poseapp.engine.machine import cpu_name, instruction_sets
 from poseapp.engine.ort import available_cores, most_threads
 from poseapp.engine.verify import sample_crops
 

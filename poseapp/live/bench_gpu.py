@@ -28,7 +28,7 @@ from poseapp.core.spec import ModelSpec, Source
 from poseapp.engine import build, driver, trt
 from poseapp.engine.build import Precision
 from poseapp.engine.load import default_engines_dir, list_models
-from poseapp.live.bench import machine
+from poseapp.engine.machine import machine
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.deploy import IMAGENET_RGB, Deploy, write_model
@@ -515,3 +515,15 @@ def unavailable() -> str:
     if not torch.cuda.is_available():
         return f"PyTorch {torch.__version__} has no CUDA. Install a build with CUDA as pytorch.org says."
     return ""
+
+
+def entry() -> None:
+    """The command: an error of the app is one line."""
+    try:
+        typer.run(main)
+    except PoseAppError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    entry()

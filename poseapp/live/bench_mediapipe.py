@@ -20,7 +20,7 @@ from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
 from poseapp.live import mediapipe_script
-from poseapp.live.bench import clip_images
+from poseapp.live.bench_pipeline import clip_images
 from poseapp.live.estimator import OnePerson
 from poseapp.live.mediapipe_script import to_and_fro
 

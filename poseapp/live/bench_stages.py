@@ -12,7 +12,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Backend, Engine, Output
 from poseapp.engine.load import default_engines_dir, find_model, load_engine
-from poseapp.live.bench import ClipSource, clip_images
+from poseapp.live.bench_pipeline import ClipSource, clip_images
 from poseapp.live.estimator import OnePerson
 from poseapp.render import DrawOptions, annotate
 

@@ -50,9 +50,19 @@ def write_half(source: Path, target: Path) -> str:
     Returns the SHA-256 of the file written.
     """
     import onnx
-    from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load(source)
+    make_half(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+    return sha256_file(target)
+
+
+def make_half(model: Any) -> None:
+    """Change *model* to one with its network in FP16; inputs and outputs keep their types."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     graph = model.graph
     weights = {i.name: i for i in graph.initializer}
     constants = {n.output[0]: n.attribute[0].t for n in graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"}
@@ -105,6 +115,3 @@ def write_half(source: Path, target: Path) -> str:
     kept = [i for i in graph.initializer if i.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)
-    onnx.checker.check_model(model)
-    onnx.save(model, target)
-    return sha256_file(target)

@@ -1,15 +1,18 @@
-"""A model.onnx in INT8, for CPUs or for TensorRT: Q/DQ pairs in the network; normalisation, sums and decoding stay in FP32.
+"""A model.onnx in INT8, for CPUs or for TensorRT: Q/DQ pairs in the network; normalisation and decoding stay in FP32.
 
 The two differ, since each runs fast only what the other cannot:
 
 * For CPUs every convolution has rounded inputs, a rounded output and an int32 bias, which ONNX Runtime and OpenVINO join to one
   integer operation; activations are uint8 with a zero-point, so ReLU costs nothing. Weights have 7 bits: x86 processors
   without VNNI add two products of uint8 and int8 in 16 bits, and 2 × 255 × 64 is the most that fits.
-* For TensorRT activations are int8 with zero-point 0, weights have 8 bits, biases and outputs stay in FP32. It takes nothing
-  else.
+  Sums stay in FP32.
+* For TensorRT activations are int8 with zero-point 0 and weights have 8 bits. Biases, the outputs of convolutions and all else
+  of the network are in FP16, since it computes each in the type that the file says. What is added to a convolution's output is
+  rounded too: TensorRT joins the two, and the sum leaves the kernel in INT8 only where its other input is INT8.
 
 Scales come from pictures alone, no labels and no torch needed.
-See Jacob et al., CVPR 2018, and Nagel et al., "A White Paper on Neural Network Quantization", 2021, Sec. 3.
+See Jacob et al., CVPR 2018; Nagel et al., "A White Paper on Neural Network Quantization", 2021, Sec. 3; and NVIDIA's TensorRT
+documentation, "Q/DQ Layer-Placement Recommendations".
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from poseapp.core.files import sha256_file
 from poseapp.core.spec import Processor
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.files import NETWORK
+from poseapp.nets.half import make_half
 
 Range = Literal["max", "percentile", "error"]
 RANGES: tuple[Range, ...] = get_args(Range)
@@ -40,11 +44,13 @@ _ACTIVATIONS = ("Relu", "Clip")
 _MAKERS = ("Conv", *_ACTIVATIONS)
 _MOVES_VALUES = ("MaxPool", "Resize", "Slice")  # what comes out of them was in their input: the same step serves
 _BIAS_MOST = 2.0**30  # int32, with room for the sum of products
+_HALF_OPSET = 19  # the first in which scales may be FP16
+_HALF_SMALLEST = 2.0**-20  # of scales in FP16: below it so few of its bits are left that values would be off by percents
 
 
 @dataclass(frozen=True)
 class Quantised:
-    """What was written: hash of the file, convolutions in INT8 and in FP32, and how ranges were chosen."""
+    """What was written: hash of the file, convolutions in INT8 and those that are not, and how ranges were chosen."""
 
     sha256: str
     convolutions: int
@@ -74,14 +80,19 @@ class Calibration:
             raise ModelError(
                 f"{source}: expected {MIN_CROPS} crops or more to calibrate on, got {len(crops)}. Give more pictures."
             )
-        model = onnx.load(source)
+        model = _read(source, serves)
         self.serves = serves
         self._names = tuple(node.name for node in convolutions(model))
         if not self._names:
             raise ModelError(f"{source}: has no convolutions of a network. Export it with this version of the app.")
         read = [node.input[0] for node in convolutions(model)]
-        made = [node.output[0] for node in model.graph.node if NETWORK.match(node.name) and node.op_type in _MAKERS]
-        watched = list(dict.fromkeys([*read, *(made if serves == "cpu" else ())]))
+        network = [node for node in model.graph.node if NETWORK.match(node.name)]
+        if serves == "cpu":
+            read += [node.output[0] for node in network if node.op_type in _MAKERS]
+        else:
+            made = {name for node in network for name in node.output}
+            read += [name for node in network if node.op_type == "Add" for name in node.input if name in made]
+        watched = list(dict.fromkeys(read))
         self.tensors = tuple(watched)
         have = {output.name for output in model.graph.output}
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in watched if name not in have)
@@ -96,7 +107,8 @@ class Calibration:
             onnx.save(model, path)
             session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for i in range(len(crops)):
-                for name, value in zip(watched, session.run(watched, {"crops": crops[i : i + 1]}), strict=True):
+                for name, seen in zip(watched, session.run(watched, {"crops": crops[i : i + 1]}), strict=True):
+                    value = seen.astype(np.float32, copy=False)
                     low, high = self._bounds[name]
                     self._bounds[name] = min(low, float(value.min())), max(high, float(value.max()))
                     self._means[name] = self._means.get(name, 0) + value.mean(axis=(0, 2, 3), dtype=np.float64) / len(crops)
@@ -159,11 +171,9 @@ def quantise(
 ) -> Quantised:
     """Write the model in *source* in INT8 to *target*, for what *calibration* serves; inputs and outputs keep their types.
 
-    *keep* are pieces of names of convolutions that stay in FP32.
+    *keep* are pieces of names of convolutions that stay as they are: in FP32 for CPUs, in FP16 for GPUs.
     """
-    import onnx
-
-    graph = _Graph(onnx.load(source))
+    graph = _Graph(_read(source, calibration.serves))
     every = convolutions(graph.model)
     chosen = [n for n in every if n.input[1] in graph.constants and not any(piece in n.name for piece in keep)]
     if calibration.serves == "cpu":
@@ -176,15 +186,34 @@ def quantise(
     return Quantised(sha256_file(target), len(chosen), len(every) - len(chosen), ranges)
 
 
+def _read(source: Path, serves: Processor) -> Any:
+    """The graph in *source* as its INT8 file begins: for GPUs in FP16."""
+    import onnx
+    from onnx import version_converter
+
+    model = onnx.load(source)
+    if serves == "gpu":
+        if model.opset_import[0].version < _HALF_OPSET:
+            model = version_converter.convert_version(model, _HALF_OPSET)
+            model.ir_version = max(model.ir_version, onnx.helper.find_min_ir_version_for(model.opset_import))
+        make_half(model)
+    return model
+
+
 def _for_gpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ranges: Range) -> None:
-    """Every chosen convolution gets a rounded input and rounded weights."""
+    """Every chosen convolution gets a rounded input and rounded weights, and what is added to its output is rounded."""
+    readers: dict[str, list[Any]] = {}
     for node in chosen:
-        tensor = node.input[0]
-        if tensor not in graph.rounded:
-            graph.round_trip(tensor, calibration.scale(tensor, ranges), np.int8(0), before=node)
-        whole, scale = _whole(graph.constants[node.input[1]], LARGEST)
-        weight = graph.whole(node.input[1], f"{node.output[0]}_weight", whole, scale, before=node)
-        node.input[0], node.input[1] = graph.rounded[tensor], weight
+        readers.setdefault(node.input[0], []).append(node)
+    for node, tensors in graph.added(chosen):
+        for tensor in tensors:
+            readers.setdefault(tensor, []).append(node)
+    for tensor, nodes in readers.items():
+        step = np.float16(max(calibration.scale(tensor, ranges), _HALF_SMALLEST))
+        graph.round_trip(tensor, step, np.int8(0), nodes)
+    for node in chosen:
+        whole, scale = _whole(graph.constants[node.input[1]], LARGEST, _HALF_SMALLEST, np.float16)
+        node.input[1] = graph.whole(node.input[1], f"{node.output[0]}_weight", whole, scale, before=node)
 
 
 def _for_cpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ranges: Range) -> None:
@@ -203,7 +232,7 @@ def _for_cpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ra
     inputs = [node.input[0] for node in chosen]  # rounding gives them other names
     for tensor, (step, zero) in steps.items():
         # Heatmaps of a first stack are read by the second stack, rounded, and are a part of the answer, which is not rounded.
-        graph.round_trip(tensor, step, np.uint8(zero), readers=chosen if graph.ends(tensor) else None)
+        graph.round_trip(tensor, np.float32(step), np.uint8(zero), chosen if graph.ends(tensor) else None)
     for node, tensor in zip(chosen, inputs, strict=True):
         values = graph.constants[node.input[1]]
         bias = graph.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(values), np.float32)
@@ -217,14 +246,19 @@ def _for_cpus(graph: _Graph, chosen: Sequence[Any], calibration: Calibration, ra
         node.input.append(graph.whole(f"{out}_bias", f"{out}_bias_rounded", whole_bias, scale * scale_in, before=node))
 
 
-def _whole(values: FloatArray, largest: int, smallest: FloatArray | float = 0.0) -> tuple[NDArray[np.int8], FloatArray]:
-    """*values* in int8, up to *largest*, and the step of each output channel, at least *smallest*."""
-    scale = np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), 1e-12).astype(np.float32) / largest
+def _whole(
+    values: NDArray[np.floating], largest: int, smallest: FloatArray | float = 0.0, kept_as: type[np.floating] = np.float32
+) -> tuple[NDArray[np.int8], NDArray[np.floating]]:
+    """*values* in int8, up to *largest*, and the step of each output channel in the type *kept_as*, at least *smallest*."""
+    values = values.astype(np.float32)
+    scale = np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), 1e-12) / largest
     scale = np.maximum(scale, np.asarray(smallest, np.float32)).astype(np.float32)
-    return np.clip(np.rint(values / _by_channel(scale)), -largest, largest).astype(np.int8), scale
+    kept = scale.astype(kept_as)
+    kept = np.where(kept < scale, np.nextafter(kept, kept_as(np.inf)), kept)  # up, so that no value is cut off
+    return np.clip(np.rint(values / _by_channel(kept.astype(np.float32))), -largest, largest).astype(np.int8), kept
 
 
-def _by_channel(scale: FloatArray) -> FloatArray:
+def _by_channel(scale: NDArray[np.floating]) -> NDArray[np.floating]:
     return scale.reshape(-1, 1, 1, 1)
 
 
@@ -245,20 +279,17 @@ def _squared_error(values: FloatArray, scale: float, zero: int, least: int, most
 
 
 class _Graph:
-    """A graph of this project while it gets Q/DQ pairs. ``constants`` are its weights by name, ``rounded`` the tensors that
-    have been rounded so far, and what they are called then.
-    """
+    """A graph of this project while it gets Q/DQ pairs. ``constants`` are its weights by name."""
 
     def __init__(self, model: Any) -> None:
         from onnx import numpy_helper
 
         self.model, graph = model, model.graph
         self.network = [node for node in graph.node if NETWORK.match(node.name)]
-        self.constants: dict[str, FloatArray] = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-        for node in graph.node:
-            if node.op_type == "Identity" and node.input[0] in self.constants:  # the exporter writes equal weights once
+        self.constants: dict[str, NDArray[np.floating]] = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+        for node in graph.node:  # the exporter writes equal weights once, and halving gives each a Cast
+            if node.op_type in ("Identity", "Cast") and node.input[0] in self.constants:
                 self.constants[node.output[0]] = self.constants[node.input[0]]
-        self.rounded: dict[str, str] = {}
         self._readers: dict[str, list[Any]] = {}
         for node in graph.node:
             for name in node.input:
@@ -278,33 +309,46 @@ class _Graph:
         """Whether *tensor* leaves the network without passing another convolution."""
         if tensor not in self._ends:
             self._ends[tensor] = tensor in self._outputs or any(
-                not NETWORK.match(reader.name) or (reader.op_type != "Conv" and any(map(self.ends, reader.output)))
+                not (NETWORK.match(reader.name) or reader.op_type == "Cast")  # a Cast is of whoever reads it
+                or (reader.op_type != "Conv" and any(map(self.ends, reader.output)))
                 for reader in self._readers.get(tensor, ())
             )
         return self._ends[tensor]
 
-    def round_trip(
-        self, tensor: str, scale: float, zero: np.generic, before: Any = None, readers: Sequence[Any] | None = None
-    ) -> None:
-        """Round *tensor* to steps of *scale*: in front of *before*, or behind what makes it for *readers*, or for all."""
+    def added(self, chosen: Sequence[Any]) -> list[tuple[Any, list[str]]]:
+        """The sums before the network's last convolutions, each with what is to be rounded of its inputs.
+
+        That is all but the output of one of the *chosen* that nothing else reads: of it and the sum TensorRT makes one kernel.
+        """
+        alone = {n.output[0] for n in chosen if len(self._readers.get(n.output[0], ())) == 1}
+        found = []
+        for node in self.network:
+            if node.op_type != "Add" or self.ends(node.output[0]) or any(name in self.constants for name in node.input):
+                continue
+            tensors = list(node.input)
+            joined = next((name for name in reversed(tensors) if name in alone), None)
+            if joined is not None:
+                tensors.remove(joined)
+            found.append((node, tensors))
+        return found
+
+    def round_trip(self, tensor: str, scale: np.floating, zero: np.generic, readers: Sequence[Any] | None = None) -> None:
+        """Round *tensor* to steps of *scale*, behind what makes it, for *readers* or for all."""
         from onnx import helper
 
-        whole, self.rounded[tensor] = f"{tensor}_{zero.dtype}", f"{tensor}_rounded"
-        pair = [self._constant(f"{tensor}_scale", np.array(scale, np.float32)), self._constant(f"{tensor}_zero", np.array(zero))]
+        whole, rounded = f"{tensor}_{zero.dtype}", f"{tensor}_rounded"
+        pair = [self._constant(f"{tensor}_scale", np.array(scale)), self._constant(f"{tensor}_zero", np.array(zero))]
         nodes = [
             helper.make_node("QuantizeLinear", [tensor, *pair], [whole], f"/quantise/{tensor}"),
-            helper.make_node("DequantizeLinear", [whole, *pair], [self.rounded[tensor]], f"/dequantise/{tensor}"),
+            helper.make_node("DequantizeLinear", [whole, *pair], [rounded], f"/dequantise/{tensor}"),
         ]
-        if before is not None:
-            self._before.setdefault(id(before), []).extend(nodes)
-            return
         self._behind.setdefault(tensor, []).extend(nodes)
         for reader in self._readers.get(tensor, ()) if readers is None else readers:
             for i, name in enumerate(reader.input):
                 if name == tensor:
-                    reader.input[i] = self.rounded[tensor]
+                    reader.input[i] = rounded
 
-    def whole(self, stored: str, name: str, values: NDArray[np.signedinteger], scale: FloatArray, before: Any) -> str:
+    def whole(self, stored: str, name: str, values: NDArray[np.signedinteger], scale: NDArray[np.floating], before: Any) -> str:
         """Keep *values* as *stored*, with a *scale* for each of the first axis, and read them as *name*, which is returned.
 
         *before* gets a node of its own for it, even where weights are shared: a shared one keeps ONNX Runtime from fusing.

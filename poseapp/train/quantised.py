@@ -28,12 +28,13 @@ from poseapp.train.people import read_image
 from poseapp.train.sets import LabelledSet
 
 CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose between ranges
-# The first convolutions stay in FP32: their few channels differ in range, one step for all of them rounds some away, and
+# The first convolutions stay as they are: their few channels differ in range, one step for all of them rounds some away, and
 # every later layer sees what is left. hourglass-s moves joints by 0.8 px with these three in FP32, by 2.3 px without.
-IN_FP32 = 3
+FIRST_KEPT = 3
 MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
 _SECTION = "## INT8"
 _SERVED: dict[Processor, str] = {"cpu": "CPUs: ONNX Runtime and OpenVINO", "gpu": "GPUs: TensorRT"}
+_ELSE: dict[Processor, str] = {"cpu": "FP32", "gpu": "FP16"}  # what convolutions are in that are not in INT8
 _SCORED = ("set", "people", "mean OKS, FP32", "INT8", "PCK@0.2, FP32", "INT8")
 
 Tell = Callable[[str, float], None]
@@ -167,8 +168,8 @@ def _file(serves: Processor) -> str:
 
 
 def _runtimes(serves: Processor) -> tuple[type[OrtEngine] | type[openvino.OpenVinoEngine], ...]:
-    """The runtimes to try a file in. That for GPUs is tried in ONNX Runtime alone, which computes its roundings in FP32, as it
-    is written: OpenVINO would compute it in integers, too small ones on some processors.
+    """The runtimes to try a file in. That for GPUs is tried in ONNX Runtime alone, which computes its roundings as they are
+    written, in floating point: OpenVINO would compute it in integers, too small ones on some processors.
     """
     return (OrtEngine,) if serves == "gpu" or openvino.unavailable() else (OrtEngine, openvino.OpenVinoEngine)
 
@@ -187,7 +188,7 @@ def _best(
     """
     held_back = max(1, len(crops) // 4)
     calibration = Calibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
-    keep = calibration.first(IN_FP32)
+    keep = calibration.first(FIRST_KEPT)
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)
     trusted = answers(reference, crops[:held_back])
@@ -271,7 +272,8 @@ def _card(folder: Path, spec: ModelSpec, report: Report, command: str) -> str:
 
 def _section(report: Report, command: str) -> str:
     files = [
-        f"| `{made.file}` | {_SERVED[made.serves]} | {q.convolutions} in INT8, {q.kept} in FP32 | {q.ranges} | `{q.sha256}` |"
+        f"| `{made.file}` | {_SERVED[made.serves]} | {q.convolutions} in INT8, {q.kept} in {_ELSE[made.serves]} "
+        f"| {q.ranges} | `{q.sha256}` |"
         for made in report.files
         for q in (made.quantised,)
     ]
@@ -289,12 +291,13 @@ def _section(report: Report, command: str) -> str:
 {_table(["file", "for", "convolutions", "ranges by", "SHA-256"], files)}
 
 For CPUs: weights of 7 bits with a scale for each channel, so that no sum overflows on processors without VNNI, activations of
-8 bits with one scale and zero-point each. For TensorRT: 8 bits, all symmetric. Normalisation, sums and decoding are in FP32.
+8 bits with one scale and zero-point each; sums are in FP32. For TensorRT: 8 bits, all symmetric, also what is added to the output
+of a convolution; the rest of the network is in FP16. Normalisation and decoding are in FP32.
 
 {_table(titles, rows)}
 
-Joints move by so much on the stored crops, on average. The file for TensorRT was tried on a CPU, with its roundings computed in
-FP32.{made}
+Joints move by so much on the stored crops, on average. The file for TensorRT was tried on a CPU, which computes its roundings
+in floating point.{made}
 """
 
 

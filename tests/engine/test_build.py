@@ -505,6 +505,42 @@ def test_two_processes_at_once_build_one_plan(folder: Path, spec: ModelSpec) -> 
     assert not list(folder.glob("*.tmp"))
 
 
+def _build_until_told(folder: Path, builds: object, let_go: object) -> None:
+    def progress(_text: str, _share: float) -> bool:
+        builds.set()  # type: ignore[attr-defined]
+        return bool(let_go.wait(100))  # type: ignore[attr-defined]
+
+    ensure(folder, progress=progress)
+
+
+def test_another_process_that_builds_another_model_on_the_gpu_is_waited_for(folder: Path, tmp_path: Path) -> None:
+    """Two at once would time each other's kernels and fill the GPU's memory."""
+    other = tiny_model.write_model(tmp_path / "engines" / "other", name="other")
+    context = multiprocessing.get_context("spawn")
+    builds, let_go = context.Event(), context.Event()
+    process = context.Process(target=_build_until_told, args=(folder, builds, let_go))
+    process.start()
+    waited: list[str] = []
+
+    def progress(text: str, _share: float) -> bool:
+        if "another process" in text:
+            waited.append(text)
+            let_go.set()
+        return True
+
+    try:
+        assert builds.wait(100)
+        ensure(other, gpu=replace(GPU, name="NVIDIA GeForce RTX 4090", compute=(8, 9)), progress=progress)
+        assert waited == []  # another GPU is free
+        assert ensure(other, progress=progress).built_because == "there is none yet"
+    finally:
+        let_go.set()
+        process.join(100)
+    assert waited[0] == "other FP32: another process is building"
+    assert process.exitcode == 0
+    assert ensure(folder).built_because == ""
+
+
 def test_waiting_for_another_build_can_be_cancelled(folder: Path) -> None:
     holds, let_go = threading.Event(), threading.Event()
 

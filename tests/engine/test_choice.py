@@ -16,7 +16,7 @@ from tiny_model import write_model
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import choice, devices
+from poseapp.engine import choice, devices, machine
 from poseapp.engine.choice import Option, Timing
 from poseapp.engine.load import builds_first, load_engine
 
@@ -159,7 +159,7 @@ def test_a_timing_with_other_instructions_does_not_count(folder: Path, monkeypat
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
     assert choice.read(spec, 1, (ORT,)) == measured
     kept = json.loads(next(cache.iterdir()).read_text())["key"]["instructions"]
-    assert kept == choice.instruction_sets() != ""
+    assert kept == machine.instruction_sets() != ""
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import tiny_model
 
 from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import decode, input_from_cells
+from poseapp.core.pictures import read_picture
 from poseapp.core.roi import search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.transform import apply, crop, crop_affine
@@ -21,7 +22,6 @@ from poseapp.engine.load import load_engine
 from poseapp.engine.ort import OrtEngine
 from poseapp.engine.torch_cuda import TorchEngine
 from poseapp.engine.verify import difference_px, sample_crops
-from poseapp.live.source import read_picture
 
 Open = Callable[[Path], Engine]
 

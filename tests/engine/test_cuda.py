@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 
 from poseapp.core.errors import EngineError
 from poseapp.engine.cuda import installed_layers, open_device, unavailable
-from poseapp.engine.driver import find_gpu
+from poseapp.engine.driver import find_gpu, loading
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -77,6 +79,39 @@ def test_a_driver_without_a_gpu_says_so(stub: Path) -> None:
     told = drive(stub, "cuda-python", STUB_NO_GPU="1")
     assert told["gpu"] == "the NVIDIA driver finds no GPU"
     assert told["unavailable"] == "the NVIDIA driver finds no GPU."
+
+
+def test_a_loader_that_waits_for_another_can_be_cancelled() -> None:
+    holds, let_go = threading.Event(), threading.Event()
+
+    def load() -> None:
+        with loading("first", lambda _text, _share: True):
+            holds.set()
+            let_go.wait(60)
+
+    first = threading.Thread(target=load)
+    first.start()
+    heard: list[str] = []
+    try:
+        assert holds.wait(60)
+        with pytest.raises(EngineError, match=r"^second: loading cancelled\.$"), loading("second", stop_after(2, heard)):
+            pytest.fail("it did not wait")
+    finally:
+        let_go.set()
+        first.join(60)
+    assert heard == ["second: another model is being loaded"] * 2
+    with loading("second", stop_after(0, heard)):  # nobody is asked who need not wait
+        pass
+
+
+def stop_after(count: int, heard: list[str]) -> Callable[[str, float], bool]:
+    """A listener that says stop when it hears something for the *count*-th time."""
+
+    def progress(text: str, _share: float) -> bool:
+        heard.append(text)
+        return len(heard) < count
+
+    return progress
 
 
 @no_gpu_here

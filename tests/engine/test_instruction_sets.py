@@ -16,7 +16,7 @@ import pytest
 from onnx import numpy_helper
 
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import choice
+from poseapp.engine import machine
 from poseapp.engine.files import model_file
 from poseapp.nets.quantise import convolutions
 
@@ -93,7 +93,7 @@ def moved_px(isa: str, cache: Path, *folders: Path) -> dict[str, float]:
 
 
 def skip_without(isa: str) -> None:
-    if HELD_TO[isa] not in choice.instruction_sets().split():
+    if HELD_TO[isa] not in machine.instruction_sets().split():
         pytest.skip(f"this processor has no {isa}")
 
 

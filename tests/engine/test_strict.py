@@ -120,6 +120,8 @@ def test_people_come_and_go(layer: str, play: Play) -> None:
         "captured": True,
         "runtime": "TensorRT 11.4.0.106",
         "difference": pytest.approx(0, abs=1e-4),
+        "contexts": 4,
+        "buffers": 1,  # they run one after the other
     }
 
 
@@ -168,6 +170,19 @@ def test_where_there_is_a_gpu_the_badge_says_why_it_does_not_serve(play: Play) -
     assert device == "CPU"
     assert "needs a driver for CUDA 13, driver CUDA 12.8 serves CUDA 12.8. Update the NVIDIA driver." in fallback
     assert play("cuda-python", "auto", strict=False, FAKE_NO_GPU="1") == ["CPU", ""]
+    assert play("cuda-python", "auto", strict=False, FAKE_INIT="100") == ["CPU", ""]  # no device
+
+
+def test_a_library_that_cannot_be_imported_is_told_and_another_serves(play: Play) -> None:
+    device, fallback, layer, asked_for = play("cuda-python", "broken_libraries")
+    assert device == "CPU"
+    assert "libtorch.so: undefined symbol" in fallback
+    assert layer == "cuda-python"
+    assert asked_for.startswith("CUDA: pycuda failed (libpycuda.so: undefined symbol)")
+
+
+def test_timings_of_kernels_are_kept_between_builds(play: Play) -> None:
+    assert play("cuda-python", "timings") == ["timings built", "timings built built", "timings built"]
 
 
 @pytest.mark.parametrize("layer", LAYERS, indirect=True)

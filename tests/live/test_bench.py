@@ -12,8 +12,8 @@ import tiny_model
 from tiny_detector import write_detector
 
 from poseapp.core.errors import ModelError, PoseAppError
-from poseapp.live import bench
-from poseapp.live.bench import ClipSource, Scenario, run_benchmark, run_people, run_soak
+from poseapp.live import bench_pipeline as bench
+from poseapp.live.bench_pipeline import ClipSource, Scenario, run_benchmark, run_people, run_soak
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from poseapp.live.bench_gpu import (
     COMPILED,
     EAGER,
     GRAPHS,
+    ROUNDED,
     InPrecision,
     Line,
     Rates,
@@ -33,6 +34,7 @@ from poseapp.live.bench_gpu import (
     run,
     subjects,
     table,
+    torch_way,
 )
 from poseapp.nets.blocks import count_parameters
 
@@ -134,6 +136,12 @@ def test_one_way_that_fails_does_not_end_the_others() -> None:
     assert lines[1].reason == "CUDA out of memory."
 
 
+@pytest.mark.parametrize(("way", "rounds"), [(EAGER, False), (ROUNDED, True)])
+def test_fp32_is_measured_without_tf32_and_tf32_with_it(way: str, rounds: bool) -> None:
+    with torch_way(way, Subject(SPEC, Tiny), 1, CPU):
+        assert torch.backends.cudnn.allow_tf32 is rounds
+
+
 @no_gpu_here
 def test_tensorrt_without_a_gpu_is_told() -> None:
     lines = run([Subject(SPEC, Tiny)], CPU, 0.01, ways=("TensorRT FP16",), batches=(1, 8), said=lambda _text: None)
@@ -201,12 +209,51 @@ def test_goals_are_judged_by_what_was_measured_only() -> None:
 
 
 @no_gpu_here
-def test_the_command_says_what_is_missing() -> None:
-    command = [sys.executable, "-m", "poseapp.live.bench"]
-    done = subprocess.run([*command, "--gpu"], capture_output=True, text=True, timeout=100, check=False)
+@pytest.mark.parametrize("module", ["poseapp.live.bench", "poseapp.live.bench_gpu"])
+def test_the_command_says_what_is_missing(module: str) -> None:
+    done = run_light(f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", "--gpu")
     assert done.returncode == 1
     assert done.stderr.startswith("The GPU benchmark cannot run here: ")
     assert done.stdout == ""
+
+
+# --- a borrowed machine has neither cameras nor a screen ------------------------------------------------------
+
+LIGHT = """
+import importlib.abc, runpy, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {"PySide6", "av", "cv2_enumerate_cameras", "pooch", "pyqtgraph", "pytestqt", "shiboken6"}:
+            raise AssertionError(f"{name} is imported")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def run_light(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run *code* where nothing of cameras, video or Qt can be imported, not even by one that expects its absence."""
+    command = [sys.executable, "-c", f"{LIGHT}{code}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=cwd)
+
+
+@pytest.mark.parametrize("module", ["poseapp.live.bench", "poseapp.live.bench_gpu"])
+def test_the_gpu_benchmark_imports_nothing_of_cameras_video_or_qt(module: str) -> None:
+    done = run_light(f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", "--gpu", "--network", "nowhere")
+    assert done.returncode == 2, done.stderr  # it came to where it knows the networks
+    assert "hrnet-w32" in done.stderr
+
+
+def test_the_pipelines_benchmark_would_be_noticed() -> None:
+    assert "is imported" in run_light("import poseapp.live.bench_pipeline").stderr
+
+
+def test_the_tests_of_a_gpu_import_nothing_of_cameras_video_or_qt(repo_root: Path) -> None:
+    code = "import pytest; raise SystemExit(pytest.main(sys.argv[1:]))"
+    options = ["-p", "no:pytest-qt", "-p", "no:cacheprovider", "--collect-only", "-q"]
+    done = run_light(code, "tests/gpu", *options, cwd=repo_root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_gpu_contract.py::test_it_says_what_really_runs" in done.stdout
 
 
 def test_lines_are_json(tmp_path: Path) -> None:

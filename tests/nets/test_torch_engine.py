@@ -10,7 +10,10 @@ import pytest
 import torch
 from test_deploy_parity import NETS, deploy_for
 
+from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import Decode
+from poseapp.core.spec import ModelSpec
+from poseapp.engine import torch_cuda
 from poseapp.engine.files import HALF_OPERATORS
 from poseapp.engine.torch_cuda import _OPERATORS, Graph
 from poseapp.nets.deploy import export_onnx
@@ -43,3 +46,19 @@ def test_it_computes_what_onnx_runtime_does_and_asks_the_gpu_for_nothing(
 
 def test_it_knows_every_operator_that_may_be_halved() -> None:
     assert _OPERATORS.keys() >= HALF_OPERATORS
+
+
+@pytest.mark.parametrize(("precision", "rounds"), [("fp32", False), ("fp16", True)])
+def test_what_it_calls_fp32_is_not_tf32(precision: str, rounds: bool, repo_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's convolutions round FP32 to TF32's 10 bits unless they are told not to."""
+
+    def graph(*_: object) -> None:
+        raise EngineError("this is how far it goes without a GPU")
+
+    monkeypatch.setattr(torch_cuda, "unavailable", lambda: "")
+    monkeypatch.setattr(torch_cuda, "Graph", graph)
+    folder = repo_root / "engines" / "hourglass-s"
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=True):
+        with pytest.raises(EngineError, match="this is how far"):
+            torch_cuda.TorchEngine(folder, ModelSpec.read(folder / "model.json"), precision)
+        assert torch.backends.cudnn.allow_tf32 is rounds

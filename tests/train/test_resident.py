@@ -315,3 +315,18 @@ def test_people_who_are_seen_more_often_are_stored_once(two_sizes: list[Person])
     crops = once.crops(np.arange(2), affines, HW)
     assert torch.equal(often.crops(np.arange(2), affines, HW), crops)
     assert torch.equal(often.crops(np.array([3, 2]), affines, HW), crops)
+
+
+def test_what_goes_to_a_gpu_goes_from_pinned_memory_and_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    pinned = torch.zeros(1)
+
+    def to(tensor: torch.Tensor, device: torch.device, non_blocking: bool = False) -> torch.Tensor:
+        asked.append((tensor is pinned, device.type, non_blocking))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda _: pinned)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    for device in ("cuda", "cpu"):
+        resident._up(np.zeros(3, np.float32), torch.device(device))
+    assert asked == [(True, "cuda", True), (False, "cpu", False)]

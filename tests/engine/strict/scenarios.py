@@ -31,7 +31,7 @@ from poseapp.engine.trt import TrtEngine
 
 LAYER: cuda.Layer = "pycuda" if sys.argv[1] == "pycuda" else "cuda-python"
 cuda.LAYERS = (LAYER, *(layer for layer in cuda.LAYERS if layer != LAYER))
-torch_cuda.unavailable = lambda: "CUDA: PyTorch is not installed."
+torch_unavailable, torch_cuda.unavailable = torch_cuda.unavailable, lambda: "CUDA: PyTorch is not installed."
 DRIVER = ctypes.CDLL("libcuda.so.1")
 DRIVER.strict_log.restype = DRIVER.strict_held.restype = ctypes.c_char_p
 STORE = Path(tempfile.mkdtemp())
@@ -82,9 +82,11 @@ def people() -> Any:
     engine.submit(crops(2))
     engine.collect()
     captured, runtime = engine.captured, engine.backend.runtime
+    buffers = [each.memory for each in gc.get_objects() if type(each).__name__ == "IExecutionContext"]
     engine.close()
     engine.close()
-    return {"same": same, "captured": captured, "runtime": runtime, "difference": engine.difference_px}
+    told = {"same": same, "captured": captured, "runtime": runtime, "difference": engine.difference_px}
+    return {**told, "contexts": len(buffers), "buffers": len(set(buffers))}
 
 
 def switching() -> Any:
@@ -151,6 +153,38 @@ def auto() -> Any:
     backend = engine.backend
     engine.close()
     return backend.device, backend.fallback
+
+
+def broken_libraries() -> Any:
+    """PyTorch and PyCUDA are installed and cannot be imported: what serves instead, and what is said."""
+    for name in ("torch", "pycuda"):
+        (STORE / "broken" / name).mkdir(parents=True)
+        (STORE / "broken" / name / "__init__.py").write_text(f"raise OSError('lib{name}.so: undefined symbol')\n")
+    sys.path.insert(0, str(STORE / "broken"))
+    torch_cuda.unavailable = torch_unavailable
+    instead = load.load_engine(TINY, "cuda")
+    instead.close()
+    cuda.LAYERS = ("pycuda", "cuda-python")
+    device = cuda.open_device()
+    device.close()
+    asked_for = said(lambda: cuda.open_device("pycuda"))
+    return instead.backend.device, instead.backend.fallback, device.layer.split()[0], asked_for
+
+
+def timings() -> Any:
+    """What builds measured of the GPU's kernels is kept between them; where it is damaged a build begins anew."""
+
+    def kept() -> str:
+        (path,) = Path(os.environ["XDG_CACHE_HOME"]).rglob("*.timings")
+        return path.read_bytes().decode()
+
+    told = []
+    for damage in ("", "", "damaged"):
+        if damage:
+            next(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.timings")).write_text(damage)
+        opened(rebuild=True).close()
+        told.append(kept())
+    return told
 
 
 def full() -> Any:
