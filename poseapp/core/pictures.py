@@ -18,6 +18,7 @@ from poseapp.core.types import ImageArray
 PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"}
 )
+PNG = b"\x89PNG\r\n\x1a\n"
 # Still pictures in boxes of ISO/IEC 14496-12, by their brand: HEIF with HEVC (iPhones) or AV1 inside.
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis", b"mif2"})
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")  # the next one in coded data; 00 and D0 to D7 are part of these
@@ -50,8 +51,13 @@ def decode_picture(content: bytes) -> ImageArray:
     if not content:
         raise PictureError("the file is empty")
     is_heif = content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS
-    is_jpeg = content.startswith(b"\xff\xd8")
-    if (is_heif and not _boxes_are_whole(content)) or (is_jpeg and not _jpeg_is_whole(content)):
+    whole = (
+        _boxes_are_whole(content) if is_heif
+        else _jpeg_is_whole(content) if content.startswith(b"\xff\xd8")
+        else _png_is_whole(content) if content.startswith(PNG)
+        else True
+    )  # fmt: skip
+    if not whole:
         raise PictureError("the picture is cut off")  # the rest would be grey, without an error
     image = _decode_heif(content) if is_heif else _decode_opencv(content)
     if image is None or image.size == 0:
@@ -109,6 +115,17 @@ def _boxes_are_whole(content: bytes) -> bool:
             return size == 0
         at += size
     return at <= len(content)
+
+
+def _png_is_whole(content: bytes) -> bool:
+    """Whether every chunk up to the last one lies in the file. OpenCV takes memory for as much as a chunk says that it holds."""
+    at = len(PNG)
+    while at + 12 <= len(content):
+        kind = content[at + 4 : at + 8]
+        at += 12 + int.from_bytes(content[at : at + 4], "big")  # after length, kind, content and check
+        if kind == b"IEND":
+            return at <= len(content)
+    return False
 
 
 def _jpeg_is_whole(content: bytes) -> bool:

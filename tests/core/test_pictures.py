@@ -85,6 +85,14 @@ def test_a_picture_that_is_cut_off_is_no_picture(kind: str, share: float) -> Non
         decode_picture(content[: int(len(content) * share)])
 
 
+def test_a_png_that_promises_more_than_it_holds_takes_no_memory_for_it() -> None:
+    good = encoded("PNG")
+    assert decode_picture(good).shape == decode_picture(good + b"what follows").shape
+    at = good.index(b"IDAT") - 4
+    with pytest.raises(PictureError, match="cut off"):
+        decode_picture(good[:at] + (2_000_000_000).to_bytes(4, "big") + good[at + 4 :])
+
+
 def test_what_a_phone_puts_behind_a_picture_does_not_matter() -> None:
     """A motion photo is a JPEG and then a video; the end marker is far from the end of the file."""
     content = encoded("JPEG", quality=95)
