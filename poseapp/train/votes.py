@@ -49,6 +49,12 @@ class Counts:
     swapped: int = 0
     replaced: int = 0
 
+    def add(self, other: Counts) -> None:
+        """Count *other*'s joints, too."""
+        self.filled += other.filled
+        self.swapped += other.swapped
+        self.replaced += other.replaced
+
 
 def consensus(votes: FloatArray, side_px: float, rule: VoteRule = RULE) -> tuple[FloatArray, FloatArray]:
     """Where networks agree: ``(two (K, 2), all (K, 2))`` in px, NaN where fewer than two, or not all of them, do.
@@ -124,10 +130,9 @@ def with_votes(
         side_px = float(person.box[2:].max()) if person.box is not None else 0.0
         weights = np.ones(COCO_17.k, np.float32)
         if person.id in votes and side_px > 1:
-            may_replace = last_part(person.picture.name).startswith(mendable) if mendable else False
+            may_replace = last_part(person.picture.name).startswith(mendable)
             labels, weights, counts = mend(labels, votes[person.id], side_px, may_replace, rule)
-            for field in ("filled", "swapped", "replaced"):
-                setattr(total, field, getattr(total, field) + getattr(counts, field))
+            total.add(counts)
         kind = str(entry.get("labels", ""))
         if "voted" in kind:
             weights[: FACE if "voted-face" in kind else None] = rule.voted_weight

@@ -11,7 +11,9 @@ from typing import Any
 import av
 import numpy as np
 
+from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
+from poseapp.live.source import Source
 
 
 def grey_clip(path: Path, times_s: list[float], hw: tuple[int, int] = (48, 64), **options: str) -> Path:
@@ -31,6 +33,22 @@ def grey_clip(path: Path, times_s: list[float], hw: tuple[int, int] = (48, 64), 
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def reading(source: Source) -> tuple[threading.Thread, list[SourceError]]:
+    """A thread that reads the open *source* to its end, and the errors that it ends in, as they come."""
+    errors: list[SourceError] = []
+
+    def read() -> None:
+        try:
+            while source.read() is not None:
+                pass
+        except SourceError as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    return reader, errors
 
 
 def brightness(n: int) -> int:

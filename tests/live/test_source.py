@@ -19,7 +19,7 @@ import cv2
 import cv2_enumerate_cameras
 import numpy as np
 import pytest
-from clips import Server, grey_clip, is_picture
+from clips import Server, grey_clip, is_picture, reading
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
@@ -551,17 +551,7 @@ def test_a_stream_can_be_closed_under_a_read_that_hangs(stalling: Server, monkey
     monkeypatch.setattr(stream_module, "STREAM_TIMEOUT_S", 3.0)
     source = StreamSource(stalling.url)
     source.open()
-    errors: list[SourceError] = []
-
-    def read() -> None:
-        try:
-            while source.read() is not None:
-                pass
-        except SourceError as error:
-            errors.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
+    reader, errors = reading(source)
     deadline = time.monotonic() + 20
     while reader.is_alive() and time.monotonic() < deadline:
         begun = time.monotonic()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clips import Server, grey_clip, is_picture
+from clips import Server, grey_clip, is_picture, reading
 from fakes import wait_until
 
 from poseapp.core.errors import SourceError
@@ -68,17 +68,7 @@ def test_segments_are_shown_at_their_own_speed(playlist: tuple[str, Path]) -> No
 def test_a_read_that_waits_for_a_segment_ends_when_the_stream_is_closed(playlist: tuple[str, Path]) -> None:
     source = StreamSource(playlist[0])
     source.open()
-    errors: list[SourceError] = []
-
-    def read() -> None:
-        try:
-            while source.read() is not None:
-                pass
-        except SourceError as error:
-            errors.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
+    reader, errors = reading(source)
     wait_until(lambda: source.place >= 2 * FPS - 1)  # FFmpeg begins three segments before the end
     source.close()
     reader.join(15)
