@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from poseapp.cli import entry
+    from poseapp.cli.main import entry
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] == "poseapp":
         raise

@@ -19,7 +19,7 @@ from poseapp.core.spec import Source as ModelSource
 from poseapp.core.transform import apply, invert
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output, Progress, check_crops
-from poseapp.live.source import Mode, SyntheticSource
+from poseapp.live.sources import Mode, SyntheticSource
 
 SPEC = ModelSpec(
     name="fake",

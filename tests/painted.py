@@ -24,7 +24,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.transform import apply, invert
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output, Progress, check_crops
-from poseapp.live.source import Mode
+from poseapp.live.sources import Mode
 
 SEEN = 0.9  # the score of a joint that is seen
 BOTTOM_UP = replace(SPEC, name="openpose-s", family="openpose", skeleton=OPENPOSE_18, input_hw=(384, 640), stride=4, sigma_px=1.5)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tiny_model
 
-from poseapp.cli import main
+from poseapp.cli.main import main
 from poseapp.console import description, plain_console, print_anything
 
 CODE_PAGES = ("ascii", "cp1252", "cp437", "cp1251")

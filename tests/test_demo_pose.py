@@ -9,8 +9,8 @@ import numpy as np
 from poseapp.core.anatomy import implausible
 from poseapp.core.types import Frame
 from poseapp.engine.load import default_engines_dir, find_model, load_engine
-from poseapp.live.source import VideoSource
-from poseapp.live.ways import make_estimator, open_detector
+from poseapp.live.sources import VideoSource
+from poseapp.pipeline.modes import make_estimator, open_detector
 from poseapp.render import DrawOptions
 
 FIRST, STEP = 340, 2  # from here on the person walks up to the camera, and the legs leave the picture

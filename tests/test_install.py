@@ -41,7 +41,7 @@ import sys
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from poseapp import resources
-from poseapp.cli import entry
+from poseapp.cli.main import entry
 from poseapp.ui.app import make_application
 from poseapp.ui.main_window import MainWindow
 
@@ -232,7 +232,7 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     # What a mode needs beside the model, the person detector, is that of the app.
     for name in ("mine", "hourglass-t"):
         code = (
-            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.live.ways import check_way\n"
+            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_way\n"
             f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_way(folder, 'top-down')\nprint(folder)"
         )
         assert installed.python(code).strip() == str(own / name)
@@ -241,8 +241,8 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
 PLACES = """
 import json
 from poseapp.core.errors import ModelError
-from poseapp.engine.build import plans_dir
-from poseapp.engine.detect import find_detector
+from poseapp.engine.tensorrt.builder import plans_dir
+from poseapp.engine.detector import find_detector
 from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.store import place_for
 

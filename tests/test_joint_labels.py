@@ -12,7 +12,7 @@ import pytest
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.joint_labels import Box, Labelled, draw_labels
-from poseapp.live.source import SyntheticSource
+from poseapp.live.sources import SyntheticSource
 from poseapp.render import DrawOptions, draw_poses
 
 GOLDEN = Path(__file__).parent / "golden" / "joint_labels.png"

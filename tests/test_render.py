@@ -13,7 +13,7 @@ from poseapp import render
 from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, Poses, Result
-from poseapp.live.source import SyntheticSource
+from poseapp.live.sources import SyntheticSource
 from poseapp.render import LEFT, MIDDLE, RIGHT, DrawOptions, annotate, draw_heatmaps, draw_poses, joint_colour
 
 HW = (240, 320)

@@ -11,7 +11,7 @@ import pytest
 
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Heatmaps, ImageArray, Poses, Result
-from poseapp.live.source import SyntheticSource
+from poseapp.live.sources import SyntheticSource
 from poseapp.render import IDENTITIES, LEFT, DrawOptions, annotate, draw_fields, identity_colour
 
 HW = (720, 1280)

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from poseapp.core.spec import Source
-from poseapp.engine.detect import DetectorSpec
+from poseapp.engine.detector import DetectorSpec
 
 HW = (64, 64)
 CELL = 16  # a cell of the grid that it looks at, in input px

@@ -20,7 +20,8 @@ class PoseNmsRule:
     dropped. ``sigma1`` softens the scores in K_sim (Eq. 8), which counts joints within ``box`` of the surer pose's box;
     ``sigma2`` softens the distances in H_sim (Eq. 9). Unlike the paper, sums over joints are means, so that one ``eta`` serves
     every skeleton, and distances are in sizes (the root of the area of the surer pose's box), so that one ``sigma2`` serves
-    every resolution. ``python -m poseapp.train.fit_nms`` fits the four to a labelled set; these are from an earlier hourglass-s.
+    every resolution. ``python -m poseapp.train.eval.fit_nms`` fits the four to a labelled set; these are from an
+    earlier hourglass-s.
     """
 
     sigma1: float = 0.8

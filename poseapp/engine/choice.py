@@ -19,10 +19,10 @@ from poseapp.core.files import Fields
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
-from poseapp.engine.files import model_file
+from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.engine.machine import cpu_name, instruction_sets
-from poseapp.engine.ort import OrtEngine, available_cores
-from poseapp.engine.verify import TOLERANCE_PX, answers, distance_px, sample_crops
+from poseapp.engine.model_folder import model_file
+from poseapp.engine.onnxruntime import OrtEngine, available_cores
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ def unavailable(device: str) -> str:
 
     Asks drivers and may import large libraries: not for the UI thread.
     """
-    modules = {"openvino": "openvino", "cuda": "torch_cuda", "tensorrt": "trt"}
+    modules = {"openvino": "openvino", "cuda": "torch.engine", "tensorrt": "tensorrt.engine"}
     if device not in modules:
         return ""
     try:

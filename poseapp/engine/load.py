@@ -14,7 +14,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices, driver, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
-from poseapp.engine.files import missing, model_file
+from poseapp.engine.model_folder import missing, model_file
 from poseapp.engine.store import folders_with, store_folders
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
@@ -196,10 +196,11 @@ class _Hearing:
 
 def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress: Progress | None) -> Engine:
     if name == "cuda":
-        from poseapp.engine.torch_cuda import TorchEngine
+        from poseapp.engine.torch.engine import TorchEngine
 
         return TorchEngine(folder, spec, precision)
-    from poseapp.engine import build, trt
+    from poseapp.engine.tensorrt import builder as build
+    from poseapp.engine.tensorrt import engine as trt
 
     wanted = build.precision_for(spec, precision)
     reason = build.not_offered_because(wanted)
@@ -210,7 +211,7 @@ def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
     if name == "cuda":
         return True  # PyTorch takes seconds to start
-    from poseapp.engine import build
+    from poseapp.engine.tensorrt import builder as build
 
     try:
         wanted = build.precision_for(spec, precision)

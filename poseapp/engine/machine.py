@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import psutil
 
-from poseapp.engine.ort import available_cores
+from poseapp.engine.onnxruntime import available_cores
 
 _VECTORS = re.compile(r"[*?]?(sse4|avx|amx|fma|asimd|sve|i8mm|neon|vsx|lasx)", re.IGNORECASE)
 

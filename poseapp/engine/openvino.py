@@ -15,8 +15,8 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output, check_crops, check_graph
-from poseapp.engine.files import writable
-from poseapp.engine.ort import most_threads
+from poseapp.engine.model_folder import writable
+from poseapp.engine.onnxruntime import most_threads
 
 
 def unavailable() -> str:

@@ -28,9 +28,9 @@ from poseapp.core.types import ImageArray
 from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.choice import Option, open_option
+from poseapp.engine.comparator import sample_crops
 from poseapp.engine.machine import cpu_name, instruction_sets
-from poseapp.engine.ort import available_cores, most_threads
-from poseapp.engine.verify import sample_crops
+from poseapp.engine.onnxruntime import available_cores, most_threads
 
 Situation = Literal["alone", "recording"]
 SITUATIONS: tuple[Situation, ...] = ("alone", "recording")

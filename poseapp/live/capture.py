@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
-from poseapp.live.source import Mode, Source
+from poseapp.live.sources import Mode, Source
 from poseapp.live.sources.base import Traceable
 
 FIRST_RETRY_S = 0.5

@@ -13,19 +13,19 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from poseapp.core.errors import EngineError, ModelError, RecordError, SourceError
-from poseapp.core.smooth import Smoother, SmoothRule
+from poseapp.core.smoothing import Smoother, SmoothRule
 from poseapp.core.types import Frame, People, Result
 from poseapp.engine.base import Backend, Engine, Progress
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.estimator import Estimator, PersonFinder, Point
-from poseapp.live.people import TopDown
-from poseapp.live.record import Recorder, Recording, RecordOptions
+from poseapp.live.recorder import Recorder, Recording, RecordOptions
 from poseapp.live.slot import Slot
-from poseapp.live.source import Mode, Source
+from poseapp.live.sources import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
-from poseapp.live.ways import BUDGET_MS, make_estimator, open_detector, suited_model
 from poseapp.live.worker import Worker
+from poseapp.pipeline.modes import BUDGET_MS, make_estimator, open_detector, suited_model
+from poseapp.pipeline.single import Estimator, PersonFinder, Point
+from poseapp.pipeline.top_down import TopDown
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from poseapp.convert.checkpoints import read_state
 from poseapp.core.errors import CheckpointError
-from poseapp.nets.checkpoints import read_state
 from poseapp.nets.efficientnet import EfficientNetLite, published_weights
 from poseapp.train.ema import Ema
 from poseapp.train.recipes import RECIPES, Recipe, override

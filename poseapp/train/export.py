@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.convert.export import export_onnx
+from poseapp.convert.half import write_half
 from poseapp.core import metrics
 from poseapp.core.errors import DataError
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
-from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise, export_onnx
-from poseapp.nets.half import write_half
-from poseapp.train.card_pictures import WITHIN, Reliability, draw_poses_alone, draw_reliability, reliability
+from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
 from poseapp.train.checkpoint import averaged_network
-from poseapp.train.evaluate import Evaluation, write_png
-from poseapp.train.parts import parts_of
+from poseapp.train.eval.contact_sheets import WITHIN, Reliability, draw_poses_alone, draw_reliability, reliability
+from poseapp.train.eval.evaluate import Evaluation, write_png
+from poseapp.train.eval.subsets import parts_of
 from poseapp.train.recipes import Recipe
 
 

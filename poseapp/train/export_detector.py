@@ -6,15 +6,15 @@ import dataclasses
 from dataclasses import asdict
 from pathlib import Path
 
+from poseapp.convert.export import export_onnx
 from poseapp.core.spec import Source
-from poseapp.engine.detect import SPEC_FILE, DetectorSpec
+from poseapp.engine.detector import SPEC_FILE, DetectorSpec
 from poseapp.nets.blocks import count_macs, count_parameters
-from poseapp.nets.deploy import export_onnx
 from poseapp.nets.detector import DeployDetector
-from poseapp.train.boxes import BOXES
 from poseapp.train.checkpoint import averaged_network
-from poseapp.train.evaluate_detector import BoxFigures
+from poseapp.train.eval.detector import BoxFigures
 from poseapp.train.export import About, Commands, first_line
+from poseapp.train.tasks.detection import BOXES
 
 UNMEASURED = 0.3  # the threshold of a detector that nobody has measured
 

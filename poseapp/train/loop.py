@@ -24,13 +24,13 @@ from poseapp.nets.deploy import Normalise
 from poseapp.nets.efficientnet import EfficientNetLite
 from poseapp.train import checkpoint
 from poseapp.train.checkpoint import Training
-from poseapp.train.data import Batch
+from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.loader import process_rank
 from poseapp.train.distil import Teacher
 from poseapp.train.ema import Ema
-from poseapp.train.loader import process_rank
 from poseapp.train.losses import distil
 from poseapp.train.recipes import Phase, Recipe, Supervision
-from poseapp.train.task import Items, Score, task_of
+from poseapp.train.tasks.base import Items, Score, task_of
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from poseapp.nets.detector import PersonDetector
 from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
-from poseapp.train.augment import PLAIN, Augment
-from poseapp.train.pictures import Scenes
+from poseapp.train.data.augment import PLAIN, Augment
+from poseapp.train.data.image_index import Scenes
 
 Optimiser = Literal["adamw", "adam", "rmsprop"]
 Schedule = Literal["cosine", "step", "constant"]
@@ -47,7 +47,7 @@ class Recipe:
     spread at the deployed heatmap size; in smaller phases it shrinks with the map, so that a target covers the same
     part of the body. ``min_joints`` labelled joints make a person worth training on. ``repeat``: people of pictures in folders
     (not in tars) whose names begin so are seen so many times an epoch; at 0.5, every second of them. ``learns`` says what
-    there is to learn (train/task.py): the "person" in a crop, everybody in a "scene", or their "boxes"; ``scenes`` how the
+    there is to learn (train/tasks/base.py): the "person" in a crop, everybody in a "scene", or their "boxes"; ``scenes`` how the
     latter two are made.
 
     Loss: ``far_joint_weights`` counts elbows, knees, wrists and ankles more; ``hardest`` > 0 takes that many hardest

@@ -18,8 +18,8 @@ from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import HeatmapDecoder, Normalise
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.loader import loaded, process_rank
-from poseapp.train.people import BOX_PADDING, Person, read_image
+from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.loader import loaded, process_rank
 from poseapp.train.recipes import Recipe
 
 SHOWN = 8  # pictures kept for TensorBoard

@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from poseapp.live.source import Source
+from poseapp.live.sources import Source
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.live.bench_pipeline import BenchmarkReport, Measurement, run_benchmark
+from poseapp.bench.pipeline import BenchmarkReport, Measurement, run_benchmark
 from poseapp.live.session import Status
 from poseapp.ui.bridge import Jobs
 from poseapp.ui.colours import DARK, Theme
@@ -39,7 +39,7 @@ COLUMNS = ("", "fps", "total p50", "total p95", "inference", "own work", "first 
 
 
 class BenchmarkRun(QObject):
-    """One run of live/bench_pipeline.py on a thread; its signals arrive on the UI thread."""
+    """One run of bench/pipeline.py on a thread; its signals arrive on the UI thread."""
 
     progress = Signal(float, str)  # share 0..1, what is being measured
     finished = Signal(object)  # BenchmarkReport

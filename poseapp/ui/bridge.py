@@ -13,10 +13,10 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from poseapp.core.addresses import without_secrets
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import Result
-from poseapp.live.record import RecordOptions, save_snapshot
+from poseapp.live.recorder import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
-from poseapp.live.source import Source
-from poseapp.live.ways import Looking, smooth_rule
+from poseapp.live.sources import Source
+from poseapp.pipeline.modes import Looking, smooth_rule
 from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)

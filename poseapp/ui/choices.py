@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from poseapp import resources
 from poseapp.core.errors import SourceError
 from poseapp.engine.load import StoredModel
-from poseapp.live.source import Camera, CameraSource, Mode, Source, parse_source
+from poseapp.live.sources import Camera, CameraSource, Mode, Source, parse_source
 
 Kind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
 

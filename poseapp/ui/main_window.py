@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QDialog
 from poseapp.core.addresses import without_secrets
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
-from poseapp.live.record import RecordOptions
+from poseapp.live.recorder import RecordOptions
 from poseapp.live.session import Status
-from poseapp.live.source import Camera, Source
+from poseapp.live.sources import Camera, Source
 from poseapp.render import DrawOptions
 from poseapp.ui import dialogs, stage
 from poseapp.ui.benchmark_panel import BenchmarkRun

@@ -8,8 +8,8 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from poseapp.engine.files import missing
 from poseapp.engine.load import StoredModel
+from poseapp.engine.model_folder import missing
 from poseapp.live.session import Status
 from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
 from poseapp.ui.colours import Theme

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QSlider, QVBoxLayout, QWid
 
 from poseapp.core.types import PEOPLE, People
 from poseapp.live.session import Status
-from poseapp.live.ways import BUDGET_MS, STRENGTH, Looking
+from poseapp.pipeline.modes import BUDGET_MS, STRENGTH, Looking
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo import ComboBox
 from poseapp.ui.widgets import Switch, describe, label, toggle

@@ -13,7 +13,7 @@ from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.devices import unavailable
 from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
 from poseapp.live.session import Session
-from poseapp.live.source import (
+from poseapp.live.sources import (
     Camera,
     CameraSource,
     FolderSource,
@@ -24,7 +24,7 @@ from poseapp.live.source import (
     VideoSource,
     list_cameras,
 )
-from poseapp.live.ways import Looking, smooth_rule
+from poseapp.pipeline.modes import Looking, smooth_rule
 from poseapp.ui import key_store
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels

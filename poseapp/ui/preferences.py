@@ -14,8 +14,8 @@ from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import is_plain
 from poseapp.core.types import PEOPLE
 from poseapp.engine.load import DEVICES, PRECISIONS
-from poseapp.live.source import DEFAULT_MODE, Mode
-from poseapp.live.ways import Looking
+from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.pipeline.modes import Looking
 from poseapp.render import DrawOptions
 from poseapp.ui.choices import Choice
 from poseapp.ui.settings_file import SettingsFile, Value, take_over

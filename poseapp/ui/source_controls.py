@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from poseapp.live.session import Status
-from poseapp.live.source import DEFAULT_MODE, Camera, Mode
+from poseapp.live.sources import DEFAULT_MODE, Camera, Mode
 from poseapp.ui import icons
 from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
 from poseapp.ui.colours import DARK, Theme

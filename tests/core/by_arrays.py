@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, FOLLOW, Box, FollowRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.smooth import SMALLEST_PX, SMOOTH, SmoothRule
-from poseapp.core.track import TRACK, TrackRule
+from poseapp.core.smoothing import SMALLEST_PX, SMOOTH, SmoothRule
+from poseapp.core.tracking import TRACK, TrackRule
 from poseapp.core.transform import Affine, fit_aspect, whole_box
 from poseapp.core.types import FloatArray, Poses
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton, joints_in
 from poseapp.core.types import FloatArray
-from poseapp.live.source import SyntheticSource
+from poseapp.live.sources import SyntheticSource
 
 HW = (720, 1280)
 TRUTH = SyntheticSource(HW).truth(0.4)

@@ -13,7 +13,7 @@ from poseapp.core.roi import FOLLOW, Follower, detected_region, is_person, searc
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
-from poseapp.live.source import SyntheticSource
+from poseapp.live.sources import SyntheticSource
 
 HW = (720, 1280)
 INPUT_HW = (192, 144)

@@ -12,8 +12,8 @@ from walkers import standing_at
 
 from poseapp.core.roi import next_region
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
-from poseapp.core.smooth import Smoother
-from poseapp.core.track import Tracker
+from poseapp.core.smoothing import Smoother
+from poseapp.core.tracking import Tracker
 from poseapp.core.transform import crop_affine
 from poseapp.core.types import Poses
 

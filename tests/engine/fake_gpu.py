@@ -19,7 +19,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Backend
 from poseapp.engine.cuda import Device, Event, Graph, Stream
 from poseapp.engine.driver import CudaError
-from poseapp.engine.trt import GpuEngine
+from poseapp.engine.tensorrt.engine import GpuEngine
 
 
 class FakeStream:

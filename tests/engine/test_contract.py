@@ -18,10 +18,10 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.transform import apply, crop, crop_affine
 from poseapp.core.types import ImageArray
 from poseapp.engine.base import Engine
+from poseapp.engine.comparator import difference_px, sample_crops
 from poseapp.engine.load import load_engine
-from poseapp.engine.ort import OrtEngine
-from poseapp.engine.torch_cuda import TorchEngine
-from poseapp.engine.verify import difference_px, sample_crops
+from poseapp.engine.onnxruntime import OrtEngine
+from poseapp.engine.torch.engine import TorchEngine
 
 Open = Callable[[Path], Engine]
 

@@ -15,10 +15,10 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from poseapp.convert.int8 import convolutions
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import machine
-from poseapp.engine.files import model_file
-from poseapp.nets.quantise import convolutions
+from poseapp.engine.model_folder import model_file
 
 ENGINES = Path(__file__).resolve().parents[2] / "engines"
 QUANTISED = sorted(path.parent.name for path in ENGINES.glob("*/model.json") if "int8" in ModelSpec.read(path).precisions)
@@ -31,7 +31,7 @@ from contextlib import closing
 from pathlib import Path
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.choice import Option, open_option
-from poseapp.engine.verify import difference_px, sample_crops
+from poseapp.engine.comparator import difference_px, sample_crops
 moved = {}
 for folder in map(Path, sys.argv[1:]):
     spec = ModelSpec.read(folder / "model.json")

@@ -17,10 +17,10 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import choice, thread_count
 from poseapp.engine.choice import Option
+from poseapp.engine.comparator import sample_crops
 from poseapp.engine.load import load_engine
-from poseapp.engine.ort import OrtEngine, most_threads
+from poseapp.engine.onnxruntime import OrtEngine, most_threads
 from poseapp.engine.thread_count import SITUATIONS, Situation, best, candidates, chosen, measure
-from poseapp.engine.verify import sample_crops
 
 ORT = Option("onnxruntime", "fp32")
 several_cores = pytest.mark.skipif(len(candidates()) == 1, reason="with one core there is nothing to choose")

@@ -24,7 +24,7 @@ import cv2
 import psutil
 
 HERE = Path(__file__).resolve().parent
-for place in (HERE.parents[1], HERE, HERE.parent, HERE.parent / "train", HERE.parent / "nets"):
+for place in (HERE.parents[1], HERE, HERE.parent, HERE.parent / "train", HERE.parent / "convert"):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
 

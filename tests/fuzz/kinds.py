@@ -16,20 +16,22 @@ import numpy as np
 import torch
 from damage import damage_bytes, damage_json
 
+from poseapp.convert.checkpoints import ARCHS, load, read_state
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import build, choice, detect, timing_cache
+from poseapp.engine import choice, timing_cache
+from poseapp.engine import detector as detect
 from poseapp.engine.load import list_models, load_engine
-from poseapp.nets.checkpoints import ARCHS, load, read_state
+from poseapp.engine.tensorrt import builder as build
 from poseapp.train import checkpoint
-from poseapp.train.annotations import read_annotations
-from poseapp.train.check import check_set
-from poseapp.train.evaluate import Box, coco_summary, read_boxes
-from poseapp.train.people import read_image
-from poseapp.train.pictures import read_pictures
-from poseapp.train.sets import LabelledSet
-from poseapp.train.shards import Shards
+from poseapp.train.data.annotations import read_image
+from poseapp.train.data.check import check_set
+from poseapp.train.data.coco import read_annotations
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import read_pictures
+from poseapp.train.data.shards import Shards
+from poseapp.train.eval.evaluate import Box, coco_summary, read_boxes
 
 Trial = Callable[[random.Random], None]
 """Reads one damaged file, the next one of a seed: returns, or raises PoseAppError. Anything else is a fault."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from poseapp.convert.half import halve
 from poseapp.core.spec import ModelSpec
-from poseapp.nets.half import halve
 
 
 def with_fp16(source: Path, target: Path) -> Path:

@@ -14,10 +14,12 @@ import tiny_model
 from fp16_copy import with_fp16
 
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import cuda, driver, torch_cuda, trt
-from poseapp.engine.build import precision_for
-from poseapp.engine.ort import OrtEngine
-from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
+from poseapp.engine import cuda, driver
+from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
+from poseapp.engine.onnxruntime import OrtEngine
+from poseapp.engine.tensorrt import engine as trt
+from poseapp.engine.tensorrt.builder import precision_for
+from poseapp.engine.torch import engine as torch_cuda
 
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine

@@ -14,12 +14,14 @@ from fp16_copy import with_fp16
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import build, cuda, trt
+from poseapp.engine import cuda
+from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
 from poseapp.engine.cuda import Layer
 from poseapp.engine.driver import CudaError
-from poseapp.engine.ort import OrtEngine
-from poseapp.engine.trt import TrtEngine
-from poseapp.engine.verify import TOLERANCE_PX, difference_px, sample_crops
+from poseapp.engine.onnxruntime import OrtEngine
+from poseapp.engine.tensorrt import builder as build
+from poseapp.engine.tensorrt import engine as trt
+from poseapp.engine.tensorrt.engine import TrtEngine
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
 

@@ -28,8 +28,8 @@ RECORDING = """
 import sys, time
 from pathlib import Path
 from poseapp.live import session as session_module
-from poseapp.live.record import Recorder, RecordOptions
-from poseapp.live.source import VideoSource
+from poseapp.live.recorder import Recorder, RecordOptions
+from poseapp.live.sources import VideoSource
 
 class Camera(VideoSource):
     live = True

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from clips import Server
 from fakes import wait_until
-from test_record import result
+from test_recorder import result
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
-from poseapp.live import record as record_module
-from poseapp.live.record import Recorder, RecordOptions
-from poseapp.live.source import CameraSource, StreamSource, VideoSource
+from poseapp.live import recorder as record_module
+from poseapp.live.recorder import Recorder, RecordOptions
+from poseapp.live.sources import CameraSource, StreamSource, VideoSource
 from poseapp.live.stats import Stats
 from poseapp.live.video_writer import VideoWriter
 
@@ -90,7 +90,7 @@ def test_a_first_picture_that_is_too_large_is_no_unknown_fault(tmp_path: Path) -
 ENDLESS_PART = """
 import http.server, sys, threading
 from poseapp.core.errors import SourceError
-from poseapp.live.source import StreamSource
+from poseapp.live.sources import StreamSource
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

@@ -13,7 +13,7 @@ from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
 from poseapp.live import capture as capture_module
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.source import Mode, Source
+from poseapp.live.sources import Mode, Source
 
 
 class Heard:

@@ -13,9 +13,9 @@ from fakes import MarkerEngine, wait_until
 
 from poseapp.core.types import Frame
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.record import RecordOptions
+from poseapp.live.recorder import RecordOptions
 from poseapp.live.session import Session
-from poseapp.live.source import FolderSource, Source
+from poseapp.live.sources import FolderSource, Source
 from poseapp.live.sources.animation import AnimationSource
 from poseapp.live.sources.parse import parse_source
 from poseapp.live.sources.pictures import list_pictures, natural

@@ -10,7 +10,7 @@ import pytest
 from clips import grey_clip
 
 from poseapp.core.errors import SourceError
-from poseapp.live.source import (
+from poseapp.live.sources import (
     CameraSource,
     FolderSource,
     PictureSource,

@@ -17,14 +17,14 @@ import pytest
 from clips import decoded
 from fakes import FlakyCamera, Loader, MarkerSource, wait_until
 from kill_recordings import kill_many
-from test_record import lines, manifest, recording, result, run_python
+from test_recorder import lines, manifest, recording, result, run_python
 from test_session import next_result, running
 
 from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
-from poseapp.live import record as record_module
+from poseapp.live import recorder as record_module
 from poseapp.live.matroska import WholePictures, h264_cluster
-from poseapp.live.record import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recorder import Recorder, RecordOptions, save_snapshot
 from poseapp.live.session import Session
 from poseapp.live.stats import Stats
 from poseapp.live.video_writer import VideoWriter

@@ -8,10 +8,10 @@ import pytest
 from clips import Server, grey_clip
 from fakes import Loader, wait_until
 
-from poseapp.cli import main
-from poseapp.live.record import RecordOptions
+from poseapp.cli.main import main
+from poseapp.live.recorder import RecordOptions
 from poseapp.live.session import Session
-from poseapp.live.source import StreamSource, parse_source
+from poseapp.live.sources import StreamSource, parse_source
 
 
 @pytest.mark.parametrize("extra", [[], ["--debug"]])

@@ -24,9 +24,9 @@ from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
 from poseapp.live import session as session_module
-from poseapp.live.record import Recorder, RecordOptions
+from poseapp.live.recorder import Recorder, RecordOptions
 from poseapp.live.session import Session, Status
-from poseapp.live.source import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
+from poseapp.live.sources import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 from poseapp.live.sources import stream as stream_module
 
 A, B, C = Path("a"), Path("b"), Path("c")

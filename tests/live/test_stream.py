@@ -16,7 +16,7 @@ from clips import Server, grey_clip, is_picture, reading
 from fakes import wait_until
 
 from poseapp.core.errors import SourceError
-from poseapp.live.source import StreamSource
+from poseapp.live.sources import StreamSource
 from poseapp.live.sources import stream as stream_module
 
 FPS = 15

@@ -16,7 +16,7 @@ from clips import grey_clip, is_picture
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
-from poseapp.live.source import VideoSource
+from poseapp.live.sources import VideoSource
 from poseapp.live.sources.decoding import packets_of
 from poseapp.live.sources.timeline import AFTER_S, Timeline
 

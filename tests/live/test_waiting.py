@@ -12,7 +12,7 @@ from test_session import A, next_result, running, running_loaders, seen
 
 from poseapp.live import session as session_module
 from poseapp.live.session import MOST_HUNG, MOST_LOADS, SILENT_S
-from poseapp.live.source import Mode
+from poseapp.live.sources import Mode
 
 
 def captures() -> list[threading.Thread]:

@@ -1,16 +1,5 @@
-"""Networks are tested on one thread: the maps are small, and threads that wait for each other take longer than the sums."""
+"""One thread for torch."""
 
-from __future__ import annotations
+from torch_threads import one_torch_thread
 
-from collections.abc import Iterator
-
-import pytest
-import torch
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_torch_thread"]

@@ -12,11 +12,12 @@ from capture_rules import GPU, broken_rules, module_up, up
 from test_deploy_parity import NETS, deploy_for
 from torch import Tensor
 
+from poseapp.bench.gpu import InPrecision
+from poseapp.convert.export import export_onnx
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.torch_cuda import Graph
-from poseapp.live.bench_gpu import InPrecision
-from poseapp.nets.deploy import Deploy, export_onnx
+from poseapp.engine.torch.engine import Graph
+from poseapp.nets.deploy import Deploy
 
 CASES: list[tuple[str, bool, Decode]] = [(name, False, "dark") for name in NETS]
 CASES += [("hrnet", False, "quarter"), ("hrnet", False, "argmax")]  # decoding does not know what made the maps

@@ -11,11 +11,11 @@ import pytest
 import torch
 from test_deploy_parity import NETS, deploy_for
 
+from poseapp.convert.export import write_model
 from poseapp.core.types import Frame
 from poseapp.engine.load import list_models, load_engine
-from poseapp.live.estimator import OnePerson
-from poseapp.nets.deploy import write_model
 from poseapp.nets.openpose import OpenPose
+from poseapp.pipeline.single import OnePerson
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -47,7 +47,7 @@ def test_the_port_that_cuts_confidence_at_zero_differs_in_nothing_else() -> None
     image = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)) - 0.5
     with torch.no_grad():
         fields, heat = published.openpose(tape, image, 2, "caffe")[-1]
-    from poseapp.nets.checkpoints import ARCHS, load
+    from poseapp.convert.checkpoints import ARCHS, load
 
     weights = load(tape.state, ARCHS["openpose"], "file").net.state_dict()
     port = OpenPose(2, relu_last=True).eval()

@@ -10,13 +10,13 @@ import pytest
 import torch
 from test_deploy_parity import NETS, deploy_for
 
+from poseapp.convert.export import export_onnx
 from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import torch_cuda
-from poseapp.engine.files import HALF_OPERATORS
-from poseapp.engine.torch_cuda import _OPERATORS, Graph
-from poseapp.nets.deploy import export_onnx
+from poseapp.engine.model_folder import HALF_OPERATORS
+from poseapp.engine.torch import engine as torch_cuda
+from poseapp.engine.torch.engine import _OPERATORS, Graph
 
 CASES: list[tuple[str, bool, Decode]] = [(name, False, "dark") for name in NETS]
 CASES += [("hourglass", True, "quarter"), ("hourglass", False, "argmax")]

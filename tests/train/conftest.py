@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from drawn import draw_set
+from torch_threads import one_torch_thread
 
 from poseapp.core.skeleton import COCO_17
-from poseapp.train.people import Person, read_coco
+from poseapp.train.data.annotations import Person, read_coco
 
-
-@pytest.fixture(autouse=True, scope="package")
-def _one_torch_thread() -> Iterator[None]:
-    """The networks are so small that threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+__all__ = ["one_torch_thread"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.nets.hrnet import HRNet
 from poseapp.nets.openpose import OpenPose
-from poseapp.train.augment import PLAIN
+from poseapp.train.data.augment import PLAIN
 from poseapp.train.recipes import Phase, Recipe
 
 # A standing person in a 60×60 square, joints in COCO's order.

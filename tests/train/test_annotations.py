@@ -14,13 +14,13 @@ from drawn import draw_set
 
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
-from poseapp.train.annotations import read_annotations
-from poseapp.train.check import check_set
-from poseapp.train.evaluate import complete
-from poseapp.train.people import Person, read_coco
-from poseapp.train.pictures import read_pictures
-from poseapp.train.sets import LabelledSet
-from poseapp.train.shards import _people_by_picture
+from poseapp.train.data.annotations import Person, read_coco
+from poseapp.train.data.check import check_set
+from poseapp.train.data.coco import read_annotations
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import read_pictures
+from poseapp.train.data.shards import _people_by_picture
+from poseapp.train.eval.evaluate import complete
 
 Content = dict[str, Any]
 Set = Callable[[Callable[[Content], None]], Path]

@@ -17,19 +17,19 @@ from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output
-from poseapp.engine.detect import Detector
+from poseapp.engine.detector import Detector
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.train import checkpoint
-from poseapp.train.evaluate import assigned, conventions, evaluate
-from poseapp.train.everybody import SceneEncoder
+from poseapp.train.data.annotations import read_image
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import Picture, Scenes, read_pictures
+from poseapp.train.data.scene_dataset import Seen, moved_box
+from poseapp.train.data.targets import Target
+from poseapp.train.eval.evaluate import assigned, conventions, evaluate
 from poseapp.train.loop import Options, train
-from poseapp.train.people import read_image
-from poseapp.train.pictures import Picture, Scenes, read_pictures
 from poseapp.train.recipes import Phase, Recipe
-from poseapp.train.scenes import Seen, moved_box
-from poseapp.train.sets import LabelledSet
-from poseapp.train.targets import Target
-from poseapp.train.task import task_of
+from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks.bottom_up import SceneEncoder
 
 INPUT = (128, 192)
 SPEC = ModelSpec(

@@ -16,9 +16,10 @@ import typer
 from drawn import Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp import cli_train
+from poseapp.bench import training as bench
+from poseapp.cli import train as cli_train
 from poseapp.core.errors import DataError, PoseAppError
-from poseapp.train import bench, checkpoint
+from poseapp.train import checkpoint
 from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
 from poseapp.train.validate import Validation

@@ -17,13 +17,13 @@ import pytest
 import torch
 from drawn import Small, draw_set, tiny_recipe
 
-from poseapp.cli import main
+from poseapp.cli.main import main
 from poseapp.core.skeleton import COCO_17
 from poseapp.train import checkpoint
+from poseapp.train.data.annotations import read_coco
 from poseapp.train.monitor import read_rows
-from poseapp.train.people import read_coco
 from poseapp.train.recipes import RECIPES
-from poseapp.train.slim import slim
+from poseapp.train.strip_checkpoint import slim
 from poseapp.train.validate import validate
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +151,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
         "import torch; torch.set_num_threads(1)\n"
-        "from drawn import Small, tiny_recipe; from poseapp.cli import main; from poseapp.train.recipes import RECIPES\n"
+        "from drawn import Small, tiny_recipe; from poseapp.cli.main import main; from poseapp.train.recipes import RECIPES\n"
         "RECIPES['small'] = tiny_recipe(net=Small, name='small', batch=2, epochs=100000)\n"
         "sys.exit(main())\n"
     )

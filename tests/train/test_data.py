@@ -17,14 +17,14 @@ from poseapp.core import heatmap, paf, transform
 from poseapp.core.errors import DataError, SourceError
 from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
-from poseapp.live.source import read_picture
-from poseapp.train.augment import PLAIN, Augment
-from poseapp.train.data import PoseDataset
-from poseapp.train.loader import Order
+from poseapp.live.sources import read_picture
+from poseapp.train.data.annotations import Person, convert_joints, read_coco, read_image
+from poseapp.train.data.augment import PLAIN, Augment
+from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.loader import Order
+from poseapp.train.data.targets import Target, joint_weights, target_of
 from poseapp.train.losses import masked_mse, summed_weight, supervise
-from poseapp.train.people import Person, convert_joints, read_coco, read_image
 from poseapp.train.recipes import RECIPES
-from poseapp.train.targets import Target, joint_weights, target_of
 
 TARGET = Target((64, 64), (16, 16), 1.5, "udp")
 

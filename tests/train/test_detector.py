@@ -15,21 +15,21 @@ from drawn import STILL
 from torch import Tensor
 from typer.testing import CliRunner
 
-from poseapp.cli import app
-from poseapp.core.boxes import overlap
+from poseapp.cli.main import app
+from poseapp.convert.export import export_onnx
+from poseapp.core.detection_metrics import overlap
 from poseapp.core.skeleton import COCO_17
-from poseapp.engine.detect import Detector, DetectorSpec
+from poseapp.engine.detector import Detector, DetectorSpec
 from poseapp.nets.blocks import count_macs
-from poseapp.nets.deploy import export_onnx
 from poseapp.nets.detector import BoxDecoder, DeployDetector, PersonDetector
 from poseapp.train import checkpoint
-from poseapp.train.boxes import BoxEncoder, box_loss, centres
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import Scenes, read_pictures
+from poseapp.train.data.scene_dataset import Seen
 from poseapp.train.loop import Options, train
-from poseapp.train.pictures import Scenes, read_pictures
 from poseapp.train.recipes import RECIPES, Phase, Recipe
-from poseapp.train.scenes import Seen
-from poseapp.train.sets import LabelledSet
-from poseapp.train.task import task_of
+from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks.detection import BoxEncoder, box_loss, centres
 
 HW = (128, 128)
 PLACES = np.array([[10, 20, 30, 60], [70.3, 5.2, 40.1, 90.7], [-12, 80, 40, 60]], np.float32)
@@ -219,7 +219,7 @@ def test_learnt_by_heart_exported_measured_and_found(learnt: Path) -> None:
 def test_a_set_with_people_without_joints_is_scored_with_them(tmp_path: Path) -> None:
     from tiny_detector import write_detector
 
-    from poseapp.train.evaluate_detector import evaluate_detector
+    from poseapp.train.eval.detector import evaluate_detector
 
     path = draw_crowd(tmp_path, pictures=2)
     add(path, 1, (150, 10, 20, 30))

@@ -18,7 +18,7 @@ import typer
 from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp import cli_train
+from poseapp.cli import train as cli_train
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -28,12 +28,12 @@ from poseapp.engine.base import Backend, Output
 from poseapp.engine.load import load_engine
 from poseapp.nets.hourglass import StackedHourglass
 from poseapp.train import checkpoint
-from poseapp.train.annotations import read_annotations
+from poseapp.train.data.annotations import read_coco
+from poseapp.train.data.coco import read_annotations
 from poseapp.train.distil import load_teacher
-from poseapp.train.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
+from poseapp.train.eval.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
 from poseapp.train.export import About
 from poseapp.train.loop import Options, train
-from poseapp.train.people import read_coco
 from poseapp.train.recipes import RECIPES
 
 KEYS = [

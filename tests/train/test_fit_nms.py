@@ -11,8 +11,8 @@ from poseapp.core.errors import DataError
 from poseapp.core.nms import PoseNmsRule
 from poseapp.core.skeleton import COCO_17, MPII_16
 from poseapp.core.types import Poses
-from poseapp.train.fit_nms import Candidates, Judge, Picture, candidate_boxes, fit, some_of
-from poseapp.train.people import Person
+from poseapp.train.data.annotations import Person
+from poseapp.train.eval.fit_nms import Candidates, Judge, Picture, candidate_boxes, fit, some_of
 
 
 def a_picture(random: np.random.Generator, people: int = 3, doubles: int = 3) -> Picture:

@@ -19,15 +19,15 @@ from torch import distributed
 from torch._inductor import config as inductor
 from torch.multiprocessing.spawn import spawn
 
-from poseapp.cli_train import stop_signals
+from poseapp.cli.train import stop_signals
 from poseapp.core.errors import CheckpointError, DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.train import checkpoint
-from poseapp.train.augment import Augment
+from poseapp.train.data.annotations import Person, read_coco
+from poseapp.train.data.augment import Augment
 from poseapp.train.distil import NetworkTeacher
 from poseapp.train.loop import Options, Progress, earlier_parameters, learning_rate, phases, supervised, train
-from poseapp.train.people import Person, read_coco
 from poseapp.train.recipes import RECIPES, Phase, override
 from poseapp.train.validate import validate
 

@@ -13,8 +13,8 @@ from mpii_files import write_mpii
 from scipy.io import loadmat, savemat
 
 from poseapp.core.errors import DataError
-from poseapp.train import matlab
-from poseapp.train.matlab import load_mat
+from poseapp.train.data import matlab
+from poseapp.train.data.matlab import load_mat
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -20,9 +20,9 @@ from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleto
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.core.types import ImageArray
 from poseapp.engine.base import Backend, Output
-from poseapp.train.evaluate import Scored, contact_sheet, conventions, evaluate
-from poseapp.train.people import BOX_PADDING, Person
-from poseapp.train.sets import LabelledSet
+from poseapp.train.data.annotations import BOX_PADDING, Person
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.eval.evaluate import Scored, contact_sheet, conventions, evaluate
 
 
 class Knowing:
@@ -147,7 +147,7 @@ def test_without_pycocotools_one_line_says_what_to_install(tmp_path: Path) -> No
     annotations = draw_set(tmp_path)
     code = (
         "import sys; sys.modules['pycocotools'] = None; sys.modules['torch'] = None\n"
-        "from poseapp.cli import main; sys.exit(main())"
+        "from poseapp.cli.main import main; sys.exit(main())"
     )
     line = ["eval", "--model", "hourglass-s", "--annotations", str(annotations), "--images", str(tmp_path / "images")]
     done = subprocess.run([sys.executable, "-c", code, *line], capture_output=True, text=True, check=False)

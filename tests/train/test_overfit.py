@@ -13,8 +13,8 @@ from drawn import draw_set, tiny_recipe
 from poseapp.core import transform
 from poseapp.core.types import FloatArray
 from poseapp.train import checkpoint
+from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco
 from poseapp.train.loop import Options, train
-from poseapp.train.people import BOX_PADDING, Person, read_coco
 from poseapp.train.recipes import Recipe
 from poseapp.train.validate import validate
 

@@ -11,14 +11,14 @@ import pytest
 from drawn import draw_set
 from tiny_model import write_model
 
-from poseapp import cli_follow
+from poseapp.cli import following as cli_follow
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Poses
 from poseapp.engine.load import load_engine
-from poseapp.train import panning
-from poseapp.train.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
-from poseapp.train.people import Person
+from poseapp.train.data.annotations import Person
+from poseapp.train.eval import panning
+from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
 
 
 def shown(xy: FloatArray, score: float = 0.9) -> Poses:
@@ -98,7 +98,7 @@ def test_late_lost_and_never(figures: list[Person]) -> None:
 
 
 def test_only_people_who_are_alone_are_followed(tmp_path: Path) -> None:
-    from poseapp.train.people import read_coco
+    from poseapp.train.data.annotations import read_coco
 
     people = read_coco(draw_set(tmp_path, people=3), tmp_path / "images", COCO_17)
     assert len(panned([people[0], people[1]])) == 2

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray
-from poseapp.train import relabel
-from poseapp.train.data import PoseDataset
+from poseapp.train.data import relabel
+from poseapp.train.data.annotations import Person, read_coco
+from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.relabel import Judge, Rule, cleaned, fold_of, judge, without_fold
+from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
-from poseapp.train.people import Person, read_coco
 from poseapp.train.recipes import RECIPES
-from poseapp.train.relabel import Judge, Rule, cleaned, fold_of, judge, without_fold
-from poseapp.train.targets import target_of
 
 WRIST, ELBOW = (9, 10), (7, 8)
 

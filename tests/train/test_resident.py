@@ -18,14 +18,15 @@ from poseapp.core import transform
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import crop_affine, crop_affines, fit_aspect
-from poseapp.train import checkpoint, resident
-from poseapp.train.augment import PLAIN, Augment, Looks
-from poseapp.train.data import PoseDataset
+from poseapp.train import checkpoint
+from poseapp.train.data import resident
+from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco, read_image
+from poseapp.train.data.augment import PLAIN, Augment, Looks
+from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.resident import Resident, jpeg
+from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
-from poseapp.train.people import BOX_PADDING, Person, read_coco, read_image
 from poseapp.train.recipes import Phase, Recipe
-from poseapp.train.resident import Resident, jpeg
-from poseapp.train.targets import target_of
 
 HW = (64, 64)
 

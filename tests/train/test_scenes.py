@@ -11,13 +11,13 @@ from crowd import HW, add, draw_crowd
 
 from poseapp.core import paf, transform
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
-from poseapp.train.boxes import BoxEncoder, visible
-from poseapp.train.everybody import SceneEncoder
-from poseapp.train.loader import loaded
-from poseapp.train.pictures import Picture, Scenes, read_pictures
-from poseapp.train.scenes import SceneDataset, Seen, cuts, moved_box
-from poseapp.train.sets import LabelledSet
-from poseapp.train.targets import Target
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import Picture, Scenes, read_pictures
+from poseapp.train.data.loader import loaded
+from poseapp.train.data.scene_dataset import SceneDataset, Seen, cuts, moved_box
+from poseapp.train.data.targets import Target
+from poseapp.train.tasks.bottom_up import SceneEncoder
+from poseapp.train.tasks.detection import BoxEncoder, visible
 
 WHOLE = Scenes(grids=((1, 1, 1.0),), group_p=0, fitted_p=0)
 

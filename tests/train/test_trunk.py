@@ -18,11 +18,11 @@ from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Normalise
 from poseapp.nets.efficientnet import EfficientNetLite, published_weights
 from poseapp.nets.hourglass import LiteHourglass
+from poseapp.train.data.annotations import Person, read_coco
+from poseapp.train.data.datasets import find_set
 from poseapp.train.loop import Options, make_optimiser, train
-from poseapp.train.people import Person, read_coco
 from poseapp.train.recipes import RECIPES
-from poseapp.train.sets import find_set
-from poseapp.train.task import task_of
+from poseapp.train.tasks.base import task_of
 
 PUBLISHED_PLACES = {
     "expand": ("_expand_conv", "_bn0"),

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray
-from poseapp.train import relabel
-from poseapp.train.votes import RULE, consensus, load_votes, mend, with_votes
+from poseapp.train.data import relabel
+from poseapp.train.data.votes import RULE, consensus, load_votes, mend, with_votes
 
 SIDE = 100.0
 NOSE, LEFT, RIGHT = 0, 9, 10  # of the two wrists

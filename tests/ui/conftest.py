@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from poseapp.live.session import Session
-from poseapp.live.source import Source, VideoSource
+from poseapp.live.sources import Source, VideoSource
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes

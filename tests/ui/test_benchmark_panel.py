@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from poseapp.live import bench_pipeline as bench
+from poseapp.bench import pipeline as bench
 from poseapp.ui.main_window import MainWindow
 
 WAIT_MS = 30_000

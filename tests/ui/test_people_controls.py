@@ -14,10 +14,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from poseapp.core.smooth import SmoothRule
+from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Result
 from poseapp.live.session import Session
-from poseapp.live.ways import Looking
+from poseapp.pipeline.modes import Looking
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from poseapp.live.source import DEFAULT_MODE, Mode
+from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.ui import key_store
 from poseapp.ui.choices import SYNTHETIC, Choice
 from poseapp.ui.main_window import MainWindow

@@ -22,7 +22,7 @@ from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray, Result
-from poseapp.live.source import Camera, Mode, SyntheticSource, VideoSource
+from poseapp.live.sources import Camera, Mode, SyntheticSource, VideoSource
 from poseapp.ui import dialogs
 from poseapp.ui.app import close_on_signals
 from poseapp.ui.choices import SYNTHETIC, Choice, find_camera

@@ -26,8 +26,9 @@ import tiny_model
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import cuda, load, torch_cuda
-from poseapp.engine.trt import TrtEngine
+from poseapp.engine import cuda, load
+from poseapp.engine.tensorrt.engine import TrtEngine
+from poseapp.engine.torch import engine as torch_cuda
 
 LAYER: cuda.Layer = "pycuda" if sys.argv[1] == "pycuda" else "cuda-python"
 cuda.LAYERS = (LAYER, *(layer for layer in cuda.LAYERS if layer != LAYER))

@@ -1,0 +1,1 @@
+"""Everything that measures, with the made-up people it measures on."""

@@ -1,0 +1,192 @@
+"""Getting a file of published weights: with progress, going on after a cut, checked by length and hash, from one of its homes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from poseapp.convert.catalogue import Entry
+from poseapp.core.errors import ModelError
+from poseapp.core.files import no_empty_folders, only_one, sha256_file
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes so far and their whole number, None where the server does not tell it."""
+
+ATTEMPTS = 3
+TIMEOUT_S = 20.0
+CHUNK = 1 << 16
+MOST_BYTES = 1 << 32  # the largest published weights have a tenth of that
+MOST_REDIRECTS = 5
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class _UnfitError(Exception):
+    """A server's answer is not the file that was asked for, nor the rest of it; the text says what is wrong."""
+
+
+def download(entry: Entry, folder: Path, progress: Progress = lambda done, total: None) -> Path:
+    """The file of *entry* in *folder*, from the network unless it lies there already.
+
+    A transfer that is cut goes on where it stopped, up to three times here and again at the next call. Where one home of
+    the file fails, its mirrors are asked. Raises ModelError when none has it, with how to import by hand, and on a
+    hash other than the published one (the file is then deleted). A folder that was made for nothing is removed.
+    """
+    name = f"{entry.name}-{entry.url.rpartition('/')[2]}"
+    path = folder / name
+    try:
+        with no_empty_folders(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with only_one(folder / f"{name}.lock") as alone:
+                if not alone:  # two that append to one file would spoil it
+                    raise ModelError(f"{entry.name}: another process is downloading it. Wait until it is done, and try again.")
+                if not path.exists() or not sha256_file(path).startswith(entry.sha256):
+                    _from_a_home(entry, path, progress)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written ({error.strerror}). Free some space, or make it writable.") from None
+    return path
+
+
+def _from_a_home(entry: Entry, path: Path, progress: Progress) -> None:
+    """Put the file of *entry* at *path*; ModelError, the first home's, where no home gives it."""
+    part = path.with_name(f"{path.name}.part")
+    errors: list[ModelError] = []
+    for url in (entry.url, *entry.mirrors):
+        try:
+            _fetch(entry, url, part, progress)
+        except ModelError as error:
+            errors.append(error)
+            continue
+        digest = sha256_file(part)
+        if digest.startswith(entry.sha256):
+            part.replace(path)
+            return
+        part.unlink()
+        errors.append(
+            ModelError(
+                f"{url}: expected SHA-256 {entry.sha256}…, got {digest[:16]}…. The file was deleted: try again, "
+                "and do not use it if this comes again."
+            )
+        )
+    raise errors[0]
+
+
+def _fetch(entry: Entry, url: str, part: Path, progress: Progress) -> None:
+    """Bring the file at *url* to *part*, which may hold its beginning. Raises ModelError and OSError."""
+    import requests
+
+    try:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                _rest(url, part, progress)
+                return
+            except requests.HTTPError:
+                raise
+            except (requests.RequestException, _UnfitError):
+                if attempt == ATTEMPTS:
+                    raise
+    except requests.HTTPError as error:
+        said = f"{error.response.status_code} {error.response.reason}" if error.response is not None else str(error)
+        raise ModelError(f"{url}: the server says {said}. {_by_hand(entry)}") from None
+    except _UnfitError as error:
+        raise ModelError(f"{url}: {error}. {_by_hand(entry)}") from None
+    except requests.RequestException as error:
+        done = part.stat().st_size if part.exists() else 0
+        if done:
+            raise ModelError(
+                f"{url}: cut off after {done / 1e6:.1f} MB. Run the same command again: it goes on from there. {_by_hand(entry)}"
+            ) from None
+        raise ModelError(f"{url}: cannot be reached ({type(error).__name__}). {_by_hand(entry)}") from None
+
+
+def _by_hand(entry: Entry) -> str:
+    return f"Or get the file elsewhere and run: poseapp models import FILE --arch {entry.arch} --name {entry.name}"
+
+
+def _rest(url: str, part: Path, progress: Progress) -> None:
+    """Ask for what *part* lacks (HTTP Range), and add it. Raises RequestException where the transfer is cut."""
+    import requests
+
+    done = part.stat().st_size if part.exists() else 0
+    with _answer(url, {"Range": f"bytes={done}-"} if done else {}) as response:
+        if response.status_code == 416:
+            if _total(response) == done:
+                return  # all had come already
+            part.unlink(missing_ok=True)  # of another file than the one that was begun
+            raise _UnfitError("the part that was fetched before does not belong to this file")
+        response.raise_for_status()
+        try:
+            start, end = _range(response, done)
+        except _UnfitError:
+            part.unlink(missing_ok=True)  # begin anew at the next attempt
+            raise
+        done = start
+        with part.open("ab" if start else "wb") as file:
+            for chunk in response.iter_content(CHUNK):
+                done += len(chunk)
+                if done > (MOST_BYTES if end is None else end):
+                    break
+                file.write(chunk)
+                progress(done, end)
+    if done > (MOST_BYTES if end is None else end):
+        part.unlink()
+        raise _UnfitError("the server sends more than the file has")
+    if end is not None and done != end:
+        raise requests.ConnectionError(f"{done} of {end} bytes came")
+
+
+def _range(response: requests.Response, asked: int) -> tuple[int, int | None]:
+    """Where the body of *response* begins in the file, and where the file ends, as far as the server tells it.
+
+    Raises _UnfitError where that is not what was *asked*: the file from there on, or the whole file instead.
+    """
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise _UnfitError("the server changes the file on its way")
+    length = response.headers.get("Content-Length", "")
+    if length and not length.isdigit():
+        raise _UnfitError(f"the server tells a length of {length[:20]!r}")
+    if response.status_code == 200:
+        start, end = 0, int(length) if length else None
+    elif response.status_code == 206 and asked:
+        said = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", response.headers.get("Content-Range", "").strip())
+        first, last, size = (int(number) for number in said.groups()) if said else (-1, -1, -1)
+        if first != asked or not first <= last < size or (length and int(length) != last - first + 1):
+            raise _UnfitError("the server sends another part than the one that was asked for")
+        start, end = first, size
+    else:
+        raise _UnfitError(f"the server answers {response.status_code} to a plain request")
+    if end is not None and end > MOST_BYTES:
+        raise _UnfitError(f"the file has {end / 1e9:.1f} GB, which is more than the {MOST_BYTES / 1e9:.1f} GB allowed")
+    return start, end
+
+
+def _total(response: requests.Response) -> int | None:
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(total) if total.isdigit() else None
+
+
+@contextlib.contextmanager
+def _answer(url: str, headers: dict[str, str]) -> Iterator[Any]:
+    """The answer to a request for *url*, where redirects lead to. Only HTTPS, where nobody on the way can change it."""
+    import requests
+
+    local = urlsplit(url).hostname in LOOPBACK  # a server on this machine, as tests have
+    for _ in range(MOST_REDIRECTS + 1):
+        place = urlsplit(url)
+        if place.scheme != "https" and not (local and place.scheme == "http" and place.hostname in LOOPBACK):
+            raise _UnfitError(f"leads to {place.scheme}://{place.hostname}, expected https")
+        response = requests.get(
+            url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT_S, allow_redirects=False
+        )
+        with response:
+            if not response.is_redirect:
+                yield response
+                return
+            url = urljoin(url, response.headers["Location"])
+    raise _UnfitError(f"leads elsewhere more than {MOST_REDIRECTS} times")

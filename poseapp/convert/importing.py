@@ -1,0 +1,141 @@
+"""From a file of weights to a model in the store: load by key map, deploy, check, write the card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from poseapp.convert.catalogue import Entry
+from poseapp.convert.checkpoints import ARCHS, Loaded, load, read_state
+from poseapp.convert.download import Progress, download
+from poseapp.convert.export import write_model
+from poseapp.core.errors import CheckpointError
+from poseapp.core.files import sha256_file
+from poseapp.core.heatmap import Decode, Mapping
+from poseapp.core.spec import ModelSpec, Source
+from poseapp.engine.store import place_for
+from poseapp.nets.blocks import count_macs, count_parameters
+from poseapp.nets.deploy import Deploy
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How weights are to be deployed. What is None follows from the file, as its authors trained it.
+
+    ``mapping``, ``decode`` and ``sigma_px`` are those of ModelSpec; ``flip`` averages with the mirrored crop;
+    ``fp16`` writes model.fp16.onnx beside model.onnx; ``replace`` overwrites a model of the same name.
+    """
+
+    input_hw: tuple[int, int] | None = None
+    skeleton: str | None = None
+    mapping: Mapping | None = None
+    decode: Decode | None = None
+    sigma_px: float | None = None
+    flip: bool = False
+    fp16: bool = False
+    replace: bool = False
+    data: str = "not told by the file"
+    licence: str | None = None
+    figure: str = ""
+    url: str = ""
+
+
+def import_file(path: Path, arch: str, name: str, engines_dir: Path, wanted: Wanted = Wanted()) -> tuple[ModelSpec, Loaded]:
+    """Write the weights in *path* to the store *engines_dir* as a model called *name*; returns its spec and what was loaded.
+
+    Raises CheckpointError when the file cannot be read or does not fit *arch*, ModelError when the store
+    cannot be written or has such a model already.
+    """
+    if arch not in ARCHS:
+        raise CheckpointError(f"--arch {arch}: not known. There are: {', '.join(ARCHS)}.")
+    place = place_for(engines_dir, name, wanted.replace)
+    loaded = load(read_state(path), ARCHS[arch], str(path))
+    deploy, spec = deployed(loaded, name, wanted)
+    card = _card(spec, loaded, path, wanted)
+    return write_model(deploy, spec, card, place, wanted.fp16, wanted.replace), loaded
+
+
+def fetch(
+    entry: Entry,
+    engines_dir: Path,
+    cache: Path,
+    progress: Progress = lambda done, total: None,
+    fp16: bool = False,
+    replace: bool = False,
+) -> ModelSpec:
+    """Download *entry* to *cache*, convert it and add it to *engines_dir*; the download is deleted when that worked.
+
+    Raises ModelError and CheckpointError as ``download`` and ``import_file`` do.
+    """
+    path = download(entry, cache, progress)
+    wanted = Wanted(
+        entry.input_hw, entry.skeleton.name, entry.mapping, entry.decode, entry.sigma_px, fp16=fp16, replace=replace,
+        data=entry.data, licence=entry.licence, figure=entry.figure, url=entry.url,
+    )  # fmt: skip
+    spec, _ = import_file(path, entry.arch, entry.name, engines_dir, wanted)
+    path.unlink(missing_ok=True)
+    return spec
+
+
+def deployed(loaded: Loaded, name: str, wanted: Wanted = Wanted()) -> tuple[Deploy, ModelSpec]:
+    """The deployed form of loaded weights, without writing anything."""
+    spec = _spec(loaded, name, wanted)
+    return Deploy.of(loaded.net, spec, loaded.layout.pixels, wanted.flip), spec
+
+
+def _spec(loaded: Loaded, name: str, wanted: Wanted) -> ModelSpec:
+    arch, layout = loaded.arch, loaded.layout
+    skeleton = loaded.skeleton(wanted.skeleton)
+    input_hw = wanted.input_hw or ((256, 256) if skeleton.name == "mpii-16" else arch.input_hw)
+    if any(side <= 0 or side % arch.multiple for side in input_hw):
+        raise CheckpointError(
+            f"{arch.name}: expected an input of multiples of {arch.multiple} px, got {input_hw[0]}×{input_hw[1]}. "
+            "Give another --input."
+        )
+    return ModelSpec(
+        name=name,
+        family=arch.family,
+        skeleton=skeleton,
+        input_hw=input_hw,
+        stride=arch.stride,
+        decode=wanted.decode or layout.decode,
+        mapping=wanted.mapping or layout.mapping,
+        sigma_px=wanted.sigma_px or layout.sigma_px,
+        weights_sha256="0" * 64,  # write_model puts in that of the graph
+        parameters=count_parameters(loaded.net),
+        macs=count_macs(loaded.net, input_hw) * (2 if wanted.flip else 1),
+        source=Source(arch.paper, wanted.data, wanted.licence or layout.licence, wanted.url or layout.url),
+        metrics={},
+        variants={},
+    )
+
+
+def _card(spec: ModelSpec, loaded: Loaded, path: Path, wanted: Wanted) -> str:
+    """The text of README.md: what this is, where it is from, and that its figures are not ours."""
+    h, w = spec.input_hw
+    flip = ", averaged with the mirrored crop" if wanted.flip else ""
+    extra = (
+        f" {len(loaded.extra)} names in the file are not part of the network ({', '.join(loaded.extra[:3])} …)."
+        if loaded.extra
+        else ""
+    )
+    return f"""# {spec.name}
+
+{spec.source.paper}.
+
+| | |
+|---|---|
+| Network | {loaded.arch.name}, read as: {loaded.layout.name} |
+| Input | {h} × {w} px, aspect kept |
+| Joints | {spec.skeleton.name}: {", ".join(spec.skeleton.keypoints)} |
+| Decoding | {spec.decode}, mapping {spec.mapping}, sigma {spec.sigma_px:g}{flip} |
+| Parameters | {spec.parameters:,} |
+| Multiply-accumulates | {spec.macs:,} (convolutions, one crop) |
+| Trained on | {spec.source.data} |
+| Licence of the weights | {spec.source.licence} |
+| From | {spec.source.url} |
+| File | {path.name}, SHA-256 {sha256_file(path)} |
+
+Published figure: {wanted.figure or "none is known"}. Nothing was measured here: `poseapp eval` does that.
+The weights were converted, not changed: graph and network agree on a test picture.{extra}
+"""

@@ -1,0 +1,1 @@
+"""TensorRT: plans and the engine that runs them."""

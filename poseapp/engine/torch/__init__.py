@@ -1,0 +1,1 @@
+"""PyTorch on CUDA: imported only where it is chosen."""

@@ -1,0 +1,1 @@
+"""A frame in, the poses in it out; no threads."""

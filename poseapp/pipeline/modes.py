@@ -1,0 +1,92 @@
+"""The ways of looking for people: what each needs of the model store, and its Estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from poseapp.core.errors import ModelError
+from poseapp.core.smoothing import SMOOTH, SmoothRule
+from poseapp.core.types import People
+from poseapp.engine.base import Engine
+from poseapp.engine.detector import Detector, find_detector
+from poseapp.engine.load import StoredModel, list_models
+from poseapp.pipeline.single import Estimator, OnePerson, PersonFinder
+from poseapp.pipeline.top_down import BottomUp, TopDown
+
+BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
+STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How people are looked for, as the user sets it: the way, the strength of the smoothing (0: off), and the budget."""
+
+    people: People = "one"
+    smoothing: float = STRENGTH
+    budget_ms: float = BUDGET_MS
+
+
+def suited_model(asked: Path, people: People) -> tuple[Path, str]:
+    """The folder of the model that looks for *people* when *asked* is chosen, and a line that says why if it is another one.
+
+    Bottom-up needs part affinity fields, which the networks of the openpose family have. Raises ModelError when none
+    in the store of *asked* does.
+    """
+    if people != "bottom-up":
+        return asked, ""
+    models = list_models(asked.parent)
+    if any(model.folder == asked and _has_fields(model) for model in models):
+        return asked, ""
+    others = [model.folder for model in models if _has_fields(model)]
+    if not others:
+        raise ModelError(
+            f"bottom-up: expected a model of the openpose family in {asked.parent}, found none. "
+            "Train and export openpose-s, fetch one, or look for people top-down."
+        )
+    other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
+    return other, f"{asked.name} cannot look bottom-up: {other.name} runs in its place."
+
+
+def check_way(asked: Path, people: People) -> None:
+    """Raise ModelError when the store of *asked* lacks what looking for *people* that way needs."""
+    suited_model(asked, people)
+    if people == "top-down" and find_detector(asked.parent) is None:
+        raise _no_detector()
+
+
+def _no_detector() -> ModelError:
+    return ModelError(
+        "top-down: expected a person detector in the model store, found none. "
+        "Train and export person-detector, or look for one person."
+    )
+
+
+def _has_fields(model: StoredModel) -> bool:
+    return model.spec is not None and model.spec.family == "openpose"
+
+
+def open_detector(engines_dir: Path) -> PersonFinder | None:
+    """The person detector of the store, loaded; None where there is none. Raises ModelError when it is broken."""
+    folder = find_detector(engines_dir)
+    return Detector(folder) if folder is not None else None
+
+
+def make_estimator(
+    people: People, engine: Engine, detector: PersonFinder | None, budget_ms: float = BUDGET_MS, thorough: bool = False
+) -> Estimator:
+    """The Estimator that looks for *people*; ModelError when what it needs is not there."""
+    if people == "bottom-up":
+        return BottomUp(engine)
+    if people == "top-down":
+        if detector is None:
+            raise _no_detector()
+        return TopDown(engine, detector, budget_ms=budget_ms, thorough=thorough)
+    return OnePerson(engine, detector, thorough)
+
+
+def smooth_rule(strength: float) -> SmoothRule | None:
+    """The rule for a *strength* of 0..1: 0 is off, 0.5 the default rule, and each 0.25 more halves the cut-off at rest."""
+    if strength <= 0:
+        return None
+    return SmoothRule(min_cutoff_hz=SMOOTH.min_cutoff_hz * 4 ** (1 - 2 * min(strength, 1.0)), beta=SMOOTH.beta)

@@ -1,0 +1,332 @@
+"""Several people: top-down (a detector, then the pose of each) and bottom-up (all joints at once, then who owns which)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from poseapp.core import paf
+from poseapp.core.errors import ModelError
+from poseapp.core.nms import POSE_NMS, likeness, parts, pose_nms
+from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_region
+from poseapp.core.spec import ModelSpec
+from poseapp.core.tracking import Tracker
+from poseapp.core.transform import apply, whole_box
+from poseapp.core.types import FloatArray, Frame, People, Poses, Result
+from poseapp.engine.base import Engine
+from poseapp.pipeline.single import Clock, Estimator, Eye, PersonFinder, Point, Seen, locked_after, unknown_ids
+
+LARGEST_BATCH = 16  # crops at once: beyond it no device gains anything, and memory grows
+
+
+@dataclass(frozen=True)
+class TopDownRule:
+    """How top-down works.
+
+    The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
+    person's box, with the arms or without, by more than ``covered`` (intersection over union) is that person.
+    Somebody whom a look misses is lost when they were seen last more than ``lost_s`` ago, or after as many misses in a row
+    as in the way with one person; whom nobody has looked at for ``carried_s`` is lost, too.
+    """
+
+    detect_every: int = 10
+    covered: float = 0.3
+    lost_s: float = 0.3
+    carried_s: float = 2.0
+
+
+TOP_DOWN = TopDownRule()
+
+
+@dataclass
+class _Followed:
+    """Where to look for a known person: ``region`` for the network, ``bodies`` as tight boxes as a detector's."""
+
+    region: Box
+    bodies: tuple[Box, ...]
+    seen: float  # s
+    misses: int = 0
+    waiting: int = 0  # frames in which there was no time for them
+
+
+class TopDown:
+    """Finds people with a detector, and the pose of each in a crop; between detections the crops follow the poses.
+
+    In a frame no more people are looked at than fit into *budget_ms*, but one at least; the others are carried along,
+    and come first in the next frame; a locked person is looked at in every frame. *thorough* detects in every frame and
+    takes the time that everybody needs, for files that are worked through.
+    """
+
+    people: People = "top-down"
+
+    def __init__(
+        self,
+        engine: Engine,
+        detector: PersonFinder,
+        rule: TopDownRule = TOP_DOWN,
+        budget_ms: float = math.inf,
+        thorough: bool = False,
+    ) -> None:
+        self._eye, self._detector = Eye(engine), detector
+        self._rule, self._thorough, self.budget_ms = rule, thorough, budget_ms
+        self.tracker = Tracker(self.spec.skeleton)
+        self.locked: int | None = None
+        self._arms = np.array([name.endswith(("elbow", "wrist")) for name in self.spec.skeleton.keypoints])
+        self._followed: dict[int, _Followed] = {}
+        self._new: list[Box] = []  # regions of somebody new that there was no time for yet
+        self._new_first = False
+        self._since_detection = 0
+        self._detect_now = True
+        self._ms_each = 0.0  # one person's share of a batch, as measured; 0: not yet
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._eye.spec
+
+    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
+        """Everybody that is seen, and those carried along; see Estimator."""
+        clock = Clock(wait_ms)
+        regions = self._regions(frame, clock)
+        seen = self._look(frame, [box for _, box in regions], heatmaps, clock)
+        looked = regions[: len(seen.xy)]
+        self._new = [box for identity, box in regions[len(looked) :] if identity is None]
+        self._count(regions, len(looked))
+        waiting = {identity for identity, _ in regions[len(looked) :] if identity is not None}
+        expected = self.tracker.predict(frame.t)
+        expected = expected.pick(np.isin(expected.ids, list(waiting)))
+        found = self._people(seen, [identity for identity, _ in looked], expected)
+        carried = waiting - seen_by_chance(expected, found)
+        poses = self.tracker.update(found, frame.t, carried)
+        carried &= set(poses.ids.tolist())
+        self._follow(poses, carried, frame)
+        self._give_up(frame.t)
+        clock.lap("decode")
+        return Result(
+            frame,
+            poses,
+            clock.times(),
+            np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
+            seen.heatmaps,
+            self.spec.name,
+            people=self.people,
+            locked=self.locked,
+            carried=frozenset(carried),
+        )
+
+    def forget(self) -> None:
+        """See Estimator."""
+        self.tracker.forget()
+        self.locked = None
+        self._followed, self._new, self._detect_now = {}, [], True
+
+    def lock(self, xy: Point | None) -> None:
+        """See Estimator."""
+        self.locked = locked_after(self.tracker, self.locked, xy)
+
+    def inherit(self, other: Estimator) -> None:
+        """See Estimator."""
+        self.tracker.inherit(other.tracker)
+        self.locked = other.locked
+        if isinstance(other, TopDown):
+            self._followed, self._ms_each = other._followed, 0.0
+
+    def renumber(self) -> None:
+        """See Estimator."""
+        given = self.tracker.renumber()
+        self.locked = given.get(self.locked or 0)
+        self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
+
+    def _regions(self, frame: Frame, clock: Clock) -> list[tuple[int | None, Box]]:
+        """Where to look, the most urgent first, and for whom; None for somebody new."""
+        known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
+        regions: list[tuple[int | None, Box]] = [(identity, person.region) for identity, person in known]
+        self._since_detection += 1
+        missing = self.locked is not None and self.locked not in self._followed
+        due = self._thorough or self._since_detection >= self._rule.detect_every
+        if due or missing or self._detect_now or not self._followed:
+            self._since_detection, self._detect_now = 0, False
+            boxes, _ = self._detector.find(frame.image)
+            bodies = [body for person in self._followed.values() for body in person.bodies]
+            new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
+            self._new = [detected_region(box, self.spec.input_hw) for box in new]
+            clock.lap("detect")
+        # In turn, so that where there is time for a few only, neither those who come nor those who are there are starved.
+        first = 1 if self.locked in self._followed else 0
+        self._new_first = not self._new_first
+        turns: list[list[tuple[int | None, Box]]] = [[(None, box) for box in self._new], regions[first:]]
+        pairs = itertools.zip_longest(*(turns if self._new_first else turns[::-1]))
+        return [*regions[:first], *(region for pair in pairs for region in pair if region is not None)]
+
+    def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
+        """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
+        k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
+        least = 2 if self.locked in self._followed else 1  # holding on to one must not stop the turn of the others
+        parts = [Seen(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
+        while done < len(boxes):
+            n = max(self._affordable(spent_ms), least - done)
+            if n <= 0:
+                break
+            batch = boxes[done : done + n]
+            before = clock.ms.get("crop", 0.0) + clock.ms.get("inference", 0.0)
+            parts.append(self._eye.look(frame.image, batch, heatmaps, clock))
+            took_ms = clock.ms["crop"] + clock.ms["inference"] - before
+            self._ms_each += (0.2 if self._ms_each else 1.0) * (took_ms / len(batch) - self._ms_each)
+            spent_ms, done = spent_ms + took_ms, done + len(batch)
+        return Seen(
+            np.concatenate([part.xy for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            tuple(maps for part in parts for maps in part.heatmaps),
+        )
+
+    def _affordable(self, spent_ms: float) -> int:
+        """How many more people there is time for in this frame, at most one batch of them."""
+        if self._thorough or math.isinf(self.budget_ms):
+            return LARGEST_BATCH
+        if not self._ms_each:
+            return 1  # to learn what one costs
+        return min(LARGEST_BATCH, max(0, int((self.budget_ms - spent_ms) / self._ms_each)))
+
+    def _people(self, seen: Seen, who: Sequence[int | None], expected: Poses) -> Poses:
+        """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
+        person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
+        score = seen.score[person]
+        poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
+        whole = np.asarray(~parts(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
+        return pose_nms(poses.pick(whole))
+
+    def _count(self, regions: Sequence[tuple[int | None, Box]], looked: int) -> None:
+        """Take the first *looked* for missed, and the others for waiting; who was found has it taken back by ``_follow``."""
+        for i, (identity, _) in enumerate(regions):
+            if identity is not None:
+                person = self._followed[identity]
+                if i < looked:
+                    person.misses, person.waiting = person.misses + 1, 0
+                else:
+                    person.waiting += 1
+
+    def _follow(self, poses: Poses, carried: Collection[int], frame: Frame) -> None:
+        """From now on look for the people of *poses* where they are, or where the *carried* ones are expected."""
+        for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
+            before = self._followed.get(identity)
+            last = before.region if before is not None else None
+            region = next_region(poses.skeleton, xy, score, frame.hw, self.spec.input_hw, last)
+            bodies = self._bodies(xy, score)
+            if before is not None and identity in carried:
+                self._followed[identity] = replace(before, region=region, bodies=bodies)
+            else:
+                self._followed[identity] = _Followed(region, bodies, frame.t)
+
+    def _bodies(self, xy: FloatArray, score: FloatArray) -> tuple[Box, ...]:
+        """The boxes of a person with and without their arms: a detector may leave out those that are stretched."""
+        whole, rest = body_box(xy, score), np.where(self._arms, 0.0, score)
+        return (whole, body_box(xy, rest)) if (rest >= FOLLOW.trusted).sum() >= 2 else (whole,)
+
+    def _give_up(self, t: float) -> None:
+        """Look no longer for those who are lost; a detection may find them again."""
+        rule = self._rule
+        lost = [
+            identity
+            for identity, person in self._followed.items()
+            if person.misses >= FOLLOW.misses or t - person.seen > (rule.lost_s if person.misses else rule.carried_s)
+        ]
+        for identity in lost:
+            del self._followed[identity]
+        self._detect_now = bool(lost)
+
+
+class BottomUp:
+    """Finds the joints of everybody in the whole frame at once, and joins them along the part affinity fields."""
+
+    people: People = "bottom-up"
+
+    def __init__(self, engine: Engine) -> None:
+        self._eye = Eye(engine)
+        self.tracker = Tracker(self.spec.skeleton)
+        self.locked: int | None = None
+        output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
+        if output.fields is None:
+            raise ModelError(
+                f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
+                "Export it again with this version, or look for people top-down."
+            )
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._eye.spec
+
+    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
+        """Everybody; the cost does not depend on how many they are. See Estimator."""
+        clock = Clock(wait_ms)
+        box = whole_box(frame.hw)
+        seen = self._eye.look(frame.image, [box], True, clock)
+        (maps,) = seen.heatmaps
+        assert maps.fields is not None, "asked for when the model was loaded"
+        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
+        xy = apply(maps.to_frame, joints[..., :2])
+        score = np.ascontiguousarray(joints[..., 2])
+        person = score.mean(axis=1).astype(np.float32)
+        poses = self.tracker.update(Poses(xy, score, person, unknown_ids(len(xy)), self.spec.skeleton), frame.t)
+        clock.lap("decode")
+        return Result(
+            frame,
+            poses,
+            clock.times(),
+            box[None],
+            seen.heatmaps if heatmaps else (),
+            self.spec.name,
+            people=self.people,
+            locked=self.locked,
+        )
+
+    def forget(self) -> None:
+        """See Estimator."""
+        self.tracker.forget()
+        self.locked = None
+
+    def lock(self, xy: Point | None) -> None:
+        """See Estimator."""
+        self.locked = locked_after(self.tracker, self.locked, xy)
+
+    def inherit(self, other: Estimator) -> None:
+        """See Estimator."""
+        self.tracker.inherit(other.tracker)
+        self.locked = other.locked
+
+    def renumber(self) -> None:
+        """See Estimator."""
+        self.locked = self.tracker.renumber().get(self.locked or 0)
+
+
+def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
+    """Those of the people *expected* whose place one of those *found* takes, in a region meant for another: they are the same.
+
+    Carried along beside it, they would be there twice, and more often with every detection.
+    """
+    if len(expected) == 0 or len(found) == 0:
+        return set()
+    both = found.plus(expected)
+    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | parts(both)
+    return set(expected.ids[alike[: len(found), len(found) :].any(axis=0)].tolist())
+
+
+def body_box(xy: FloatArray, score: FloatArray) -> Box:
+    """The box (4,) around the trusted joints of *xy* (K, 2), as much larger as a body is than its joints."""
+    joints = xy[score >= FOLLOW.trusted]
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    rim = 0.08 * (high - low).max()
+    return np.concatenate([low - rim, high - low + 2 * rim]).astype(np.float32)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes (4,) x, y, width, height."""
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
+    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / (aw * ah + bw * bh - w * h))

@@ -1,0 +1,447 @@
+"""People whose part of the picture lies decoded in the memory of a device, where samples are cut, varied and labelled.
+
+For GPUs, which a loading process cannot feed: a slim network takes tens of thousands of crops a second. What is done to a
+sample is drawn by the same code as for loading processes (train/data/augment.py), and done here for a whole batch at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from poseapp.core.errors import DataError
+from poseapp.core.transform import fit_aspect
+from poseapp.core.types import FloatArray, ImageArray
+from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.augment import Looks, half_bodies, motion_kernel
+from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.targets import Target
+from poseapp.train.recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+LEVELS = 3  # of half the size each, so that a small input is not sampled one pixel in many
+DETAIL = 1.5  # stored height of a padded box, in heights of the largest input: what is finer is never seen
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The part of a picture that one person's crops can see, at LEVELS sizes, (h, w, 3) uint8 BGR.
+
+    Pixel j of the first lies at ``origin`` + ``scale`` · j (x, y) in the picture; ``factors`` says how many of its pixels
+    one pixel of each level is wide.
+    """
+
+    levels: tuple[ImageArray, ...]
+    factors: tuple[int, ...]
+    scale: tuple[float, float]
+    origin: tuple[float, float]
+
+
+class Resident:
+    """A training set in the memory of *device*: four bytes a stored pixel, told by ``bytes``.
+
+    ``batches`` gives what a loader would. The set must fit; recipes with part affinity fields, which show everybody in
+    a crop, and tar shards come from loading processes only.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Person],
+        recipe: Recipe,
+        device: torch.device | str,
+        on_picture: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        if recipe.fields:
+            raise DataError(f"{recipe.name}: its targets show everybody in a crop, which --resident cannot. Leave it out.")
+        self.recipe, self.device = recipe, torch.device(device)
+        self.boxes = np.stack([p.box for p in people]).astype(np.float64)
+        self.joints = np.stack([p.joints for p in people])  # (M, K, 3)
+        ones = np.ones(recipe.skeleton.k, np.float32)
+        self.trust = np.stack([ones if p.trust is None else p.trust for p in people])  # (M, K)
+        self.weight = np.array([p.weight for p in people], np.float32)
+        # A recipe may have people several times (repeat); they are stored once.
+        _, first, entry = np.unique([id(p) for p in people], return_index=True, return_inverse=True)  # entry (M,): where each is
+        needed = self._needed()
+        stored = _load([people[i] for i in first], [needed[i] for i in first], recipe, on_picture)
+        self.weight[[stored[at] is None for at in entry]] = 0  # a picture that cannot be read
+        kept = [s or _Stored((np.zeros((1, 1, 3), np.uint8),) * LEVELS, (1,) * LEVELS, (1, 1), (0, 0)) for s in stored]
+        del stored
+        hw = np.array([[level.shape[:2] for level in s.levels] for s in kept])
+        ends = np.cumsum(hw.prod(axis=2))
+        self.hw = hw[entry]  # (M, LEVELS, 2)
+        self.begin = (ends - hw.prod(axis=2).ravel()).reshape(hw.shape[:2])[entry]  # (M, LEVELS), in pixels
+        self.factors = np.array([s.factors for s in kept])[entry]
+        self.scale, self.origin = np.array([s.scale for s in kept])[entry], np.array([s.origin for s in kept])[entry]
+        flat = torch.zeros((int(ends[-1]), 4), dtype=torch.uint8)  # a fourth, empty byte: a pixel is read in one go
+        at = 0
+        for s in kept:
+            for level in s.levels:
+                pixels = level.reshape(-1, 3)
+                flat[at : at + len(pixels), :3] = torch.from_numpy(np.ascontiguousarray(pixels))
+                at += len(pixels)
+        self.pixels = flat.view(torch.int32).view(-1).to(self.device)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def bytes(self) -> int:
+        """What the pictures take on the device."""
+        return 4 * self.pixels.numel()
+
+    def batches(self, order: Iterable[list[tuple[int, int]]], target: Target, first_step: int, rank: int = 0) -> Iterator[Batch]:
+        """A batch for each list of (epoch, person) in *order*, which begins at *first_step*.
+
+        Its random numbers depend on seed, step and rank alone, so a resumed run goes on with the same.
+        """
+        for number, keys in enumerate(order):
+            step, part = divmod(number, self.recipe.accumulate)
+            random = np.random.default_rng((self.recipe.seed, first_step + step, part, rank))
+            yield self.batch(np.array([i for _, i in keys]), target, random)
+
+    def batch(self, people: NDArray[np.integer], target: Target, random: np.random.Generator) -> Batch:
+        """Crops (N, H, W, 3) uint8 BGR, targets (N, C, h, w) and weights (N, C), on the device, of *people* (N,)."""
+        n, input_hw, augment = len(people), target.input_hw, self.recipe.augment
+        joints, trust = self.joints[people], self.trust[people]
+        boxes = fit_aspect(self.boxes[people], input_hw, BOX_PADDING)
+        affines, flips = augment.geometries(boxes, joints, self.recipe.skeleton, input_hw, random)
+        looks = augment.looks(n, input_hw, random)
+        xy = np.einsum("nij,nkj->nki", affines[..., :2], joints[..., :2]) + affines[:, None, :, 2]
+        moved = np.concatenate([xy, joints[..., 2:]], axis=2).astype(np.float32)
+        flip = self.recipe.skeleton.flip_index
+        moved[flips], trust[flips] = moved[flips][:, flip], trust[flips][:, flip]
+        for i in np.flatnonzero((looks.frame != (0, 0, input_hw[1], input_hw[0])).any(axis=1)):
+            moved[i, :, :2] = looks.without_what_is_cut(moved[i, :, :2], int(i))
+        crops = apply(looks, self.crops(people, affines, input_hw))
+        maps, weights = encode(target, moved, self.device)
+        weights[:, : trust.shape[1]] *= self._put(trust)
+        weights *= self._put(self.weight[people])[:, None]
+        return crops.round().to(torch.uint8).permute(0, 2, 3, 1), maps, weights
+
+    def crops(self, people: NDArray[np.integer], affines: Floats, input_hw: tuple[int, int]) -> Tensor:
+        """(N, 3, H, W) float32 BGR in 0..255, black outside the picture: ``transform.crop`` for *people* (N,) at once.
+
+        *affines* (N, 2, 3) go from px of their pictures to px of the crops. Bilinear, from the level that fits.
+        """
+        linear = np.linalg.inv(affines[..., :2])  # crop to picture
+        shift = -np.einsum("nij,nj->ni", linear, affines[..., 2])
+        scale = self.scale[people]
+        reduction = np.sqrt(np.abs(np.linalg.det(linear)) / scale.prod(axis=1))
+        level = np.clip(np.log2(np.maximum(reduction, 1.0)) + 0.2, 0, LEVELS - 1).astype(int)
+        factor = self.factors[people, level][:, None]
+        step = scale * factor
+        origin = self.origin[people] + scale * (factor - 1) / 2
+        to_stored = np.concatenate([linear / step[..., None], ((shift - origin) / step)[..., None]], axis=2)
+        m = self._put(to_stored)[:, :, :, None, None]  # (N, 2, 3, 1, 1)
+        h, w = (self._put(self.hw[people, level, axis])[:, None, None] for axis in (0, 1))
+        begin = _up(self.begin[people, level], self.device)[:, None, None]
+        ys, xs = _grid(input_hw, self.device)
+        x = m[:, 0, 0] * xs + m[:, 0, 1] * ys + m[:, 0, 2]  # (N, H, W)
+        y = m[:, 1, 0] * xs + m[:, 1, 1] * ys + m[:, 1, 2]
+        left, top = x.floor(), y.floor()
+        out = torch.zeros((*x.shape, 4), device=self.device)
+        for dy, weight_y in ((0, 1 - (y - top)), (1, y - top)):
+            for dx, weight_x in ((0, 1 - (x - left)), (1, x - left)):
+                column, row = left + dx, top + dy
+                inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+                column, row = torch.minimum(column.clamp(min=0), w - 1), torch.minimum(row.clamp(min=0), h - 1)
+                at = begin + row.long() * w.long() + column.long()
+                colours = self.pixels.index_select(0, at.view(-1)).view(torch.uint8).view(out.shape).float()
+                out.addcmul_(colours, (weight_x * weight_y * inside)[..., None])
+        return out[..., :3].round().permute(0, 3, 1, 2)
+
+    def _needed(self) -> list[NDArray[np.int64]]:
+        """For each person the part (4,) of the picture that any crop may show: left, top, right, bottom in px, not clipped."""
+        augment = self.recipe.augment
+        low, high = np.full((len(self.boxes), 2), np.inf), np.full((len(self.boxes), 2), -np.inf)
+        for input_hw in {phase.input_hw for phase in self.recipe.phases}:
+            whole = fit_aspect(self.boxes, input_hw, BOX_PADDING)
+            for boxes in (whole, *half_bodies(self.joints, self.recipe.skeleton, input_hw)):
+                centre = boxes[:, :2] + boxes[:, 2:] / 2
+                radius = np.hypot(boxes[:, 2], boxes[:, 3])[:, None] / 2 * max(1.0, augment.scale[1])
+                reach = radius + augment.shift * boxes[:, 2:]
+                low, high = np.fmin(low, centre - reach), np.fmax(high, centre + reach)
+        return list(np.concatenate([np.floor(low) - 2, np.ceil(high) + 3], axis=1).astype(np.int64))
+
+    def _put(self, values: NDArray[np.generic]) -> Tensor:
+        return _up(np.asarray(values, np.float32), self.device)
+
+
+def _load(
+    people: Sequence[Person], needed: Sequence[NDArray[np.int64]], recipe: Recipe, on_picture: Callable[[int, int], None]
+) -> list[_Stored | None]:
+    """What to store of each person; None where the picture cannot be read."""
+    by_picture: dict[Path, list[int]] = defaultdict(list)
+    for i, person in enumerate(people):
+        by_picture[person.path].append(i)
+    finest = DETAIL * max(phase.input_hw[0] for phase in recipe.phases)
+    out: list[_Stored | None] = [None] * len(people)
+
+    def read(indices: list[int]) -> None:
+        try:
+            image = read_image(people[indices[0]].path)
+        except DataError as error:
+            log.warning("%s Until then it is left out.", error)
+            return
+        for i in indices:
+            height = fit_aspect(people[i].box, recipe.input_hw, BOX_PADDING)[3]
+            out[i] = _store(image, needed[i], min(1.0, finest / height))
+
+    with ThreadPoolExecutor() as threads:  # cv2 lets go of Python's lock while it decodes
+        for done, _ in enumerate(threads.map(read, by_picture.values()), 1):
+            on_picture(done, len(by_picture))
+    return out
+
+
+def _store(image: ImageArray, needed: NDArray[np.int64], scale: float) -> _Stored | None:
+    """The part *needed* of *image*, *scale* times its size (at most 1), and its smaller levels."""
+    h, w = image.shape[:2]
+    x0, y0 = np.maximum(needed[:2], 0).tolist()
+    x1, y1 = np.minimum(needed[2:], (w, h)).tolist()
+    if x1 <= x0 or y1 <= y0:
+        return None
+    part = image[y0:y1, x0:x1]
+    size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+    # A copy lets the picture itself go.
+    part = cv2.resize(part, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False) if scale < 1 else part.copy()
+    px = (x1 - x0) / part.shape[1], (y1 - y0) / part.shape[0]
+    levels, factors = [part], [1]
+    for _ in range(LEVELS - 1):
+        last = levels[-1]
+        rows, columns = last.shape[0] // 2, last.shape[1] // 2
+        if rows and columns:
+            even = last[: 2 * rows, : 2 * columns]
+            levels.append(cv2.resize(even, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False))
+            factors.append(2 * factors[-1])
+        else:
+            levels.append(last)
+            factors.append(factors[-1])
+    return _Stored(tuple(levels), tuple(factors), px, (x0 + (px[0] - 1) / 2, y0 + (px[1] - 1) / 2))
+
+
+def _up(values: NDArray[Any], device: torch.device) -> Tensor:
+    """*values* on *device*. To a GPU from pinned memory, so that the CPU prepares the next batch meanwhile."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def _grid(hw: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows (H, 1) and columns (1, W) of pixels."""
+    ys = torch.arange(hw[0], device=device, dtype=torch.float32)[:, None]
+    return ys, torch.arange(hw[1], device=device, dtype=torch.float32)[None]
+
+
+def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """``Target.encode`` for joints (N, K, 3) in input px: targets (N, C, h, w) and weights (N, C), on *device*."""
+    cells = np.nan_to_num(target.cells(joints[..., :2]), nan=-1e6)
+    weights = (joints[..., 2] > 0).astype(np.float32)
+    every = weights.all(axis=1).astype(np.float32)
+    if target.joint_weights is not None:
+        weights = weights * np.asarray(target.joint_weights, np.float32)
+    if target.background:
+        weights = np.column_stack([weights, every])
+    x, y = _up(cells, device).unbind(2)
+    ys, xs = _grid(target.heatmap_hw, device)
+    width = 2 * target.sigma_px**2
+    gy = torch.exp(-(ys[:, 0] - y[..., None]).square() / width)  # (N, K, h)
+    gx = torch.exp(-(xs[0] - x[..., None]).square() / width)  # (N, K, w)
+    maps = gy[..., None] * gx[:, :, None]
+    maps = torch.where(maps < np.exp(-4.5), 0.0, maps)
+    if target.background:
+        maps = torch.cat([maps, 1 - maps.amax(dim=1, keepdim=True)], dim=1)
+    return maps, _up(weights, device)
+
+
+# --- appearance, as Looks.apply does it -----------------------------------------------------------------------
+
+
+def apply(looks: Looks, x: Tensor) -> Tensor:
+    """Crops *x* (N, 3, H, W) float32 BGR in 0..255 with *looks*; the same, changed in place."""
+    device = x.device
+
+    def chosen(which: NDArray[np.generic]) -> tuple[NDArray[np.intp], Tensor]:
+        at = np.flatnonzero(which)
+        return at, _up(at, device)
+
+    def put(values: NDArray[np.generic], dims: int = 4) -> Tensor:
+        """(n,) or (n, c) with so many dimensions, to go with crops."""
+        there = _up(np.asarray(values, np.float32), device)
+        return there.reshape(*there.shape, *[1] * (dims - there.ndim))
+
+    for step in (_colour, _occlude, _blur, _darken, _noise, _coarsen, _compress, _erase, _frame):
+        step(looks, x, chosen, put)
+    return x
+
+
+Chosen = Callable[[NDArray[np.generic]], tuple[NDArray[np.intp], Tensor]]
+Put = Callable[..., Tensor]
+
+
+def _colour(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.coloured)
+    if not len(at):
+        return
+    bent = (x[index] / 255) ** put(looks.gamma[at])
+    out = (bent - 0.5) * put(looks.contrast[at]) + 0.5 + put(looks.brightness[at])
+    x[index] = (out * put(looks.gains[at]) * 255).clamp(0, 255).floor()
+    at, index = chosen(looks.grey)
+    if len(at):
+        weights = x.new_tensor([0.114, 0.587, 0.299]).view(1, 3, 1, 1)
+        x[index] = (x[index] * weights).sum(dim=1, keepdim=True).round().expand(-1, 3, -1, -1)
+
+
+def _occlude(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.occluded)
+    if not len(at):
+        return
+    cx, cy, a, b, angle = (put(v, 3) for v in looks.occluder[at].T)
+    ys, xs = _grid((x.shape[2], x.shape[3]), x.device)
+    along = (xs - cx) * angle.cos() + (ys - cy) * angle.sin()  # (n, H, W)
+    across = (ys - cy) * angle.cos() - (xs - cx) * angle.sin()
+    ellipse = (along / a).square() + (across / b).square() <= 1
+    box = (along.abs() <= a) & (across.abs() <= b)
+    mask = torch.where(put(looks.round[at], 3) > 0, ellipse, box)[:, None]
+    behind = x[index]
+    texture = (behind.flip(2, 3) * put(looks.tint[at])).clamp(0, 255).floor()
+    x[index] = torch.where(mask, texture, behind)
+
+
+def _blur(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen((looks.blur_px > 0) | (looks.motion_px > 0))
+    if not len(at):
+        return
+    kernels = [
+        motion_kernel(int(looks.motion_px[n]), float(looks.motion_angle[n]))
+        if looks.motion_px[n]
+        else _gaussian_kernel(float(looks.blur_px[n]))
+        for n in at
+    ]
+    size = max(len(k) for k in kernels) | 1
+    together = np.zeros((len(at), size, size), np.float32)
+    for out, k in zip(together, kernels, strict=True):
+        begin = size // 2 - len(k) // 2  # where the middle of each is the middle of all
+        out[begin : begin + len(k), begin : begin + len(k)] = k
+    n, c, h, w = len(at), *x.shape[1:]
+    edge = size // 2
+    padded = F.pad(x[index], (edge,) * 4, mode="reflect").reshape(1, n * c, h + 2 * edge, w + 2 * edge)
+    weight = _up(together, x.device)[:, None].repeat_interleave(c, dim=0)  # (n · c, 1, size, size)
+    with torch.autocast(x.device.type, enabled=False):
+        x[index] = F.conv2d(padded, weight, groups=n * c).reshape(n, c, h, w).round()
+
+
+def _gaussian_kernel(sigma: float) -> FloatArray:
+    """What cv2.GaussianBlur takes for bytes."""
+    line = cv2.getGaussianKernel(round(sigma * 6 + 1) | 1, sigma, cv2.CV_32F)
+    return (line @ line.T).astype(np.float32)
+
+
+def _darken(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.light != 1)
+    if len(at):
+        x[index] = (x[index] * put(looks.light[at])).round()
+
+
+def _noise(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.noise > 0)
+    if not len(at):
+        return
+    generator = torch.Generator(x.device).manual_seed(int(looks.noise_seed[at[0]]))
+    noise = torch.randn((len(at), *x.shape[1:]), generator=generator, device=x.device)
+    x[index] = (x[index] + (noise * put(looks.noise[at])).round()).clamp(0, 255)
+
+
+def _coarsen(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    h, w = x.shape[2:]
+    for factor in (2, 3):
+        at, index = chosen(looks.coarse == factor)
+        if len(at):
+            small = F.interpolate(x[index], (h // factor, w // factor), mode="area").round()
+            x[index] = F.interpolate(small, (h, w), mode="bilinear", align_corners=False).round()
+
+
+def _compress(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.quality)
+    if len(at):
+        x[index] = jpeg(x[index], _up(looks.quality[at], x.device))
+
+
+def _erase(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(looks.erased[:, 2] > looks.erased[:, 0])
+    if len(at):
+        inside = _inside(looks.erased[at], x, put)
+        x[index] = torch.where(inside, put(looks.erase_colour[at]), x[index])
+
+
+def _frame(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+    h, w = x.shape[2:]
+    at, index = chosen((looks.frame != (0, 0, w, h)).any(axis=1))
+    if len(at):
+        x[index] = torch.where(_inside(looks.frame[at], x, put), x[index], 0.0)
+
+
+def _inside(rectangles: NDArray[np.int64], x: Tensor, put: Put) -> Tensor:
+    """Which pixels (n, 1, H, W) lie in left, top, right, bottom (n, 4)."""
+    x0, y0, x1, y1 = (put(v, 3) for v in rectangles.T)
+    ys, xs = _grid((x.shape[2], x.shape[3]), x.device)
+    return ((xs >= x0) & (xs < x1) & (ys >= y0) & (ys < y1))[:, None]
+
+
+# The tables of ITU-T T.81, Annex K, that libjpeg scales by quality.
+_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87,
+    80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92,
+    95, 98, 112, 100, 103, 99,
+)  # fmt: skip
+_CHROMINANCE = (
+    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99,
+    99, 99, *(99,) * 32,
+)  # fmt: skip
+
+
+def jpeg(x: Tensor, quality: Tensor) -> Tensor:
+    """Crops *x* (N, 3, H, W) float32 BGR in 0..255 as JPEG of *quality* (N,) leaves them (ITU-T T.81, chroma at half size).
+
+    What is lost in a file is lost in rounding the cosine transform of 8×8 blocks, so there is no need to write one.
+    """
+    h, w = x.shape[2:]
+    x = F.pad(x, (0, -w % 16, 0, -h % 16), mode="replicate")
+    b, g, r = x.unbind(1)
+    luminance = 0.299 * r + 0.587 * g + 0.114 * b
+    chroma = torch.stack([(b - luminance) * 0.564 + 128, (r - luminance) * 0.713 + 128], dim=1)
+    chroma = F.avg_pool2d(chroma, 2).round()
+    scale = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    luminance = _rounded_blocks(luminance[:, None].round(), scale, _LUMINANCE)[:, 0]
+    chroma = F.interpolate(_rounded_blocks(chroma, scale, _CHROMINANCE), scale_factor=2.0, mode="bilinear", align_corners=False)
+    blue, red = chroma.unbind(1)
+    blue, red = blue - 128, red - 128
+    out = torch.stack([luminance + 1.772 * blue, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.402 * red], dim=1)
+    return out[..., :h, :w].round().clamp(0, 255)
+
+
+def _rounded_blocks(x: Tensor, scale: Tensor, table: tuple[int, ...]) -> Tensor:
+    """Planes (N, C, H, W) after the cosine transform of each 8×8 block was rounded to the steps of *table* · *scale* (N,) %."""
+    n, c, h, w = x.shape
+    steps = ((x.new_tensor(table) * scale[:, None] + 50) / 100).floor().clamp(1, 255).view(n, 1, 1, 1, 8, 8)
+    k = torch.arange(8, device=x.device, dtype=torch.float32)
+    cosine = torch.cos((2 * k[None] + 1) * k[:, None] * np.pi / 16) / 2
+    cosine[0] /= 2**0.5
+    blocks = (x - 128).view(n, c, h // 8, 8, w // 8, 8).transpose(3, 4)  # (N, C, H/8, W/8, 8, 8)
+    with torch.autocast(x.device.type, enabled=False):
+        kept = ((cosine @ blocks @ cosine.T) / steps).round() * steps
+        back = cosine.T @ kept @ cosine
+    return (back.transpose(3, 4).reshape(n, c, h, w) + 128).round().clamp(0, 255)

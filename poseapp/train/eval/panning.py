@@ -1,0 +1,201 @@
+"""Moving pictures made of stills: a camera pans and zooms over one person. Does the app find them, and keep them?
+
+Nobody says where the person is, as in front of a webcam. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core import metrics, transform
+from poseapp.core.errors import DataError
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.types import FloatArray, Frame, ImageArray, Poses
+from poseapp.train.data.annotations import Person, read_image
+
+SIZES = ((480, 640), (720, 1280))  # height and width of a frame
+HEIGHTS = (0.3, 1.0)  # of the person, in heights of the frame
+FRAMES, FPS = 45, 30.0
+LOCK_WITHIN = 10
+# The app is on a person when what it shows covers the same place: intersection over union of the boxes about the joints.
+SAME_PLACE = 0.5
+SURE = 0.2  # joints below it are not shown anywhere
+MIN_JOINTS = 8
+LOST_AFTER = 3  # frames in a row
+
+
+@dataclass(frozen=True, eq=False)
+class Panned:
+    """One picture as a sequence: ``affines`` (F, 2, 3) take px of the picture to those of each frame, ``hw`` in size."""
+
+    person: Person
+    affines: NDArray[np.float64]
+    hw: tuple[int, int]
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, with capture times. What lies beyond the picture is a blur of it, as television fills a wide screen."""
+        h, w = self.hw
+        image = read_image(self.person.path)
+        tiny = cv2.resize(image, (16, 9), interpolation=cv2.INTER_AREA)
+        behind = cv2.GaussianBlur(cv2.resize(tiny, (w, h), interpolation=cv2.INTER_CUBIC), (0, 0), h / 24)
+        behind = cv2.convertScaleAbs(behind, alpha=0.6)
+        for number, affine in enumerate(self.affines):
+            frame: ImageArray = behind.astype(np.uint8)  # a copy
+            corners = np.array([[0.0, 0.0], [image.shape[1] - 1.0, image.shape[0] - 1.0]])
+            (left, top), (right, bottom) = transform.apply(affine, corners)
+            rows, columns = (slice(max(0, math.ceil(a)), max(0, math.floor(b))) for a, b in ((top, bottom), (left, right)))
+            frame[rows, columns] = transform.crop(image, affine, self.hw)[rows, columns]
+            yield Frame(frame, number, number / FPS)
+
+    def truth(self, number: int) -> FloatArray:
+        """The joints (K, 3) in px of frame *number*."""
+        joints = self.person.joints.copy()
+        joints[:, :2] = transform.apply(self.affines[number], joints[:, :2])
+        return joints
+
+
+def panned(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[Panned]:
+    """A sequence for each person who is alone in a picture and has eight or more labelled joints; of *limit* (0: all) people.
+
+    Sizes of frames take turns, heights of people are spread evenly over 30 to 100 % of the frame's. The camera sways around
+    the person and its zoom breathes. Raises DataError when there is nobody.
+    """
+    in_picture: dict[int, int] = {}
+    for person in people:
+        in_picture[person.image_id] = in_picture.get(person.image_id, 0) + 1
+    alone = [p for p in people if in_picture[p.image_id] == 1 and np.count_nonzero(p.joints[:, 2]) >= MIN_JOINTS]
+    if not alone:
+        raise DataError("following: expected a person alone in a picture, with eight labelled joints, got none.")
+    alone = alone[: limit or None]
+    random = np.random.default_rng(seed)
+    shares = (random.permutation(len(alone)) + 0.5) / len(alone)
+    return [_pan(p, SIZES[i % len(SIZES)], share, random) for i, (p, share) in enumerate(zip(alone, shares, strict=True))]
+
+
+def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Generator) -> Panned:
+    h, w = hw
+    x, y, width, height = person.box.astype(np.float64)
+    tall = HEIGHTS[0] + (HEIGHTS[1] - HEIGHTS[0]) * share
+    # A lying person may be wider than the frame is at that height.
+    zoom = min(h * tall / height, 0.95 * w / width)
+    breath = 0.08 if zoom * height * 1.08 <= h else 0.0
+    seconds = np.arange(FRAMES) / FPS
+    sway, phase = random.uniform(0.03, 0.12) * w, random.uniform(0, 2 * math.pi, 3)
+    room = np.maximum(np.array([w, h]) - zoom * (1 + breath) * np.array([width, height]), 0) / 2
+    home = np.array([w, h]) / 2 - 0.5 + random.uniform(-1, 1, 2) * room
+    affines = []
+    for t in seconds:
+        scale = zoom * (1 + breath * math.sin(2.1 * t + phase[0]))
+        moved = home + np.minimum(room, (sway, 0.3 * sway)) * np.sin([1.9 * t + phase[1], 1.3 * t + phase[2]])
+        limits = np.array([w, h]) / 2 - 0.5
+        centre = np.clip(moved, limits - room, limits + room)
+        affines.append(np.column_stack([np.eye(2) * scale, centre - scale * np.array([x + width / 2, y + height / 2])]))
+    return Panned(person, np.stack(affines), hw)
+
+
+@dataclass(frozen=True)
+class Following:
+    """How well people are found and kept in ``sequences`` of 45 frames; shares are 0..1, the names the keys of the JSON file.
+
+    ``lock_rate`` is the share locked on within ten frames, ``lock_rate_small`` of people under half the frame's height and
+    ``lock_rate_large`` of the others; ``median_frames_to_lock`` counts frames until the first that is right (1: at once), of
+    those ever locked on. After that ``loss_rate`` is the share of frames in which the app shows nobody or another place,
+    ``lost`` the share of sequences in which it does so three frames in a row, and ``mean_oks`` is over the other frames.
+    """
+
+    sequences: int
+    lock_rate: float
+    lock_rate_small: float
+    lock_rate_large: float
+    median_frames_to_lock: float
+    loss_rate: float
+    lost: float
+    mean_oks: float
+
+    def to_json(self) -> str:
+        """The text of the JSON file; null for what cannot be said."""
+        known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
+        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """What became of one sequence: whether the app was ``on`` the person (F,), and the OKS (F,) of what it showed, else NaN."""
+
+    panned: Panned
+    on: NDArray[np.bool_]
+    oks: NDArray[np.float64]
+
+
+def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Followed:
+    """Compare what was shown, *poses* of each frame, with the truth. Of several people the first counts."""
+    on, similarity = np.zeros(len(poses), bool), np.full(len(poses), np.nan)
+    for number, shown in enumerate(poses):
+        if not len(shown):
+            continue
+        truth = panned.truth(number)
+        scale = float(np.sqrt(np.linalg.det(panned.affines[number][:, :2])))
+        sure = shown.score[0] >= SURE
+        if np.count_nonzero(sure) >= 2:
+            on[number] = _overlap(shown.xy[0][sure], truth[truth[:, 2] > 0, :2]) >= SAME_PLACE
+        similarity[number] = metrics.oks(shown.xy[0], truth, panned.person.area * scale**2, skeleton.sigmas)
+    return Followed(panned, on, similarity)
+
+
+def _overlap(a: FloatArray, b: FloatArray) -> float:
+    """Intersection over union of the boxes about two sets of points."""
+    low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    both = float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - shared
+    return shared / both if both > 0 else 0.0
+
+
+def follow_all(
+    sequences: Sequence[Panned],
+    show: Callable[[Panned], list[Poses]],
+    skeleton: Skeleton,
+    on_sequence: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Followed]:
+    """Let *show* look at each of *sequences*, beginning anew with each, and compare."""
+    out = []
+    for i, sequence in enumerate(sequences):
+        out.append(follow(sequence, show(sequence), skeleton))
+        on_sequence(i + 1, len(sequences))
+    return out
+
+
+def summarise(followed: Sequence[Followed]) -> Following:
+    """The figures of all sequences."""
+    first = np.array([int(f.on.argmax()) + 1 if f.on.any() else 10**6 for f in followed])
+    tall = np.array([_height(f.panned) for f in followed])
+    in_time = first <= LOCK_WITHIN
+    after = [(f.on[n:], f.oks[n:]) for f, n in zip(followed, first, strict=True) if n < len(f.on)]
+    on = np.concatenate([a for a, _ in after]) if after else np.empty(0, bool)
+    similarity = np.concatenate([o[a] for a, o in after]) if after else np.empty(0)
+    lost = [bool(np.convolve(~a, np.ones(LOST_AFTER)).max(initial=0) >= LOST_AFTER) for a, _ in after]
+    return Following(
+        sequences=len(followed),
+        lock_rate=_mean(in_time),
+        lock_rate_small=_mean(in_time[tall < 0.5]),
+        lock_rate_large=_mean(in_time[tall >= 0.5]),
+        median_frames_to_lock=float(np.median(first[first < 10**6])) if (first < 10**6).any() else math.nan,
+        loss_rate=_mean(~on),
+        lost=_mean(np.array(lost)),
+        mean_oks=_mean(similarity),
+    )
+
+
+def _height(panned: Panned) -> float:
+    """Of the person in the first frame, in heights of the frame."""
+    return float(panned.affines[0, 1, 1] * panned.person.box[3] / panned.hw[0])
+
+
+def _mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
+    return float(np.mean(values)) if len(values) else math.nan

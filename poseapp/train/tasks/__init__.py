@@ -1,0 +1,1 @@
+"""What is learned: a person in a crop, everybody in a scene, or their boxes."""

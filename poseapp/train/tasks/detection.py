@@ -1,0 +1,152 @@
+"""Training a person detector: targets, loss and score of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from poseapp.core.detection_metrics import Found, at_threshold, average_precision
+from poseapp.core.types import FloatArray, ImageArray
+from poseapp.nets.deploy import Normalise
+from poseapp.nets.detector import STRIDE, BoxDecoder
+from poseapp.train.data.image_index import Picture
+from poseapp.train.data.loader import loaded
+from poseapp.train.data.scene_dataset import Seen, WholePictures, moved_box
+
+VISIBLE = 0.3  # share of a person that must be in the picture; of somebody with less nothing is taught
+SMALLEST_PX = 10.0  # the same for people who are less high and wide than this
+_SPREAD = 0.54 / 6  # of the Gaussian around a centre, by the box's sides (Liu et al., AAAI 2020, Sec. 3.2)
+BOXES = 50  # that the graph gives
+_SHOWN = 8  # pictures kept for TensorBoard
+_NEAR = 0.5  # cells from that height of the Gaussian on answer for the box
+
+
+@dataclass(frozen=True)
+class BoxEncoder:
+    """Targets (5, h, w): height of the centre's Gaussian; log width and height, and way to the centre, in cells.
+
+    Weights (2, h, w): of the centre map, 0 where nobody knows, and of the box, which add up to 1 for each person.
+    """
+
+    stride: int = STRIDE
+
+    def encode(
+        self, people: Sequence[Seen], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
+    ) -> tuple[FloatArray, FloatArray]:
+        """See Encoder. Boxes are cut at the tile's edges: what cannot be seen is not taught."""
+        h, w = tile_hw[0] // self.stride, tile_hw[1] // self.stride
+        target, weight = np.zeros((5, h, w), np.float32), np.zeros((2, h, w), np.float32)
+        weight[0] = 1
+        y, x = np.mgrid[:h, :w].astype(np.float32)
+        cut = [(visible(seen.box, tile_hw), seen.box) for seen in people]
+        unknown = [inside for inside, whole in cut if not _taught(inside, whole)]
+        for box in [*(visible(crowd, tile_hw) for crowd in crowds), *unknown]:
+            left, top = np.floor((box[:2] + 0.5) / self.stride).astype(int)
+            right, bottom = np.ceil((box[:2] + box[2:] + 0.5) / self.stride).astype(int)
+            weight[0, max(0, top) : bottom, max(0, left) : right] = 0
+        # The largest first: where people overlap, the cell answers for the smaller one, which has fewer.
+        for box in sorted((inside for inside, whole in cut if _taught(inside, whole)), key=lambda b: -float(b[2] * b[3])):
+            size = box[2:] / self.stride
+            middle = (box[:2] + box[2:] / 2 + 0.5) / self.stride - 0.5  # in cells
+            column, row = np.clip(np.rint(middle).astype(int), 0, (w - 1, h - 1))
+            sigma = np.maximum(_SPREAD * size, 0.5)
+            bump = np.exp(-np.square((x - column) / sigma[0]) / 2 - np.square((y - row) / sigma[1]) / 2)
+            target[0] = np.maximum(target[0], bump)
+            weight[0][bump > 0.1] = 1
+            near = bump >= _NEAR
+            values = np.log(size[0]), np.log(size[1]), middle[0] - x, middle[1] - y
+            for channel, value in enumerate(values, 1):
+                target[channel] = np.where(near, value, target[channel])
+            weight[1] = np.where(near, bump / bump[near].sum(), weight[1])
+        return target, weight
+
+
+def visible(box: FloatArray, hw: tuple[int, int]) -> FloatArray:
+    """The part of *box* (4,) within a picture of *hw*; without an area where they do not meet."""
+    edge = np.array([hw[1], hw[0]]) - 0.5
+    low, high = np.clip(box[:2], -0.5, edge), np.clip(box[:2] + box[2:], -0.5, edge)
+    return np.concatenate([low, high - low]).astype(np.float32)
+
+
+def _taught(inside: FloatArray, whole: FloatArray) -> bool:
+    area = float(inside[2] * inside[3])
+    return area >= VISIBLE * float(whole[2] * whole[3]) and area > 0 and float(inside[2:].max()) >= SMALLEST_PX
+
+
+def centres(target: Tensor, weight: Tensor) -> Tensor:
+    """How many people (N, 5, h, w) *target* holds, () float32: what the loss is divided by."""
+    return ((target[:, 0] == 1) & (weight[:, 0] > 0)).sum().float()
+
+
+def box_loss(maps: Tensor, target: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+    """Penalty-reduced focal loss on the centres and L1 on the boxes, over *total* people (Zhou et al. 2019, Eq. 1 to 3)."""
+    logit, height = maps[:, 0].float(), target[:, 0]
+    p = logit.sigmoid()
+    found = F.logsigmoid(logit) * (1 - p).square()
+    empty = F.logsigmoid(-logit) * p.square() * (1 - height).pow(4)
+    focal = -(torch.where(height == 1, found, empty) * weight[:, 0]).sum()
+    error = (maps[:, 1:].float() - target[:, 1:]).abs().sum(dim=1)
+    return (focal + (error * weight[:, 1]).sum()) / total.clamp(min=1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxValidation:
+    """AP50, and recall at IoU 0.5 among all boxes that the graph gives, of whole pictures; ``shown`` (H, W, 3) to look at."""
+
+    ap50: float
+    recall: float
+    shown: ImageArray | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """By name; the first is the one that best.pt goes by."""
+        return {"ap50": self.ap50, "recall": self.recall}
+
+    def pictures(self) -> dict[str, ImageArray]:
+        """Pictures to look at, by name."""
+        return {} if self.shown is None else {"boxes": self.shown}
+
+
+@torch.no_grad()
+def validate_boxes(
+    net: nn.Module, pictures: Sequence[Picture], input_hw: tuple[int, int], device: torch.device, workers: int = 0
+) -> BoxValidation:
+    """Score *net*, in eval mode, on whole *pictures* fitted into *input_hw*."""
+    was_training = net.training
+    net.eval()
+    normalise, decoder = Normalise().to(device), BoxDecoder(BOXES).to(device)
+    found: list[Found] = []
+    shown: list[ImageArray] = []
+    number = 0
+    for (crops, affines), readable in loaded(WholePictures(pictures, input_hw), workers, batch_size=8):
+        x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
+        boxes = decoder(net(x)).cpu().numpy()  # (N, M, 5)
+        for crop, best, affine, known in zip(crops.numpy(), boxes, affines.numpy(), readable, strict=True):
+            picture = pictures[number]
+            number += 1
+            if not known:
+                continue
+            truth = np.array([moved_box(p.box, affine) for p in picture.people], np.float32).reshape(-1, 4)
+            crowds = np.array([moved_box(box, affine) for box in picture.crowds], np.float32).reshape(-1, 4)
+            found.append(Found(best[:, :4], best[:, 4], truth, crowds))
+            if len(shown) < _SHOWN:
+                shown.append(_drawn(crop, best, truth))
+    net.train(was_training)
+    recall = at_threshold(found, 0.0).recall
+    return BoxValidation(average_precision(found), recall, np.hstack(shown).astype(np.uint8) if shown else None)
+
+
+def _drawn(crop: ImageArray, boxes: FloatArray, truth: FloatArray) -> ImageArray:
+    """*crop* with what is there in green, and what is found, the surer the brighter, in red."""
+    picture = crop.copy()
+    for box in truth:
+        cv2.rectangle(picture, box.round().astype(int).tolist(), (0, 200, 0), 1)
+    for box in boxes[boxes[:, 4] > 0.2]:
+        cv2.rectangle(picture, box[:4].round().astype(int).tolist(), (0, 0, round(255 * float(min(1.0, box[4] + 0.2)))), 1)
+    return picture

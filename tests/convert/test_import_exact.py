@@ -1,0 +1,114 @@
+"""Each key map: random weights in the published layout, imported, give the published forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import published_layouts as published
+import pytest
+import torch
+from torch import Tensor
+
+from poseapp.convert.checkpoints import ARCHS, Loaded, load
+
+
+@dataclass(frozen=True)
+class Case:
+    arch: str
+    layout: str
+    hw: tuple[int, int]
+    forward: Callable[[published.Tape, Tensor], Tensor]
+    joints: int
+
+
+def _openpose(stages: int, naming: str) -> Callable[[published.Tape, Tensor], Tensor]:
+    def forward(tape: published.Tape, image: Tensor) -> Tensor:
+        fields, heat = published.openpose(tape, image, stages, naming)[-1]
+        return torch.cat([heat, fields], 1)
+
+    return forward
+
+
+CASES = {
+    "hrnet-w32 official": Case("hrnet-w32", "official", (64, 96), lambda t, x: published.hrnet(t, x, 32, 17), 17),
+    "hrnet-w32 official MPII": Case("hrnet-w32", "official", (64, 64), lambda t, x: published.hrnet(t, x, 32, 16), 16),
+    "hrnet-w48 official": Case("hrnet-w48", "official", (64, 64), lambda t, x: published.hrnet(t, x, 48, 17), 17),
+    "hrnet-w32 MMPose 0.x": Case(
+        "hrnet-w32", "MMPose 0.x", (64, 64), lambda t, x: published.hrnet(t, x, 32, 17, "backbone.", "keypoint_head."), 17
+    ),
+    "hrnet-w48 MMPose 1.x": Case(
+        "hrnet-w48", "MMPose 1.x", (64, 64), lambda t, x: published.hrnet(t, x, 48, 17, "backbone.", "head."), 17
+    ),
+    "hourglass-2 princeton": Case(
+        "hourglass-2", "princeton-vl", (128, 128), lambda t, x: published.princeton(t, x, 2, 16)[-1], 16
+    ),
+    "hourglass-8 princeton": Case("hourglass-8", "princeton-vl", (64, 64), lambda t, x: published.princeton(t, x, 8, 16)[-1], 16),
+    "hourglass-1 bearpaw": Case("hourglass-1", "bearpaw", (64, 64), lambda t, x: published.bearpaw(t, x, 1, 16)[-1], 16),
+    "hourglass-8 bearpaw": Case("hourglass-8", "bearpaw", (64, 64), lambda t, x: published.bearpaw(t, x, 8, 16)[-1], 16),
+    "hourglass-2 bearpaw, 4 blocks": Case(
+        "hourglass-2", "bearpaw", (64, 64), lambda t, x: published.bearpaw(t, x, 2, 16, blocks=4)[-1], 16
+    ),
+    "hourglass52 MMPose 0.x": Case(
+        "hourglass52", "MMPose 0.x", (128, 128), lambda t, x: published.mmpose_hourglass52(t, x, 17, "keypoint_head"), 17
+    ),
+    "hourglass52 MMPose 1.x": Case(
+        "hourglass52", "MMPose 1.x", (128, 128), lambda t, x: published.mmpose_hourglass52(t, x, 17, "head"), 17
+    ),
+    "cpm MMPose": Case("cpm", "MMPose 0.x and 1.x", (64, 48), lambda t, x: published.mmpose_cpm(t, x, 17, 6)[-1], 17),
+    "cpm Caffe": Case("cpm", "Caffe names", (64, 80), lambda t, x: published.caffe_cpm(t, x, 10, 4)[-1], 9),
+    "openpose Caffe": Case("openpose", "Caffe names", (64, 48), _openpose(6, "caffe"), 18),
+    "openpose blocks": Case("openpose", "Caffe names in blocks", (48, 48), _openpose(6, "blocks"), 18),
+    "openpose numbers": Case("openpose", "numbered layers", (48, 48), _openpose(6, "numbers"), 18),
+    "openpose 2 stages": Case("openpose", "Caffe names in blocks", (48, 48), _openpose(2, "blocks"), 18),
+}
+
+
+# The large ones, of which a smaller network or another source of the same family is there, too.
+LARGE = ("hrnet-w48 official", "hrnet-w48 MMPose 1.x", "hourglass-8 princeton", "hourglass-8 bearpaw", "hourglass52 MMPose 0.x")
+
+
+def last(output: Tensor | list[Tensor]) -> Tensor:
+    return output[-1] if isinstance(output, list) else output
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in CASES])
+def imported(request: pytest.FixtureRequest) -> tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]:
+    case = CASES[request.param]
+    tape = published.Tape(seed=len(request.param), gain=0.3 if case.arch == "hourglass-8" else 2.0)
+    image = torch.rand(2, 3, *case.hw, generator=torch.Generator().manual_seed(1)) - 0.5
+    with torch.no_grad():
+        expected = case.forward(tape, image)
+    return case, load(tape.state, ARCHS[case.arch], "the file"), tape.state, image, expected
+
+
+def test_an_import_computes_what_was_published(imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]) -> None:
+    case, loaded, _, image, expected = imported
+    assert loaded.layout.name == case.layout
+    assert loaded.joints == case.joints
+    with torch.no_grad():
+        found = last(loaded.net(image))
+    assert found.shape == expected.shape
+    scale = expected.abs().max()
+    assert 1e-2 < scale < 1e3  # neither dead nor blown up: the comparison means something
+    assert (found - expected).abs().max() < 1e-4 * max(1.0, float(scale))
+
+
+def test_each_value_of_a_file_lands_once(imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]) -> None:
+    _, loaded, state, _, _ = imported
+    own = loaded.net.state_dict()
+    sources = [loaded.layout.key(key) for key in own]
+    assert len(set(sources)) == len(sources)
+    assert set(sources) | set(loaded.extra) == set(state)
+    for key, source in zip(own, sources, strict=True):
+        assert torch.equal(own[key], state[source]), key
+    # The only weights left over are those that the published network does not use either.
+    assert all(".skip_layer." in k or k.startswith("backbone.inters.") for k in loaded.extra)
+
+
+def test_imported_networks_are_ready_to_run_and_to_train(
+    imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor],
+) -> None:
+    _, loaded, _, _, _ = imported
+    assert not loaded.net.training
+    assert all(p.requires_grad and p.device.type == "cpu" and p.dtype == torch.float32 for p in loaded.net.parameters())
