@@ -93,7 +93,7 @@ def annotate(
         _draw_wheel(image)
     if options.skeleton:
         several = result.people != "one"
-        draw_poses(image, shown, options, identities=several, locked=result.locked, faint=result.carried)
+        draw_poses(image, shown, options, identities=several, locked=result.locked, faint=result.predicted)
     return image
 
 

@@ -67,7 +67,7 @@ class MarkerSource:
     ) -> None:
         self.hw, self.fps, self.still = hw, fps, still
         self.frames = 0 if seconds is None else round(seconds * fps)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._count = 0
 
     def open(self) -> Mode:
@@ -240,7 +240,7 @@ class FlakyCamera:
     name = "flaky camera"
 
     def __init__(self, script: list[int | None], fps: float = 200.0) -> None:
-        self.asked: Mode | None = Mode(640, 360, fps, "MJPG")
+        self.requested: Mode | None = Mode(640, 360, fps, "MJPG")
         self._script, self._fps = list(script), fps
         self._left: int | None = None
         self._figure = MarkerSource()
@@ -285,7 +285,7 @@ class HungCamera:
     name = "hung camera"
 
     def __init__(self, unblocks: bool) -> None:
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._unblocks = unblocks
         self._count = 0
         self.hanging = threading.Event()

@@ -91,7 +91,7 @@ class PaintedSource:
     ) -> None:
         self.figures, self.fps, self.walls, self.hw = list(figures), fps, list(walls), hw
         self.frames = 0 if seconds is None else round(seconds * fps)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._count = 0
 
     def open(self) -> Mode:
@@ -146,12 +146,12 @@ class PaintedDetector:
     """Sees everybody in a picture; counts how often it was asked."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.requested = 0
         self.closed = False
 
     def find(self, image: ImageArray, limit: int = 30) -> tuple[FloatArray, FloatArray]:
         assert not self.closed
-        self.asked += 1
+        self.requested += 1
         people = figures_in(image)[:limit]
         boxes = [np.concatenate([joints.min(axis=0), np.ptp(joints, axis=0)]) for joints in people]
         return np.asarray(boxes, np.float32).reshape(-1, 4), np.full(len(boxes), SEEN, np.float32)

@@ -87,7 +87,7 @@ def test_the_locked_one_gets_corners_and_only_that_one() -> None:
 
 
 def test_those_carried_along_are_thin_lines() -> None:
-    whole, thin = drawn(two()), drawn(two(carried=frozenset({4})))
+    whole, thin = drawn(two()), drawn(two(predicted=frozenset({4})))
     left = np.s_[:, : HW[1] // 2]
     assert 0 < thin[left].any(axis=2).sum() < 0.6 * whole[left].any(axis=2).sum()
     np.testing.assert_array_equal(thin[:, HW[1] // 2 :], whole[:, HW[1] // 2 :])

@@ -22,7 +22,7 @@ import poseapp
 from poseapp.bench.crowd import Crowd
 from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import ImageArray, People
+from poseapp.core.types import ImageArray, PoseMode
 from poseapp.engine.base import Backend
 from poseapp.engine.machine import machine
 from poseapp.live.recorder import RecordOptions
@@ -37,7 +37,7 @@ WARM_UP_S = 1.5
 FRAME_PERIOD_S = 0.002  # how often the stand-in for the window looks for a new result
 PEOPLE_COUNTS = (1, 2, 5, 10)
 ROUNDS = 3  # turns in which the people table measures each case
-OWN_STAGES = ("wait", "crop", "decode", "draw")  # what the app itself adds to the network's time
+OVERHEAD_STAGES = ("wait", "crop", "decode", "draw")  # what the app itself adds to the network's time
 
 
 class ClipSource:
@@ -46,7 +46,7 @@ class ClipSource:
     live = False
 
     def __init__(self, images: list[ImageArray], fps: float) -> None:
-        self.name, self.asked = "benchmark clip", None  # type: str, Mode | None
+        self.name, self.requested = "benchmark clip", None  # type: str, Mode | None
         self._images, self._fps, self._count = [*images, *images[-2:0:-1]], fps, 0
 
     def open(self) -> Mode:
@@ -93,7 +93,7 @@ class Measurement:
     scenario: str
     fps: float
     ms: dict[str, tuple[float, float]]
-    own_ms: float
+    overhead_ms: float
     first_pose_s: float
     drops: dict[str, int]
     cpu_percent: float
@@ -135,7 +135,7 @@ class BenchmarkReport:
             dropped = ", ".join(str(m.drops.get(name, 0)) for name in ("capture", "recording"))
             before, after = (
                 f"{m.scenario} | {m.fps:.1f} | {recorded} | {total[0]:.1f} / {total[1]:.1f}",
-                f"{m.own_ms:.2f} | {m.first_pose_s:.2f} | {dropped}",
+                f"{m.overhead_ms:.2f} | {m.first_pose_s:.2f} | {dropped}",
             )
             lines.append(f"| {before} | {stages} | {after} |")
         return "\n".join(lines)
@@ -150,7 +150,7 @@ def run_benchmark(
     *,
     device: str = "auto",
     precision: str = "auto",
-    people: People = "one",
+    people: PoseMode = "one",
     seconds: float = 5.0,
     clip: Path | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -197,7 +197,7 @@ def _running(
     source: ClipSource,
     record: bool,
     precision: str = "auto",
-    people: People = "one",
+    people: PoseMode = "one",
 ) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
     session = Session(source, engine_folder, device=device, precision=precision, people=people, builds_first=lambda *_: False)
@@ -263,7 +263,7 @@ def _measure(
         scenario.name,
         shown / elapsed,
         ms,
-        sum(ms[stage][0] for stage in OWN_STAGES),
+        sum(ms[stage][0] for stage in OVERHEAD_STAGES),
         first_pose_s,
         {name: count - drops_before.get(name, 0) for name, count in status.stats.drops.items()},
         (_cpu_s() - cpu_before) / elapsed * 100,
@@ -282,7 +282,7 @@ def _recorded(status: Status) -> int:
 class PeopleRow:
     """What one road costs with *people* people in the picture: p50 of the ms of a frame, and how many were found (median)."""
 
-    way: People
+    way: PoseMode
     people: int
     model: str
     fps: float
@@ -333,9 +333,9 @@ def run_people(
     Each case gets *seconds* of measuring in ROUNDS turns, of which all have one before any has the next: a machine that is slow
     for a while is slow for all of them. A road for which the store lacks something is left out, and the table says so.
     """
-    ways: list[People] = []
+    ways: list[PoseMode] = []
     missing: list[str] = []
-    several: tuple[People, ...] = ("top-down", "bottom-up")
+    several: tuple[PoseMode, ...] = ("top-down", "bottom-up")
     for way in several:
         try:
             check_way(engine_folder, way)
@@ -347,7 +347,7 @@ def run_people(
     crowd = Crowd(clip)
     clips = {people: [crowd.picture(n, people) for n in range(len(crowd))] for people in PEOPLE_COUNTS}
     cases = [(way, people) for way in ways for people in PEOPLE_COUNTS]
-    turns: dict[tuple[People, int], list[_Turn]] = {case: [] for case in cases}
+    turns: dict[tuple[PoseMode, int], list[_Turn]] = {case: [] for case in cases}
     for i, (way, people) in enumerate(cases * ROUNDS):
         if progress is not None:
             progress(i / (ROUNDS * len(cases)), f"{way}, {people} people")
@@ -372,9 +372,9 @@ class _Turn:
     elapsed_s: float
 
 
-def _measure_people(engine_folder: Path, source: ClipSource, way: People, device: str, seconds: float) -> _Turn:
+def _measure_people(engine_folder: Path, source: ClipSource, way: PoseMode, device: str, seconds: float) -> _Turn:
     session = Session(source, engine_folder, device=device, people=way, builds_first=lambda *_: False)
-    session.budget_ms = math.inf
+    session.latency_budget_ms = math.inf
     frame_ms: list[float] = []
     found: list[int] = []
     started = 0.0

@@ -26,7 +26,7 @@ from poseapp.train.checkpoint import Training
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
 from poseapp.train.data.datasets import find_set
 from poseapp.train.data.loader import steps_of
-from poseapp.train.data.scene_dataset import Seen
+from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.data.targets import target_of
 from poseapp.train.ema import Ema
 from poseapp.train.eval.evaluate import write_png
@@ -137,7 +137,7 @@ def a_batch(recipe: Recipe, size: int, input_hw: tuple[int, int]) -> tuple[torch
         joints[:, :2] *= np.array(input_hw[::-1], np.float32) / (640, 480)
         box = np.array([[0.0, 0.0], [input_hw[1], input_hw[0]]])
         if recipe.learns == "boxes":
-            maps, weight = BoxEncoder(recipe.stride).encode([Seen(joints, box.ravel().astype(np.float32))], [], input_hw)
+            maps, weight = BoxEncoder(recipe.stride).encode([CropPoses(joints, box.ravel().astype(np.float32))], [], input_hw)
         else:
             maps, weight = target.encode_all([joints], [box]) if target.limbs else target.encode(joints)
         targets.append(torch.from_numpy(maps))

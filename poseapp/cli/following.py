@@ -31,7 +31,7 @@ def evaluate_following(
     estimator = make_estimator("one", engine, detector)
 
     def show(panned: Panned) -> list[Poses]:
-        estimator.forget()
+        estimator.reset()
         return [estimator.estimate(frame).poses for frame in panned.frames()]
 
     columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

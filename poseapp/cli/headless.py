@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from poseapp.core.types import Result
     from poseapp.live.recorder import Recording
-    from poseapp.live.session import Session, Status, Wish
+    from poseapp.live.session import ModelRequest, Session, Status
     from poseapp.live.sources import Source
-    from poseapp.pipeline.modes import Looking
+    from poseapp.pipeline.modes import PoseSettings
 
 WAIT_S = 30.0
 QUIET_S = 2.0  # so long without a picture is worth a word
@@ -95,7 +95,13 @@ class _Seen:
 
 
 def run_headless(
-    source_text: str, wish: Wish, looking: Looking, out: Path, seconds: float | None, wait_s: float, console: Console
+    source_text: str,
+    wish: ModelRequest,
+    pose_settings: PoseSettings,
+    out: Path,
+    seconds: float | None,
+    wait_s: float,
+    console: Console,
 ) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
@@ -116,10 +122,10 @@ def run_headless(
         device=wish.device,
         precision=wish.precision,
         people=wish.people,
-        smoothing=smooth_rule(looking.smoothing),
+        smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )
-    session.budget_ms = looking.budget_ms
+    session.latency_budget_ms = pose_settings.latency_budget_ms
     seen = _Seen()
     session.start_recording(RecordOptions(out))
     session.start()

@@ -26,7 +26,7 @@ from poseapp.cli.options import Budget, Device, EnginesDir, Model, PeopleWay, Pr
 from poseapp.console import description, plain_console, print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError, printable
-from poseapp.core.types import People
+from poseapp.core.types import PoseMode
 from poseapp.engine.load import default_engines_dir, find_model
 
 app = typer.Typer(
@@ -116,11 +116,11 @@ def run(
     precision: Precision = None,
     people: PeopleWay = None,
     smoothing: Smoothing = None,
-    budget_ms: Budget = None,
+    latency_budget_ms: Budget = None,
 ) -> None:
     """Open the window on SOURCE, or work through it without a window (--headless)."""
-    looking = {"people": people, "smoothing": smoothing, "budget_ms": budget_ms}
-    given = {key: value for key, value in looking.items() if value is not None}
+    pose_settings = {"people": people, "smoothing": smoothing, "budget_ms": latency_budget_ms}
+    given = {key: value for key, value in pose_settings.items() if value is not None}
     _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds, wait_s=wait)
 
 
@@ -183,7 +183,7 @@ def bench(
         elif people_table:
             text = run_people(folder, DEMO, device=where, seconds=seconds, progress=progress).table()
         else:
-            way = cast(People, people or "one")
+            way = cast(PoseMode, people or "one")
             report = run_benchmark(folder, people=way, device=where, precision=how, seconds=seconds, clip=clip, progress=progress)
             text, as_json = report.table(), report.to_json()
     print(text)
@@ -209,7 +209,7 @@ def _open(
     engines_dir: Path,
     device: str | None,
     precision: str | None,
-    looking: dict[str, Any],
+    pose_settings: dict[str, Any],
     *,
     out: Path | None,
     headless: bool,
@@ -217,9 +217,9 @@ def _open(
     wait_s: float = cli_headless.WAIT_S,
 ) -> None:
     """The window where there is a screen, the same pipeline without one where there is none."""
-    from poseapp.live.session import Wish
+    from poseapp.live.session import ModelRequest
     from poseapp.live.sources import parse_source
-    from poseapp.pipeline.modes import Looking, check_way
+    from poseapp.pipeline.modes import PoseSettings, check_way
 
     if not headless:
         reason = _no_window_because()
@@ -227,13 +227,15 @@ def _open(
             from poseapp.ui.app import run_app
 
             chosen = parse_source(source_text, loop=True) if source_text is not None else None
-            raise typer.Exit(run_app(chosen, model, engines_dir, device, precision, out, looking))
+            raise typer.Exit(run_app(chosen, model, engines_dir, device, precision, out, pose_settings))
         console.print(f"{reason} Running without a window.")
     if source_text is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source_text = str(DEMO)
-    wanted = Looking(**looking)
-    wish = Wish(find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.people)
+    wanted = PoseSettings(**pose_settings)
+    wish = ModelRequest(
+        find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.people
+    )
     check_way(wish.folder, wish.people)
     cli_headless.run_headless(source_text, wish, wanted, out or Path("recordings"), seconds, wait_s, console)
 

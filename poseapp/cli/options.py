@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from poseapp.core.types import PEOPLE
+from poseapp.core.types import POSE_MODES
 from poseapp.engine.load import DEVICES, PRECISIONS
 
 _STORE = typer.Option(
@@ -68,7 +68,7 @@ PeopleWay = Annotated[
     typer.Option(
         "--people",
         metavar="HOW",
-        callback=_one_of(*PEOPLE),
+        callback=_one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
         show_default="one; in the window the last choice",
     ),

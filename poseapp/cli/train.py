@@ -318,17 +318,17 @@ def run_training(
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
     """Inside, Ctrl-C and SIGTERM only make the yielded function say True; a second Ctrl-C interrupts as usual."""
-    asked = False
+    requested = False
 
     def ask(_number: int, _frame: object) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal requested
+        if requested:
             raise KeyboardInterrupt
-        asked = True
+        requested = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -541,15 +541,15 @@ def print_figures(
 
 def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | None) -> None:
     """The line drawings and the reliability plot of model cards, to the PNGs that are not None."""
-    from poseapp.train.eval.contact_sheets import draw_poses_alone, draw_reliability, reliability
+    from poseapp.train.eval.contact_sheets import draw_poses_alone, draw_score_calibration, score_calibration
     from poseapp.train.eval.evaluate import write_png
 
     if drawn is not None:
         write_png(draw_poses_alone(result), drawn)
         typer.echo(f"Poses as line drawings: {drawn}")
     if scores is not None:
-        found = reliability(result)
-        write_png(draw_reliability(found), scores)
+        found = score_calibration(result)
+        write_png(draw_score_calibration(found), scores)
         typer.echo(f"Scores: calibration error {found.error:.3f}; half are right at {1 / (1 + found.odds):.2f}: {scores}")
 
 
@@ -606,7 +606,7 @@ def export_command(
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import place_for
     from poseapp.train import checkpoint as checkpoints
-    from poseapp.train.eval.contact_sheets import reliability
+    from poseapp.train.eval.contact_sheets import score_calibration
     from poseapp.train.export import About, Commands, export, write_card
     from poseapp.train.recipes import RECIPES
 
@@ -647,7 +647,7 @@ def export_command(
         result, as_trained = None, None
         if annotations is not None and images is not None:
             if not RECIPES[recipe].fields:  # whose scores are made outside the graph, in core/paf.py
-                as_trained = reliability(figures_of(made, annotations, images)[0])
+                as_trained = score_calibration(figures_of(made, annotations, images)[0])
                 spec = export(checkpoint, made, sections, fp16, as_trained.odds)
             result, how = figures_of(made, annotations, images, show=True)
             commands = dataclasses.replace(commands, conventions=how)

@@ -141,7 +141,7 @@ def _rest(url: str, part: Path, progress: Progress) -> None:
         raise requests.ConnectionError(f"{done} of {end} bytes came")
 
 
-def _range(response: requests.Response, asked: int) -> tuple[int, int | None]:
+def _range(response: requests.Response, requested: int) -> tuple[int, int | None]:
     """Where the body of *response* begins in the file, and where the file ends, as far as the server tells it.
 
     Raises _UnfitError where that is not what was *asked*: the file from there on, or the whole file instead.
@@ -153,10 +153,10 @@ def _range(response: requests.Response, asked: int) -> tuple[int, int | None]:
         raise _UnfitError(f"the server tells a length of {length[:20]!r}")
     if response.status_code == 200:
         start, end = 0, int(length) if length else None
-    elif response.status_code == 206 and asked:
+    elif response.status_code == 206 and requested:
         said = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", response.headers.get("Content-Range", "").strip())
         first, last, size = (int(number) for number in said.groups()) if said else (-1, -1, -1)
-        if first != asked or not first <= last < size or (length and int(length) != last - first + 1):
+        if first != requested or not first <= last < size or (length and int(length) != last - first + 1):
             raise _UnfitError("the server sends another part than the one that was asked for")
         start, end = first, size
     else:

@@ -46,12 +46,12 @@ def address_name(address: str) -> str:
     cut_short = "@" in tail and ":" in authority
     if cut_short or not _HOST.fullmatch(host):
         return f"{scheme.lower()}://{HIDDEN}"
-    path, asked, options = tail.partition("?")
+    path, requested, options = tail.partition("?")
     if not all(_HARMLESS.fullmatch(part) for part in path.split("/")):
-        path, asked = "", ""
+        path, requested = "", ""
     if not all(_HARMLESS_OPTION.fullmatch(option) for option in options.split("&")):
-        asked = ""
-    return f"{scheme.lower()}://{shown}{path}" + (f"?{options}" if asked else "")
+        requested = ""
+    return f"{scheme.lower()}://{shown}{path}" + (f"?{options}" if requested else "")
 
 
 def holds_secrets(address: str) -> bool:

@@ -14,7 +14,7 @@ IOUS = tuple(float(x) for x in np.arange(0.5, 0.96, 0.05).round(2))
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class MatchInput:
     """What was found in one picture, and what is there: boxes (N, 4), scores (N,), ``truth`` (M, 4) and ``crowds`` (C, 4).
 
     Boxes are x, y, width, height. A box in a crowd, of which nobody counted the people, is neither right nor wrong.
@@ -37,7 +37,7 @@ def overlap(boxes: FloatArray, others: FloatArray, crowd: bool = False) -> NDArr
     return shares
 
 
-def match(found: Found, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def match(found: MatchInput, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For each box (N,), best score first: whether it is somebody's, and whether it counts at all.
 
     The best box takes the person whom it meets best of those who are left, as COCO's evaluation does. The order is that of
@@ -55,7 +55,7 @@ def match(found: Found, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     return right, right | ~crowded
 
 
-def average_precision(pictures: Sequence[Found], iou: float = 0.5) -> float:
+def average_precision(pictures: Sequence[MatchInput], iou: float = 0.5) -> float:
     """Mean precision over 101 recalls (Lin et al., ECCV 2014, released evaluation code); NaN without any truth."""
     people = sum(len(p.truth) for p in pictures)
     if people == 0:
@@ -74,7 +74,7 @@ def average_precision(pictures: Sequence[Found], iou: float = 0.5) -> float:
 
 
 @dataclass(frozen=True)
-class Working:
+class OperatingPoint:
     """A detector at one threshold: shares of people found and of boxes that are people, and the threshold itself."""
 
     recall: float
@@ -82,18 +82,18 @@ class Working:
     threshold: float
 
 
-def at_threshold(pictures: Sequence[Found], threshold: float, iou: float = 0.5) -> Working:
+def at_threshold(pictures: Sequence[MatchInput], threshold: float, iou: float = 0.5) -> OperatingPoint:
     """Recall and precision when only boxes from *threshold* on count; precision 1 when there are none."""
     hits = boxes = 0
     for p in pictures:
         kept = p.scores >= threshold
-        right, counts = match(Found(p.boxes[kept], p.scores[kept], p.truth, p.crowds), iou)
+        right, counts = match(MatchInput(p.boxes[kept], p.scores[kept], p.truth, p.crowds), iou)
         hits, boxes = hits + int(right.sum()), boxes + int(counts.sum())
     people = sum(len(p.truth) for p in pictures)
-    return Working(hits / people if people else float("nan"), hits / boxes if boxes else 1.0, threshold)
+    return OperatingPoint(hits / people if people else float("nan"), hits / boxes if boxes else 1.0, threshold)
 
 
-def best_threshold(pictures: Sequence[Found], iou: float = 0.5) -> Working:
+def best_threshold(pictures: Sequence[MatchInput], iou: float = 0.5) -> OperatingPoint:
     """The threshold, of 0.05 to 0.95, at which the harmonic mean of recall and precision is highest."""
     tried = [at_threshold(pictures, threshold, iou) for threshold in np.arange(0.05, 0.951, 0.025).round(3).tolist()]
     return max(tried, key=lambda w: 2 * w.recall * w.precision / max(w.recall + w.precision, 1e-9))

@@ -52,7 +52,7 @@ _TORSO_LENGTHS = {
 _HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top", "neck")
 
 
-class Follower:
+class RoiTracker:
     """The region of one person, frame after frame.
 
     ``box`` says where to look in the next frame; ``update`` takes what was found there. While nobody is followed
@@ -98,11 +98,11 @@ class Follower:
         self._followed = next_region(self._skeleton, xy, score, frame_hw, self._input_hw, self._followed, rule)
         return True
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Start searching again: the picture is another one."""
         self._followed, self._misses, self._tries = None, 0, 0
 
-    def inherit(self, other: Follower) -> None:
+    def take_over_state(self, other: RoiTracker) -> None:
         """Go on where *other* was, after a change of model."""
         self._followed = other._followed
 

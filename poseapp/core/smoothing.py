@@ -45,9 +45,9 @@ class Smoother:
     def __init__(self, skeleton: Skeleton, rule: SmoothRule = SMOOTH) -> None:
         self._k = skeleton.k
         self.rule = rule
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin anew: the picture is another one."""
         self._people: dict[int, _Person] = {}
 

@@ -88,7 +88,7 @@ class Tracker:
         others, where they are expected.
         """
         if t < self._t:
-            self.forget()
+            self.reset()
         before, self._t = self._t, t
         for track in self._tracks:
             if track.identity in skipped:
@@ -126,7 +126,7 @@ class Tracker:
             self._skeleton,
         )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
         self._tracks = []
         self._last = Poses.none(self._skeleton)
@@ -151,7 +151,7 @@ class Tracker:
         """The people of the last frame."""
         return self._last
 
-    def inherit(self, other: Tracker) -> None:
+    def take_over_state(self, other: Tracker) -> None:
         """Go on with the people whom *other* knows, where the joints are the same ones, and with its numbers at least."""
         self.next_id = max(self.next_id, other.next_id)
         if other._skeleton is self._skeleton:

@@ -14,8 +14,8 @@ from poseapp.core.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
-People = Literal["one", "top-down", "bottom-up"]
-PEOPLE: tuple[People, ...] = get_args(People)
+PoseMode = Literal["one", "top-down", "bottom-up"]
+POSE_MODES: tuple[PoseMode, ...] = get_args(PoseMode)
 
 
 def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...], dtype: type) -> None:
@@ -139,9 +139,9 @@ class Result:
     heatmaps: tuple[Heatmaps, ...] = ()
     model: str = ""
     smoothed: Poses | None = None
-    people: People = "one"
+    people: PoseMode = "one"
     locked: int | None = None
-    carried: frozenset[int] = frozenset()
+    predicted: frozenset[int] = frozenset()
 
     @property
     def shown(self) -> Poses:

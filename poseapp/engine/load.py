@@ -126,7 +126,7 @@ def load_engine(
         reason, runtimes = lacking, ("onnxruntime",)
     engine, why = _open_cpu(folder, spec, threads, precision, runtimes, hearing if progress else None)
     reason = reason or why
-    return Instead(_warm(engine, folder), reason) if reason else _warm(engine, folder)
+    return FallbackEngine(_warm(engine, folder), reason) if reason else _warm(engine, folder)
 
 
 def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
@@ -157,7 +157,7 @@ def _gpus(device: str) -> tuple[str, ...]:
     return _GPUS if device == "auto" else tuple(gpu for gpu in _GPUS if gpu == device)
 
 
-class Instead:
+class FallbackEngine:
     """An engine that runs in the place of what was asked for; its backend says why."""
 
     def __init__(self, engine: Engine, reason: str) -> None:
@@ -205,7 +205,7 @@ def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress
     wanted = build.precision_for(spec, precision)
     reason = build.not_offered_because(wanted)
     engine = trt.TrtEngine(folder, spec, build.precision_for(spec) if reason else wanted, progress=progress)
-    return Instead(engine, reason) if reason else engine
+    return FallbackEngine(engine, reason) if reason else engine
 
 
 def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:

@@ -34,7 +34,7 @@ from poseapp.core.errors import RecordError
 from poseapp.core.files import atomic_write
 from poseapp.core.limits import MOST_WAITING_BYTES
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import Frame, ImageArray, People, Result
+from poseapp.core.types import Frame, ImageArray, PoseMode, Result
 from poseapp.engine.base import Backend
 from poseapp.live.matroska import private
 from poseapp.live.recording_folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
@@ -125,7 +125,7 @@ def _person(result: Result, n: int) -> dict[str, Any]:
     }
     if result.smoothed is not None:
         person["smoothed"] = [_place(x, y) for x, y in result.smoothed.xy[n].tolist()]
-    if int(poses.ids[n]) in result.carried:
+    if int(poses.ids[n]) in result.predicted:
         person["carried"] = True
     return person
 
@@ -204,10 +204,10 @@ class Recorder:
                     self._drop()
                     return
 
-    def source_opened(self, granted: Mapping[str, Any]) -> None:
+    def source_opened(self, actual: Mapping[str, Any]) -> None:
         """Note in the manifest what the source gives."""
         with self._lock:
-            self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(granted)}
+            self._manifest["source"] = {**self._manifest.get("source", {}), "granted": dict(actual)}
         self._manifest_changed.set()
 
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
@@ -216,7 +216,7 @@ class Recorder:
             self._unreadable += count
             self._skipped += skipped[: max(0, MOST_SKIPPED - len(self._skipped))]
 
-    def model_changed(self, spec: ModelSpec, backend: Backend, people: People) -> None:
+    def model_changed(self, spec: ModelSpec, backend: Backend, people: PoseMode) -> None:
         """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
         entry = {
             "from_frame": self._next_frame,
@@ -343,8 +343,8 @@ class Recorder:
 
     def _granted_fps(self) -> float:
         with self._lock:
-            granted = self._manifest.get("source", {}).get("granted") or {}
-        return float(granted.get("fps", 0.0))
+            actual = self._manifest.get("source", {}).get("granted") or {}
+        return float(actual.get("fps", 0.0))
 
     def _measure(self) -> None:
         size = 0

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from poseapp.core.errors import EngineError, ModelError, RecordError, SourceError
 from poseapp.core.smoothing import Smoother, SmoothRule
-from poseapp.core.types import Frame, People, Result
+from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.base import Backend, Engine, Progress
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.capture import CaptureEvents, capture
@@ -23,7 +23,7 @@ from poseapp.live.slot import Slot
 from poseapp.live.sources import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
 from poseapp.live.worker import Worker
-from poseapp.pipeline.modes import BUDGET_MS, make_estimator, open_detector, suited_model
+from poseapp.pipeline.modes import LATENCY_BUDGET_MS, make_estimator, open_detector, suited_model
 from poseapp.pipeline.single import Estimator, PersonFinder, Point
 from poseapp.pipeline.top_down import TopDown
 
@@ -50,13 +50,13 @@ class Load(Protocol):
 
 
 @dataclass(frozen=True)
-class Wish:
+class ModelRequest:
     """What the user wants to run: a model, on a device, in a precision, and a way of looking for people."""
 
     folder: Path
     device: str = "auto"
     precision: str = "auto"
-    people: People = "one"
+    people: PoseMode = "one"
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class Status:
     state: State
     message: str
     source: str
-    asked: Mode | None
-    granted: Mode | None
+    requested: Mode | None
+    actual: Mode | None
     model: str
     loading: str
     build: Build | None
     model_error: str
-    wish: Wish
+    wish: ModelRequest
     backend: Backend | None
-    way: People
+    way: PoseMode
     note: str
     people: int
     stats: Snapshot
@@ -103,7 +103,7 @@ class _Inference:
     worker: Worker
     inbox: Slot[Frame]
     folder: Path
-    people: People  # the way asked for; the estimator changes to it between two frames
+    people: PoseMode  # the way asked for; the estimator changes to it between two frames
     number: int  # of the wish: a newer one is loaded instead, as long as this one waits
     engine: Engine | None = None
     detector: PersonFinder | None = None
@@ -138,7 +138,7 @@ class Session:
         *,
         device: str = "auto",
         precision: str = "auto",
-        people: People = "one",
+        people: PoseMode = "one",
         smoothing: SmoothRule | None = None,
         realtime: bool = True,
         load: Load = load_engine,
@@ -146,7 +146,7 @@ class Session:
         open_detector: Callable[[Path], PersonFinder | None] = open_detector,
     ) -> None:
         self.heatmaps = False
-        self.budget_ms = BUDGET_MS  # of the poses of all people in a frame, top-down
+        self.latency_budget_ms = LATENCY_BUDGET_MS  # of the poses of all people in a frame, top-down
         self._smoothing = smoothing
         self._realtime, self._load, self._builds_first, self._open_detector = realtime, load, builds_first, open_detector
         self._lock = threading.RLock()
@@ -157,7 +157,7 @@ class Session:
         self._results: Slot[Result] = Slot()
         self._people = 0
         # The source
-        self._source, self._granted = source, None  # type: Source, Mode | None
+        self._source, self._actual = source, None  # type: Source, Mode | None
         self._capture: Worker | None = None
         self._captures: list[tuple[Worker, Source]] = []  # those that have not ended
         self._waits_since: float | None = None  # for the source to answer
@@ -168,7 +168,7 @@ class Session:
         self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
         self._search_from = 0  # from this frame on the picture is another one
         # The model
-        self._wish = Wish(model, device, precision, people)
+        self._wish = ModelRequest(model, device, precision, people)
         self._inference: _Inference | None = None  # the one that gets the frames
         self._newest: _Inference  # the last one asked for
         self._loaders: list[_Inference] = []  # those that load, run or finish
@@ -217,10 +217,10 @@ class Session:
             if self._build is not None:
                 self._newest.worker.request_stop()
             self._wishes += 1
-            self._wish = Wish(folder, device or self._wish.device, precision or self._wish.precision, self._wish.people)
+            self._wish = ModelRequest(folder, device or self._wish.device, precision or self._wish.precision, self._wish.people)
             self._start_loader(self._wish)
 
-    def set_people(self, people: People) -> None:
+    def set_people(self, people: PoseMode) -> None:
         """Look for *people* that way from now on: between two frames, where the model can, else with one that can.
 
         When that fails, all goes on as it was and ``status().model_error`` says why.
@@ -263,7 +263,7 @@ class Session:
             self.stop_recording()
             source = self._source_to_record()
             about = {
-                "source": {"name": source.name, "asked": _mode(source.asked), "granted": _mode(self._granted)},
+                "source": {"name": source.name, "asked": _mode(source.requested), "granted": _mode(self._actual)},
                 "draw": asdict(options.draw),
             }
         # Making a folder may take a while on a network drive; nobody else should wait for it.
@@ -294,7 +294,7 @@ class Session:
         Where nothing came, since source or model failed, no folder is left.
         """
         with self._lock:
-            recorder, failed = self._recorder, self._granted is None or bool(self._engine_error)
+            recorder, failed = self._recorder, self._actual is None or bool(self._engine_error)
         if recorder is not None:
             recorder.close(keep_empty=not failed)
 
@@ -366,8 +366,8 @@ class Session:
                 state,
                 message,
                 self._source.name,
-                self._source.asked,
-                self._granted,
+                self._source.requested,
+                self._actual,
                 engine.spec.name if engine is not None else "",
                 self._loading,
                 self._build,
@@ -400,7 +400,7 @@ class Session:
             return ""
         if time.monotonic() - self._waits_since < SILENT_S:
             return ""
-        missing = "does not deliver pictures" if self._granted is not None else "does not answer"
+        missing = "does not deliver pictures" if self._actual is not None else "does not answer"
         return f"{self._source.name}: {missing}. Check it, or choose another source."
 
     def _source_to_record(self) -> Source:
@@ -416,7 +416,7 @@ class Session:
         """Read *source* from now on, instead of the one before. With the lock held."""
         self._captures = [(worker, old) for worker, old in self._captures if not worker.join(0)]
         before = list(self._captures)
-        previous, self._source, self._granted = self._capture, source, None
+        previous, self._source, self._actual = self._capture, source, None
         self._source_state, self._source_message, self._final = "starting", "", None
         self._waits_since = None
         self._done.clear()
@@ -461,7 +461,7 @@ class Session:
     def _resized(self, mode: Mode, stop: threading.Event) -> None:
         with self._lock:
             if not stop.is_set():
-                self._granted = mode
+                self._actual = mode
                 self._search_from = self._next_index
 
     def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
@@ -509,7 +509,7 @@ class Session:
 
     # -- inference threads -----------------------------------------------------------------------------------
 
-    def _start_loader(self, wish: Wish, has_stand_in: bool = False) -> None:
+    def _start_loader(self, wish: ModelRequest, has_stand_in: bool = False) -> None:
         """Load what is wished for on a thread of its own, which then infers. With the lock held."""
         self._model_requests += 1
         request = self._model_requests
@@ -525,7 +525,9 @@ class Session:
         self._engine_came.notify_all()  # those that wait for their turn and are not wanted any more
         worker.start()
 
-    def _load_and_infer(self, me: _Inference, wish: Wish, request: int, has_stand_in: bool, stop: threading.Event) -> None:
+    def _load_and_infer(
+        self, me: _Inference, wish: ModelRequest, request: int, has_stand_in: bool, stop: threading.Event
+    ) -> None:
         def tell(text: str, done: float) -> bool:
             with self._lock:
                 if text and request == self._model_requests and not stop.is_set():
@@ -537,7 +539,7 @@ class Session:
         wish = replace(wish, folder=me.folder, people=me.people)
         stands_in = not has_stand_in and self._stands_in(wish, wished, request)
         if stands_in:
-            wish = Wish(wish.folder, "cpu", people=wish.people)
+            wish = ModelRequest(wish.folder, "cpu", people=wish.people)
         if has_stand_in:  # compiling and timing would only slow the stand-in's start
             with self._lock:
                 self._engine_came.wait_for(lambda: self._unwanted(me, stop) or self._inference or self._engine_error, STAND_IN_S)
@@ -577,7 +579,7 @@ class Session:
             self._loads += 1
             return True
 
-    def _suit(self, me: _Inference, wish: Wish) -> str:
+    def _suit(self, me: _Inference, wish: ModelRequest) -> str:
         """Find the model for the way wished for; returns a line where it is not the model wished for.
 
         Where there is none and nothing runs yet, that is one person with the model wished for.
@@ -624,9 +626,9 @@ class Session:
 
     def _make_estimator(self, me: _Inference) -> Estimator:
         assert me.engine is not None
-        return make_estimator(me.people, me.engine, me.detector, self.budget_ms, thorough=not self._realtime)
+        return make_estimator(me.people, me.engine, me.detector, self.latency_budget_ms, thorough=not self._realtime)
 
-    def _stands_in(self, wish: Wish, wished: Wish, request: int) -> bool:
+    def _stands_in(self, wish: ModelRequest, wished: ModelRequest, request: int) -> bool:
         """Whether this thread is to run the CPU engine for *wish*; what was *wished* is then on its way on another thread."""
         if not self._realtime or not self._builds_first(wish.folder, wish.device, wish.precision):
             return False
@@ -658,7 +660,7 @@ class Session:
             previous.worker.join(10.0)
             me.searched_from = previous.searched_from
             if previous.estimator is not None:
-                estimator.inherit(previous.estimator)
+                estimator.take_over_state(previous.estimator)
         if self._recorder is not None:
             self._note_model(self._recorder)
         return True
@@ -672,7 +674,7 @@ class Session:
             me.engine.close()
         me.engine, failed = self._load(me.folder, "cpu", precision="auto", progress=None), me.estimator
         estimator = self._make_estimator(me)
-        estimator.inherit(failed)
+        estimator.take_over_state(failed)
         with self._lock:
             me.estimator = estimator
             self._stats.restart()
@@ -710,7 +712,7 @@ class Session:
             self._instruct(me.estimator)
             if me.searched_from < self._search_from <= frame.index:
                 me.searched_from = self._search_from
-                me.estimator.forget()
+                me.estimator.reset()
                 self._count_anew(me.estimator)
             wait_ms = max(0.0, time.monotonic() - frame.t) * 1e3 if self._realtime else 0.0
             result = self._steadied(me, self._estimate(me, me.estimator, frame, wait_ms))
@@ -729,7 +731,7 @@ class Session:
         try:
             self._equip(me)
             me.estimator = self._make_estimator(me)
-            me.estimator.inherit(before)
+            me.estimator.take_over_state(before)
             if before.people == "one":  # whose number nobody has seen
                 self._count_anew(me.estimator)
         except ModelError as error:
@@ -746,7 +748,7 @@ class Session:
         if recorder is not None and recorder.status().active:
             return
         if estimator.locked is None:
-            estimator.tracker.forget()  # or else who is not found again would keep number 1
+            estimator.tracker.reset()  # or else who is not found again would keep number 1
         estimator.renumber()
 
     def _instruct(self, estimator: Estimator) -> None:
@@ -756,7 +758,7 @@ class Session:
         for xy in clicks:
             estimator.lock(xy)
         if isinstance(estimator, TopDown):
-            estimator.budget_ms = self.budget_ms
+            estimator.latency_budget_ms = self.latency_budget_ms
 
     def _steadied(self, me: _Inference, result: Result) -> Result:
         """*result* with smoothed poses, where they are wanted."""

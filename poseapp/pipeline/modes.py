@@ -7,51 +7,51 @@ from pathlib import Path
 
 from poseapp.core.errors import ModelError
 from poseapp.core.smoothing import SMOOTH, SmoothRule
-from poseapp.core.types import People
+from poseapp.core.types import PoseMode
 from poseapp.engine.base import Engine
 from poseapp.engine.detector import Detector, find_detector
 from poseapp.engine.load import StoredModel, list_models
 from poseapp.pipeline.single import Estimator, OnePerson, PersonFinder
 from poseapp.pipeline.top_down import BottomUp, TopDown
 
-BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
+LATENCY_BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
 STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
 
 
 @dataclass(frozen=True)
-class Looking:
+class PoseSettings:
     """How people are looked for, as the user sets it: the way, the strength of the smoothing (0: off), and the budget."""
 
-    people: People = "one"
+    people: PoseMode = "one"
     smoothing: float = STRENGTH
-    budget_ms: float = BUDGET_MS
+    latency_budget_ms: float = LATENCY_BUDGET_MS
 
 
-def suited_model(asked: Path, people: People) -> tuple[Path, str]:
+def suited_model(requested: Path, people: PoseMode) -> tuple[Path, str]:
     """The folder of the model that looks for *people* when *asked* is chosen, and a line that says why if it is another one.
 
     Bottom-up needs part affinity fields, which the networks of the openpose family have. Raises ModelError when none
     in the store of *asked* does.
     """
     if people != "bottom-up":
-        return asked, ""
-    models = list_models(asked.parent)
-    if any(model.folder == asked and _has_fields(model) for model in models):
-        return asked, ""
+        return requested, ""
+    models = list_models(requested.parent)
+    if any(model.folder == requested and _has_fields(model) for model in models):
+        return requested, ""
     others = [model.folder for model in models if _has_fields(model)]
     if not others:
         raise ModelError(
-            f"bottom-up: expected a model of the openpose family in {asked.parent}, found none. "
+            f"bottom-up: expected a model of the openpose family in {requested.parent}, found none. "
             "Train and export openpose-s, fetch one, or look for people top-down."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
-    return other, f"{asked.name} cannot look bottom-up: {other.name} runs in its place."
+    return other, f"{requested.name} cannot look bottom-up: {other.name} runs in its place."
 
 
-def check_way(asked: Path, people: People) -> None:
+def check_way(requested: Path, people: PoseMode) -> None:
     """Raise ModelError when the store of *asked* lacks what looking for *people* that way needs."""
-    suited_model(asked, people)
-    if people == "top-down" and find_detector(asked.parent) is None:
+    suited_model(requested, people)
+    if people == "top-down" and find_detector(requested.parent) is None:
         raise _no_detector()
 
 
@@ -73,7 +73,11 @@ def open_detector(engines_dir: Path) -> PersonFinder | None:
 
 
 def make_estimator(
-    people: People, engine: Engine, detector: PersonFinder | None, budget_ms: float = BUDGET_MS, thorough: bool = False
+    people: PoseMode,
+    engine: Engine,
+    detector: PersonFinder | None,
+    latency_budget_ms: float = LATENCY_BUDGET_MS,
+    thorough: bool = False,
 ) -> Estimator:
     """The Estimator that looks for *people*; ModelError when what it needs is not there."""
     if people == "bottom-up":
@@ -81,7 +85,7 @@ def make_estimator(
     if people == "top-down":
         if detector is None:
             raise _no_detector()
-        return TopDown(engine, detector, budget_ms=budget_ms, thorough=thorough)
+        return TopDown(engine, detector, latency_budget_ms=latency_budget_ms, thorough=thorough)
     return OnePerson(engine, detector, thorough)
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
-from poseapp.core.roi import FOLLOW, Box, Follower, detected_region, is_person, next_region, scale_box, search_boxes
+from poseapp.core.roi import FOLLOW, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
-from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, People, Poses, Result
+from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 
 Point = tuple[float, float]
@@ -27,7 +27,7 @@ class Estimator(Protocol):
     """Finds the people in frame after frame. Lives on the engine's thread, which alone calls it."""
 
     @property
-    def people(self) -> People:
+    def people(self) -> PoseMode:
         """The way of looking."""
         ...
 
@@ -50,7 +50,7 @@ class Estimator(Protocol):
         """The people in *frame*, with each stage's time in ms; *wait_ms* is how long the frame has waited."""
         ...
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The picture is another one from now on: nobody is known."""
         ...
 
@@ -58,7 +58,7 @@ class Estimator(Protocol):
         """Hold on to the person at *xy*, frame px, or let go: with None, and when it is the one already held."""
         ...
 
-    def inherit(self, other: Estimator) -> None:
+    def take_over_state(self, other: Estimator) -> None:
         """Go on where *other* was, after a change of model or of the way."""
         ...
 
@@ -79,14 +79,14 @@ class PersonFinder(Protocol):
         ...
 
 
-class Clock:
+class StageTimer:
     """Adds up the ms of the stages of one frame."""
 
     def __init__(self, wait_ms: float) -> None:
         self.ms = {"wait": wait_ms}
         self._since = time.perf_counter()
 
-    def lap(self, stage: str) -> float:
+    def mark(self, stage: str) -> float:
         """The time since the last call belongs to *stage*; returns it."""
         now = time.perf_counter()
         took, self._since = (now - self._since) * 1e3, now
@@ -99,7 +99,7 @@ class Clock:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class CropPoses:
     """What the network sees in N regions: ``xy`` (N, K, 2) frame px, ``score`` (N, K), and the heatmaps asked for."""
 
     xy: FloatArray
@@ -107,7 +107,7 @@ class Seen:
     heatmaps: tuple[Heatmaps, ...]
 
 
-class Eye:
+class CropPredictor:
     """Looks at regions of a frame through a pose network."""
 
     def __init__(self, engine: Engine) -> None:
@@ -115,14 +115,14 @@ class Eye:
         self._engine = engine
         self._input_from_cell = input_from_cells(self.spec.input_hw, self.spec.heatmap_hw, self.spec.mapping)
 
-    def look(self, image: ImageArray, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
+    def predict(self, image: ImageArray, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
         """One person in each of *boxes*, N × (4,), at least one; all go through the network as one batch."""
         affines = [transform.crop_affine(box, self.spec.input_hw) for box in boxes]
         crops = [transform.crop(image, affine, self.spec.input_hw) for affine in affines]
         batch = crops[0][None] if len(crops) == 1 else np.stack(crops)
-        clock.lap("crop")
+        timer.mark("crop")
         output = self._engine.infer(batch, heatmaps)
-        clock.lap("inference")
+        timer.mark("inference")
         back = [transform.invert(affine) for affine in affines]
         places = zip(back, output.keypoints.tolist(), strict=True)
         xy = np.array([transform.apply_plainly(affine, joints) for affine, joints in places], np.float32)
@@ -133,7 +133,7 @@ class Eye:
                 fields = output.fields[n].copy() if output.fields is not None else None
                 to_frame = transform.compose(affine, self._input_from_cell)
                 maps.append(Heatmaps(output.heatmaps[n].copy(), to_frame, fields))
-        return Seen(xy, output.keypoints[..., 2].copy(), tuple(maps))
+        return CropPoses(xy, output.keypoints[..., 2].copy(), tuple(maps))
 
 
 def unknown_ids(n: int) -> NDArray[np.int64]:
@@ -159,29 +159,29 @@ class OnePerson:
     there is time and a picture may be the only one.
     """
 
-    people: People = "one"
+    people: PoseMode = "one"
 
     def __init__(self, engine: Engine, detector: PersonFinder | None = None, thorough: bool = False) -> None:
-        self._eye, self._detector, self._thorough = Eye(engine), detector, thorough
-        self._follower = Follower(self.spec.skeleton, self.spec.input_hw)
+        self._predictor, self._detector, self._thorough = CropPredictor(engine), detector, thorough
+        self._follower = RoiTracker(self.spec.skeleton, self.spec.input_hw)
         self.tracker = Tracker(self.spec.skeleton, alone=True)
         self.locked: int | None = None
         self._clicked: Point | None = None  # somebody else than the one followed
-        self._heritage: Poses | None = None  # who was there before a change of the way
+        self._previous_poses: Poses | None = None  # who was there before a change of the way
         self._place: Box | None = None  # where the person was last
 
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._eye.spec
+        return self._predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """At most one person; see Estimator."""
-        clock = Clock(wait_ms)
+        timer = StageTimer(wait_ms)
         clicked, self._clicked = self._clicked, None
-        hit = self._box_of_clicked(frame, clicked, clock) if clicked is not None else None
-        for box in self._boxes(frame, clock) if hit is None else [hit]:
-            seen = self._eye.look(frame.image, [box], heatmaps, clock)
+        hit = self._box_of_clicked(frame, clicked, timer) if clicked is not None else None
+        for box in self._boxes(frame, timer) if hit is None else [hit]:
+            seen = self._predictor.predict(frame.image, [box], heatmaps, timer)
             found = self._follower.update(seen.xy[0], seen.score[0], frame.hw)
             if found:
                 break
@@ -190,78 +190,78 @@ class OnePerson:
             self._place = self._follower.box(frame.hw)
             if self.locked is not None:
                 self.locked = int(poses.ids[0])  # who comes back to the place of a locked person is that person
-        clock.lap("decode")
+        timer.mark("decode")
         return Result(
-            frame, poses, clock.times(), box[None].astype(np.float32), seen.heatmaps, self.spec.name, locked=self.locked
+            frame, poses, timer.times(), box[None].astype(np.float32), seen.heatmaps, self.spec.name, locked=self.locked
         )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """See Estimator."""
-        self._follower.forget()
-        self.tracker.forget()
-        self.locked = self._clicked = self._heritage = self._place = None
+        self._follower.reset()
+        self.tracker.reset()
+        self.locked = self._clicked = self._previous_poses = self._place = None
 
     def lock(self, xy: Point | None) -> None:
         """See Estimator; somebody else than the one followed is looked for at *xy* in the next frame."""
         self.locked = locked_after(self.tracker, self.locked, xy)
         self._clicked = xy if xy is not None and self.tracker.lock(xy) is None else None
 
-    def inherit(self, other: Estimator) -> None:
+    def take_over_state(self, other: Estimator) -> None:
         """See Estimator; of several people the locked one, else the surest."""
-        self.tracker.inherit(other.tracker)
+        self.tracker.take_over_state(other.tracker)
         self.locked = other.locked
         if isinstance(other, OnePerson):
-            self._follower.inherit(other._follower)
+            self._follower.take_over_state(other._follower)
             self._clicked, self._place = other._clicked, other._place
         else:
-            self._heritage = other.tracker.seen_last
+            self._previous_poses = other.tracker.seen_last
 
     def renumber(self) -> None:
         """See Estimator."""
         self.locked = self.tracker.renumber().get(self.locked or 0)
 
-    def _boxes(self, frame: Frame, clock: Clock) -> list[Box]:
+    def _boxes(self, frame: Frame, timer: StageTimer) -> list[Box]:
         """Where to look in this frame, in turn until somebody is found; at least one region."""
-        heritage, self._heritage = self._heritage, None
+        previous_poses, self._previous_poses = self._previous_poses, None
         if self._follower.following:
             return [self._follower.box(frame.hw)]
-        if heritage is not None and len(heritage):
-            first = np.lexsort((heritage.person_score, heritage.ids == self.locked))[-1]
-            xy, score = heritage.xy[first], heritage.score[first]
+        if previous_poses is not None and len(previous_poses):
+            first = np.lexsort((previous_poses.person_score, previous_poses.ids == self.locked))[-1]
+            xy, score = previous_poses.xy[first], previous_poses.score[first]
             if is_person(score, known=True):
-                return [next_region(heritage.skeleton, xy, score, frame.hw, self.spec.input_hw)]
+                return [next_region(previous_poses.skeleton, xy, score, frame.hw, self.spec.input_hw)]
         if self.locked is not None and self._place is not None:
             return [scale_box(self._place.astype(np.float64), PLACE_GROWTH).astype(np.float32)]
-        detected = self._detected(frame, clock)
+        detected = self._detected(frame, timer)
         if self._thorough:
             return [*detected, *search_boxes(frame.hw, self.spec.input_hw)]
         return [self._follower.box(frame.hw, detected)]
 
-    def _detected(self, frame: Frame, clock: Clock) -> list[Box]:
+    def _detected(self, frame: Frame, timer: StageTimer) -> list[Box]:
         """Regions of the surest people that the detector sees."""
         if self._detector is None:
             return []
         boxes, _ = self._detector.find(frame.image, limit=3)
-        clock.lap("detect")
+        timer.mark("detect")
         return [detected_region(box, self.spec.input_hw) for box in boxes]
 
-    def _box_of_clicked(self, frame: Frame, xy: Point, clock: Clock) -> Box | None:
+    def _box_of_clicked(self, frame: Frame, xy: Point, timer: StageTimer) -> Box | None:
         """The region of the person at *xy*, who is followed and locked from now on; None where nobody is."""
-        tries = [box for box in self._detected(frame, clock) if _holds(box, xy)]
+        tries = [box for box in self._detected(frame, timer) if _holds(box, xy)]
         height = float(self._place[3]) if self._place is not None else float(frame.hw[0])
         for size in (height, height / 2):
             width = size * self.spec.input_hw[1] / self.spec.input_hw[0]
             tries.append(np.array([xy[0] - width / 2, xy[1] - size / 2, width, size], np.float32))
         for box in tries:
-            seen = self._eye.look(frame.image, [box], False, clock)
+            seen = self._predictor.predict(frame.image, [box], False, timer)
             joints = seen.xy[0][seen.score[0] >= FOLLOW.trusted]
             if is_person(seen.score[0], known=False) and _holds(np.concatenate([joints.min(0), np.ptp(joints, 0)]), xy):
-                self._follower.forget()
+                self._follower.reset()
                 self.locked = self.tracker.next_id
                 return box
         return None
 
-    def _poses(self, seen: Seen) -> Poses:
+    def _poses(self, seen: CropPoses) -> Poses:
         person_score = np.array([sum(seen.score[0].tolist()) / self.spec.skeleton.k], np.float32)
         return Poses(seen.xy, seen.score, person_score, unknown_ids(1), self.spec.skeleton)
 

@@ -16,9 +16,18 @@ from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_regio
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.transform import apply, whole_box
-from poseapp.core.types import FloatArray, Frame, People, Poses, Result
+from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
-from poseapp.pipeline.single import Clock, Estimator, Eye, PersonFinder, Point, Seen, locked_after, unknown_ids
+from poseapp.pipeline.single import (
+    CropPoses,
+    CropPredictor,
+    Estimator,
+    PersonFinder,
+    Point,
+    StageTimer,
+    locked_after,
+    unknown_ids,
+)
 
 LARGEST_BATCH = 16  # crops at once: beyond it no device gains anything, and memory grows
 
@@ -61,18 +70,18 @@ class TopDown:
     takes the time that everybody needs, for files that are worked through.
     """
 
-    people: People = "top-down"
+    people: PoseMode = "top-down"
 
     def __init__(
         self,
         engine: Engine,
         detector: PersonFinder,
         rule: TopDownRule = TOP_DOWN,
-        budget_ms: float = math.inf,
+        latency_budget_ms: float = math.inf,
         thorough: bool = False,
     ) -> None:
-        self._eye, self._detector = Eye(engine), detector
-        self._rule, self._thorough, self.budget_ms = rule, thorough, budget_ms
+        self._predictor, self._detector = CropPredictor(engine), detector
+        self._rule, self._thorough, self.latency_budget_ms = rule, thorough, latency_budget_ms
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         self._arms = np.array([name.endswith(("elbow", "wrist")) for name in self.spec.skeleton.keypoints])
@@ -86,13 +95,13 @@ class TopDown:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._eye.spec
+        return self._predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """Everybody that is seen, and those carried along; see Estimator."""
-        clock = Clock(wait_ms)
-        regions = self._regions(frame, clock)
-        seen = self._look(frame, [box for _, box in regions], heatmaps, clock)
+        timer = StageTimer(wait_ms)
+        regions = self._regions(frame, timer)
+        seen = self._look(frame, [box for _, box in regions], heatmaps, timer)
         looked = regions[: len(seen.xy)]
         self._new = [box for identity, box in regions[len(looked) :] if identity is None]
         self._count(regions, len(looked))
@@ -100,27 +109,27 @@ class TopDown:
         expected = self.tracker.predict(frame.t)
         expected = expected.pick(np.isin(expected.ids, list(waiting)))
         found = self._people(seen, [identity for identity, _ in looked], expected)
-        carried = waiting - seen_by_chance(expected, found)
-        poses = self.tracker.update(found, frame.t, carried)
-        carried &= set(poses.ids.tolist())
-        self._follow(poses, carried, frame)
+        predicted = waiting - seen_by_chance(expected, found)
+        poses = self.tracker.update(found, frame.t, predicted)
+        predicted &= set(poses.ids.tolist())
+        self._follow(poses, predicted, frame)
         self._give_up(frame.t)
-        clock.lap("decode")
+        timer.mark("decode")
         return Result(
             frame,
             poses,
-            clock.times(),
+            timer.times(),
             np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
             seen.heatmaps,
             self.spec.name,
             people=self.people,
             locked=self.locked,
-            carried=frozenset(carried),
+            predicted=frozenset(predicted),
         )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """See Estimator."""
-        self.tracker.forget()
+        self.tracker.reset()
         self.locked = None
         self._followed, self._new, self._detect_now = {}, [], True
 
@@ -128,9 +137,9 @@ class TopDown:
         """See Estimator."""
         self.locked = locked_after(self.tracker, self.locked, xy)
 
-    def inherit(self, other: Estimator) -> None:
+    def take_over_state(self, other: Estimator) -> None:
         """See Estimator."""
-        self.tracker.inherit(other.tracker)
+        self.tracker.take_over_state(other.tracker)
         self.locked = other.locked
         if isinstance(other, TopDown):
             self._followed, self._ms_each = other._followed, 0.0
@@ -141,7 +150,7 @@ class TopDown:
         self.locked = given.get(self.locked or 0)
         self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
 
-    def _regions(self, frame: Frame, clock: Clock) -> list[tuple[int | None, Box]]:
+    def _regions(self, frame: Frame, timer: StageTimer) -> list[tuple[int | None, Box]]:
         """Where to look, the most urgent first, and for whom; None for somebody new."""
         known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
         regions: list[tuple[int | None, Box]] = [(identity, person.region) for identity, person in known]
@@ -154,7 +163,7 @@ class TopDown:
             bodies = [body for person in self._followed.values() for body in person.bodies]
             new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
             self._new = [detected_region(box, self.spec.input_hw) for box in new]
-            clock.lap("detect")
+            timer.mark("detect")
         # In turn, so that where there is time for a few only, neither those who come nor those who are there are starved.
         first = 1 if self.locked in self._followed else 0
         self._new_first = not self._new_first
@@ -162,22 +171,22 @@ class TopDown:
         pairs = itertools.zip_longest(*(turns if self._new_first else turns[::-1]))
         return [*regions[:first], *(region for pair in pairs for region in pair if region is not None)]
 
-    def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, clock: Clock) -> Seen:
+    def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
         """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
         k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
         least = 2 if self.locked in self._followed else 1  # holding on to one must not stop the turn of the others
-        parts = [Seen(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
+        parts = [CropPoses(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
         while done < len(boxes):
             n = max(self._affordable(spent_ms), least - done)
             if n <= 0:
                 break
             batch = boxes[done : done + n]
-            before = clock.ms.get("crop", 0.0) + clock.ms.get("inference", 0.0)
-            parts.append(self._eye.look(frame.image, batch, heatmaps, clock))
-            took_ms = clock.ms["crop"] + clock.ms["inference"] - before
+            before = timer.ms.get("crop", 0.0) + timer.ms.get("inference", 0.0)
+            parts.append(self._predictor.predict(frame.image, batch, heatmaps, timer))
+            took_ms = timer.ms["crop"] + timer.ms["inference"] - before
             self._ms_each += (0.2 if self._ms_each else 1.0) * (took_ms / len(batch) - self._ms_each)
             spent_ms, done = spent_ms + took_ms, done + len(batch)
-        return Seen(
+        return CropPoses(
             np.concatenate([part.xy for part in parts]),
             np.concatenate([part.score for part in parts]),
             tuple(maps for part in parts for maps in part.heatmaps),
@@ -185,13 +194,13 @@ class TopDown:
 
     def _affordable(self, spent_ms: float) -> int:
         """How many more people there is time for in this frame, at most one batch of them."""
-        if self._thorough or math.isinf(self.budget_ms):
+        if self._thorough or math.isinf(self.latency_budget_ms):
             return LARGEST_BATCH
         if not self._ms_each:
             return 1  # to learn what one costs
-        return min(LARGEST_BATCH, max(0, int((self.budget_ms - spent_ms) / self._ms_each)))
+        return min(LARGEST_BATCH, max(0, int((self.latency_budget_ms - spent_ms) / self._ms_each)))
 
-    def _people(self, seen: Seen, who: Sequence[int | None], expected: Poses) -> Poses:
+    def _people(self, seen: CropPoses, who: Sequence[int | None], expected: Poses) -> Poses:
         """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
@@ -209,14 +218,14 @@ class TopDown:
                 else:
                     person.waiting += 1
 
-    def _follow(self, poses: Poses, carried: Collection[int], frame: Frame) -> None:
+    def _follow(self, poses: Poses, predicted: Collection[int], frame: Frame) -> None:
         """From now on look for the people of *poses* where they are, or where the *carried* ones are expected."""
         for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
             before = self._followed.get(identity)
             last = before.region if before is not None else None
             region = next_region(poses.skeleton, xy, score, frame.hw, self.spec.input_hw, last)
             bodies = self._bodies(xy, score)
-            if before is not None and identity in carried:
+            if before is not None and identity in predicted:
                 self._followed[identity] = replace(before, region=region, bodies=bodies)
             else:
                 self._followed[identity] = _Followed(region, bodies, frame.t)
@@ -242,10 +251,10 @@ class TopDown:
 class BottomUp:
     """Finds the joints of everybody in the whole frame at once, and joins them along the part affinity fields."""
 
-    people: People = "bottom-up"
+    people: PoseMode = "bottom-up"
 
     def __init__(self, engine: Engine) -> None:
-        self._eye = Eye(engine)
+        self._predictor = CropPredictor(engine)
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
@@ -258,13 +267,13 @@ class BottomUp:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._eye.spec
+        return self._predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """Everybody; the cost does not depend on how many they are. See Estimator."""
-        clock = Clock(wait_ms)
+        timer = StageTimer(wait_ms)
         box = whole_box(frame.hw)
-        seen = self._eye.look(frame.image, [box], True, clock)
+        seen = self._predictor.predict(frame.image, [box], True, timer)
         (maps,) = seen.heatmaps
         assert maps.fields is not None, "asked for when the model was loaded"
         joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
@@ -272,11 +281,11 @@ class BottomUp:
         score = np.ascontiguousarray(joints[..., 2])
         person = score.mean(axis=1).astype(np.float32)
         poses = self.tracker.update(Poses(xy, score, person, unknown_ids(len(xy)), self.spec.skeleton), frame.t)
-        clock.lap("decode")
+        timer.mark("decode")
         return Result(
             frame,
             poses,
-            clock.times(),
+            timer.times(),
             box[None],
             seen.heatmaps if heatmaps else (),
             self.spec.name,
@@ -284,18 +293,18 @@ class BottomUp:
             locked=self.locked,
         )
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """See Estimator."""
-        self.tracker.forget()
+        self.tracker.reset()
         self.locked = None
 
     def lock(self, xy: Point | None) -> None:
         """See Estimator."""
         self.locked = locked_after(self.tracker, self.locked, xy)
 
-    def inherit(self, other: Estimator) -> None:
+    def take_over_state(self, other: Estimator) -> None:
         """See Estimator."""
-        self.tracker.inherit(other.tracker)
+        self.tracker.take_over_state(other.tracker)
         self.locked = other.locked
 
     def renumber(self) -> None:

@@ -20,7 +20,13 @@ from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
 from poseapp.train.checkpoint import averaged_network
-from poseapp.train.eval.contact_sheets import WITHIN, Reliability, draw_poses_alone, draw_reliability, reliability
+from poseapp.train.eval.contact_sheets import (
+    WITHIN,
+    ScoreCalibration,
+    draw_poses_alone,
+    draw_score_calibration,
+    score_calibration,
+)
 from poseapp.train.eval.evaluate import Evaluation, write_png
 from poseapp.train.eval.subsets import parts_of
 from poseapp.train.recipes import Recipe
@@ -118,7 +124,7 @@ def write_card(
     about: About,
     result: Evaluation | None,
     commands: Commands,
-    as_trained: Reliability | None = None,
+    as_trained: ScoreCalibration | None = None,
 ) -> None:
     """Write the figures of *result* into model.json, and the model card README.md; None where nothing was measured.
 
@@ -132,8 +138,8 @@ def write_card(
         (folder / "model.json").write_text(spec.to_json(), encoding="utf-8")
     scores = ""
     if result is not None:
-        after = reliability(result)
-        write_png(draw_reliability(as_trained or after, after if as_trained else None), folder / "scores.png")
+        after = score_calibration(result)
+        write_png(draw_score_calibration(as_trained or after, after if as_trained else None), folder / "scores.png")
         write_png(draw_poses_alone(result), folder / "poses.png")
         scores = _scores(as_trained, after)
     people = recipe.batch * recipe.accumulate * state.get("processes", 1)
@@ -258,7 +264,7 @@ def _percent(share: float | None) -> str:
     return "–" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def _scores(as_trained: Reliability | None, after: Reliability) -> str:
+def _scores(as_trained: ScoreCalibration | None, after: ScoreCalibration) -> str:
     within = f"half are within OKS tolerance (similarity at least {WITHIN:g})"
     if as_trained is None:
         scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {1 / (1 + after.odds):.2f}

@@ -29,7 +29,7 @@ def run_app(
     device: str | None = None,
     precision: str | None = None,
     folder: Path | None = None,
-    looking: Mapping[str, Any] | None = None,
+    pose_settings: Mapping[str, Any] | None = None,
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
@@ -42,7 +42,7 @@ def run_app(
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
-    preferences.looking = replace(preferences.looking, **(looking or {}))
+    preferences.pose_settings = replace(preferences.pose_settings, **(pose_settings or {}))
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:

@@ -304,7 +304,7 @@ def cells(m: Measurement) -> tuple[str, ...]:
         f"{total[0]:.1f} ms",
         f"{total[1]:.1f} ms",
         f"{inference[0]:.1f} ms",
-        f"{m.own_ms:.2f} ms",
+        f"{m.overhead_ms:.2f} ms",
         f"{m.first_pose_s:.2f} s",
         str(m.drops.get("capture", 0) + m.drops.get("recording", 0)),
         f"{m.cpu_percent:.0f} %",

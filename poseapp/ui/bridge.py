@@ -16,7 +16,7 @@ from poseapp.core.types import Result
 from poseapp.live.recorder import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Source
-from poseapp.pipeline.modes import Looking, smooth_rule
+from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
@@ -132,14 +132,14 @@ class Bridge(QObject):
             self._session.set_model(folder, device, precision)
             self.poll()
 
-    def set_looking(self, looking: Looking) -> None:
+    def set_looking(self, pose_settings: PoseSettings) -> None:
         """Change how people are looked for."""
         if self._session is None:
             return
-        self._session.budget_ms = looking.budget_ms
-        self._session.set_smoothing(smooth_rule(looking.smoothing))
-        if looking.people != self._session.status().wish.people:
-            self._session.set_people(looking.people)
+        self._session.latency_budget_ms = pose_settings.latency_budget_ms
+        self._session.set_smoothing(smooth_rule(pose_settings.smoothing))
+        if pose_settings.people != self._session.status().wish.people:
+            self._session.set_people(pose_settings.people)
         self.poll()
 
     def lock_person(self, xy: tuple[float, float] | None) -> None:

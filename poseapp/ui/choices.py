@@ -93,13 +93,13 @@ def in_order(models: list[StoredModel]) -> list[StoredModel]:
     return sorted(models, key=lambda model: titles.index(model.name) if model.name in titles else len(titles))
 
 
-def make_source(choice: Choice, cameras: list[Camera], asked: Mode) -> Source:
+def make_source(choice: Choice, cameras: list[Camera], requested: Mode) -> Source:
     """The Source for *choice*, not yet open; files and pictures repeat. Raises SourceError where it is gone."""
     if choice.kind == "camera":
         camera = find_camera(choice, cameras)
         if camera is None:
             raise SourceError(f"{choice.label}: not plugged in. Plug it in, or choose another source.")
-        return CameraSource(camera.index, camera.name, asked, camera.backend)
+        return CameraSource(camera.index, camera.name, requested, camera.backend)
     if choice.kind == "demo":
         return parse_source(str(resources.asset("demo.mp4")), loop=True)
     return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)

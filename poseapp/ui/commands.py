@@ -46,7 +46,7 @@ def bind_commands(window: MainWindow) -> Actions:
     actions = Actions(window, handlers)
     actions.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.use_theme, before="next_theme")
     actions.add_choice(
-        "Model", "People", WAY_NAMES, window.player.looking.people, window.controls.people.choose, before="next_way"
+        "Model", "People", WAY_NAMES, window.player.pose_settings.people, window.controls.people.choose, before="next_way"
     )
     actions.add_choice("Model", "Device", DEVICE_NAMES, window.player.device, window.player.choose_device)
     actions.add_choice("Model", "Precision", PRECISION_NAMES, window.player.precision, window.player.choose_precision)

@@ -68,7 +68,7 @@ class Header(QWidget):
         self._status = status
         level, word = _STATE[status.state]
         self._dot.set_colour(getattr(self._theme, level), word)
-        mode = status.granted
+        mode = status.actual
         if mode is not None and status.state == "running":
             self.detail.set_text(str(mode), f"{mode.width}×{mode.height}")
         else:

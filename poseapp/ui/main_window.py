@@ -141,7 +141,7 @@ class MainWindow(WindowParts):
         self.panel.setVisible(p.panel_open)
         self.controls.source.set_mode(p.mode)
         self.controls.set_options(p.draw)
-        self.controls.people.show_looking(self.player.looking)
+        self.controls.people.show_looking(self.player.pose_settings)
         self._draw_changed(p.draw)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)

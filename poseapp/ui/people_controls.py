@@ -8,21 +8,21 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
-from poseapp.core.types import PEOPLE, People
+from poseapp.core.types import POSE_MODES, PoseMode
 from poseapp.live.session import Status
-from poseapp.pipeline.modes import BUDGET_MS, STRENGTH, Looking
+from poseapp.pipeline.modes import LATENCY_BUDGET_MS, STRENGTH, PoseSettings
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo import ComboBox
 from poseapp.ui.widgets import Switch, describe, label, toggle
 
 # The ways, as the menu names them; the sidebar asks how many, and under Advanced how several are found.
 WAY_NAMES: dict[str, str] = {"one": "One person", "top-down": "Several people", "bottom-up": "Several people, all at once"}
-METHOD_NAMES: dict[People, str] = {"top-down": "One by one (top-down)", "bottom-up": "All at once (bottom-up)"}
-METHOD_TIPS: dict[People, str] = {
+METHOD_NAMES: dict[PoseMode, str] = {"top-down": "One by one (top-down)", "bottom-up": "All at once (bottom-up)"}
+METHOD_TIPS: dict[PoseMode, str] = {
     "top-down": "Each person is found, then looked at closely. It costs more with each of them",
     "bottom-up": "The joints of all are found at once, then joined. It costs the same however many there are",
 }
-BUDGETS_MS = (30.0, 50.0, BUDGET_MS, 200.0, math.inf)
+BUDGETS_MS = (30.0, 50.0, LATENCY_BUDGET_MS, 200.0, math.inf)
 
 
 class PeopleControls(QWidget):
@@ -32,8 +32,8 @@ class PeopleControls(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._looking = Looking()
-        self._method: People = "top-down"  # how several people are found
+        self._looking = PoseSettings()
+        self._method: PoseMode = "top-down"  # how several people are found
         self.one = toggle("One person", "One person, found and followed: the fastest way (P)")
         self.several = toggle("Several people", "Everybody is found, numbered and followed (P)")
         group = QGroupBox()
@@ -62,7 +62,7 @@ class PeopleControls(QWidget):
         )
         for ms in BUDGETS_MS:
             self.budget.addItem("no limit" if math.isinf(ms) else f"{ms:g} ms", ms)
-        self.budget.activated.connect(lambda row: self._change(budget_ms=self.budget.itemData(row)))
+        self.budget.activated.connect(lambda row: self._change(latency_budget_ms=self.budget.itemData(row)))
         self.advanced = (("Method", self.method), ("Budget", self.budget))
         tip = "Steadier joints, which lag a little; recordings carry both (0 … 100)"
         self.smooth = Switch("Smoothing", "Steady joints, by the One-Euro filter")
@@ -86,26 +86,26 @@ class PeopleControls(QWidget):
         self.show_looking(self._looking)
 
     @property
-    def looking(self) -> Looking:
+    def pose_settings(self) -> PoseSettings:
         """What is chosen."""
         return self._looking
 
-    def show_looking(self, looking: Looking) -> None:
+    def show_looking(self, pose_settings: PoseSettings) -> None:
         """Show *looking*, without telling that it changed."""
-        self._looking = looking
-        if looking.people != "one":
-            self._method = looking.people
+        self._looking = pose_settings
+        if pose_settings.people != "one":
+            self._method = pose_settings.people
         with QSignalBlocker(self.smooth), QSignalBlocker(self.slider):
-            (self.one if looking.people == "one" else self.several).setChecked(True)
-            self.smooth.set_on(looking.smoothing > 0)
-            if looking.smoothing > 0:
-                self.slider.setValue(round(100 * looking.smoothing))
-        self.slider.setEnabled(looking.smoothing > 0)
-        nearest = min(range(len(BUDGETS_MS)), key=lambda i: abs(1 / BUDGETS_MS[i] - 1 / looking.budget_ms))
+            (self.one if pose_settings.people == "one" else self.several).setChecked(True)
+            self.smooth.set_on(pose_settings.smoothing > 0)
+            if pose_settings.smoothing > 0:
+                self.slider.setValue(round(100 * pose_settings.smoothing))
+        self.slider.setEnabled(pose_settings.smoothing > 0)
+        nearest = min(range(len(BUDGETS_MS)), key=lambda i: abs(1 / BUDGETS_MS[i] - 1 / pose_settings.latency_budget_ms))
         self.budget.setCurrentIndex(nearest)
         self.method.setCurrentIndex(self.method.findData(self._method))
-        self.method.setEnabled(looking.people != "one")
-        self.budget.setEnabled(looking.people == "top-down")
+        self.method.setEnabled(pose_settings.people != "one")
+        self.budget.setEnabled(pose_settings.people == "top-down")
 
     def show_status(self, status: Status) -> None:
         """Show the way that is wished for; the buttons go back when it cannot be had."""
@@ -114,7 +114,7 @@ class PeopleControls(QWidget):
 
     def next_way(self) -> None:
         """Choose the next way."""
-        self._change(people=PEOPLE[(PEOPLE.index(self._looking.people) + 1) % len(PEOPLE)])
+        self._change(people=POSE_MODES[(POSE_MODES.index(self._looking.people) + 1) % len(POSE_MODES)])
 
     def choose(self, name: str) -> None:
         """Choose the way called *name*, one of PEOPLE."""
@@ -128,11 +128,11 @@ class PeopleControls(QWidget):
         return self.slider.value() / 100
 
     def _change(self, **changes: object) -> None:
-        looking: Looking = replace(self._looking, **changes)  # type: ignore[arg-type]
+        pose_settings: PoseSettings = replace(self._looking, **changes)  # type: ignore[arg-type]
         sliding = self.smooth.isVisible() and changes.keys() == {"smoothing"}
         if sliding:  # the switch slides to its place by itself
-            self._looking = looking
-            self.slider.setEnabled(looking.smoothing > 0)
+            self._looking = pose_settings
+            self.slider.setEnabled(pose_settings.smoothing > 0)
         else:
-            self.show_looking(looking)
-        self.changed.emit(looking)
+            self.show_looking(pose_settings)
+        self.changed.emit(pose_settings)

@@ -24,7 +24,7 @@ from poseapp.live.sources import (
     VideoSource,
     list_cameras,
 )
-from poseapp.pipeline.modes import Looking, smooth_rule
+from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.ui import key_store
 from poseapp.ui.bridge import Bridge, Jobs
 from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels
@@ -87,7 +87,7 @@ class Player(QObject):
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
         self._suspended = self._stopped = False
-        self._looking = preferences.looking
+        self._looking = preferences.pose_settings
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
@@ -157,14 +157,14 @@ class Player(QObject):
         self._load()
 
     @property
-    def looking(self) -> Looking:
+    def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
         return self._looking
 
-    def set_looking(self, looking: Looking) -> None:
+    def set_looking(self, pose_settings: PoseSettings) -> None:
         """Look for people that way, and remember it."""
-        self._looking = self._preferences.looking = looking
-        self._bridge.set_looking(looking)
+        self._looking = self._preferences.pose_settings = pose_settings
+        self._bridge.set_looking(pose_settings)
 
     def again(self) -> None:
         """Try once more what did not work, or play what has ended."""
@@ -283,7 +283,7 @@ class Player(QObject):
                 people=self._looking.people,
                 smoothing=smooth_rule(self._looking.smoothing),
             )
-            session.budget_ms = self._looking.budget_ms
+            session.latency_budget_ms = self._looking.latency_budget_ms
             self._bridge.start(session)
 
     def _make(self, choice: Choice) -> Source | None:

@@ -12,10 +12,10 @@ from PySide6.QtCore import QByteArray, QStandardPaths, QTimer
 from poseapp import resources
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import is_plain
-from poseapp.core.types import PEOPLE
+from poseapp.core.types import POSE_MODES
 from poseapp.engine.load import DEVICES, PRECISIONS
 from poseapp.live.sources import DEFAULT_MODE, Mode
-from poseapp.pipeline.modes import Looking
+from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import DrawOptions
 from poseapp.ui.choices import Choice
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
@@ -144,21 +144,21 @@ class Preferences:
         self._set("model/precision", value)
 
     @property
-    def looking(self) -> Looking:
+    def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
-        people, default = self._text("people/way"), Looking()
-        smoothing, budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")
-        return Looking(
-            people if people in PEOPLE else default.people,
+        people, default = self._text("people/way"), PoseSettings()
+        smoothing, latency_budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")
+        return PoseSettings(
+            people if people in POSE_MODES else default.people,
             default.smoothing if smoothing is None else min(max(smoothing, 0.0), 1.0),
-            default.budget_ms if budget_ms is None or budget_ms <= 0 else budget_ms,
+            default.latency_budget_ms if latency_budget_ms is None or latency_budget_ms <= 0 else latency_budget_ms,
         )
 
-    @looking.setter
-    def looking(self, value: Looking) -> None:
+    @pose_settings.setter
+    def pose_settings(self, value: PoseSettings) -> None:
         self._set("people/way", value.people)
         self._set("people/smoothing", str(value.smoothing))
-        self._set("people/budget_ms", str(value.budget_ms))
+        self._set("people/budget_ms", str(value.latency_budget_ms))
 
     @property
     def draw(self) -> DrawOptions:

@@ -53,7 +53,7 @@ class SourceControls(QWidget):
             describe(box, name, f"{name} asked of the camera")
             box.activated.connect(self._mode_activated)
         self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
-        self.granted = Elided("–")
+        self.actual = Elided("–")
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(self.box, 1)
@@ -70,7 +70,7 @@ class SourceControls(QWidget):
         facts.addWidget(self._asked_name, 0, 0)
         facts.addWidget(self._modes, 0, 1)
         facts.addWidget(self._granted_name, 1, 0)
-        facts.addWidget(self.granted, 1, 1)
+        facts.addWidget(self.actual, 1, 1)
         facts.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -116,13 +116,13 @@ class SourceControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Show what was asked and what was granted."""
-        camera = status.asked is not None
+        camera = status.requested is not None
         self._show_modes(camera)
-        if status.asked is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
-            self._show_mode(status.asked)
-        self.granted.set_text(str(status.granted) if status.granted is not None else "–")
-        differs = status.asked is not None and status.granted is not None and not _same(status.asked, status.granted)
-        set_role(self.granted, "warning" if differs else "")
+        if status.requested is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
+            self._show_mode(status.requested)
+        self.actual.set_text(str(status.actual) if status.actual is not None else "–")
+        differs = status.requested is not None and status.actual is not None and not _same(status.requested, status.actual)
+        set_role(self.actual, "warning" if differs else "")
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -213,7 +213,7 @@ class SourceControls(QWidget):
         self.mode_chosen.emit(self.mode())
 
 
-def _same(asked: Mode, granted: Mode) -> bool:
-    return (asked.width, asked.height) == (granted.width, granted.height) and (
-        granted.fps <= 0 or abs(asked.fps - granted.fps) < 0.5
+def _same(requested: Mode, actual: Mode) -> bool:
+    return (requested.width, requested.height) == (actual.width, actual.height) and (
+        actual.fps <= 0 or abs(requested.fps - actual.fps) < 0.5
     )

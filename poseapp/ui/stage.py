@@ -46,7 +46,7 @@ def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
     if status.state == "ended":
         return ENDED
     if status.state in ("idle", "starting") or (status.state == "running" and not seen):
-        if status.granted is not None and not status.model:
+        if status.actual is not None and not status.model:
             if status.model_error and not status.loading:
                 return _model_failed(status)
             text = f"{status.build.text} · {status.build.done:.0%}" if status.build is not None else ""

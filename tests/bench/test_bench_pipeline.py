@@ -41,7 +41,7 @@ def test_one_scenario(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (measurement,) = report.measurements
     assert measurement.scenario == "only"
     assert 1 < measurement.fps < 90
-    assert measurement.own_ms == pytest.approx(sum(measurement.ms[s][0] for s in bench.OWN_STAGES))
+    assert measurement.overhead_ms == pytest.approx(sum(measurement.ms[s][0] for s in bench.OVERHEAD_STAGES))
     assert measurement.ms["encode"][0] > 0
     assert json.loads(report.to_json())["measurements"][0]["drops"] == measurement.drops
     assert 1 < measurement.recorded_fps < 90

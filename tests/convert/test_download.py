@@ -27,11 +27,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, Server)
-        asked = self.headers.get("Range")
-        server.asked.append((self.path, asked))
+        requested = self.headers.get("Range")
+        server.requested.append((self.path, requested))
         server.headers_seen.append(dict(self.headers))
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
-        server.answers[min(len(server.asked), len(server.answers)) - 1](self, start)
+        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
+        server.answers[min(len(server.requested), len(server.answers)) - 1](self, start)
         self.close_connection = True
 
     def give(self, status: int, body: bytes = b"", length: int | str | None = -1, **headers: str) -> None:
@@ -53,7 +53,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[Answer] = [whole]
-        self.asked: list[tuple[str, str | None]] = []
+        self.requested: list[tuple[str, str | None]] = []
         self.headers_seen: list[dict[str, str]] = []
 
     def url(self, path: str = "weights.pth") -> str:
@@ -93,7 +93,7 @@ def entry(server: Server, **more: Any) -> Entry:
 def test_a_rest_that_fits_is_added(server: Server, tmp_path: Path) -> None:
     server.answers = [half, rest]
     assert download(entry(server), tmp_path).read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == [None, f"bytes={HALF}-"]
+    assert [requested for _, requested in server.requested] == [None, f"bytes={HALF}-"]
     assert all(headers["Accept-Encoding"] == "identity" for headers in server.headers_seen)
 
 
@@ -115,7 +115,7 @@ def test_a_rest_that_does_not_fit_is_refused_and_the_file_fetched_anew(
 ) -> None:
     server.answers = [half, lambda handler, start: handler.give(206, CONTENT[start:], Content_Range=content_range), whole]
     assert download(entry(server), tmp_path).read_bytes() == CONTENT
-    assert [asked for _, asked in server.asked] == [None, f"bytes={HALF}-", None]
+    assert [requested for _, requested in server.requested] == [None, f"bytes={HALF}-", None]
 
 
 def test_a_server_that_never_sends_what_was_asked_for_is_said(server: Server, tmp_path: Path) -> None:
@@ -188,26 +188,26 @@ def test_a_body_without_a_length_is_checked_by_its_hash(server: Server, tmp_path
 def test_a_redirect_within_the_machine_is_followed(server: Server, tmp_path: Path) -> None:
     server.answers = [lambda handler, start: handler.give(302, Location="/elsewhere?signature=x"), whole]
     assert download(entry(server), tmp_path).read_bytes() == CONTENT
-    assert [path for path, _ in server.asked] == ["/weights.pth", "/elsewhere?signature=x"]
+    assert [path for path, _ in server.requested] == ["/weights.pth", "/elsewhere?signature=x"]
 
 
 @pytest.mark.parametrize("url", ["http://example.com/w.pth", "ftp://example.com/w.pth", "file:///etc/passwd"])
 def test_no_address_but_https_is_asked(server: Server, url: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="expected https"):
         download(dataclasses.replace(entry(server), url=url), tmp_path / "cache")
-    assert server.asked == []
+    assert server.requested == []
 
 
 def test_a_mirror_is_asked_where_the_first_home_fails_or_has_another_file(server: Server, tmp_path: Path) -> None:
     for first in (lambda handler, start: handler.send_error(503), lambda handler, start: handler.give(200, b"another file")):
-        server.asked.clear()
+        server.requested.clear()
         server.answers = [first, whole]
         found = download(entry(server, mirrors=(server.url("mirror.pth"),)), tmp_path)
         assert found.read_bytes() == CONTENT
-        assert [path for path, _ in server.asked] == ["/weights.pth", "/mirror.pth"]
+        assert [path for path, _ in server.requested] == ["/weights.pth", "/mirror.pth"]
         found.unlink()
     server.answers = [lambda handler, start: handler.send_error(503), lambda handler, start: handler.send_error(404)]
-    server.asked.clear()
+    server.requested.clear()
     with pytest.raises(ModelError, match=r"weights\.pth: the server says 503"):
         download(entry(server, mirrors=(server.url("mirror.pth"),)), tmp_path)
 
@@ -216,4 +216,4 @@ def test_a_file_that_lies_there_and_is_not_it_is_fetched_anew(server: Server, tm
     (tmp_path / "test-weights.pth").write_bytes(b"another one")
     assert download(entry(server), tmp_path).read_bytes() == CONTENT
     assert download(entry(server), tmp_path).read_bytes() == CONTENT
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1

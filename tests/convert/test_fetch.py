@@ -37,7 +37,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str | None] = []
+        self.requested: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -48,22 +48,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, Server)
-        asked = self.headers.get("Range") if server.ranges else None
-        server.asked.append(self.headers.get("Range"))
+        requested = self.headers.get("Range") if server.ranges else None
+        server.requested.append(self.headers.get("Range"))
         if server.status != 200:
             self.send_error(server.status)
             return
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested else 0
         size = len(server.content)
-        if start >= size > 0 and asked:
+        if start >= size > 0 and requested:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{size}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         body = server.content[start:]
-        self.send_response(206 if asked else 200)
-        if asked:
+        self.send_response(206 if requested else 200)
+        if requested:
             self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -145,7 +145,7 @@ def test_a_cut_transfer_goes_on_where_it_stopped(server: Server, tmp_path: Path)
     path = download(entry_for(server), tmp_path)
     assert path.read_bytes() == server.content
     half = len(server.content) // 2
-    assert server.asked == [None, f"bytes={half}-", f"bytes={half + half // 2}-"]
+    assert server.requested == [None, f"bytes={half}-", f"bytes={half + half // 2}-"]
 
 
 def test_a_transfer_that_is_cut_again_and_again_goes_on_at_the_next_call(server: Server, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_transfer_that_is_cut_again_and_again_goes_on_at_the_next_call(server:
     assert [p.suffix for p in tmp_path.iterdir()] == [".part"]
     done = next(tmp_path.iterdir()).stat().st_size
     assert download(entry_for(server), tmp_path).read_bytes() == server.content
-    assert server.asked[-1] == f"bytes={done}-"
+    assert server.requested[-1] == f"bytes={done}-"
 
 
 def test_a_server_that_cannot_resume_starts_over(server: Server, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class TrackerByArrays:
         others, where they are expected.
         """
         if t < self._t:
-            self.forget()
+            self.reset()
         before, self._t = self._t, t
         tracks, rule = self._tracks, self._rule
         tracks.noted = np.where(np.isin(tracks.ids, list(skipped)), t, tracks.noted)
@@ -92,7 +92,7 @@ class TrackerByArrays:
         score = (tracks.score * tracks.known)[keep].astype(np.float32)
         return Poses(xy, score, tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
         self._tracks = _Tracks.none(self._skeleton.k)
         self._last = Poses.none(self._skeleton)
@@ -293,9 +293,9 @@ class SmootherByArrays:
     def __init__(self, skeleton: Skeleton, rule: SmoothRule = SMOOTH) -> None:
         self._k = skeleton.k
         self.rule = rule
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Begin anew: the picture is another one."""
         self._row: dict[int, int] = {}  # identity → row of the arrays
         self._z: Points = np.empty((0, self._k), np.complex128)  # px

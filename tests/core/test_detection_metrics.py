@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from poseapp.core.detection_metrics import IOUS, Found, at_threshold, average_precision, best_threshold, match, overlap
+from poseapp.core.detection_metrics import IOUS, MatchInput, at_threshold, average_precision, best_threshold, match, overlap
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> NDArray[np.float32]:
@@ -33,20 +33,20 @@ def test_overlap_by_hand() -> None:
 
 def test_everybody_is_found_once() -> None:
     truth = boxes((0, 0, 10, 10))
-    twice = Found(boxes((0, 0, 10, 9), (0, 0, 10, 10)), scores(0.9, 0.8), truth, NONE)
+    twice = MatchInput(boxes((0, 0, 10, 9), (0, 0, 10, 10)), scores(0.9, 0.8), truth, NONE)
     right, counts = match(twice, 0.5)
     assert right.tolist() == [True, False]
     assert counts.all()
 
 
 def test_in_a_crowd_nothing_is_wrong() -> None:
-    found = Found(boxes((2, 2, 4, 4), (50, 50, 4, 4)), scores(0.9, 0.8), NONE, boxes((0, 0, 20, 20)))
+    found = MatchInput(boxes((2, 2, 4, 4), (50, 50, 4, 4)), scores(0.9, 0.8), NONE, boxes((0, 0, 20, 20)))
     assert match(found, 0.5)[1].tolist() == [False, True]
     assert at_threshold([found], 0.85).precision == 1.0
 
 
 def test_the_threshold_that_fits_best() -> None:
-    found = Found(
+    found = MatchInput(
         boxes((0, 0, 9, 9), (20, 0, 9, 9), (40, 0, 9, 9)), scores(0.9, 0.6, 0.3), boxes((0, 0, 9, 9), (20, 0, 9, 9)), NONE
     )
     best = best_threshold([found])
@@ -56,7 +56,7 @@ def test_the_threshold_that_fits_best() -> None:
     assert average_precision([found]) == pytest.approx(1.0)
 
 
-def random_pictures(random: np.random.Generator) -> list[Found]:
+def random_pictures(random: np.random.Generator) -> list[MatchInput]:
     pictures = []
     for _ in range(12):
         truth = random.uniform(0, 80, (int(random.integers(0, 5)), 2))
@@ -65,11 +65,11 @@ def random_pictures(random: np.random.Generator) -> list[Found]:
         near = there.repeat(2, axis=0) + random.normal(0, 4, (2 * len(there), 4)).astype(np.float32)
         stray = np.concatenate([random.uniform(0, 80, (3, 2)), random.uniform(5, 30, (3, 2))], axis=1).astype(np.float32)
         found = np.abs(np.concatenate([near, stray])).astype(np.float32)
-        pictures.append(Found(found, (random.permutation(1000)[: len(found)] / 1000).astype(np.float32), there, NONE))
+        pictures.append(MatchInput(found, (random.permutation(1000)[: len(found)] / 1000).astype(np.float32), there, NONE))
     return pictures
 
 
-def by_pycocotools(pictures: list[Found]) -> NDArray[np.float64]:
+def by_pycocotools(pictures: list[MatchInput]) -> NDArray[np.float64]:
     """Precision of all IoUs, from COCO's own code."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -113,5 +113,5 @@ def test_average_precision_is_cocos(seed: int) -> None:
 
 
 def test_nobody_there_and_nothing_found() -> None:
-    assert np.isnan(average_precision([Found(NONE, scores(), NONE, NONE)]))
-    assert average_precision([Found(NONE, scores(), boxes((0, 0, 5, 5)), NONE)]) == 0.0
+    assert np.isnan(average_precision([MatchInput(NONE, scores(), NONE, NONE)]))
+    assert average_precision([MatchInput(NONE, scores(), boxes((0, 0, 5, 5)), NONE)]) == 0.0

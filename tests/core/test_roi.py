@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core import roi
-from poseapp.core.roi import FOLLOW, Follower, detected_region, is_person, search_boxes
+from poseapp.core.roi import FOLLOW, RoiTracker, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -21,8 +21,8 @@ FACE = [k for k, name in enumerate(COCO_17.keypoints) if name.rpartition("_")[2]
 STANDING = SyntheticSource(HW).truth(0.0)
 
 
-def follower() -> Follower:
-    return Follower(COCO_17, INPUT_HW)
+def follower() -> RoiTracker:
+    return RoiTracker(COCO_17, INPUT_HW)
 
 
 def body_extent(*args: Any) -> NDArray[np.float64]:
@@ -174,9 +174,9 @@ def test_joints_in_one_point_still_give_a_region_with_an_area() -> None:
 
 
 def test_a_change_of_model_goes_on_where_the_other_was() -> None:
-    old, new = follower(), Follower(COCO_17, (256, 256))
+    old, new = follower(), RoiTracker(COCO_17, (256, 256))
     old.update(STANDING, scores(0.9), HW)
-    new.inherit(old)
+    new.take_over_state(old)
     assert new.following
     np.testing.assert_array_equal(new.box(HW), old.box(HW))
 
@@ -184,7 +184,7 @@ def test_a_change_of_model_goes_on_where_the_other_was() -> None:
 def test_another_picture_is_searched_from_the_start() -> None:
     f = follower()
     f.update(STANDING, scores(0.9), HW)
-    f.forget()
+    f.reset()
     assert not f.following
     np.testing.assert_array_equal(f.box(HW), search_boxes(HW, INPUT_HW)[0])
 

@@ -137,7 +137,7 @@ def test_the_same_time_twice_and_a_clip_that_begins_anew() -> None:
     np.testing.assert_allclose(same.xy[0], standing_at(300, 300), atol=0.1)
     anew = smoother.update(with_ids(poses_of(standing_at(340, 300)), 1), 0.0)
     np.testing.assert_allclose(anew.xy[0], standing_at(340, 300), atol=1e-3)
-    smoother.forget()
+    smoother.reset()
     far = smoother.update(with_ids(poses_of(standing_at(900, 300)), 1), 0.01)
     np.testing.assert_allclose(far.xy[0], standing_at(900, 300), atol=1e-3)
 

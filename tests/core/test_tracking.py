@@ -183,7 +183,7 @@ def test_a_clip_that_begins_anew_forgets_everybody_and_repeats_no_number() -> No
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300)), 5.0)
     assert tracker.update(poses_of(standing_at(300, 300)), 0.0).ids.tolist() == [2]
-    tracker.forget()
+    tracker.reset()
     assert tracker.lock((300.0, 300.0)) is None
     assert tracker.update(poses_of(standing_at(300, 300)), 1.0).ids.tolist() == [3]
 
@@ -198,7 +198,7 @@ def test_those_who_are_known_get_the_first_numbers_when_people_are_counted_anew(
     assert tracker.renumber() == {5: 1, 6: 2}
     assert tracker.seen_last.ids.tolist() == [2, 1]
     assert tracker.update(poses_of(c, a, b), 20.2).ids.tolist() == [3, 1, 2]
-    tracker.forget()
+    tracker.reset()
     assert tracker.renumber() == {}
     assert tracker.update(poses_of(a), 30.0).ids.tolist() == [1]
 
@@ -254,7 +254,7 @@ def test_who_is_seen_from_the_side_is_not_thin() -> None:
     length = float(np.ptp(side[:, 1]))
     assert tracker.lock((300 + 0.12 * length, 300.0)) == 1  # a fourth of the size, which is half of the length
     assert tracker.lock((300 + 0.13 * length, 300.0)) is None
-    tracker.forget()
+    tracker.reset()
     tracker.update(poses_of(300 + 0.01 * (standing_at(300, 300) - 300)), 1.0)
     assert tracker.lock((302.0, 300.0)) == 2, "nobody is smaller than 8 px"
     assert tracker.lock((302.5, 300.0)) is None

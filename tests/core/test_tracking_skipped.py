@@ -46,8 +46,8 @@ def test_at_two_frames_a_second_people_keep_their_identities() -> None:
 def test_another_tracker_goes_on_with_the_same_people() -> None:
     first, second, other = Tracker(COCO_17, alone=True), Tracker(COCO_17), Tracker(OPENPOSE_18)
     first.update(poses_of(standing_at(300, 300)), 0.0)
-    second.inherit(first)
+    second.take_over_state(first)
     assert second.update(poses_of(standing_at(700, 300), standing_at(302, 300)), 0.1).ids.tolist() == [2, 1]
-    other.inherit(second)
+    other.take_over_state(second)
     assert other.next_id == 3, "other joints: nobody is known, but no number is given twice"
     assert len(other.predict(0.1)) == 0

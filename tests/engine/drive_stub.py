@@ -86,7 +86,7 @@ def _error(action: Any) -> str:
     return ""
 
 
-def forget(layer: str) -> dict[str, Any]:
+def reset(layer: str) -> dict[str, Any]:
     """Leave everything as it is when the process ends, on this thread and on one that ended before."""
     kept: list[Any] = []
 
@@ -108,4 +108,4 @@ def forget(layer: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps((forget if sys.argv[2:] == ["forget"] else main)(sys.argv[1])))
+    print(json.dumps((reset if sys.argv[2:] == ["forget"] else main)(sys.argv[1])))

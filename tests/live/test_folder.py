@@ -148,11 +148,11 @@ def test_a_picture_of_another_size_begins_a_new_search(tmp_path: Path) -> None:
     )
     session.start()
     assert session.wait(30)
-    wait_until(lambda: session.status().granted is not None)
-    granted = session.status().granted
+    wait_until(lambda: session.status().actual is not None)
+    actual = session.status().actual
     session.stop()
-    assert granted is not None
-    assert (granted.width, granted.height) == (80, 60)
+    assert actual is not None
+    assert (actual.width, actual.height) == (80, 60)
 
 
 # -- animations --------------------------------------------------------------------------------------------------------

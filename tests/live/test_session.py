@@ -105,7 +105,7 @@ def test_from_idle_to_running_to_stopped() -> None:
     assert session.status().state == "idle"
     session.start()
     status = seen(session, lambda s: s.state == "running")
-    assert status.granted == Mode(640, 360, 30)
+    assert status.actual == Mode(640, 360, 30)
     assert status.model == "a"
     assert str(status.backend) == "Fake 1 · CPU · FP32"
     assert status.loading == status.message == status.model_error == ""
@@ -123,7 +123,7 @@ def test_starting_lasts_until_the_model_is_there() -> None:
     load = Loader()
     load.gates["a"] = threading.Event()
     with running(MarkerSource(), load) as session:
-        status = seen(session, lambda s: s.granted is not None)
+        status = seen(session, lambda s: s.actual is not None)
         assert (status.state, status.loading, status.model, status.backend) == ("starting", "a", "", None)
         load.gates["a"].set()
         wait_until(in_state(session, "running"))
@@ -359,8 +359,8 @@ def test_a_busy_camera_is_used_once_it_is_free(quick_retries: None) -> None:
         camera.mend()
         status = seen(session, lambda s: s.state == "running")
         assert status.message == ""
-        assert status.granted == Mode(640, 360, 200, "YUYV")
-        assert status.asked == Mode(640, 360, 200, "MJPG")
+        assert status.actual == Mode(640, 360, 200, "YUYV")
+        assert status.requested == Mode(640, 360, 200, "MJPG")
 
 
 def test_a_camera_gone_in_mid_run_comes_back_and_the_recording_survives(tmp_path: Path, quick_retries: None) -> None:
@@ -493,7 +493,7 @@ def test_a_model_that_cannot_be_loaded_at_the_start_fails_the_session_and_anothe
         assert status.message == status.model_error == "a/model.json: missing stride. Export the model again."
         assert session.failure == status.message
         session.set_source(MarkerSource())  # no source can mend that
-        seen(session, lambda s: s.granted is not None)
+        seen(session, lambda s: s.actual is not None)
         assert session.status().state == "failed"
         session.set_model(B)
         status = seen(session, lambda s: s.state == "running")
@@ -997,7 +997,7 @@ def test_stopping_while_a_model_is_loading_does_not_wait_for_it() -> None:
     load.gates["a"] = threading.Event()
     try:
         with running(MarkerSource(), load) as session:
-            seen(session, lambda s: s.granted is not None)
+            seen(session, lambda s: s.actual is not None)
             begun = time.monotonic()
             session.stop()
             assert time.monotonic() - begun < QUICK_S

@@ -130,10 +130,10 @@ class DriverThatGrants:
     """A camera that gives 640 × 480 whatever is asked for, and says in *fourcc* which codec that is."""
 
     def __init__(self, fourcc: int) -> None:
-        self.fourcc, self.asked = fourcc, dict[int, float]()
+        self.fourcc, self.requested = fourcc, dict[int, float]()
 
     def set(self, what: int, value: float) -> bool:
-        self.asked[what] = value
+        self.requested[what] = value
         return True
 
     def get(self, what: int) -> float:
@@ -146,8 +146,8 @@ def test_what_a_camera_grants_is_what_it_says(fourcc: int, codec: str) -> None:
     driver = DriverThatGrants(fourcc)
     mode = CameraSource._ask(driver, Mode(1280, 720, 30.0))  # type: ignore[arg-type]
     assert mode == Mode(640, 480, 0.0, codec)
-    assert driver.asked[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG"), "asked for where nothing else is"
-    assert driver.asked[cv2.CAP_PROP_BUFFERSIZE] == 1, "an old frame in the driver's queue is lag"
+    assert driver.requested[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG"), "asked for where nothing else is"
+    assert driver.requested[cv2.CAP_PROP_BUFFERSIZE] == 1, "an old frame in the driver's queue is lag"
 
 
 class DriverThatHangs:
@@ -585,7 +585,7 @@ def test_texts_name_sources(tmp_path: Path, sample_picture: Path, demo_clip: Pat
 
 def test_a_camera_is_asked_for_the_mode_that_was_chosen() -> None:
     mode = Mode(640, 480, 60.0, "MJPG")
-    assert parse_source("camera:1", asked=mode).asked == mode
+    assert parse_source("camera:1", requested=mode).requested == mode
     assert str(mode) == "640×480 at 60 fps, MJPG"
 
 

@@ -90,7 +90,7 @@ def test_a_playlist_that_has_ended_is_a_clip(playlist: tuple[str, Path]) -> None
     np.testing.assert_allclose(times, np.arange(SEGMENTS * FPS) / FPS, atol=2e-3)
 
 
-class Clock:
+class StageTimer:
     """A clock that only sleeping and ``pass_by`` move."""
 
     def __init__(self) -> None:
@@ -105,25 +105,25 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> StageTimer:
+    clock = StageTimer()
     monkeypatch.setattr(stream_module, "time", clock)
     return clock
 
 
-def paced(clock: Clock, length_s: float | None = None) -> StreamSource:
+def paced(clock: StageTimer, length_s: float | None = None) -> StreamSource:
     source = StreamSource("http://host/live.m3u8")
     source._begun, source._length_s = clock.now, length_s
     return source
 
 
-def test_pictures_of_one_burst_are_spread(clock: Clock) -> None:
+def test_pictures_of_one_burst_are_spread(clock: StageTimer) -> None:
     source = paced(clock)
     assert [source._wait(n / 10) for n in range(20)] == pytest.approx([100 + n / 10 for n in range(20)])
     assert clock.now == pytest.approx(101.9)
 
 
-def test_a_late_segment_is_held_back_a_little_so_that_the_next_one_is_in_time(clock: Clock) -> None:
+def test_a_late_segment_is_held_back_a_little_so_that_the_next_one_is_in_time(clock: StageTimer) -> None:
     source = paced(clock)
     source._wait(0.0)
     clock.now += 3.0  # the network had a hiccup
@@ -133,14 +133,14 @@ def test_a_late_segment_is_held_back_a_little_so_that_the_next_one_is_in_time(cl
     assert source._wait(1.0) == pytest.approx(first + 0.9)
 
 
-def test_a_leap_in_its_times_is_no_standstill(clock: Clock) -> None:
+def test_a_leap_in_its_times_is_no_standstill(clock: StageTimer) -> None:
     source = paced(clock)
     source._wait(0.0)
     assert source._wait(500.0) - 100.0 == pytest.approx(stream_module.LONGEST_PAUSE_S)
     assert source._wait(500.1) == pytest.approx(101.1)
 
 
-def test_a_clip_that_is_late_is_not_held_back(clock: Clock) -> None:
+def test_a_clip_that_is_late_is_not_held_back(clock: StageTimer) -> None:
     source = paced(clock, length_s=60.0)
     source._wait(0.0)
     clock.now += 3.0

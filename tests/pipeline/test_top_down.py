@@ -32,22 +32,22 @@ from painted import (
 from poseapp.core.errors import ModelError
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smoothing import SmoothRule
-from poseapp.core.types import FloatArray, Frame, People, Poses, Result
+from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Output
 from poseapp.live.recorder import RecordOptions
 from poseapp.live.session import Session
 from poseapp.pipeline import single as estimator_module
 from poseapp.pipeline.modes import make_estimator, smooth_rule, suited_model
-from poseapp.pipeline.single import Estimator, OnePerson, Seen
+from poseapp.pipeline.single import CropPoses, Estimator, OnePerson
 from poseapp.pipeline.top_down import LARGEST_BATCH, BottomUp, TopDown, body_box, overlap
 from poseapp.pipeline.top_down import TOP_DOWN as TOP_DOWN_RULE
 
 HW = (360, 640)
-SEVERAL: tuple[People, ...] = ("top-down", "bottom-up")
+SEVERAL: tuple[PoseMode, ...] = ("top-down", "bottom-up")
 both_ways = pytest.mark.parametrize("people", SEVERAL)
 
 
-def estimator(people: People, **options: Any) -> Estimator:
+def estimator(people: PoseMode, **options: Any) -> Estimator:
     engine = PaintedEngine(BOTTOM_UP if people == "bottom-up" else TOP_DOWN)
     return make_estimator(people, engine, PaintedDetector(), **options)
 
@@ -75,7 +75,7 @@ def who_is(figure_joints: FloatArray, result: Result, atol: float = 3.0) -> int 
     return None
 
 
-def recorded(source: PaintedSource, people: People, tmp_path: Path, **settings: Any) -> list[dict[str, Any]]:
+def recorded(source: PaintedSource, people: PoseMode, tmp_path: Path, **settings: Any) -> list[dict[str, Any]]:
     """The lines of keypoints.jsonl of the clip, worked through by a Session."""
     folder = tmp_path / "store"
     folder.mkdir()
@@ -102,7 +102,7 @@ def recorded(source: PaintedSource, people: People, tmp_path: Path, **settings: 
     return [json.loads(line) for line in (recording / "keypoints.jsonl").read_text().splitlines()]
 
 
-def identities(source: PaintedSource, lines: list[dict[str, Any]], people: People) -> dict[int, list[tuple[float, int]]]:
+def identities(source: PaintedSource, lines: list[dict[str, Any]], people: PoseMode) -> dict[int, list[tuple[float, int]]]:
     """For each figure the times at which it was found, with the identity it had then."""
     skeleton = OPENPOSE_18 if people == "bottom-up" else COCO_17
     found: dict[int, list[tuple[float, int]]] = {i: [] for i in range(len(source.figures))}
@@ -120,7 +120,7 @@ def identities(source: PaintedSource, lines: list[dict[str, Any]], people: Peopl
 
 
 @both_ways
-def test_crossing_people_keep_their_identities(tmp_path: Path, people: People) -> None:
+def test_crossing_people_keep_their_identities(tmp_path: Path, people: PoseMode) -> None:
     figures = [walking(90, 200, 110, 160), walking(550, 220, -110, 150), standing(320, 40, 60)]
     source = PaintedSource(figures, seconds=4.0, fps=12, hw=HW)
     lines = recorded(source, people, tmp_path)
@@ -136,7 +136,7 @@ def test_crossing_people_keep_their_identities(tmp_path: Path, people: People) -
 
 
 @both_ways
-def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, people: People) -> None:
+def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, people: PoseMode) -> None:
     source = PaintedSource(
         [walking(40, 150, 80, 160), standing(580, 150, 120)], seconds=4.5, fps=12, hw=HW, walls=[(200, 0, 70, 360)]
     )
@@ -149,14 +149,14 @@ def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, peop
 
 
 @both_ways
-def test_an_empty_scene_has_nobody_until_somebody_comes(tmp_path: Path, people: People) -> None:
+def test_an_empty_scene_has_nobody_until_somebody_comes(tmp_path: Path, people: PoseMode) -> None:
     comer = Figure(lambda t: (300.0, 150.0, 160.0) if t >= 1.0 else None)
     lines = recorded(PaintedSource([comer], seconds=2.0, fps=10, hw=HW), people, tmp_path)
     assert [len(line["people"]) for line in lines] == [0] * 10 + [1] * 10
 
 
 @both_ways
-def test_people_who_leave_and_come_back(tmp_path: Path, people: People) -> None:
+def test_people_who_leave_and_come_back(tmp_path: Path, people: PoseMode) -> None:
     """Away for a short time somebody is the same one; after a long time a new one, with a number that nobody had."""
 
     def place(t: float) -> tuple[float, float, float] | None:
@@ -175,7 +175,7 @@ def test_people_who_leave_and_come_back(tmp_path: Path, people: People) -> None:
 
 
 @both_ways
-def test_thirty_people(tmp_path: Path, people: People) -> None:
+def test_thirty_people(tmp_path: Path, people: PoseMode) -> None:
     source = PaintedSource(crowd(30), seconds=0.5, fps=8)
     lines = recorded(source, people, tmp_path)
     assert [len(line["people"]) for line in lines] == [30] * 4
@@ -210,7 +210,7 @@ def test_between_detections_the_crops_follow() -> None:
     detector, engine = PaintedDetector(), PaintedEngine()
     source = PaintedSource([walking(100, 150, 60, 160), standing(500, 150, 160)], seconds=3.0, fps=10, hw=HW)
     results = watched(source, TopDown(engine, detector))
-    assert detector.asked == 1 + 29 // TOP_DOWN_RULE.detect_every
+    assert detector.requested == 1 + 29 // TOP_DOWN_RULE.detect_every
     assert engine.batches == [2] * 30, "one batch a frame"
     for t, result in results:
         assert [who_is(joints, result) for joints in source.truth(t).values()] == [1, 2]
@@ -221,7 +221,7 @@ def test_a_lost_person_is_looked_for_at_once() -> None:
     detector = PaintedDetector()
     away = Figure(lambda t: None if t >= 0.5 else (500.0, 150.0, 160.0))
     watched(PaintedSource([standing(100, 150, 160), away], seconds=0.9, fps=10, hw=HW), TopDown(PaintedEngine(), detector))
-    assert detector.asked == 2
+    assert detector.requested == 2
 
 
 def test_two_crops_of_one_person_are_one_person() -> None:
@@ -239,9 +239,9 @@ def test_two_crops_of_one_person_are_one_person() -> None:
     assert [len(result.poses) for _, result in results] == [2, 2, 2]
 
 
-def slow_looks(people: int, budget_ms: float) -> Iterator[tuple[TopDown, PaintedSource, Result]]:
+def slow_looks(people: int, latency_budget_ms: float) -> Iterator[tuple[TopDown, PaintedSource, Result]]:
     """Results of a crowd that stands, by a network that takes 20 ms and more for each of them, once all are known."""
-    looker = TopDown(PaintedEngine(delay_s=0.02), PaintedDetector(), budget_ms=budget_ms)
+    looker = TopDown(PaintedEngine(delay_s=0.02), PaintedDetector(), latency_budget_ms=latency_budget_ms)
     source = PaintedSource(crowd(people, HW), hw=HW)
     picture = source.picture(0.0)
     for n in range(300):
@@ -252,9 +252,9 @@ def slow_looks(people: int, budget_ms: float) -> Iterator[tuple[TopDown, Painted
 
 def test_a_budget_spreads_people_over_frames_and_says_who_was_not_looked_at() -> None:
     looked: Counter[int] = Counter(dict.fromkeys(range(1, 11), 0))
-    for _, source, result in slow_looks(10, budget_ms=90.0):
-        assert 1 <= 10 - len(result.carried) <= 4
-        looked.update(set(result.poses.ids.tolist()) - result.carried)
+    for _, source, result in slow_looks(10, latency_budget_ms=90.0):
+        assert 1 <= 10 - len(result.predicted) <= 4
+        looked.update(set(result.poses.ids.tolist()) - result.predicted)
         assert max(looked.values()) - min(looked.values()) <= 2, "in turn"
         assert [who_is(joints, result) for joints in source.truth(0.0).values()] != [None] * 10
         if min(looked.values()) == 3:
@@ -270,24 +270,24 @@ def test_who_is_not_looked_at_is_not_found_anew_by_the_detector() -> None:
             (x, y, w, h), scores = super().find(image, limit)[0].T, super().find(image, limit)[1]
             return np.stack([x + 0.4 * w, y, 0.2 * w, h], axis=1).astype(np.float32), scores
 
-    looker = TopDown(PaintedEngine(), Narrow(), budget_ms=0.001)
+    looker = TopDown(PaintedEngine(), Narrow(), latency_budget_ms=0.001)
     picture = PaintedSource(crowd(5, HW), hw=HW).picture(0.0)
     results = [looker.estimate(Frame(picture, n, n / 10)) for n in range(80)]
     assert max(len(result.poses) for result in results) == 5
     assert {tuple(sorted(result.poses.ids.tolist())) for result in results[20:]} == {(1, 2, 3, 4, 5)}
-    assert all(len(result.carried) == 4 for result in results[20:])
+    assert all(len(result.predicted) == 4 for result in results[20:])
 
 
 def test_the_locked_person_is_looked_at_in_every_frame() -> None:
     held = None
-    for i, (looker, source, result) in enumerate(slow_looks(8, budget_ms=50.0)):
+    for i, (looker, source, result) in enumerate(slow_looks(8, latency_budget_ms=50.0)):
         if i == 0:
             looker.lock(middle_of(source.truth(0.0)[6]))
             continue
         held = held or result.locked
         assert result.locked == held == who_is(source.truth(0.0)[6], result)
-        assert held not in result.carried
-        assert len(result.carried) >= 6
+        assert held not in result.predicted
+        assert len(result.predicted) >= 6
         if i == 12:
             return
     pytest.fail("not everybody was found")
@@ -300,11 +300,11 @@ def test_holding_on_to_one_does_not_stop_the_turn_of_the_others() -> None:
     picture = source.picture(0.0)
     assert len(looker.estimate(Frame(picture, 0, 0.0)).poses) == 5
     looker.lock(middle_of(source.truth(0.0)[2]))
-    looker.budget_ms = 0.001
+    looker.latency_budget_ms = 0.001
     looked: Counter[int] = Counter()
     for n in range(1, 9):
         result = looker.estimate(Frame(picture, n, n / 30))
-        looked.update(set(result.poses.ids.tolist()) - result.carried)
+        looked.update(set(result.poses.ids.tolist()) - result.predicted)
     assert looker.locked is not None
     assert looked.pop(looker.locked) == 8
     assert sorted(looked.values()) == [2, 2, 2, 2]
@@ -319,10 +319,10 @@ def test_those_who_come_do_not_starve_those_who_are_there() -> None:
             ghost = np.array([[520, 40, 60, 160]], np.float32)
             return np.concatenate([boxes, ghost]), np.append(scores, np.float32(0.5))
 
-    looker = TopDown(PaintedEngine(), Seer(), rule=replace(TOP_DOWN_RULE, detect_every=1), budget_ms=0.001)
+    looker = TopDown(PaintedEngine(), Seer(), rule=replace(TOP_DOWN_RULE, detect_every=1), latency_budget_ms=0.001)
     picture = PaintedSource([standing(150, 150, 160)], hw=HW).picture(0.0)
     results = [looker.estimate(Frame(picture, n, n / 30)) for n in range(22)]
-    assert sum(result.poses.ids.tolist() == [1] and not result.carried for result in results[2:]) == 10
+    assert sum(result.poses.ids.tolist() == [1] and not result.predicted for result in results[2:]) == 10
 
 
 def test_a_locked_person_out_of_sight_is_looked_for_in_every_frame() -> None:
@@ -333,9 +333,9 @@ def test_a_locked_person_out_of_sight_is_looked_for_in_every_frame() -> None:
         if n == 1:
             looker.lock(middle_of(source.truth(0.0)[0]))
         if n == 25:  # by now they are given up
-            detector.asked = 0
+            detector.requested = 0
         result = looker.estimate(Frame(source.picture(n / 10), n, n / 10))
-    assert detector.asked == 6
+    assert detector.requested == 6
     assert result.locked == who_is(source.truth(3.0)[0], result) == 1, "found in the very frame in which they come back"
 
 
@@ -354,19 +354,19 @@ def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> No
     looker = TopDown(PaintedEngine(), PaintedDetector())
     whole = PaintedSource([standing(300, 150, 200)], hw=HW).truth(0.0)[0][None]
     score = np.where(np.arange(17) < 7, 0.9, 0.1).astype(np.float32)[None]  # the face and the shoulders
-    face = Seen(whole + 1, score, ())
+    face = CropPoses(whole + 1, score, ())
     sure = np.ones((1, 17), np.float32)
     expected = Poses(whole, sure, sure[:, 0], np.array([4]), COCO_17)
     assert len(looker._people(face, [None], expected)) == 0
     assert len(looker._people(face, [None], Poses.none(COCO_17))) == 1
-    assert len(looker._people(Seen(whole + 1, sure, ()), [None], expected)) == 1, "who is whole is no piece"
+    assert len(looker._people(CropPoses(whole + 1, sure, ()), [None], expected)) == 1, "who is whole is no piece"
 
 
 def test_at_few_frames_a_second_one_miss_is_enough_to_be_lost() -> None:
     detector = PaintedDetector()
     away = Figure(lambda t: None if t >= 1.0 else (300.0, 150.0, 160.0))
     watched(PaintedSource([away], seconds=2.5, fps=2, hw=HW), TopDown(PaintedEngine(), detector))
-    assert detector.asked == 1 + 2, "first, and in each frame after the one in which nobody was there"
+    assert detector.requested == 1 + 2, "first, and in each frame after the one in which nobody was there"
 
 
 def test_nobody_is_carried_along_for_ever() -> None:
@@ -374,7 +374,7 @@ def test_nobody_is_carried_along_for_ever() -> None:
     looker = TopDown(PaintedEngine(), PaintedDetector())
     picture = PaintedSource(crowd(5, HW), hw=HW).picture(0.0)
     looker.estimate(Frame(picture, 0, 0.0))
-    looker.budget_ms = 0.001
+    looker.latency_budget_ms = 0.001
     there = [len(looker.estimate(Frame(picture, n, float(n))).poses) for n in range(1, 5)]
     assert there[:2] == [5, 5]
     assert there[3] < 5
@@ -396,7 +396,7 @@ class MeasuredEngine(PaintedEngine):
 def test_what_one_person_costs_is_learned_from_the_first_look_and_then_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A single look that was quick or slow by chance must not make the next one far too long, or far too short."""
     engine = MeasuredEngine(monkeypatch)
-    looker = TopDown(engine, PaintedDetector(), budget_ms=100.0)
+    looker = TopDown(engine, PaintedDetector(), latency_budget_ms=100.0)
     picture = PaintedSource(crowd(30)).picture(0.0)
 
     def batches(n: int) -> list[int]:
@@ -420,7 +420,7 @@ def test_what_one_person_costs_is_learned_from_the_first_look_and_then_slowly(mo
 
 def test_no_budget_means_batches_of_bounded_size() -> None:
     engine = PaintedEngine()
-    looker = TopDown(engine, PaintedDetector(), budget_ms=math.inf)
+    looker = TopDown(engine, PaintedDetector(), latency_budget_ms=math.inf)
     (_, result), *_ = watched(PaintedSource(crowd(20), seconds=0.1, fps=10), looker)
     assert engine.batches == [LARGEST_BATCH, 20 - LARGEST_BATCH]
     assert len(result.poses) == 20
@@ -433,7 +433,7 @@ def test_offline_everybody_is_detected_in_every_frame() -> None:
     comer = Figure(lambda t: (450.0, 150.0, 160.0) if t >= 0.3 else None)
     source = PaintedSource([standing(150, 150, 160), comer], seconds=0.6, fps=10, hw=HW)
     results = watched(source, make_estimator("top-down", PaintedEngine(), detector, thorough=True))
-    assert detector.asked == 6
+    assert detector.requested == 6
     assert [len(result.poses) for _, result in results] == [1, 1, 1, 2, 2, 2]
 
 
@@ -483,7 +483,7 @@ def test_the_detector_finds_the_first_person_in_the_first_frame() -> None:
     detector = PaintedDetector()
     results = watched(source, OnePerson(PaintedEngine(), detector))
     assert [who_is(source.truth(t)[0], result) for t, result in results] == [1] * 5
-    assert detector.asked == 1, "then the person is followed"
+    assert detector.requested == 1, "then the person is followed"
 
 
 def test_where_the_detector_sees_nobody_the_frame_is_searched() -> None:
@@ -501,18 +501,18 @@ def test_a_click_on_somebody_else_changes_to_them_and_holds_on(detector: bool) -
     source = PaintedSource([standing(320, 140, 170), standing(520, 140, 170)], hw=HW)
     looker = OnePerson(PaintedEngine(), PaintedDetector() if detector else None)
 
-    def look(n: int) -> Result:
+    def predict(n: int) -> Result:
         return looker.estimate(Frame(source.picture(0.0), n, n / 10))
 
     n = 0
-    while not len((before := look(n)).poses):
+    while not len((before := predict(n)).poses):
         n += 1
     first = next(i for i, joints in source.truth(0).items() if who_is(joints, before) is not None)
     assert before.locked is None
     other = source.truth(0)[1 - first]
     looker.lock((float(other[:, 0].mean()), float(other[:, 1].mean())))
     for i in range(1, 5):
-        after = look(n + i)
+        after = predict(n + i)
         held = who_is(other, after)
         assert held is not None
         assert after.locked == held
@@ -523,22 +523,22 @@ def test_a_click_on_the_locked_person_and_one_on_nobody() -> None:
     looker = OnePerson(PaintedEngine(), PaintedDetector())
     frames = iter(range(100))
 
-    def look() -> Result:
+    def predict() -> Result:
         n = next(frames)
         return looker.estimate(Frame(source.picture(0.0), n, n / 10))
 
-    look()
+    predict()
     middle = middle_of(source.truth(0)[0])
     looker.lock(middle)
-    assert look().locked == 1
+    assert predict().locked == 1
     looker.lock((20.0, 20.0))
-    assert look().locked == 1, "a click beside everybody changes nothing"
+    assert predict().locked == 1, "a click beside everybody changes nothing"
     looker.lock(middle)
-    assert look().locked is None
+    assert predict().locked is None
     looker.lock(middle)
-    assert look().locked == 1
+    assert predict().locked == 1
     looker.lock(None)
-    assert look().locked is None
+    assert predict().locked is None
 
 
 def test_a_locked_person_who_goes_behind_a_wall_is_waited_for() -> None:
@@ -564,7 +564,7 @@ def test_a_locked_person_who_goes_behind_a_wall_is_waited_for() -> None:
 
 
 @both_ways
-def test_a_click_locks_who_is_under_it_and_a_second_lets_go(people: People) -> None:
+def test_a_click_locks_who_is_under_it_and_a_second_lets_go(people: PoseMode) -> None:
     source = PaintedSource([standing(150, 150, 160), standing(450, 150, 160)], hw=HW)
     looker = estimator(people)
     frame = Frame(source.picture(0.0), 0, 0.0)
@@ -580,11 +580,11 @@ def test_a_click_locks_who_is_under_it_and_a_second_lets_go(people: People) -> N
 
 
 @both_ways
-def test_another_picture_begins_with_new_people(people: People) -> None:
+def test_another_picture_begins_with_new_people(people: PoseMode) -> None:
     source = PaintedSource([standing(150, 150, 160)], hw=HW)
     looker = estimator(people)
     first = looker.estimate(Frame(source.picture(0.0), 0, 0.0))
-    looker.forget()
+    looker.reset()
     second = looker.estimate(Frame(source.picture(0.0), 1, 0.1))
     assert (first.poses.ids.tolist(), second.poses.ids.tolist()) == ([1], [2])
 
@@ -596,7 +596,7 @@ class Running:
     """A session on painted people, live; ``frames`` are all results taken so far."""
 
     def __init__(
-        self, folder: Path, source: PaintedSource, people: People = "one", model: str = "hourglass-s", **store: Any
+        self, folder: Path, source: PaintedSource, people: PoseMode = "one", model: str = "hourglass-s", **store: Any
     ) -> None:
         self.store = PaintedStore(folder, **store)
         self.session = Session(
@@ -620,7 +620,7 @@ class Running:
         """The first result that fulfils *condition*."""
         found: list[Result] = []
 
-        def look() -> bool:
+        def predict() -> bool:
             result = self.session.take()
             if result is not None:
                 self.frames.append(result)
@@ -628,7 +628,7 @@ class Running:
                     found.append(result)
             return bool(found)
 
-        wait_until(look)
+        wait_until(predict)
         return found[0]
 
 
@@ -666,7 +666,7 @@ def lost_and_found(running: Running, times: int) -> None:
 
 
 @pytest.mark.parametrize("way", ["top-down", "bottom-up"])
-def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, way: People) -> None:
+def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, way: PoseMode) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
         lost_and_found(running, 7)
@@ -696,7 +696,7 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
         folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
-        ways: tuple[People, ...] = ("top-down", "bottom-up", "one")
+        ways: tuple[PoseMode, ...] = ("top-down", "bottom-up", "one")
         for people in ways:
             running.session.set_people(people)
             running.until(lambda r, people=people: r.people == people and len(r.poses) > 0)
@@ -788,10 +788,10 @@ def test_a_click_reaches_the_one_it_means(tmp_path: Path) -> None:
 def test_a_budget_set_while_it_runs(tmp_path: Path) -> None:
     source = PaintedSource(crowd(6, HW), fps=10, hw=HW)
     with Running(tmp_path, source, people="top-down", delay_s=0.02) as running:
-        running.session.budget_ms = math.inf
-        running.until(lambda r: len(r.poses) == 6 and not r.carried)
-        running.session.budget_ms = 30.0
-        running.until(lambda r: len(r.poses) == 6 and len(r.carried) >= 4)
+        running.session.latency_budget_ms = math.inf
+        running.until(lambda r: len(r.poses) == 6 and not r.predicted)
+        running.session.latency_budget_ms = 30.0
+        running.until(lambda r: len(r.poses) == 6 and len(r.predicted) >= 4)
 
 
 # -- small parts -------------------------------------------------------------------------------------------------------

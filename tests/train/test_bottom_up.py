@@ -23,7 +23,7 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import read_image
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import Picture, Scenes, read_pictures
-from poseapp.train.data.scene_dataset import Seen, moved_box
+from poseapp.train.data.scene_dataset import CropPoses, moved_box
 from poseapp.train.data.targets import Target
 from poseapp.train.eval.evaluate import assigned, conventions, evaluate
 from poseapp.train.loop import Options, train
@@ -51,7 +51,7 @@ class Oracle:
             for person in picture.people:
                 joints = person.joints.copy()
                 joints[:, :2] = transform.apply(affine, joints[:, :2])
-                people.append(Seen(joints, moved_box(person.box, affine)))
+                people.append(CropPoses(joints, moved_box(person.box, affine)))
             self.known[transform.crop(image, affine, INPUT).tobytes()] = self.encoder.encode(people, (), INPUT)[0]
 
     def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:

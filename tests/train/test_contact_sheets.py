@@ -17,9 +17,9 @@ from poseapp.train.data.annotations import Person
 from poseapp.train.eval.contact_sheets import (
     LARGEST_ODDS,
     draw_poses_alone,
-    draw_reliability,
-    reliability,
+    draw_score_calibration,
     reliability_of,
+    score_calibration,
     score_of_half,
 )
 from poseapp.train.eval.evaluate import Evaluation, Scored, summarise
@@ -76,7 +76,7 @@ def make(people: list[Person], predicted: NDArray[np.float32]) -> Evaluation:
 
 def test_a_joint_is_right_within_oks_tolerance(evaluation: Evaluation) -> None:
     evaluation.people[3].joints[4:9, 2] = 0
-    found = reliability(evaluation)
+    found = score_calibration(evaluation)
     assert found.count.sum() == 8 * 17 - 5
     truth = np.stack([p.joints for p in evaluation.people])
     area = [p.area for p in evaluation.people]
@@ -87,9 +87,9 @@ def test_a_joint_is_right_within_oks_tolerance(evaluation: Evaluation) -> None:
 
 
 def test_pictures_hold_what_they_should(evaluation: Evaluation) -> None:
-    before = reliability(evaluation)
-    plot = draw_reliability(before)
-    both = draw_reliability(before, before)
+    before = score_calibration(evaluation)
+    plot = draw_score_calibration(before)
+    both = draw_score_calibration(before, before)
     assert plot.shape == both.shape == (420, 480, 3)
     assert (plot == (200, 90, 20)).all(axis=2).sum() > 200
     assert not np.array_equal(plot, both)

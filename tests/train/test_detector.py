@@ -25,7 +25,7 @@ from poseapp.nets.detector import BoxDecoder, DeployDetector, PersonDetector
 from poseapp.train import checkpoint
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import Scenes, read_pictures
-from poseapp.train.data.scene_dataset import Seen
+from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES, Phase, Recipe
 from poseapp.train.tasks.base import task_of
@@ -35,8 +35,8 @@ HW = (128, 128)
 PLACES = np.array([[10, 20, 30, 60], [70.3, 5.2, 40.1, 90.7], [-12, 80, 40, 60]], np.float32)
 
 
-def seen(*boxes: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[Seen]:
-    return [Seen(np.zeros((17, 3), np.float32), box) for box in boxes]
+def seen(*boxes: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[CropPoses]:
+    return [CropPoses(np.zeros((17, 3), np.float32), box) for box in boxes]
 
 
 def as_maps(target: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:

@@ -12,7 +12,7 @@ from poseapp.core.nms import PoseNmsRule
 from poseapp.core.skeleton import COCO_17, MPII_16
 from poseapp.core.types import Poses
 from poseapp.train.data.annotations import Person
-from poseapp.train.eval.fit_nms import Candidates, Judge, Picture, candidate_boxes, fit, some_of
+from poseapp.train.eval.fit_nms import Candidates, NmsScorer, Picture, candidate_boxes, fit, some_of
 
 
 def a_picture(random: np.random.Generator, people: int = 3, doubles: int = 3) -> Picture:
@@ -47,7 +47,7 @@ def test_candidates_lie_around_their_people() -> None:
 
 def test_the_fitted_rule_drops_the_doubles_and_nobody_else() -> None:
     random = np.random.default_rng(1)
-    judge = Judge([a_picture(random) for _ in range(6)], COCO_17)
+    judge = NmsScorer([a_picture(random) for _ in range(6)], COCO_17)
     nothing_dropped = PoseNmsRule(eta=2.5, weight=0.3)
     rule, ap = fit(judge, nothing_dropped)
     assert ap > judge.ap(None) + 0.02
@@ -59,7 +59,7 @@ def test_the_fitted_rule_drops_the_doubles_and_nobody_else() -> None:
 
 def test_what_has_no_sigmas_cannot_be_fitted_to() -> None:
     with pytest.raises(DataError, match="expected OKS sigmas"):
-        Judge([], MPII_16)
+        NmsScorer([], MPII_16)
 
 
 def test_whole_pictures_are_chosen() -> None:

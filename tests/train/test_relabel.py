@@ -18,7 +18,7 @@ from poseapp.core.types import FloatArray
 from poseapp.train.data import relabel
 from poseapp.train.data.annotations import Person, read_coco
 from poseapp.train.data.crop_dataset import PoseDataset
-from poseapp.train.data.relabel import Judge, Rule, cleaned, fold_of, judge, without_fold
+from poseapp.train.data.relabel import JointFinder, Rule, cleaned, fold_of, judge, without_fold
 from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
@@ -37,7 +37,7 @@ def labels_of(entry: dict[str, Any]) -> FloatArray:
     return np.asarray(entry["keypoints"], np.float32).reshape(-1, 3)
 
 
-def knowing(content: dict[str, Any], score: float = 0.9, seed: int = 0) -> Judge:
+def knowing(content: dict[str, Any], score: float = 0.9, seed: int = 0) -> JointFinder:
     """Finds everybody's true joints, a little beside."""
     at = {entry["id"]: labels_of(entry)[:, :2].copy() for entry in content["annotations"]}
     random = np.random.default_rng(seed)
@@ -109,22 +109,22 @@ def test_what_nobody_labelled_is_filled_in_when_asked_for(true: tuple[dict[str, 
 
 def test_each_is_judged_by_the_network_that_has_not_seen_them(true: tuple[dict[str, Any], Path]) -> None:
     content, images = true
-    asked: list[tuple[int, int]] = []
+    requested: list[tuple[int, int]] = []
 
-    def judge_of(fold: int) -> Judge:
+    def judge_of(fold: int) -> JointFinder:
         look = knowing(content)
 
         def asking(person: Person) -> FloatArray:
-            asked.append((person.image_id, fold))
+            requested.append((person.image_id, fold))
             return look(person)
 
         return asking
 
     cleaned(content, images, COCO_17, [judge_of(0), judge_of(1), judge_of(2)])
-    assert len(asked) == 24
+    assert len(requested) == 24
     for fold in range(3):
         seen = {image["id"] for image in without_fold(content, fold, 3)["images"]}
-        judged = {image for image, by in asked if by == fold}
+        judged = {image for image, by in requested if by == fold}
         assert len(judged) == 8
         assert not judged & seen
         assert judged | seen == set(range(1, 25))

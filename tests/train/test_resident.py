@@ -21,7 +21,7 @@ from poseapp.core.transform import crop_affine, crop_affines, fit_aspect
 from poseapp.train import checkpoint
 from poseapp.train.data import resident
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco, read_image
-from poseapp.train.data.augment import PLAIN, Augment, Looks
+from poseapp.train.data.augment import PLAIN, Appearance, Augment
 from poseapp.train.data.crop_dataset import PoseDataset
 from poseapp.train.data.resident import Resident, jpeg
 from poseapp.train.data.targets import target_of
@@ -199,9 +199,9 @@ def only(**changes: Any) -> Augment:
 def test_looks_are_the_same_on_the_device(augment: Augment, mean: float, share: float) -> None:
     hw, n = (96, 72), 24
     crops = np.stack([picture(hw, seed) for seed in range(n)])
-    looks = augment.looks(n, hw, np.random.default_rng(0))
-    expected = np.stack([looks.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
-    found = resident.apply(looks, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).permute(0, 2, 3, 1).numpy()
+    appearance = augment.appearances(n, hw, np.random.default_rng(0))
+    expected = np.stack([appearance.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
+    found = resident.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).permute(0, 2, 3, 1).numpy()
     assert np.abs(expected - crops).mean() > 0.5  # something was done
     difference = np.abs(found - expected)
     assert difference.mean() < mean
@@ -211,16 +211,16 @@ def test_looks_are_the_same_on_the_device(augment: Augment, mean: float, share: 
 def test_noise_has_the_same_strength_and_low_light_comes_with_it() -> None:
     hw, n = (96, 80), 40
     crops = np.full((n, *hw, 3), 128, np.uint8)
-    looks = only(noise_p=0.5, dark_p=0.5).looks(n, hw, np.random.default_rng(0))
-    expected = np.stack([looks.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
-    found = resident.apply(looks, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
+    appearance = only(noise_p=0.5, dark_p=0.5).appearances(n, hw, np.random.default_rng(0))
+    expected = np.stack([appearance.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
+    found = resident.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
     for i in range(n):
         assert found[i].mean() == pytest.approx(expected[i].mean(), abs=0.5)
         assert found[i].std() == pytest.approx(expected[i].std(), rel=0.05, abs=0.01)
-        assert found[i].std() == pytest.approx(looks.noise[i], rel=0.1, abs=0.01)
-    dark = looks.light < 1
+        assert found[i].std() == pytest.approx(appearance.noise[i], rel=0.1, abs=0.01)
+    dark = appearance.light < 1
     assert 8 < dark.sum() < 32
-    assert (looks.noise[dark] >= 4).all()
+    assert (appearance.noise[dark] >= 4).all()
 
 
 def test_jpeg_is_that_of_a_file() -> None:
@@ -252,8 +252,13 @@ def test_how_often_and_how_much() -> None:
     for name, value in (("scale", np.linalg.det), ("angle", lambda a: np.abs(np.arctan2(a[:, 1, 0], a[:, 1, 1])))):
         a, b = (np.percentile(np.abs(value(x[..., :2])), [10, 25, 50, 75, 90]) for x in (many, one))
         assert np.allclose(a, b, rtol=0.12, atol=0.02), name
-    looks = augment.looks(n, (256, 192), random)
-    for chosen, p in ((looks.coloured, 0.8), (looks.occluded, 0.2), (looks.quality > 0, 0.15), (looks.coarse > 1, 0.08)):
+    appearance = augment.appearances(n, (256, 192), random)
+    for chosen, p in (
+        (appearance.coloured, 0.8),
+        (appearance.occluded, 0.2),
+        (appearance.quality > 0, 0.15),
+        (appearance.coarse > 1, 0.08),
+    ):
         assert chosen.mean() == pytest.approx(p, abs=0.035)
 
 
@@ -304,8 +309,8 @@ def test_what_cannot_be_held(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 
 
 def test_looks_hold_one_row_for_each_crop() -> None:
-    looks = Augment().looks(5, HW, np.random.default_rng(0))
-    assert {len(getattr(looks, f.name)) for f in dataclasses.fields(Looks)} == {5}
+    appearance = Augment().appearances(5, HW, np.random.default_rng(0))
+    assert {len(getattr(appearance, f.name)) for f in dataclasses.fields(Appearance)} == {5}
 
 
 def test_people_who_are_seen_more_often_are_stored_once(two_sizes: list[Person]) -> None:
@@ -319,15 +324,15 @@ def test_people_who_are_seen_more_often_are_stored_once(two_sizes: list[Person])
 
 
 def test_what_goes_to_a_gpu_goes_from_pinned_memory_and_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+    requested: list[object] = []
     pinned = torch.zeros(1)
 
     def to(tensor: torch.Tensor, device: torch.device, non_blocking: bool = False) -> torch.Tensor:
-        asked.append((tensor is pinned, device.type, non_blocking))
+        requested.append((tensor is pinned, device.type, non_blocking))
         return tensor
 
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda _: pinned)
     monkeypatch.setattr(torch.Tensor, "to", to)
     for device in ("cuda", "cpu"):
         resident._up(np.zeros(3, np.float32), torch.device(device))
-    assert asked == [(True, "cuda", True), (False, "cpu", False)]
+    assert requested == [(True, "cuda", True), (False, "cpu", False)]

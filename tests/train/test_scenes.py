@@ -14,7 +14,7 @@ from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import Picture, Scenes, read_pictures
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import SceneDataset, Seen, cuts, moved_box
+from poseapp.train.data.scene_dataset import CropPoses, SceneDataset, cuts, moved_box
 from poseapp.train.data.targets import Target
 from poseapp.train.tasks.bottom_up import SceneEncoder
 from poseapp.train.tasks.detection import BoxEncoder, visible
@@ -126,7 +126,7 @@ def test_mirrored_people_swap_left_and_right(pictures: list[Picture]) -> None:
 def test_maps_of_two_people_come_apart_again(tmp_path: Path) -> None:
     path = draw_crowd(tmp_path, pictures=1)
     (picture,) = read_pictures(LabelledSet(path, tmp_path / "images", "train"), OPENPOSE_18)
-    people = [Seen(p.joints, p.box) for p in picture.people]
+    people = [CropPoses(p.joints, p.box) for p in picture.people]
     maps, weight = pose_encoder().encode(people, (), HW)
     assert weight.min() == 1  # all labelled, nothing to mask
     joints, _ = paf.decode(maps[:18], maps[19:], OPENPOSE_18)
@@ -140,11 +140,11 @@ def test_maps_of_two_people_come_apart_again(tmp_path: Path) -> None:
 def test_what_nobody_knows_is_masked(tmp_path: Path) -> None:
     path = draw_crowd(tmp_path, pictures=1)
     (picture,) = read_pictures(LabelledSet(path, tmp_path / "images", "train"), OPENPOSE_18)
-    full, half = (Seen(p.joints.copy(), p.box) for p in picture.people)
+    full, half = (CropPoses(p.joints.copy(), p.box) for p in picture.people)
     knee = OPENPOSE_18.index("left_knee")
     half.joints[knee] = (np.nan, np.nan, 0)
     crowd = np.array([0, 0, 20, 24], np.float32)
-    speck = Seen(np.zeros((18, 3), np.float32), np.array([180, 100, 8, 12], np.float32))
+    speck = CropPoses(np.zeros((18, 3), np.float32), np.array([180, 100, 8, 12], np.float32))
     maps, weight = pose_encoder().encode([full, half, speck], [crowd], HW)
     assert weight.shape == maps.shape == (57, 32, 48)
     assert weight[:, :6, :5].max() == 0  # the crowd

@@ -83,7 +83,7 @@ def test_how_many_people_is_a_group_of_radio_buttons(qtbot: QtBot, window: MainW
     QTest.keyClick(people.one, Qt.Key.Key_Right)
     assert people.several.isChecked()
     assert not people.one.isChecked()
-    assert window.player.looking.people == "top-down"
+    assert window.player.pose_settings.people == "top-down"
 
 
 def test_words_are_for_users_and_engineers_words_are_under_advanced(window: MainWindow) -> None:
@@ -219,10 +219,10 @@ def test_the_buttons_of_the_card_come_after_the_picture(qtbot: QtBot, window: Ma
     order = in_tab_order(window)
     texts = [w.text() for w in order[order.index(window.view) :] if isinstance(w, QPushButton)]
     assert texts[:3] == ["Try again", "Demo clip", "Record"]
-    asked: list[str] = []
+    requested: list[str] = []
     window.view.action.disconnect()
-    window.view.action.connect(asked.append)
+    window.view.action.connect(requested.append)
     button = next(w for w in order if isinstance(w, QPushButton) and w.text() == "Demo clip")
     QTest.keyClick(button, Qt.Key.Key_Space)
-    assert asked == ["demo"]
+    assert requested == ["demo"]
     assert not window.bridge.paused

@@ -90,8 +90,8 @@ def test_no_box_of_the_window_does_anything_before_enter(
         box.setEnabled(True)
     assert len(boxes) == 8
     before = [box.currentIndex() for box in boxes]
-    asked = window.bridge.status()
-    assert asked is not None
+    requested = window.bridge.status()
+    assert requested is not None
     for box in boxes:
         seen = decided(box)
         for key in (Qt.Key.Key_Down, Qt.Key.Key_PageDown, Qt.Key.Key_O):
@@ -104,7 +104,7 @@ def test_no_box_of_the_window_does_anything_before_enter(
     assert [box.currentIndex() for box in boxes] == before
     now = window.bridge.status()
     assert now is not None
-    assert (now.wish, now.source) == (asked.wish, asked.source)
+    assert (now.wish, now.source) == (requested.wish, requested.source)
 
 
 def test_what_opens_other_sources_is_a_menu_beside_the_box(qtbot: QtBot, window: MainWindow) -> None:

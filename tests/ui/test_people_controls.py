@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Result
 from poseapp.live.session import Session
-from poseapp.pipeline.modes import Looking
+from poseapp.pipeline.modes import PoseSettings
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.theme import Themes
@@ -77,7 +77,7 @@ def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: Main
     qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     QTest.mouseClick(people.several, Qt.MouseButton.LeftButton)
     until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
-    assert window.preferences.looking.people == "top-down"
+    assert window.preferences.pose_settings.people == "top-down"
     assert people.budget.isEnabled()
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.people == "bottom-up" and len(r.poses) == 2)
@@ -143,11 +143,11 @@ def test_smoothing_has_a_slider_and_an_off_switch(qtbot: QtBot, window: MainWind
     people.smooth.setChecked(False)
     until(qtbot, window, lambda r: r.smoothed is None)
     assert not people.slider.isEnabled()
-    assert window.preferences.looking.smoothing == 0.0
+    assert window.preferences.pose_settings.smoothing == 0.0
     people.smooth.setChecked(True)
     people.slider.setValue(75)
     until(qtbot, window, lambda r: r.smoothed is not None)
-    assert window.preferences.looking.smoothing == 0.75
+    assert window.preferences.pose_settings.smoothing == 0.75
     session = window.bridge.session
     assert session is not None
     assert session._smoothing == SmoothRule(min_cutoff_hz=SmoothRule().min_cutoff_hz / 2)
@@ -160,8 +160,8 @@ def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> Non
     for text, ms in (("30 ms", 30.0), ("no limit", math.inf)):
         box.setCurrentIndex(box.findText(text))
         box.activated.emit(box.currentIndex())
-        assert session.budget_ms == ms
-        assert window.preferences.looking.budget_ms == ms
+        assert session.latency_budget_ms == ms
+        assert window.preferences.pose_settings.latency_budget_ms == ms
 
 
 def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWindow) -> None:
@@ -179,11 +179,11 @@ def _says(window: MainWindow, expected: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "looking", [Looking("bottom-up", 0.0, 50.0), Looking("top-down", 0.25, math.inf), Looking("one", 1.0, 200.0)]
+    "looking", [PoseSettings("bottom-up", 0.0, 50.0), PoseSettings("top-down", 0.25, math.inf), PoseSettings("one", 1.0, 200.0)]
 )
-def test_what_is_chosen_is_remembered(make_preferences: Callable[[], Preferences], looking: Looking) -> None:
+def test_what_is_chosen_is_remembered(make_preferences: Callable[[], Preferences], pose_settings: PoseSettings) -> None:
     preferences = make_preferences()
-    assert preferences.looking == Looking()
-    preferences.looking = looking
+    assert preferences.pose_settings == PoseSettings()
+    preferences.pose_settings = pose_settings
     preferences.save()
-    assert make_preferences().looking == looking
+    assert make_preferences().pose_settings == pose_settings

@@ -127,7 +127,7 @@ def test_no_value_can_break_a_start(path: Path, value: Any) -> None:
     assert (preferences.device, preferences.precision) == ("auto", "auto")
     assert 0 <= preferences.draw.threshold <= 1
     assert "\x00" not in str(preferences.folder)
-    assert 0 < preferences.looking.budget_ms < float("inf")
+    assert 0 < preferences.pose_settings.latency_budget_ms < float("inf")
 
 
 @pytest.mark.parametrize("choice", ["[" * 5000, '{"kind": []}', '{"kind": "video", "value": "\\u0000", "label": ""}',

@@ -336,7 +336,7 @@ def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWi
 class BusyCamera:
     """A camera that another program uses until ``free`` is set."""
 
-    name, live, asked = "Desk camera", True, Mode(1280, 720, 30.0, "MJPG")
+    name, live, requested = "Desk camera", True, Mode(1280, 720, 30.0, "MJPG")
 
     def __init__(self, free: bool = False) -> None:
         self.free = free
@@ -368,7 +368,7 @@ def test_a_camera_that_is_busy_is_said_and_comes_back(qtbot: QtBot, open_window:
     camera.free = True
     qtbot.waitUntil(lambda: window.view.state is None, timeout=WAIT_MS)
     assert window.banner.text == ""
-    qtbot.waitUntil(lambda: window.controls.source.granted.full_text() == "640×480 at 30 fps", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.controls.source.actual.full_text() == "640×480 at 30 fps", timeout=WAIT_MS)
     assert window.controls.source.mode() == Mode(1280, 720, 30.0, "MJPG")
     assert window.controls.source.size_box.isVisible()
 
@@ -575,8 +575,8 @@ def test_a_signal_closes_the_window_whatever_it_interrupts(qtbot: QtBot, window:
 def test_an_address_is_offered_again_unless_a_password_may_be_in_it(
     window: MainWindow, monkeypatch: pytest.MonkeyPatch, address: str, offered: str
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(dialogs, "ask_source", lambda _parent, _kind, _start, address: asked.append(address))
+    requested: list[str] = []
+    monkeypatch.setattr(dialogs, "ask_source", lambda _parent, _kind, _start, address: requested.append(address))
     window.player._tried = Choice("address", address, "an address")
     window.open_source("address")
-    assert asked == [offered]
+    assert requested == [offered]

@@ -244,17 +244,17 @@ def profiles_for(batch: int) -> tuple[Shapes, ...]:
     return (Shapes(1, 1, 1),) if batch == 1 else (Shapes(1, 1, 1), Shapes(1, batch, batch))
 
 
-def precision_for(spec: ModelSpec, asked: str = "auto") -> Precision:
+def precision_for(spec: ModelSpec, requested: str = "auto") -> Precision:
     """The precision to build; "auto" is FP16 where the model has it: the same joints, and faster on every GPU.
 
     EngineError when *asked* is none.
     """
-    if asked == "auto":
+    if requested == "auto":
         return "fp16" if "fp16" in spec.variants else "fp32"
     for precision in PRECISIONS:
-        if asked == precision:
+        if requested == precision:
             return precision
-    raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {asked!r}.")
+    raise EngineError(f"{spec.name}: precision: expected one of {', '.join(PRECISIONS)}, got {requested!r}.")
 
 
 def not_offered_because(precision: Precision) -> str:

@@ -431,8 +431,8 @@ class TrtNetwork:
 
     def capturable(self, stream: Stream) -> bool:
         """See Network."""
-        asked = [c.is_stream_capturable(stream.handle) for c in self._contexts.values() if hasattr(c, "is_stream_capturable")]
-        return not self._own_graphs and all(asked)
+        requested = [c.is_stream_capturable(stream.handle) for c in self._contexts.values() if hasattr(c, "is_stream_capturable")]
+        return not self._own_graphs and all(requested)
 
     def enqueue(self, size: int, stream: Stream) -> None:
         """See Network."""

@@ -36,7 +36,7 @@ class AnimationSource:
     def __init__(self, path: Path, loop: bool = False) -> None:
         self.path, self.loop = path, loop
         self.name = shown(path.name)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._content = np.empty(0, np.uint8)
         self._chunk: list[tuple[ImageArray, float]] = []  # pictures not given yet, and how long each is shown, in s
         self._next = 0

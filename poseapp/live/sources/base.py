@@ -35,7 +35,7 @@ class Source(Protocol):
 
     name: str
     live: bool
-    asked: Mode | None
+    requested: Mode | None
 
     def open(self) -> Mode:
         """Start; returns what was granted. Raises SourceError."""

@@ -65,16 +65,16 @@ class CameraSource(Device):
 
     live = True
 
-    def __init__(self, index: int, name: str = "", asked: Mode = DEFAULT_MODE, backend: int = cv2.CAP_ANY) -> None:
+    def __init__(self, index: int, name: str = "", requested: Mode = DEFAULT_MODE, backend: int = cv2.CAP_ANY) -> None:
         super().__init__()
         self.index, self.backend = index, backend
         self.name = name or f"Camera {index}"
-        self.asked: Mode | None = asked
+        self.requested: Mode | None = requested
         self._capture: cv2.VideoCapture | None = None
 
     def open(self) -> Mode:
         """Open the device and ask for the mode; returns what it granted."""
-        assert self.asked is not None
+        assert self.requested is not None
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(CAMERA_TIMEOUT_S))  # read when a camera first waits
         with self._in_use:
             capture = cv2.VideoCapture(self.index, self.backend)
@@ -82,20 +82,20 @@ class CameraSource(Device):
                 capture.release()
                 raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
             self._capture = capture
-            granted = self._ask(capture, self.asked)
-            reason = too_large(granted.width, granted.height, MOST_VIDEO_PIXELS)
+            actual = self._ask(capture, self.requested)
+            reason = too_large(actual.width, actual.height, MOST_VIDEO_PIXELS)
             if reason:
                 self._release()
                 raise SourceError(f"{self.name}: {reason}. Choose another camera mode.")
-            return granted
+            return actual
 
     @staticmethod
-    def _ask(capture: cv2.VideoCapture, asked: Mode) -> Mode:
-        codec = asked.codec or "MJPG"
+    def _ask(capture: cv2.VideoCapture, requested: Mode) -> Mode:
+        codec = requested.codec or "MJPG"
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*codec))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, asked.width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, asked.height)
-        capture.set(cv2.CAP_PROP_FPS, asked.fps)
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, requested.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, requested.height)
+        capture.set(cv2.CAP_PROP_FPS, requested.fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # an old frame in the driver's queue is lag
         number = int(capture.get(cv2.CAP_PROP_FOURCC))
         granted_codec = "".join(chr((number >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if number > 0 else ""

@@ -24,7 +24,7 @@ SCHEMES = (*COMMON_SCHEMES, "tls", "rtp", "srtp", "srt", "mms", "mmsh", "ftp", "
 KINDS = "Give camera:0, a path, an address or synthetic."
 
 
-def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> Source:
+def parse_source(text: str, loop: bool = False, requested: Mode = DEFAULT_MODE) -> Source:
     """The source that *text* names.
 
     ``camera`` or ``camera:1`` or ``1``; ``synthetic``; an address such as rtsp://… or http://…; the path or file:// address
@@ -33,7 +33,7 @@ def parse_source(text: str, loop: bool = False, asked: Mode = DEFAULT_MODE) -> S
     bare = text.strip()
     number = re.fullmatch(r"(?:camera:?)?(\d{0,4})|/dev/video(\d{1,4})", bare, re.IGNORECASE)
     if bare and number:
-        return CameraSource(int(number.group(1) or number.group(2) or 0), asked=asked)
+        return CameraSource(int(number.group(1) or number.group(2) or 0), requested=requested)
     if bare.lower() == "synthetic":
         return SyntheticSource()
     # A single letter before the colon is a drive of Windows.

@@ -22,7 +22,7 @@ class PictureSource:
     def __init__(self, path: Path, repeat_fps: float = 0.0) -> None:
         self.path, self._repeat_fps = path, repeat_fps
         self.name = shown(path.name)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._image: ImageArray | None = None
         self._count = 0
 
@@ -55,7 +55,7 @@ class FolderSource:
     def __init__(self, path: Path, fps: float = 2.0, loop: bool = False) -> None:
         self.path, self._fps, self._loop = path, fps, loop
         self.name = shown(path.name or path)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self.place, self.file, self.unreadable = -1, "", 0
         self.skipped: list[str] = []
         self._files: list[Path] = []

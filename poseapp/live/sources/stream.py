@@ -39,7 +39,7 @@ class StreamSource(Device):
         self.url = url
         self.live = True
         self.name = address_name(url)  # no password on the screen or in a manifest
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self.file, self.skipped = "", []  # type: str, list[str]
         self.place, self.unreadable = -1, 0
         self._container: Any = None

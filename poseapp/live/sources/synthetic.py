@@ -21,7 +21,7 @@ class SyntheticSource:
 
     def __init__(self, hw: tuple[int, int] = (720, 1280), fps: float = 30.0, seconds: float | None = None) -> None:
         self.hw, self.fps, self.seconds = hw, fps, seconds
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self._count = 0
         rows = np.linspace(70, 120, hw[0], dtype=np.float32)[:, None, None]
         self._background = np.broadcast_to(rows * np.array([1.0, 0.95, 0.9], np.float32), (*hw, 3)).astype(np.uint8)

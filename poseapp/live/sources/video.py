@@ -24,7 +24,7 @@ class VideoSource(Device):
         super().__init__()
         self.path, self.loop = path, loop
         self.name = shown(path.name)
-        self.asked: Mode | None = None
+        self.requested: Mode | None = None
         self.frames = 0  # how many the open file says it has; 0 when it does not say
         self.file, self.skipped = "", []  # type: str, list[str]
         self.place, self.unreadable = -1, 0

@@ -89,7 +89,7 @@ class Augment:
         around = np.concatenate([centre - size / 2, size], axis=1)
         return crop_affines(around, input_hw, rotation * rotated, flips), flips
 
-    def looks(self, n: int, input_hw: tuple[int, int], random: np.random.Generator) -> Looks:
+    def appearances(self, n: int, input_hw: tuple[int, int], random: np.random.Generator) -> Appearance:
         """Random appearances for *n* crops of the size *input_hw*."""
         h, w = input_hw
         uniform = random.uniform
@@ -105,7 +105,7 @@ class Augment:
         noise = np.maximum(uniform(2, 12, n) * chosen["noise"], uniform(4, 14, n) * chosen["dark"])  # low light is noisy
         eh, ew = np.floor(h * uniform(0.08, 0.3, n)), np.floor(w * uniform(0.08, 0.4, n))
         top, left = np.floor(uniform(0, h - eh)), np.floor(uniform(0, w - ew))
-        return Looks(
+        return Appearance(
             coloured=chosen["colour"],
             gamma=np.exp(uniform(-0.4, 0.4, n)),
             contrast=uniform(0.7, 1.3, n),
@@ -140,7 +140,7 @@ class Augment:
 
     def appearance(self, crop: ImageArray, random: np.random.Generator) -> ImageArray:
         """*crop* (H, W, 3) as a bad camera in a bad place would see it."""
-        return self.looks(1, (crop.shape[0], crop.shape[1]), random).apply(crop)
+        return self.appearances(1, (crop.shape[0], crop.shape[1]), random).apply(crop)
 
 
 # Geometry alone.
@@ -181,7 +181,7 @@ def _frames(n: int, input_hw: tuple[int, int], random: np.random.Generator) -> F
 
 
 @dataclass(frozen=True)
-class Looks:
+class Appearance:
     """What N crops (H, W, 3) are to look like, in the order in which it is applied; every array has N in front.
 
     ``coloured``: ``gamma``, ``contrast``, ``brightness`` and ``gains`` (N, 3), then ``grey``. ``occluded``: an ellipse

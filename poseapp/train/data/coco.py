@@ -20,7 +20,7 @@ from poseapp.core.errors import DataError, printable
 from poseapp.core.files import LARGE_FILE, read_json, shortened
 from poseapp.core.joint_names import joint_names
 from poseapp.core.skeleton import COCO_17, SKELETONS
-from poseapp.train.data.image_names import Found, PictureFolder, last_part
+from poseapp.train.data.image_names import ImageMatch, PictureFolder, last_part
 
 BODY_SHARE = 0.53  # of a box, as COCO's areas have it on average: for sets without areas
 FARTHEST_PX = 1e6  # what is farther off is no place in a picture
@@ -194,7 +194,7 @@ def _read_pictures(entries: Sequence[Any], images: Path | None, findings: list[F
             if out[key].name != name:
                 findings.append(Finding("format", f"two pictures of the id {key[:60]}"))
             continue
-        found = folder.find(name) if folder is not None else Found(Path(last_part(name)), there=True)
+        found = folder.find(name) if folder is not None else ImageMatch(Path(last_part(name)), there=True)
         out[key] = PictureEntry(number, name, found.path, found.there, _size(entry))
         if found.instead:
             findings.append(Finding("ambiguous picture", f"{name[-80:]} may be {' or '.join(map(str, found.instead))}"))

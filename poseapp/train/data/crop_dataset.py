@@ -17,7 +17,7 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.transform import Affine
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
-from poseapp.train.data.augment import Augment, Looks
+from poseapp.train.data.augment import Appearance, Augment
 from poseapp.train.data.targets import Target
 
 Sample = tuple[Tensor, Tensor, Tensor]  # crop (H, W, 3) uint8 BGR, target (C, h, w), weight (C,)
@@ -59,10 +59,10 @@ class PoseDataset(Dataset[Sample]):
 
     def sample(self, person: Person, image: ImageArray, random: np.random.Generator, together: Sequence[Person] = ()) -> Sample:
         """The sample of *person* in *image*. *together* are all people of the picture, for targets that show them all."""
-        crop, affine, flip, looks = self.crop(person, image, random)
-        joints = self._moved(person, affine, flip, looks)
+        crop, affine, flip, appearance = self.crop(person, image, random)
+        joints = self._moved(person, affine, flip, appearance)
         if together:
-            everybody = [self._moved(p, affine, flip, looks) for p in together]
+            everybody = [self._moved(p, affine, flip, appearance) for p in together]
             boxes = [transform.apply(affine, _corners(p.box)) for p in together]
             target, weight = self.target.encode_all(everybody, boxes)
         else:
@@ -74,7 +74,7 @@ class PoseDataset(Dataset[Sample]):
 
     def crop(
         self, person: Person, image: ImageArray, random: np.random.Generator
-    ) -> tuple[ImageArray, Affine, bool, Looks | None]:
+    ) -> tuple[ImageArray, Affine, bool, Appearance | None]:
         """The crop (H, W, 3), the affine from the picture to it, whether that mirrors, and what was done to it."""
         input_hw = self.target.input_hw
         box: NDArray[np.floating] = transform.fit_aspect(person.box, input_hw, BOX_PADDING)
@@ -84,15 +84,15 @@ class PoseDataset(Dataset[Sample]):
         crop = transform.crop(image, affine, input_hw)
         if self.augment is None:
             return crop, affine, flip, None
-        looks = self.augment.looks(1, input_hw, random)
-        return looks.apply(crop), affine, flip, looks
+        appearance = self.augment.appearances(1, input_hw, random)
+        return appearance.apply(crop), affine, flip, appearance
 
-    def _moved(self, person: Person, affine: Affine, flip: bool, looks: Looks | None) -> FloatArray:
+    def _moved(self, person: Person, affine: Affine, flip: bool, appearance: Appearance | None) -> FloatArray:
         """The joints (K, 3) of *person* in input px; a mirrored left wrist is a right one, one that is cut off is NaN."""
         joints = person.joints.copy()
         joints[:, :2] = transform.apply(affine, joints[:, :2])
-        if looks is not None:
-            joints[:, :2] = looks.without_what_is_cut(joints[:, :2])
+        if appearance is not None:
+            joints[:, :2] = appearance.without_what_is_cut(joints[:, :2])
         return joints[self.skeleton.flip_index] if flip else joints
 
 

@@ -18,7 +18,7 @@ Parts = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageMatch:
     """Where a picture is. ``there`` is False where it was not found; ``instead`` are two that may be meant, and none is taken."""
 
     path: Path
@@ -32,7 +32,7 @@ class PictureFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def find(self, name: str) -> Found:
+    def find(self, name: str) -> ImageMatch:
         """The picture that an annotation file calls *name*: the one with this path in the folder, else the one whose path
         ends like *name*, by as many parts as possible.
         """
@@ -40,13 +40,13 @@ class PictureFolder:
         for parts in ways:
             path = self.folder.joinpath(*parts)
             if _is_file(path):
-                return Found(path, there=True)
+                return ImageMatch(path, there=True)
         ends = [found for parts in ways if (found := self._ends(parts)) is not None]
         if ends:
             return next((found for found in ends if found.there), ends[0])
-        return Found(self.folder / printable(ways[0][-1])[-200:], there=False)
+        return ImageMatch(self.folder / printable(ways[0][-1])[-200:], there=False)
 
-    def _ends(self, parts: Parts) -> Found | None:
+    def _ends(self, parts: Parts) -> ImageMatch | None:
         candidates = self._by_name.get(_folded(parts[-1]), [])
         if not candidates:
             return None
@@ -58,7 +58,9 @@ class PictureFolder:
             exact = [c for c in best if c[-1] == parts[-1]]
             best = next((few for few in (whole, exact) if len(few) == 1), best)
         paths = [self.folder.joinpath(*candidate) for candidate in best]
-        return Found(paths[0], there=True) if len(paths) == 1 else Found(paths[0], there=False, instead=tuple(paths[:2]))
+        return (
+            ImageMatch(paths[0], there=True) if len(paths) == 1 else ImageMatch(paths[0], there=False, instead=tuple(paths[:2]))
+        )
 
     @cached_property
     def _by_name(self) -> dict[str, list[Parts]]:

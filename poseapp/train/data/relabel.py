@@ -38,7 +38,7 @@ from poseapp.train.eval.evaluate import Predictor
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
 
 Kind = Literal["swap", "far"]
-Judge = Callable[[Person], FloatArray]  # the joints (K, 3) that a network finds, x, y in px of the picture and score
+JointFinder = Callable[[Person], FloatArray]  # the joints (K, 3) that a network finds, x, y in px of the picture and score
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,12 @@ def _fold_of(annotations: ReadAnnotations, given: Any, folds: int) -> int:
 
 
 def cleaned(
-    content: dict[str, Any], images: Path, skeleton: Skeleton, judges: Sequence[Judge], rule: Rule = RULE, progress: bool = False
+    content: dict[str, Any],
+    images: Path,
+    skeleton: Skeleton,
+    judges: Sequence[JointFinder],
+    rule: Rule = RULE,
+    progress: bool = False,
 ) -> tuple[dict[str, Any], list[Finding], int]:
     """A COCO keypoint file's *content* with swapped labels mended and a "keypoint_weights" for each person; all findings,
     swaps first, the strongest first; and how many joints were filled in.
@@ -286,7 +291,7 @@ def _open(path: Path, scratch: Path) -> Engine:
     return load_engine(scratch, "cpu")
 
 
-def _judge_of(engine: Engine) -> Judge:
+def _judge_of(engine: Engine) -> JointFinder:
     predictor = Predictor(engine, flip=True)
 
     def look(person: Person) -> FloatArray:

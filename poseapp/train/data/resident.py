@@ -25,7 +25,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.transform import fit_aspect
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
-from poseapp.train.data.augment import Looks, half_bodies, motion_kernel
+from poseapp.train.data.augment import Appearance, half_bodies, motion_kernel
 from poseapp.train.data.crop_dataset import Batch
 from poseapp.train.data.targets import Target
 from poseapp.train.recipes import Recipe
@@ -120,14 +120,14 @@ class Resident:
         joints, trust = self.joints[people], self.trust[people]
         boxes = fit_aspect(self.boxes[people], input_hw, BOX_PADDING)
         affines, flips = augment.geometries(boxes, joints, self.recipe.skeleton, input_hw, random)
-        looks = augment.looks(n, input_hw, random)
+        appearance = augment.appearances(n, input_hw, random)
         xy = np.einsum("nij,nkj->nki", affines[..., :2], joints[..., :2]) + affines[:, None, :, 2]
         moved = np.concatenate([xy, joints[..., 2:]], axis=2).astype(np.float32)
         flip = self.recipe.skeleton.flip_index
         moved[flips], trust[flips] = moved[flips][:, flip], trust[flips][:, flip]
-        for i in np.flatnonzero((looks.frame != (0, 0, input_hw[1], input_hw[0])).any(axis=1)):
-            moved[i, :, :2] = looks.without_what_is_cut(moved[i, :, :2], int(i))
-        crops = apply(looks, self.crops(people, affines, input_hw))
+        for i in np.flatnonzero((appearance.frame != (0, 0, input_hw[1], input_hw[0])).any(axis=1)):
+            moved[i, :, :2] = appearance.without_what_is_cut(moved[i, :, :2], int(i))
+        crops = apply(appearance, self.crops(people, affines, input_hw))
         maps, weights = encode(target, moved, self.device)
         weights[:, : trust.shape[1]] *= self._put(trust)
         weights *= self._put(self.weight[people])[:, None]
@@ -270,7 +270,7 @@ def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Te
 # --- appearance, as Looks.apply does it -----------------------------------------------------------------------
 
 
-def apply(looks: Looks, x: Tensor) -> Tensor:
+def apply(appearance: Appearance, x: Tensor) -> Tensor:
     """Crops *x* (N, 3, H, W) float32 BGR in 0..255 with *looks*; the same, changed in place."""
     device = x.device
 
@@ -284,7 +284,7 @@ def apply(looks: Looks, x: Tensor) -> Tensor:
         return there.reshape(*there.shape, *[1] * (dims - there.ndim))
 
     for step in (_colour, _occlude, _blur, _darken, _noise, _coarsen, _compress, _erase, _frame):
-        step(looks, x, chosen, put)
+        step(appearance, x, chosen, put)
     return x
 
 
@@ -292,43 +292,43 @@ Chosen = Callable[[NDArray[np.generic]], tuple[NDArray[np.intp], Tensor]]
 Put = Callable[..., Tensor]
 
 
-def _colour(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.coloured)
+def _colour(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.coloured)
     if not len(at):
         return
-    bent = (x[index] / 255) ** put(looks.gamma[at])
-    out = (bent - 0.5) * put(looks.contrast[at]) + 0.5 + put(looks.brightness[at])
-    x[index] = (out * put(looks.gains[at]) * 255).clamp(0, 255).floor()
-    at, index = chosen(looks.grey)
+    bent = (x[index] / 255) ** put(appearance.gamma[at])
+    out = (bent - 0.5) * put(appearance.contrast[at]) + 0.5 + put(appearance.brightness[at])
+    x[index] = (out * put(appearance.gains[at]) * 255).clamp(0, 255).floor()
+    at, index = chosen(appearance.grey)
     if len(at):
         weights = x.new_tensor([0.114, 0.587, 0.299]).view(1, 3, 1, 1)
         x[index] = (x[index] * weights).sum(dim=1, keepdim=True).round().expand(-1, 3, -1, -1)
 
 
-def _occlude(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.occluded)
+def _occlude(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.occluded)
     if not len(at):
         return
-    cx, cy, a, b, angle = (put(v, 3) for v in looks.occluder[at].T)
+    cx, cy, a, b, angle = (put(v, 3) for v in appearance.occluder[at].T)
     ys, xs = _grid((x.shape[2], x.shape[3]), x.device)
     along = (xs - cx) * angle.cos() + (ys - cy) * angle.sin()  # (n, H, W)
     across = (ys - cy) * angle.cos() - (xs - cx) * angle.sin()
     ellipse = (along / a).square() + (across / b).square() <= 1
     box = (along.abs() <= a) & (across.abs() <= b)
-    mask = torch.where(put(looks.round[at], 3) > 0, ellipse, box)[:, None]
+    mask = torch.where(put(appearance.round[at], 3) > 0, ellipse, box)[:, None]
     behind = x[index]
-    texture = (behind.flip(2, 3) * put(looks.tint[at])).clamp(0, 255).floor()
+    texture = (behind.flip(2, 3) * put(appearance.tint[at])).clamp(0, 255).floor()
     x[index] = torch.where(mask, texture, behind)
 
 
-def _blur(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen((looks.blur_px > 0) | (looks.motion_px > 0))
+def _blur(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen((appearance.blur_px > 0) | (appearance.motion_px > 0))
     if not len(at):
         return
     kernels = [
-        motion_kernel(int(looks.motion_px[n]), float(looks.motion_angle[n]))
-        if looks.motion_px[n]
-        else _gaussian_kernel(float(looks.blur_px[n]))
+        motion_kernel(int(appearance.motion_px[n]), float(appearance.motion_angle[n]))
+        if appearance.motion_px[n]
+        else _gaussian_kernel(float(appearance.blur_px[n]))
         for n in at
     ]
     size = max(len(k) for k in kernels) | 1
@@ -350,48 +350,48 @@ def _gaussian_kernel(sigma: float) -> FloatArray:
     return (line @ line.T).astype(np.float32)
 
 
-def _darken(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.light != 1)
+def _darken(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.light != 1)
     if len(at):
-        x[index] = (x[index] * put(looks.light[at])).round()
+        x[index] = (x[index] * put(appearance.light[at])).round()
 
 
-def _noise(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.noise > 0)
+def _noise(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.noise > 0)
     if not len(at):
         return
-    generator = torch.Generator(x.device).manual_seed(int(looks.noise_seed[at[0]]))
+    generator = torch.Generator(x.device).manual_seed(int(appearance.noise_seed[at[0]]))
     noise = torch.randn((len(at), *x.shape[1:]), generator=generator, device=x.device)
-    x[index] = (x[index] + (noise * put(looks.noise[at])).round()).clamp(0, 255)
+    x[index] = (x[index] + (noise * put(appearance.noise[at])).round()).clamp(0, 255)
 
 
-def _coarsen(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+def _coarsen(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
     h, w = x.shape[2:]
     for factor in (2, 3):
-        at, index = chosen(looks.coarse == factor)
+        at, index = chosen(appearance.coarse == factor)
         if len(at):
             small = F.interpolate(x[index], (h // factor, w // factor), mode="area").round()
             x[index] = F.interpolate(small, (h, w), mode="bilinear", align_corners=False).round()
 
 
-def _compress(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.quality)
+def _compress(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.quality)
     if len(at):
-        x[index] = jpeg(x[index], _up(looks.quality[at], x.device))
+        x[index] = jpeg(x[index], _up(appearance.quality[at], x.device))
 
 
-def _erase(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(looks.erased[:, 2] > looks.erased[:, 0])
+def _erase(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
+    at, index = chosen(appearance.erased[:, 2] > appearance.erased[:, 0])
     if len(at):
-        inside = _inside(looks.erased[at], x, put)
-        x[index] = torch.where(inside, put(looks.erase_colour[at]), x[index])
+        inside = _inside(appearance.erased[at], x, put)
+        x[index] = torch.where(inside, put(appearance.erase_colour[at]), x[index])
 
 
-def _frame(looks: Looks, x: Tensor, chosen: Chosen, put: Put) -> None:
+def _frame(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
     h, w = x.shape[2:]
-    at, index = chosen((looks.frame != (0, 0, w, h)).any(axis=1))
+    at, index = chosen((appearance.frame != (0, 0, w, h)).any(axis=1))
     if len(at):
-        x[index] = torch.where(_inside(looks.frame[at], x, put), x[index], 0.0)
+        x[index] = torch.where(_inside(appearance.frame[at], x, put), x[index], 0.0)
 
 
 def _inside(rectangles: NDArray[np.int64], x: Tensor, put: Put) -> Tensor:

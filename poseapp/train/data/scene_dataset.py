@@ -23,7 +23,7 @@ from poseapp.train.data.image_index import Picture, Scenes
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class CropPoses:
     """A person in a tile: ``joints`` (K, 3) and ``box`` (4,) in px of the tile; both may reach beyond it."""
 
     joints: FloatArray
@@ -39,7 +39,7 @@ class Encoder(Protocol):
         ...
 
     def encode(
-        self, people: Sequence[Seen], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
+        self, people: Sequence[CropPoses], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
     ) -> tuple[FloatArray, FloatArray]:
         """Targets (C, h, w) and weights (C', h, w) for a tile of *tile_hw* px; *crowds* are boxes (4,) of people not labelled."""
         ...
@@ -124,10 +124,10 @@ class SceneDataset(Dataset[Sample]):
         crowds = [moved_box(box, affine) for box in picture.crowds]
         return transform.crop(image, affine, tile_hw), *self.encoder.encode(people, crowds, tile_hw)
 
-    def _seen(self, person: Person, affine: Affine, flip: bool) -> Seen:
+    def _seen(self, person: Person, affine: Affine, flip: bool) -> CropPoses:
         joints = person.joints.copy()
         joints[:, :2] = transform.apply(affine, joints[:, :2])
-        return Seen(joints[self.skeleton.flip_index] if flip else joints, moved_box(person.box, affine))
+        return CropPoses(joints[self.skeleton.flip_index] if flip else joints, moved_box(person.box, affine))
 
 
 class WholePictures(Dataset[tuple[Tensor, Tensor]]):

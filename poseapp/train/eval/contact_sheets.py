@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Reliability:
+class ScoreCalibration:
     """Scores against what came true, over all labelled joints.
 
     In bin i of ten are ``count`` joints of mean ``score`` of which the share ``right`` is within OKS tolerance (NaN without
@@ -39,7 +39,7 @@ class Reliability:
     odds: float
 
 
-def reliability(evaluation: Evaluation) -> Reliability:
+def score_calibration(evaluation: Evaluation) -> ScoreCalibration:
     """How far the scores in *evaluation* can be believed."""
     truth = np.stack([p.joints for p in evaluation.people])
     area = np.array([p.area for p in evaluation.people])
@@ -48,7 +48,7 @@ def reliability(evaluation: Evaluation) -> Reliability:
     return reliability_of(evaluation.predicted[..., 2][known].astype(np.float64), similarity[known] >= WITHIN)
 
 
-def reliability_of(score: Floats, right: NDArray[np.bool_]) -> Reliability:
+def reliability_of(score: Floats, right: NDArray[np.bool_]) -> ScoreCalibration:
     """The same for joints of *score* (n,) that are *right* (n,) or not."""
     index = np.minimum((score * BINS).astype(int), BINS - 1)
     count = np.bincount(index, minlength=BINS)
@@ -57,7 +57,7 @@ def reliability_of(score: Floats, right: NDArray[np.bool_]) -> Reliability:
         share = np.bincount(index, right.astype(np.float64), BINS) / count
     error = float(np.nansum(np.abs(mean - share) * count) / max(1, count.sum()))
     half = score_of_half(score, right)
-    return Reliability(count, mean, share, error, float(np.clip(1 / half - 1, 1 / LARGEST_ODDS, LARGEST_ODDS)))
+    return ScoreCalibration(count, mean, share, error, float(np.clip(1 / half - 1, 1 / LARGEST_ODDS, LARGEST_ODDS)))
 
 
 def score_of_half(score: Floats, right: NDArray[np.bool_]) -> float:
@@ -77,7 +77,9 @@ def score_of_half(score: Floats, right: NDArray[np.bool_]) -> float:
     return max(1e-6, float(score[order[at - 1]] + score[order[at]]) / 2)
 
 
-def draw_reliability(before: Reliability, after: Reliability | None = None, hw: tuple[int, int] = (420, 480)) -> ImageArray:
+def draw_score_calibration(
+    before: ScoreCalibration, after: ScoreCalibration | None = None, hw: tuple[int, int] = (420, 480)
+) -> ImageArray:
     """The share of right joints against the score, uint8 BGR: grey as the network gives it, blue as the model does."""
     h, w = hw
     image = np.full((h, w, 3), 255, np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.core.detection_metrics import IOUS, Found, at_threshold, average_precision, best_threshold
+from poseapp.core.detection_metrics import IOUS, MatchInput, at_threshold, average_precision, best_threshold
 from poseapp.core.skeleton import COCO_17
 from poseapp.engine.detector import Detector
 from poseapp.train.data.annotations import read_image
@@ -59,7 +59,7 @@ def evaluate_detector(
     *on_picture* is called with how many are done, and of how many. Raises DataError on wrong annotations or pictures.
     """
     pictures = read_pictures(LabelledSet(annotations, images, "val"), COCO_17)[: limit or None]
-    found: list[Found] = []
+    found: list[MatchInput] = []
     sides: list[float] = []  # of each person, the square root of the box's area in px of the input
     ms = []
     for n, picture in enumerate(pictures):
@@ -68,7 +68,7 @@ def evaluate_detector(
         boxes, scores = detector.find(image, limit=detector.spec.boxes, threshold=0.0)
         ms.append((time.perf_counter() - start) * 1e3)
         truth = np.array([person.box for person in picture.people], np.float32).reshape(-1, 4)
-        found.append(Found(boxes, scores, truth, picture.crowds))
+        found.append(MatchInput(boxes, scores, truth, picture.crowds))
         scale = min(side / size for side, size in zip(detector.spec.input_hw, image.shape[:2], strict=True))
         sides += (np.sqrt(truth[:, 2] * truth[:, 3]) * scale).tolist()
         on_picture(n + 1, len(pictures))
@@ -89,17 +89,17 @@ def evaluate_detector(
 
 
 def _recall_by_size(
-    found: list[Found], sides: np.ndarray[tuple[int, ...], np.dtype[np.float64]], threshold: float
+    found: list[MatchInput], sides: np.ndarray[tuple[int, ...], np.dtype[np.float64]], threshold: float
 ) -> dict[str, float]:
     """Recall at 0.5 of small, medium and large people, from *threshold* on; NaN where there is nobody of that size."""
     out, at = {}, 0
     kinds = {"recall_small": (0.0, 32.0), "recall_medium": (32.0, 96.0), "recall_large": (96.0, np.inf)}
-    parts: dict[str, list[Found]] = {name: [] for name in kinds}
+    parts: dict[str, list[MatchInput]] = {name: [] for name in kinds}
     for f in found:
         here = sides[at : at + len(f.truth)]
         at += len(f.truth)
         for name, (low, high) in kinds.items():
-            parts[name].append(Found(f.boxes, f.scores, f.truth[(here >= low) & (here < high)], f.crowds))
+            parts[name].append(MatchInput(f.boxes, f.scores, f.truth[(here >= low) & (here < high)], f.crowds))
     for name, part in parts.items():
         out[name] = at_threshold(part, threshold).recall
     return out

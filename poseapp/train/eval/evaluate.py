@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
 from poseapp.core.files import Fields, shortened
-from poseapp.core.roi import Follower, search_boxes
+from poseapp.core.roi import RoiTracker, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray, Poses
@@ -90,7 +90,7 @@ class Scored:
                 out[k] = joints[at]
         return out
 
-    def asked(self, person: Person) -> Person:
+    def requested(self, person: Person) -> Person:
         """*person* without the labels of joints that the model does not find, and with the size of the head."""
         head_px = person.head_px
         if math.isnan(head_px):
@@ -190,7 +190,7 @@ def evaluate(
     if boxes not in ("gt", "detect", "whole") and labelled.format != "coco":
         raise DataError(f"{boxes}: boxes of a file need annotations in COCO's format, got {annotations.name}. Use --boxes gt.")
     read = labelled.read(skeleton, 1)
-    people = [p for p in map(scored.asked, read) if metrics.labelled(p.joints).any()][: limit or None]
+    people = [p for p in map(scored.requested, read) if metrics.labelled(p.joints).any()][: limit or None]
     if not people:
         raise DataError(f"{annotations}: nobody has a label that can be scored on {scored}. Take another set or model.")
     pictures = {p.image_id: p.path for p in people}
@@ -326,7 +326,7 @@ def look_for_a_person(predictor: Predictor, path: Path) -> FloatArray | None:
     """Joints (K, 3) of the person that the app finds in a still picture, without being told where; None when nobody is found."""
     spec = predictor.engine.spec
     image_hw = predictor.image(path).shape[:2]
-    follower = Follower(spec.skeleton, spec.input_hw)
+    follower = RoiTracker(spec.skeleton, spec.input_hw)
     for _ in search_boxes(image_hw, spec.input_hw):
         joints = predictor(path, follower.box(image_hw))
         if follower.update(joints[:, :2], joints[:, 2], image_hw):

@@ -115,7 +115,7 @@ def look(
     return pictures
 
 
-class Judge:
+class NmsScorer:
     """The AP of a rule on *pictures*; similarities are kept, since most searches change only how they are combined."""
 
     def __init__(self, pictures: Sequence[Picture], skeleton: Skeleton) -> None:
@@ -157,7 +157,7 @@ class Judge:
 
 
 def fit(
-    judge: Judge, start: PoseNmsRule = POSE_NMS, said: Callable[[str], None] = lambda line: None
+    judge: NmsScorer, start: PoseNmsRule = POSE_NMS, said: Callable[[str], None] = lambda line: None
 ) -> tuple[PoseNmsRule, float]:
     """The rule with the best AP and that AP. Two parameters are searched through at a time (paper, Sec. 3.3).
 
@@ -201,7 +201,7 @@ def main(
         pictures = look(engine, chosen, Candidates(doubles=doubles), seed, tell)
     finally:
         engine.close()
-    judge = Judge(pictures, engine.spec.skeleton)
+    judge = NmsScorer(pictures, engine.spec.skeleton)
     rule, ap = fit(judge, said=lambda line: typer.echo(line, err=True))
     candidates = sum(len(picture.poses) for picture in pictures)
     left = sum(int(k.sum()) for k in judge.kept(rule))

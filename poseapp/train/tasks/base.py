@@ -85,7 +85,7 @@ class OnePerson(Task):
         people = part.read(self.recipe.skeleton, min_joints)
         if part.split != "train":
             return people
-        return _repeated(people, self.recipe.repeat)
+        return _sampled(people, self.recipe.repeat)
 
     def steps(
         self, items: Data, input_hw: tuple[int, int], position: range, steps_per_epoch: int, rank: int, world: int, workers: int
@@ -106,7 +106,7 @@ class OnePerson(Task):
         return validate(net, self.recipe, items, device, workers)
 
 
-def _repeated(people: Sequence[Person], repeat: tuple[tuple[str, float], ...]) -> list[Person]:
+def _sampled(people: Sequence[Person], repeat: tuple[tuple[str, float], ...]) -> list[Person]:
     """*people*, each as often as *repeat* says for the beginning of its picture's name; once where it says nothing."""
     out: list[Person] = []
     owed = {beginning: 0.0 for beginning, _ in repeat}  # by fractions: 0.4 is the third and the fifth of five

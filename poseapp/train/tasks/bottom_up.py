@@ -17,7 +17,7 @@ from poseapp.nets.deploy import Normalise
 from poseapp.render import DrawOptions, draw_poses
 from poseapp.train.data.image_index import Picture
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import Seen, WholePictures
+from poseapp.train.data.scene_dataset import CropPoses, WholePictures
 from poseapp.train.data.targets import Target
 from poseapp.train.recipes import Recipe
 from poseapp.train.tasks.detection import visible
@@ -39,7 +39,7 @@ class SceneEncoder:
     joints: int
 
     def encode(
-        self, people: Sequence[Seen], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
+        self, people: Sequence[CropPoses], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
     ) -> tuple[FloatArray, FloatArray]:
         """See Encoder."""
         h, w = tile_hw[0] // self.stride, tile_hw[1] // self.stride
@@ -48,7 +48,7 @@ class SceneEncoder:
         small = [person.box for person in seen if person.box[2:].max() < SMALLEST_CELLS * self.stride]
         large = [person for person in seen if person.box[2:].max() >= SMALLEST_CELLS * self.stride]
         if not large:  # somebody far away, of whom nothing is known
-            large = [Seen(np.zeros((self.joints, 3), np.float32), np.array([1e6, 1e6, 1, 1], np.float32))]
+            large = [CropPoses(np.zeros((self.joints, 3), np.float32), np.array([1e6, 1e6, 1, 1], np.float32))]
         maps, weight = target.encode_all([person.joints for person in large], [_corners(person.box) for person in large])
         for box in (*crowds, *small):
             low = np.floor(target.cells(box[:2])).astype(int).clip(0)

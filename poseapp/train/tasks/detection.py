@@ -11,13 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poseapp.core.detection_metrics import Found, at_threshold, average_precision
+from poseapp.core.detection_metrics import MatchInput, at_threshold, average_precision
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.nets.deploy import Normalise
 from poseapp.nets.detector import STRIDE, BoxDecoder
 from poseapp.train.data.image_index import Picture
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import Seen, WholePictures, moved_box
+from poseapp.train.data.scene_dataset import CropPoses, WholePictures, moved_box
 
 VISIBLE = 0.3  # share of a person that must be in the picture; of somebody with less nothing is taught
 SMALLEST_PX = 10.0  # the same for people who are less high and wide than this
@@ -37,7 +37,7 @@ class BoxEncoder:
     stride: int = STRIDE
 
     def encode(
-        self, people: Sequence[Seen], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
+        self, people: Sequence[CropPoses], crowds: Sequence[FloatArray], tile_hw: tuple[int, int]
     ) -> tuple[FloatArray, FloatArray]:
         """See Encoder. Boxes are cut at the tile's edges: what cannot be seen is not taught."""
         h, w = tile_hw[0] // self.stride, tile_hw[1] // self.stride
@@ -121,7 +121,7 @@ def validate_boxes(
     was_training = net.training
     net.eval()
     normalise, decoder = Normalise().to(device), BoxDecoder(BOXES).to(device)
-    found: list[Found] = []
+    found: list[MatchInput] = []
     shown: list[ImageArray] = []
     number = 0
     for (crops, affines), readable in loaded(WholePictures(pictures, input_hw), workers, batch_size=8):
@@ -134,7 +134,7 @@ def validate_boxes(
                 continue
             truth = np.array([moved_box(p.box, affine) for p in picture.people], np.float32).reshape(-1, 4)
             crowds = np.array([moved_box(box, affine) for box in picture.crowds], np.float32).reshape(-1, 4)
-            found.append(Found(best[:, :4], best[:, 4], truth, crowds))
+            found.append(MatchInput(best[:, :4], best[:, 4], truth, crowds))
             if len(shown) < _SHOWN:
                 shown.append(_drawn(crop, best, truth))
     net.train(was_training)
