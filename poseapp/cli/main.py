@@ -177,7 +177,7 @@ def bench(
     as_json = ""
     with _bench_progress() as progress:
         if mediapipe is not None:
-            from poseapp.bench.mediapipe import compare
+            from poseapp.bench.against_mediapipe import compare
 
             text = compare(folder, mediapipe, clip, device=where, precision=how, progress=progress).text()
         elif people_table:

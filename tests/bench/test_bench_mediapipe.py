@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_model import write_model
 
-from poseapp.bench.mediapipe import TURNS, Comparison, Figures, compare
+from poseapp.bench.against_mediapipe import TURNS, Comparison, Figures, compare
 from poseapp.bench.mediapipe_script import to_and_fro
 from poseapp.core.errors import PoseAppError
 

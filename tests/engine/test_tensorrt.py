@@ -267,7 +267,7 @@ def test_without_a_driver_it_says_so(folder: Path) -> None:
 @no_gpu_here
 def test_asking_loads_nothing_and_the_process_ends_well() -> None:
     code = (
-        "import sys; from poseapp.engine import trt; assert trt.unavailable(); "
+        "import sys; from poseapp.engine.tensorrt import engine; assert engine.unavailable(); "
         "assert not {'tensorrt', 'tensorrt_rtx', 'pycuda', 'cuda'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
