@@ -46,7 +46,7 @@ from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import RecordError
-from poseapp.core.files import parse_json
+from poseapp.core.json_files import parse_json
 from poseapp.core.types import Result
 from poseapp.live.recording.folder import private
 from poseapp.live.recording.manifest import read_manifest

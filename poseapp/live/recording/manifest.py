@@ -48,7 +48,8 @@ import cv2
 
 import poseapp
 from poseapp.core.errors import RecordError
-from poseapp.core.files import atomic_write, read_json
+from poseapp.core.files import atomic_write
+from poseapp.core.json_files import read_json
 
 MANIFEST = "session.json"
 SCHEMA = 2
