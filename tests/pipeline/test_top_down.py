@@ -35,7 +35,7 @@ from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Output
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
 from poseapp.pipeline import single as estimator_module
 from poseapp.pipeline.modes import make_estimator, smooth_rule, suited_model
@@ -194,7 +194,7 @@ def test_the_file_carries_raw_and_smoothed_joints_and_who_is_locked(tmp_path: Pa
     lag = raw - np.array(last["smoothed"])
     assert (lag[:, 0] > 3.0).all(), "a filter this slow lags behind somebody who walks to the right"
     assert "locked" not in lines[0]
-    assert "carried" not in first
+    assert "predicted" not in first
 
 
 def test_without_smoothing_the_file_says_nothing_of_it(tmp_path: Path) -> None:
@@ -704,7 +704,7 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
         running.session.stop_recording()
         wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [(entry["name"], entry["people"]) for entry in models] == [
+    assert [(entry["name"], entry["mode"]) for entry in models] == [
         ("hourglass-s", "one"),
         ("hourglass-s", "top-down"),
         ("openpose-s", "bottom-up"),
