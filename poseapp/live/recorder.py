@@ -216,15 +216,15 @@ class Recorder:
             self._unreadable += count
             self._skipped += skipped[: max(0, MOST_SKIPPED - len(self._skipped))]
 
-    def model_changed(self, spec: ModelSpec, backend: Backend, people: PoseMode) -> None:
-        """Note in the manifest which model the frames from now on come from, and how *people* are looked for."""
+    def model_changed(self, spec: ModelSpec, backend: Backend, mode: PoseMode) -> None:
+        """Note in the manifest which model the frames from now on come from, and in which *mode* people are looked for."""
         entry = {
             "from_frame": self._next_frame,
             "name": spec.name,
             "sha256": spec.weights_sha256,
             "backend": str(backend),
             "fallback": backend.fallback,
-            "people": people,
+            "people": mode,
             "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
         }
         with self._lock:
