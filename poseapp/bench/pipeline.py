@@ -280,7 +280,10 @@ def _recorded(status: Status) -> int:
 
 @dataclass(frozen=True)
 class PeopleRow:
-    """What one mode costs with *person_count* people in the picture: p50 of the ms of a frame, and how many were found."""
+    """What one mode costs with *person_count* people in the picture.
+
+    ``frame_ms`` is the median of the ms of a frame, ``found`` that of how many people were found.
+    """
 
     mode: PoseMode
     person_count: int

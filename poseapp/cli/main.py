@@ -19,10 +19,12 @@ from rich.progress import BarColumn, Progress
 import poseapp
 from poseapp import resources
 from poseapp.cli import headless as cli_headless
-from poseapp.cli import models as cli_models
-from poseapp.cli import train as cli_train
+from poseapp.cli.evaluate import evaluate_command
+from poseapp.cli.export import export_command
 from poseapp.cli.help import PlainCommand, PlainGroup
+from poseapp.cli.models import models_app
 from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.cli.train import train_command
 from poseapp.console import description, plain_console, print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError, printable
@@ -204,8 +206,10 @@ def _bench_progress() -> Iterator[Callable[[float, str], None]]:
         yield lambda share, what: bar.update(task, completed=share, description=what)
 
 
-cli_train.register(app)
-app.add_typer(cli_models.models_app, name="models", cls=PlainGroup)
+app.command("train", cls=PlainCommand)(train_command)
+app.command("eval", cls=PlainCommand)(evaluate_command)
+app.command("export", cls=PlainCommand)(export_command)
+app.add_typer(models_app, name="models", cls=PlainGroup)
 
 
 def _open(
