@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -28,7 +27,8 @@ from typing import Any, Literal, get_args
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, printable
-from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
+from poseapp.core.files import atomic_write, sha256, sha256_file, try_lock, unlock
+from poseapp.core.json_files import Fields, parse_json, read_json
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
@@ -339,7 +339,7 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     if serialised is None:
         raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(list(logger().errors))}).")
     content = bytes(serialised)
-    info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
+    info = PlanInfo(key, sha256(content), len(content), inputs, outputs, time.monotonic() - begun)
     return content, info
 
 
@@ -461,7 +461,7 @@ def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
     """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
     if not resources.is_read_only(folder) and writable(folder):
         return folder
-    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
+    mark = sha256(str(folder.resolve()).encode())[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
 
 
