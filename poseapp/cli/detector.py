@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from poseapp.console import description, plain_console
-from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
+    from poseapp.convert.card import About, Commands
     from poseapp.engine.detector import Detector
     from poseapp.train.eval.detector import BoxFigures
-    from poseapp.train.export import About, Commands
 
 
 def find_detector_folder(model: str, engines_dir: Path | None) -> Path | None:
     """The folder of a detector: by its name in the store, or by the path of its model.onnx; None when *model* is none."""
-    from poseapp.engine.detector import SPEC_FILE
+    from poseapp.engine.detector import DetectorSpec
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import folder_named
 
     path = Path(model)
     folder = path.parent if path.suffix == ".onnx" else folder_named(engines_dir or default_engines_dir(), model)
-    return folder if (folder / SPEC_FILE).is_file() else None
+    return folder if (folder / DetectorSpec.FILE).is_file() else None
 
 
 def stored_detector(engines_dir: Path | None) -> Detector | None:
@@ -57,10 +56,11 @@ def export_detector_command(
     """Export the detector in *checkpoint* to *folder*; with *annotations*, measure it and choose its threshold."""
     import dataclasses
 
-    from poseapp.convert.export import in_place_of
+    from poseapp.engine.model_folder import ModelFolder
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+    with ModelFolder(folder).made_anew(replace) as model:
+        made = model.path
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec, figures = export_detector(checkpoint, made, sections), None
@@ -119,9 +119,9 @@ def show(folder: Path, figures: BoxFigures) -> None:
 
 def conventions(folder: Path) -> str:
     """One line that says how the figures were made."""
-    from poseapp.engine.detector import SPEC_FILE, DetectorSpec
+    from poseapp.engine.detector import DetectorSpec
 
-    spec = DetectorSpec.read(folder / SPEC_FILE)
+    spec = DetectorSpec.read(folder / DetectorSpec.FILE)
     h, w = spec.input_hw
     return (
         f"whole pictures fitted into {h}×{w}; AP by COCO's rules; recall and precision at an intersection over union of 0.5, "

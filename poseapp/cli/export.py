@@ -13,7 +13,6 @@ from poseapp.cli.evaluate import FIGURES_FROM, figures_of, takes_no
 from poseapp.cli.options import GivenEnginesDir, Half, Replace
 from poseapp.cli.train import require_torch
 from poseapp.core.errors import DataError, ModelError
-from poseapp.core.files import no_empty_folders
 
 
 def export_command(
@@ -32,12 +31,13 @@ def export_command(
     require_torch()
     from poseapp.cli.detector import export_detector_command
     from poseapp.cli.models_import import model_name
-    from poseapp.convert.export import in_place_of
+    from poseapp.convert.card import About, Commands
     from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.model_folder import ModelFolder
     from poseapp.engine.store import place_for
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.eval.contact_sheets import score_calibration
-    from poseapp.train.export import About, Commands, export, write_card
+    from poseapp.train.export import export, write_card
     from poseapp.train.recipes import RECIPES
 
     if (annotations is None) != (images is None):
@@ -70,7 +70,8 @@ def export_command(
         export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
         typer.echo(f"Exported to {folder}")
         return
-    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+    with ModelFolder(folder).made_anew(replace) as model:
+        made = model.path
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec = export(checkpoint, made, sections, fp16)
@@ -84,9 +85,9 @@ def export_command(
         write_card(made, spec, checkpoint, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
     if int8 and annotations is not None and images is not None:
-        from poseapp.cli.models_convert import quantise_command
+        from poseapp.cli.models_convert import convert_command
 
-        quantise_command(folder.name, images, [annotations], 0, folder.parent)
+        convert_command(folder.name, "int8", images, [annotations], engines_dir=folder.parent)
 
 
 def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:

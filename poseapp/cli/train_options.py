@@ -113,4 +113,4 @@ TrainLine = Annotated[
         "--trained-by", metavar="TEXT", help="The training's command line, for the card.", show_default="as the run knows it"
     ),
 ]
-Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")]
+Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models convert` does; needs --images.")]

@@ -21,7 +21,7 @@ from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.engine.machine import cpu_name, instruction_sets
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine, available_cores
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def needs_timing(among: Sequence[Option]) -> bool:
 
 def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0) -> Engine:
     """The model in *folder* in an engine; raises ModelError and EngineError as engines do."""
-    path = model_file(folder, spec, option.precision)
+    path = ModelFolder(folder).graph(spec, option.precision)
     if option.runtime == "openvino":
         return openvino.OpenVinoEngine(path, spec, threads)
     return OrtEngine(path, spec, threads)

@@ -14,7 +14,7 @@ from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices, driver, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
-from poseapp.engine.model_folder import missing, model_file
+from poseapp.engine.model_folder import ModelFolder, missing
 from poseapp.engine.store import folders_with, store_folders
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
@@ -105,7 +105,7 @@ def load_engine(
     if precision not in PRECISION_CHOICES:
         raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
     spec = ModelSpec.read(folder / "model.json")
-    model_file(folder, spec)
+    ModelFolder(folder).graph(spec)
     hearing = _Hearing(progress)
     reason = ""
     for name in _gpus(device):

@@ -12,10 +12,10 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
+from poseapp.core.files import writable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, Output, check_crops, check_graph
-from poseapp.engine.model_folder import writable
 from poseapp.engine.onnxruntime import most_threads
 
 

@@ -13,7 +13,7 @@ from poseapp.cli.main import main
 from poseapp.convert.half import halve
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixtu
     assert "model.fp16.onnx: joints move by 0.0" in capsys.readouterr().err
     after = ModelSpec.read(folder / "model.json")
     assert after.variants.items() >= before.variants.items()
-    half = model_file(folder, after, "fp16")
+    half = ModelFolder(folder).graph(after, "fp16")
     assert half.stat().st_size < 0.6 * (folder / "model.onnx").stat().st_size
     assert not list(folder.glob(".making-*"))
 

@@ -401,9 +401,13 @@ def test_a_file_that_is_not_the_models_is_not_built(folder: Path) -> None:
 
 
 def test_a_precision_the_model_does_not_have_says_how_to_make_it(folder: Path, spec: ModelSpec) -> None:
-    with pytest.raises(ModelError, match=r"^tiny has no FP16 file\. Make one with: poseapp models halve tiny$"):
+    with pytest.raises(
+        ModelError, match=r"^tiny has no FP16 file\. Make one with: poseapp models convert tiny --precision fp16$"
+    ):
         make_key(folder, spec, "fp16", 1, GPU)
-    with pytest.raises(ModelError, match=r"^tiny has no INT8 file\. Make one with: poseapp models quantise tiny --images DIR$"):
+    with pytest.raises(
+        ModelError, match=r"^tiny has no INT8 file\. Make one with: poseapp models convert tiny --precision int8 --images DIR$"
+    ):
         make_key(folder, spec, "int8", 1, GPU)
 
 

@@ -18,6 +18,7 @@ from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
 from poseapp.cli.main import app
+from poseapp.convert.card import About
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -31,7 +32,6 @@ from poseapp.train.data.annotations import read_coco
 from poseapp.train.data.coco import read_annotations
 from poseapp.train.distil import load_teacher
 from poseapp.train.eval.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
-from poseapp.train.export import About
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
 

@@ -20,8 +20,9 @@ from poseapp.convert.int8_graph import convolutions
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.comparator import difference_px, sample_crops
+from poseapp.engine.graph_nodes import HALF_OPERATORS, NETWORK
 from poseapp.engine.load import load_engine
-from poseapp.engine.model_folder import HALF_OPERATORS, NETWORK, model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.train.eval.int8 import FIRST_KEPT, calibration_crops, quantise_model
 
@@ -147,7 +148,7 @@ def test_the_file_for_gpus_keeps_joints_in_place(repo_root: Path) -> None:
     """In ONNX Runtime, which would otherwise round biases to steps that FP16 cannot hold: joints would move by 9 px."""
     folder = repo_root / "engines" / "hourglass-t"
     spec = ModelSpec.read(folder / "model.json")
-    path = model_file(folder, spec, "int8", "gpu")
+    path = ModelFolder(folder).graph(spec, "int8", "gpu")
     with closing(OrtEngine(path, spec)) as ours, closing(OrtEngine(folder / "model.onnx", spec)) as trusted:
         assert difference_px(ours, trusted, sample_crops(spec.input_hw)) <= 1.5
 

@@ -27,12 +27,12 @@ from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, printable
-from poseapp.core.files import atomic_write, sha256, sha256_file, try_lock, unlock
+from poseapp.core.files import atomic_write, sha256, sha256_file, try_lock, unlock, writable
 from poseapp.core.json_files import Fields, parse_json, read_json
 from poseapp.core.spec import PRECISIONS, ModelSpec, Precision
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
-from poseapp.engine.model_folder import graph_sha256, model_file, writable
+from poseapp.engine.model_folder import ModelFolder, graph_sha256
 
 MAX_BATCH = 8
 INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'
@@ -270,7 +270,7 @@ def make_key(folder: Path, spec: ModelSpec, precision: Precision, batch: int, gp
         raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
     if not 1 <= batch <= MAX_BATCH:
         raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {batch}.")
-    model_file(folder, spec, precision, "gpu")  # is there, and is what the spec says
+    ModelFolder(folder).graph(spec, precision, "gpu")  # is there, and is what the spec says
     return PlanKey(
         onnx_sha256=graph_sha256(spec, precision, "gpu"),
         runtime=runtime_name(trt),
@@ -574,7 +574,7 @@ def ensure_plan(
                 raise EngineError(f"{rejected} {_again(spec, precision)}")
             log.info("%s: building the plan: %s", path.name, reason)
             heard: Progress = lambda text, share: progress(f"{text}: {reason}", share)  # noqa: E731
-            content, info = build_plan(model_file(folder, spec, precision, "gpu"), key, heard)
+            content, info = build_plan(ModelFolder(folder).graph(spec, precision, "gpu"), key, heard)
             jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
             atomic_write(path, content)
             atomic_write(info_path(path), info.to_json().encode())

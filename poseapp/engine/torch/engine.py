@@ -21,7 +21,8 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import driver
 from poseapp.engine.base import Backend, Output, check_crops, foreign_errors
-from poseapp.engine.model_folder import HALF_OPERATORS, NETWORK, model_file
+from poseapp.engine.graph_nodes import HALF_OPERATORS, NETWORK
+from poseapp.engine.model_folder import ModelFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,7 +96,7 @@ class TorchEngine:
         ):
             if precision == "fp32" and self._device.type == "cuda":
                 torch.backends.cudnn.allow_tf32 = False  # PyTorch would round to TF32's 10 bits and call it FP32
-            graph = Graph(model_file(folder, spec), self._device, getattr(torch, _TYPES[precision]))
+            graph = Graph(ModelFolder(folder).graph(spec), self._device, getattr(torch, _TYPES[precision]))
             self._maps = ("heatmaps", "fields") if "fields" in graph.outputs else ("heatmaps",)
             if list(graph.inputs) != ["crops"] or not {"keypoints", "heatmaps"} <= set(graph.outputs):
                 raise EngineError(f"{folder}: expected input crops, outputs keypoints and heatmaps; got {graph.inputs}.")
