@@ -28,9 +28,10 @@ def folder(repo_root: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [["convert", "--precision", "fp16"], ["halve"]], ids=["convert", "its former name"])
+def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     before = ModelSpec.read(folder / "model.json")
-    assert main(["models", "halve", "hourglass-s", "--engines-dir", str(folder.parent)]) == 0
+    assert main(["models", *command, "hourglass-s", "--engines-dir", str(folder.parent)]) == 0
     assert "model.fp16.onnx: joints move by 0.0" in capsys.readouterr().err
     after = ModelSpec.read(folder / "model.json")
     assert after.variants.items() >= before.variants.items()
