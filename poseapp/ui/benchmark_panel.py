@@ -24,7 +24,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.bench.pipeline import BenchmarkReport, Measurement, run_benchmark
+from poseapp.bench.pipeline import run_benchmark
+from poseapp.bench.report import BenchmarkReport, Measurement
 from poseapp.live.session import Status
 from poseapp.ui.bridge import Jobs
 from poseapp.ui.colours import DARK, Theme
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 BENCH_SECONDS = 5.0
 RUN_TIP = "Measures three fixed scenarios with warm-up; the live view waits meanwhile"
-COLUMNS = ("", "fps", "total p50", "total p95", "inference", "own work", "first pose", "dropped", "CPU", "memory")
+COLUMNS = ("", "fps", "total p50", "total p95", "inference", "overhead", "first pose", "dropped", "CPU", "memory")
 
 
 class BenchmarkRun(QObject):
