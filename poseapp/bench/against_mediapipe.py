@@ -16,7 +16,7 @@ import numpy as np
 from poseapp.bench import mediapipe_script
 from poseapp.bench.clip import clip_images, to_and_fro
 from poseapp.core.errors import PoseAppError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.smoothing import Smoother
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Engine

@@ -18,7 +18,7 @@ from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.core.types import PoseMode
 from poseapp.engine.machine import machine
 from poseapp.live.session import Session
-from poseapp.pipeline.modes import check_way
+from poseapp.pipeline.modes import check_mode
 
 PEOPLE_COUNTS = (1, 2, 5, 10)
 ROUNDS = 3  # turns in which the people table measures each case
@@ -119,7 +119,7 @@ def _possible_modes(engine_folder: Path) -> tuple[list[PoseMode], tuple[str, ...
     several: tuple[PoseMode, ...] = ("top-down", "bottom-up")
     for mode in several:
         try:
-            check_way(engine_folder, mode)
+            check_mode(engine_folder, mode)
             modes.append(mode)
         except ModelError as error:
             missing.append(str(error))
@@ -137,7 +137,7 @@ class _Turn:
 
 
 def _measure_people(engine_folder: Path, source: ClipSource, mode: PoseMode, device: str, seconds: float) -> _Turn:
-    session = Session(source, engine_folder, device=device, people=mode, builds_first=lambda *_: False)
+    session = Session(source, engine_folder, device=device, mode=mode, builds_first=lambda *_: False)
     session.latency_budget_ms = math.inf
     frame_ms: list[float] = []
     found: list[int] = []

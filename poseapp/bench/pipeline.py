@@ -20,9 +20,9 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray, PoseMode, Result
 from poseapp.engine.base import Backend
 from poseapp.engine.machine import machine
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session, Status
-from poseapp.pipeline.modes import check_way, suited_model
+from poseapp.pipeline.modes import check_mode, suited_model
 from poseapp.render import DrawOptions, annotate
 
 WARM_UP_S = 1.5
@@ -65,7 +65,7 @@ def run_benchmark(
     fails.
     """
     images = clip_images(clip)
-    check_way(engine_folder, mode)
+    check_mode(engine_folder, mode)
     spec = ModelSpec.read(suited_model(engine_folder, mode)[0] / "model.json")
     measurements, backend = [], None
     for i, scenario in enumerate(SCENARIOS):
@@ -102,7 +102,7 @@ def running(
     mode: PoseMode = "one",
 ) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
-    session = Session(source, engine_folder, device=device, precision=precision, people=mode, builds_first=lambda *_: False)
+    session = Session(source, engine_folder, device=device, precision=precision, mode=mode, builds_first=lambda *_: False)
     with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()

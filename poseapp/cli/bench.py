@@ -10,7 +10,7 @@ import typer
 from poseapp import resources
 from poseapp.cli.bench_training import training_app
 from poseapp.cli.help import PlainCommand, PlainGroup
-from poseapp.cli.options import Device, EnginesDir, Model, PeopleWay, Precision
+from poseapp.cli.options import Device, EnginesDir, Model, ModeName, OldModeName, Precision
 from poseapp.cli.packages import require
 from poseapp.cli.progress import sharing
 from poseapp.console import plain_console
@@ -62,7 +62,8 @@ def pipeline_command(
     json_out: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all figures to this file too, as JSON.")
     ] = None,
-    people: PeopleWay = None,
+    mode: ModeName = None,
+    people: OldModeName = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -75,7 +76,7 @@ def pipeline_command(
     with sharing(plain_console(stderr=True)) as show:
         report = run_benchmark(
             folder,
-            mode=cast(PoseMode, people or "one"),
+            mode=cast(PoseMode, mode or people or "one"),
             device=where,
             precision=precision or "auto",
             seconds=seconds,

@@ -11,7 +11,7 @@ import typer
 from poseapp import resources
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
-from poseapp.cli.options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
+from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
 from poseapp.console import plain_console
 from poseapp.engine.load import default_engines_dir, find_model
 
@@ -27,7 +27,7 @@ class RunOptions:
     model: str | None = None
     device: str | None = None
     precision: str | None = None
-    people: str | None = None
+    mode: str | None = None
     smoothing: float | None = None
     latency_budget_ms: float | None = None
     out: Path | None = None
@@ -37,7 +37,7 @@ class RunOptions:
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
-        settings = {"people": self.people, "smoothing": self.smoothing, "latency_budget_ms": self.latency_budget_ms}
+        settings = {"mode": self.mode, "smoothing": self.smoothing, "latency_budget_ms": self.latency_budget_ms}
         return {name: value for name, value in settings.items() if value is not None}
 
 
@@ -82,7 +82,8 @@ def run_command(  # noqa: PLR0913 - the command's options
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
-    people: PeopleWay = None,
+    mode: ModeName = None,
+    people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
 ) -> None:
@@ -93,7 +94,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         engines_dir=engines_dir,
         device=device,
         precision=precision,
-        people=people,
+        mode=mode or people,
         smoothing=smoothing,
         latency_budget_ms=latency_budget_ms,
         out=out,
@@ -135,7 +136,7 @@ def open_source(options: RunOptions) -> None:
 
 def _run_without_window(options: RunOptions) -> None:
     from poseapp.live.session import ModelRequest
-    from poseapp.pipeline.modes import PoseSettings, check_way
+    from poseapp.pipeline.modes import PoseSettings, check_mode
 
     console = plain_console(stderr=True)
     source = options.source
@@ -145,6 +146,6 @@ def _run_without_window(options: RunOptions) -> None:
     settings = PoseSettings(**options.pose_settings())
     device = options.device or "auto"
     folder = find_model(options.engines_dir, options.model, device).folder
-    check_way(folder, settings.people)
-    request = ModelRequest(folder, device, options.precision or "auto", settings.people)
+    check_mode(folder, settings.mode)
+    request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
     run_headless(source, request, settings, options.out or Path("recordings"), options.seconds, options.wait_s, console)

@@ -74,7 +74,7 @@ def test_the_people_table_says_what_is_missing(name: str, store: Path, capsys: p
     out = capsys.readouterr().out
     assert "| mode | model | people | fps | ms a frame (p50) | found |" in out
     assert "top-down: expected a person detector" in out
-    assert "bottom-up: expected a model of the openpose family" in out
+    assert "bottom-up: expected a model with part affinity fields" in out
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_the_gpu_benchmark_has_its_own_help(capsys: pytest.CaptureFixture[str]) 
         ("--mediapipe", "python", "--soak", "1"),
         ("--soak", "1", "--people-table"),
         ("--mediapipe", "python", "--json", "figures.json"),
-        ("--mediapipe", "python", "--people", "top-down"),
+        ("--mediapipe", "python", "--mode", "top-down"),
         ("--people-table", "--precision", "fp32"),
-        ("--soak", "1", "--people", "top-down"),
+        ("--soak", "1", "--mode", "top-down"),
     ],
 )
 def test_bench_refuses_options_without_effect(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

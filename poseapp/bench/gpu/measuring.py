@@ -14,8 +14,7 @@ import torch
 from poseapp.bench.gpu.subjects import FIELDS, Subject, made_up_crops
 from poseapp.bench.gpu.ways import BATCHES, COMPILED, EAGER, WAYS, Once, tensorrt_engine, torch_way
 from poseapp.core.errors import EngineError, first_line
-from poseapp.core.spec import ModelSpec
-from poseapp.engine.tensorrt.builder import Precision
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.nets.blocks import count_macs, count_parameters
 
 WARM_UP_RUNS = 10
@@ -63,7 +62,7 @@ class Rates:
 def moved_bytes(spec: ModelSpec, parameters: int, batch: int, way: str) -> int:
     """What must cross the GPU's memory at least: weights, crops, heatmaps and fields, each once."""
     size = {"FP32": 4, "TF32": 4, "FP16": 2, "BF16": 2, "INT8": 1}[way.rpartition(" ")[2]]
-    maps = (spec.skeleton.k + (FIELDS if spec.family == "openpose" else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
+    maps = (spec.skeleton.k + (FIELDS if spec.has_affinity_fields else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
     return parameters * size + batch * (3 * spec.input_hw[0] * spec.input_hw[1] + maps * size)
 
 

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from poseapp.bench.gpu.subjects import Subject, made_up_crops
 from poseapp.convert.export import write_model
 from poseapp.core.errors import EngineError
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.engine.tensorrt.builder import Precision
 from poseapp.nets.deploy import IMAGENET_RGB, Deploy
 
 BATCHES = (1, 8)
