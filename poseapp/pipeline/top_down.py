@@ -40,7 +40,7 @@ class TopDownRule:
     The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
     person's box, with the arms or without, by more than ``covered`` (intersection over union) is that person.
     Somebody whom a look misses is lost when they were seen last more than ``lost_s`` ago, or after as many misses in a row
-    as in the way with one person; whom nobody has looked at for ``carried_s`` is lost, too.
+    as in the mode with one person; whom nobody has looked at for ``carried_s`` is lost, too.
     """
 
     detect_every: int = 10
@@ -71,7 +71,7 @@ class TopDown:
     takes the time that everybody needs, for files that are worked through.
     """
 
-    people: PoseMode = "top-down"
+    mode: PoseMode = "top-down"
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class TopDown:
             boxes=np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
             heatmaps=seen.heatmaps,
             model=self.spec.name,
-            people=self.people,
+            mode=self.mode,
             locked=self.locked,
             predicted=frozenset(predicted),
         )
@@ -258,7 +258,7 @@ class TopDown:
 class BottomUp:
     """Finds the joints of everybody in the whole frame at once, and joins them along the part affinity fields."""
 
-    people: PoseMode = "bottom-up"
+    mode: PoseMode = "bottom-up"
 
     def __init__(self, engine: Engine) -> None:
         self._predictor = CropPredictor(engine)
@@ -298,7 +298,7 @@ class BottomUp:
             boxes=box[None],
             heatmaps=seen.heatmaps if heatmaps else (),
             model=self.spec.name,
-            people=self.people,
+            mode=self.mode,
             locked=self.locked,
         )
 

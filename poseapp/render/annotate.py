@@ -39,7 +39,7 @@ def annotate(
     if options.fields and any(maps.fields is not None for maps in result.heatmaps):
         draw_wheel(image)
     if options.skeleton:
-        several = result.people != "one"
+        several = result.mode != "one"
         draw_poses(image, shown, options, identities=several, locked=result.locked, faint=result.predicted)
     return image
 

@@ -30,7 +30,7 @@ def two(**changes: object) -> Result:
         ids=np.array([4, 7]),
         skeleton=COCO_17,
     )
-    return replace(Result(frame=Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses=poses, people="top-down"), **changes)  # type: ignore[arg-type]
+    return replace(Result(frame=Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses=poses, mode="top-down"), **changes)  # type: ignore[arg-type]
 
 
 def drawn(result: Result, **options: bool) -> ImageArray:
@@ -46,7 +46,7 @@ def test_people_have_the_colours_of_their_identities_and_one_person_those_of_the
     image = drawn(two())
     for n, identity in enumerate((4, 7)):
         assert colour_at(image, two().poses.xy[n, WRIST]) == identity_colour(identity)
-    assert colour_at(drawn(two(people="one")), two().poses.xy[0, WRIST]) == LEFT
+    assert colour_at(drawn(two(mode="one")), two().poses.xy[0, WRIST]) == LEFT
 
 
 def test_the_colours_stay_apart_for_the_common_kinds_of_colour_blindness() -> None:
@@ -67,7 +67,7 @@ def test_colours_repeat_after_all_have_been_used() -> None:
 
 
 def test_the_number_is_over_the_head() -> None:
-    plain, numbered = drawn(two(people="one")), drawn(two())
+    plain, numbered = drawn(two(mode="one")), drawn(two())
     top = TRUTH[:, 1].min()
     above = np.s_[: int(top) - 20]
     assert not plain[above].any()
