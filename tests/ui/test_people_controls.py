@@ -71,7 +71,7 @@ def spot(window: MainWindow, result: Result, n: int) -> QPoint:
     )
 
 
-def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
+def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
     people = window.controls.people
     until(qtbot, window, lambda r: r.mode == "one")
     qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
