@@ -7,9 +7,11 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from poseapp.live.session import Status
-from poseapp.ui.actions import with_keys
+from poseapp.ui.actions import action
+from poseapp.ui.chip import Chip
 from poseapp.ui.colours import DARK, Theme
-from poseapp.ui.widgets import Chip, Elided, icon_button, label, paint_icon
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.widgets import icon_button, label, paint_icon
 
 _STATE = {
     "idle": ("muted", "Idle"),
@@ -34,8 +36,8 @@ class Header(QWidget):
         self._theme = DARK
         self._status: Status | None = None
         self._dot = Dot()
-        self.source = Elided("Starting…", "title")
-        self.detail = Elided("", "muted")
+        self.source = ElidedLabel("Starting…", "title")
+        self.detail = ElidedLabel("", "muted")
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(self.source)
@@ -46,9 +48,9 @@ class Header(QWidget):
         self.latency.setToolTip("From capture to the screen: the median of the last seconds")
         self.people.setToolTip("People found in the picture")
         self.buttons = {
-            "fullscreen": icon_button("fullscreen", with_keys("Full screen", "fullscreen")),
-            "help": icon_button("help", with_keys("Keyboard shortcuts", "help")),
-            "sidebar": icon_button("sidebar", with_keys("Controls", "sidebar"), checkable=True),
+            "fullscreen": icon_button("fullscreen", action("fullscreen").tooltip),
+            "help": icon_button("help", action("help").tooltip),
+            "sidebar": icon_button("sidebar", action("sidebar").tooltip, checkable=True),
         }
         row = self._row = QHBoxLayout(self)
         row.setContentsMargins(14, 7, 8, 7)
