@@ -49,7 +49,7 @@ def make_menus(window: MainWindow) -> Menus:
     """The menu bar of *window*, and the menu of its button that opens sources."""
     menus, controller = Menus(window, handlers(window)), window.controller
     menus.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.view_actions.use_theme, before="next_theme")
-    mode, choose_mode = controller.pose_settings.people, window.sidebar.pose.choose_mode
+    mode, choose_mode = controller.pose_settings.mode, window.sidebar.pose.choose_mode
     menus.add_choice("Model", "People", MODE_NAMES, mode, choose_mode, before="next_mode")
     menus.add_choice("Model", "Device", DEVICE_NAMES, controller.device, controller.choose_device)
     menus.add_choice("Model", "Precision", PRECISION_NAMES, controller.precision, controller.choose_precision)

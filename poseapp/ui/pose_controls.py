@@ -34,7 +34,7 @@ class PoseControls(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._settings = PoseSettings()
+        self._pose_settings = PoseSettings()
         self._method: PoseMode = "top-down"  # how several people are found
         key = action("next_mode").keys[0]
         self.one = toggle("One person", f"Finds one person and follows them. The fastest ({key})")
@@ -47,18 +47,18 @@ class PoseControls(QWidget):
         for button in (self.one, self.several):
             button.setAutoExclusive(True)  # and so a radio button for those who hear the window
             buttons.addWidget(button, 1)
-        self.one.clicked.connect(lambda: self._change(people="one"))
-        self.several.clicked.connect(lambda: self._change(people=self._method))
+        self.one.clicked.connect(lambda: self._change(mode="one"))
+        self.several.clicked.connect(lambda: self._change(mode=self._method))
         self.method = ComboBox(whole=True)
         describe(
             self.method,
             "How several people are found",
             "One by one is more exact. All at once takes the same time for any number of people",
         )
-        for people, name in METHOD_NAMES.items():
-            self.method.addItem(name, people)
-            self.method.setItemData(self.method.count() - 1, METHOD_TIPS[people], Qt.ItemDataRole.ToolTipRole)
-        self.method.activated.connect(lambda row: self._change(people=self.method.itemData(row)))
+        for mode, name in METHOD_NAMES.items():
+            self.method.addItem(name, mode)
+            self.method.setItemData(self.method.count() - 1, METHOD_TIPS[mode], Qt.ItemDataRole.ToolTipRole)
+        self.method.activated.connect(lambda row: self._change(mode=self.method.itemData(row)))
         self.budget = ComboBox(whole=True)
         describe(
             self.budget,
@@ -88,20 +88,20 @@ class PoseControls(QWidget):
         steady.addWidget(self.slider, 1)
         steady.addWidget(self.smooth)
         layout.addLayout(steady)
-        self.show_pose_settings(self._settings)
+        self.show_pose_settings(self._pose_settings)
 
     @property
     def pose_settings(self) -> PoseSettings:
         """What is chosen."""
-        return self._settings
+        return self._pose_settings
 
     def show_pose_settings(self, pose_settings: PoseSettings) -> None:
         """Show *pose_settings*, without telling that they changed."""
-        self._settings = pose_settings
-        if pose_settings.people != "one":
-            self._method = pose_settings.people
+        self._pose_settings = pose_settings
+        if pose_settings.mode != "one":
+            self._method = pose_settings.mode
         with QSignalBlocker(self.smooth), QSignalBlocker(self.slider):
-            (self.one if pose_settings.people == "one" else self.several).setChecked(True)
+            (self.one if pose_settings.mode == "one" else self.several).setChecked(True)
             self.smooth.set_on(pose_settings.smoothing > 0)
             if pose_settings.smoothing > 0:
                 self.slider.setValue(round(100 * pose_settings.smoothing))
@@ -109,21 +109,21 @@ class PoseControls(QWidget):
         nearest = min(range(len(BUDGETS_MS)), key=lambda i: abs(1 / BUDGETS_MS[i] - 1 / pose_settings.latency_budget_ms))
         self.budget.setCurrentIndex(nearest)
         self.method.setCurrentIndex(self.method.findData(self._method))
-        self.method.setEnabled(pose_settings.people != "one")
-        self.budget.setEnabled(pose_settings.people == "top-down")
+        self.method.setEnabled(pose_settings.mode != "one")
+        self.budget.setEnabled(pose_settings.mode == "top-down")
 
     def show_status(self, status: Status) -> None:
         """Show the mode that is requested; the buttons go back when it cannot be had."""
-        if status.wish.people != self._settings.people:
-            self.show_pose_settings(replace(self._settings, people=status.wish.people))
+        if status.wish.mode != self._pose_settings.mode:
+            self.show_pose_settings(replace(self._pose_settings, mode=status.wish.mode))
 
     def next_mode(self) -> None:
         """Choose the next mode."""
-        self._change(people=POSE_MODES[(POSE_MODES.index(self._settings.people) + 1) % len(POSE_MODES)])
+        self._change(mode=POSE_MODES[(POSE_MODES.index(self._pose_settings.mode) + 1) % len(POSE_MODES)])
 
     def choose_mode(self, name: str) -> None:
         """Choose the mode called *name*, one of POSE_MODES."""
-        self._change(people=name)
+        self._change(mode=name)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -133,10 +133,10 @@ class PoseControls(QWidget):
         return self.slider.value() / 100
 
     def _change(self, **changes: object) -> None:
-        pose_settings: PoseSettings = replace(self._settings, **changes)  # type: ignore[arg-type]
+        pose_settings: PoseSettings = replace(self._pose_settings, **changes)  # type: ignore[arg-type]
         sliding = self.smooth.isVisible() and changes.keys() == {"smoothing"}
         if sliding:  # the switch slides to its place by itself
-            self._settings = pose_settings
+            self._pose_settings = pose_settings
             self.slider.setEnabled(pose_settings.smoothing > 0)
         else:
             self.show_pose_settings(pose_settings)

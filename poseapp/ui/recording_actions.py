@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.ui import dialogs
 from poseapp.ui.banner import NOTICE_MS
 from poseapp.ui.preferences import Preferences

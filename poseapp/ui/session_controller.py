@@ -281,7 +281,7 @@ class SessionController(QObject):
                 self._folder,
                 device=self._device,
                 precision=self._precision,
-                people=self._pose_settings.people,
+                mode=self._pose_settings.mode,
                 smoothing=smooth_rule(self._pose_settings.smoothing),
             )
             session.latency_budget_ms = self._pose_settings.latency_budget_ms

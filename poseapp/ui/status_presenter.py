@@ -72,8 +72,8 @@ class StatusPresenter:
 
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)
-        self._menus.check_choice("People", status.wish.people)
-        self._menus.actions["fields"].setEnabled(status.way == "bottom-up")
+        self._menus.check_choice("People", status.wish.mode)
+        self._menus.actions["fields"].setEnabled(status.mode == "bottom-up")
         self._menus.check_choice("Device", status.wish.device)
         self._menus.check_choice("Precision", status.wish.precision)
 

@@ -74,7 +74,7 @@ class ViewControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Only bottom-up has fields to show."""
-        there = status.way == "bottom-up"
+        there = status.mode == "bottom-up"
         self.fields.setEnabled(there)
         why_not = "Affinity fields join joints to people. Choose the method “All at once” for several people to see them"
         describe(self.fields, action("fields").button_text, action("fields").tooltip if there else why_not)

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.pictures import PICTURES
 from poseapp.core.skeleton import Skeleton
 from poseapp.train.data.annotations import Person, decode_image, person_of, usable
@@ -174,7 +174,7 @@ class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
                     samples.append(self.samples.sample(person, decode_image(content, str(person.path)), random))
                     faults.append("")
                 except DataError as error:
-                    samples.append(self.samples.nothing())
+                    samples.append(self.samples.placeholder())
                     faults.append(str(error))
             yield *(torch.stack(parts) for parts in zip(*samples, strict=True)), faults
 
