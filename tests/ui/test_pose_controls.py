@@ -71,7 +71,7 @@ def spot(window: MainWindow, result: Result, n: int) -> QPoint:
     )
 
 
-def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
+def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
     people = window.sidebar.pose
     until(qtbot, window, lambda r: r.mode == "one")
     qtbot.waitUntil(lambda: not window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
