@@ -34,7 +34,9 @@ class PlainGroup(TyperGroup):
         _write(self, ctx, formatter)
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=400)) for name, one in commands if one is not None and not one.hidden])
+            formatter.write_dl(
+                [(name, one.get_short_help_str(limit=400)) for name, one in commands if one is not None and not one.hidden]
+            )
 
 
 def describe(parameter: Any) -> tuple[str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress
 
 from poseapp.cli.options import EnginesDir, Stored
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import sharing
+from poseapp.console import plain_console
 from poseapp.core.errors import ModelError
 from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.model_folder import ModelFolder
@@ -104,15 +104,8 @@ def _to_int8(name: str, images: Path, annotations: Sequence[Path], limit: int, e
         + (["--engines-dir", str(engines_dir)] if engines_dir != default_engines_dir() else [])
     )
     console = plain_console(stderr=True, soft_wrap=True)
-    columns = (description(), BarColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def tell(text: str, share: float) -> None:
-            bar.update(task, description=text, completed=share)
-
-        with ModelFolder(find_model(engines_dir, name).folder).editable() as model:
-            report = quantise_model(model.path, images, annotations, command, limit, tell=tell)
+    with sharing(console) as show, ModelFolder(find_model(engines_dir, name).folder).editable() as model:
+        report = quantise_model(model.path, images, annotations, command, limit, tell=lambda text, share: show(share, text))
     for made in report.files:
         q = made.quantised
         console.print(f"{model.path / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")

@@ -23,8 +23,8 @@ from poseapp.live.slot import Slot
 from poseapp.live.sources import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
 from poseapp.live.worker import Worker
+from poseapp.pipeline.estimator import Estimator, PersonFinder, Point
 from poseapp.pipeline.modes import LATENCY_BUDGET_MS, make_estimator, open_detector, suited_model
-from poseapp.pipeline.single import Estimator, PersonFinder, Point
 from poseapp.pipeline.top_down import TopDown
 
 log = logging.getLogger(__name__)
