@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from poseapp.convert.card import table, with_section
-from poseapp.convert.int8 import Quantised, quantise
+from poseapp.convert.int8 import FIRST_KEPT, Quantised, quantise
 from poseapp.convert.int8_calibration import RANGES, Range, RangeCalibration
 from poseapp.core import transform
 from poseapp.core.errors import DataError, ModelError
@@ -29,9 +29,6 @@ from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.eval.evaluate import Figures, default_boxes, evaluate
 
 CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose between ranges
-# The first convolutions stay as they are: their few channels differ in range, one step for all of them rounds some away, and
-# every later layer sees what is left. hourglass-s moves joints by 0.8 px with these three in FP32, by 2.3 px without.
-FIRST_KEPT = 3
 MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
 _SERVED: dict[Processor, str] = {"cpu": "CPUs: ONNX Runtime and OpenVINO", "gpu": "GPUs: TensorRT"}
 _ELSE: dict[Processor, str] = {"cpu": "FP32", "gpu": "FP16"}  # what convolutions are in that are not in INT8
@@ -189,7 +186,7 @@ def _best(
     """
     held_back = max(1, len(crops) // 4)
     calibration = RangeCalibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
-    keep = calibration.first(FIRST_KEPT)
+    keep = calibration.first(FIRST_KEPT[serves])
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)
     trusted = answers(reference, crops[:held_back])
