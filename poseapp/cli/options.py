@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.load import DEVICES, PRECISION_CHOICES
 
 _STORE = typer.Option(
     "--engines-dir",
@@ -40,6 +40,13 @@ def _one_of(*known: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def _old_mode(value: str | None) -> str | None:
+    """The value of ``--people``, the name that ``--mode`` had first."""
+    if value is not None:
+        typer.echo("--people is deprecated: use --mode.", err=True)
+    return _one_of(*POSE_MODES)(value)
+
+
 # None is what the window used last, and auto without one.
 Device = Annotated[
     str | None,
@@ -57,22 +64,23 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        callback=_one_of(*PRECISIONS),
+        callback=_one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
         show_default="auto; in the window the last choice",
     ),
 ]
-PeopleWay = Annotated[
+ModeName = Annotated[
     str | None,
     typer.Option(
-        "--people",
+        "--mode",
         metavar="HOW",
         callback=_one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
         show_default="one; in the window the last choice",
     ),
 ]
+OldModeName = Annotated[str | None, typer.Option("--people", callback=_old_mode, hidden=True)]  # for one release
 Smoothing = Annotated[
     float | None,
     typer.Option(

@@ -32,10 +32,10 @@ class ModelChanges:
         request ─▶ thread ─▶ waits for its turn ─▶ loads ─▶ takes over ─▶ runs until a newer one has taken over
                      └──▶ a second thread, where loading takes long: the first one is then its stand-in on the CPU
 
-    A failed load leaves the model that runs as it is. Of several requests the newest one that can be loaded stays; those that still
-    wait for their turn are given up. *result* gets each result on the thread of the model; *over* is called with the lock held when
-    no model is left. *builds_first* says of a folder, device and precision whether loading takes long, because the engine is
-    compiled first.
+    A failed load leaves the model that runs as it is. Of several requests the newest one that can be loaded stays; those that
+    still wait for their turn are given up. *result* gets each result on the thread of the model; *over* is called with the lock
+    held when no model is left. *builds_first* says of a folder, device and precision whether loading takes long, because the
+    engine is compiled first.
 
     The session's lock guards all attributes; every method without a word about it is called with the lock held.
     """
@@ -66,7 +66,7 @@ class ModelChanges:
         self._fallback = ""  # why what runs is not what was requested, where its engine does not know
         self._threads: list[ModelThread] = []  # those that load, run or finish
         self._orders = self._order_taken = 0  # the order of the newest thread, and of the one that serves
-        self._wishes = self._loads = 0  # how many requests there were, and how many models are being loaded now
+        self._requests = self._loads = 0  # how many requests there were, and how many models are being loaded now
         self._dropped = 0  # frames in inboxes that are gone
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class ModelChanges:
                 thread.worker.request_stop()
 
     def _start(self, request: ModelRequest) -> None:
-        self._wishes += 1
+        self._requests += 1
         self.request = request
         self._start_thread(request)
 
@@ -167,7 +167,7 @@ class ModelChanges:
             lambda error: self._failed(thread, error),
         )
         inbox: Slot[Frame] = Slot(lossless=not self._shared.realtime)
-        thread = ModelThread(worker, inbox, request.folder, request.mode, self._orders, self._wishes)
+        thread = ModelThread(worker, inbox, request.folder, request.mode, self._orders, self._requests)
         self._threads.append(thread)
         self._shared.lock.notify_all()  # those that wait for their turn and are not wanted any more
         worker.start()
@@ -242,7 +242,7 @@ class ModelChanges:
 
     def _is_unwanted(self, thread: ModelThread, stop: threading.Event) -> bool:
         """Whether *thread* need not load its model any more. With the lock held."""
-        return stop.is_set() or self._shared.stopped or thread.wish < self._wishes
+        return stop.is_set() or self._shared.stopped or thread.request_number < self._requests
 
     def _take_turn(self, thread: ModelThread, stop: threading.Event) -> bool:
         """Wait until fewer than MOST_LOADS are being loaded; False where *thread* is not wanted any more."""

@@ -47,7 +47,7 @@ class ModelThread:
     folder: Path
     mode: PoseMode  # that is wanted; the runner changes to it between two frames
     order: int  # counts the threads: a newer one takes over from an older one, and never the other way round
-    wish: int  # counts the requests of the user: one that waits for its turn is given up for a newer one
+    request_number: int  # counts the user's requests: one that waits for its turn is given up for a newer one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,9 +49,9 @@ class Session:
     thread that shows the results. ``settings`` may be changed by any thread at any time. What the threads of a session share, and
     what its lock guards, is in ``shared.py``.
 
-    *source* and *model* are what it begins with; the model is in a folder of the model store. *smoothing* steadies the joints from
-    the beginning. *load* makes an engine; *builds_first* says of a folder, device and precision whether that takes long, because
-    the engine is compiled first; *open_detector* loads the person detector of a model store, or gives None.
+    *source*, *model* and *smoothing* are what the session begins with. *load* makes the engine of a model; *builds_first* says of
+    a folder, device and precision whether that takes long, because the engine is compiled first; *open_detector* loads the person
+    detector of a model store, or gives None.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class Session:
                 loading=models.loading,
                 build=models.build,
                 model_error=models.error,
-                wish=models.request,
+                model_request=models.request,
                 backend=models.backend if state != "starting" else None,
                 mode=models.mode,
                 note=models.note,
@@ -273,9 +273,9 @@ class Session:
     def _deliver(self, frame: Frame, stop: threading.Event) -> None:
         """Hand *frame* to the model that runs. On the capture thread."""
         self.stats.tick("capture")
+        models = self._models
         while True:
             with self._lock:
-                models = self._models
                 if self._source.waits_for_model:
                     self._lock.wait_for(lambda: stop.is_set() or models.serving is not None or models.failure)
                 if stop.is_set():

@@ -30,7 +30,7 @@ class LiveSettings:
 class Shared:
     """What the threads of a session share.
 
-    ``lock`` is the session's only lock. It is re-entrant, and it is a condition too, on which threads wait for a change. It guards:
+    ``lock`` is the session's only lock. It is re-entrant, and also a condition on which threads wait for a change. It guards:
 
     - all attributes of Session, SourceRunner, ModelChanges and ModelThread that change after they are made,
     - ``ModelRunner.engine`` and ``ModelRunner.estimator``: their thread replaces them with the lock held, other threads read them
@@ -40,9 +40,9 @@ class Shared:
     Whoever changes what a thread may be waiting for calls ``lock.notify_all``: a model came, or will not come; a load ended; a
     request is not wanted any more; a source was left; the session stops.
 
-    The lock does not guard what is safe by itself: ``stats``, ``results``, the inboxes and a Recorder have locks of their own, and
-    a field of ``settings`` and ``recordings.current`` are replaced as a whole. Nobody loads, opens, writes, joins or sleeps
-    while holding the lock.
+    The lock does not guard what is safe by itself: ``stats``, ``results``, the inboxes and a Recorder have locks of their own;
+    ``recordings.current`` and each field of ``settings`` are replaced as a whole, so a thread that reads one without the lock
+    sees the old value or the new one. Nobody loads, opens, writes, waits for a thread or sleeps while holding the lock.
     """
 
     realtime: bool

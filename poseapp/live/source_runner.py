@@ -26,8 +26,8 @@ MOST_HUNG = 4  # sources that never answered and were left: each has a thread th
 class SourceRunner:
     """Reads the present source on a capture thread of its own.
 
-    *deliver* gets each frame on the capture thread, with the flag that says that the source was left. *over* is called with the lock
-    held when the source has come to its end and its last frame is worked on. The session's lock guards all attributes; every
+    *deliver* gets each frame on the capture thread, with the flag that says that the source was left. *over* is called with the
+    lock held when the source has come to its end and its last frame is worked on. The session's lock guards all attributes; every
     method without a word about it is called with the lock held.
     """
 

@@ -38,11 +38,12 @@ class Status:
     """What a session is doing now.
 
     The source: ``message`` is one line for the user, or ""; ``requested`` and ``actual`` are its picture modes.
-    The model: ``model`` is the name of the one that runs, or ""; ``loading`` is the name of the one that is being loaded, or "",
-    and ``build`` how far it is, if that takes long; ``model_error`` says why the last change of model failed, or "". ``wish`` is
-    what was requested; ``backend`` is what really runs, and ``backend.fallback`` why that is something else. It is None while
-    nothing runs, as in the state "starting". ``mode`` is how people are looked for; ``note`` is one line about why model or mode are
-    not the ones requested, or "".
+
+    The model: ``model`` is the name of the one that runs, or "". ``loading`` is the name of the one that is being loaded, or "",
+    and ``build`` is how far it is, if that takes long. ``model_error`` says why the last change of model failed, or "".
+    ``model_request`` is what the user wants. ``backend`` is what really runs, and ``backend.fallback`` says why that is something
+    else; ``backend`` is None while nothing runs, as in the state "starting". ``mode`` is how people are looked for. ``note`` is
+    one line about why model or mode are not the ones requested, or "".
     """
 
     state: State
@@ -54,7 +55,7 @@ class Status:
     loading: str
     build: BuildProgress | None
     model_error: str
-    wish: ModelRequest
+    model_request: ModelRequest
     backend: Backend | None
     mode: PoseMode
     note: str

@@ -1,4 +1,4 @@
-"""From a frame to the people in it: the Estimator protocol, the look through the network, and the way with one person."""
+"""From a frame to the people in it: the Estimator protocol, the look through the network, and the mode with one person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
-from poseapp.core.roi import FOLLOW, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
+from poseapp.core.roi import ROI, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, PoseMode, Poses, Result
@@ -27,8 +27,8 @@ class Estimator(Protocol):
     """Finds the people in frame after frame. Lives on the engine's thread, which alone calls it."""
 
     @property
-    def people(self) -> PoseMode:
-        """The way of looking."""
+    def mode(self) -> PoseMode:
+        """How people are looked for."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Estimator(Protocol):
         ...
 
     def take_over_state(self, other: Estimator) -> None:
-        """Go on where *other* was, after a change of model or of the way."""
+        """Go on where *other* was, after a change of model or of the mode."""
         ...
 
     def renumber(self) -> None:
@@ -159,7 +159,7 @@ class OnePerson:
     there is time and a picture may be the only one.
     """
 
-    people: PoseMode = "one"
+    mode: PoseMode = "one"
 
     def __init__(self, engine: Engine, detector: PersonFinder | None = None, thorough: bool = False) -> None:
         self._predictor, self._detector, self._thorough = CropPredictor(engine), detector, thorough
@@ -167,7 +167,7 @@ class OnePerson:
         self.tracker = Tracker(self.spec.skeleton, alone=True)
         self.locked: int | None = None
         self._clicked: Point | None = None  # somebody else than the one followed
-        self._previous_poses: Poses | None = None  # who was there before a change of the way
+        self._previous_poses: Poses | None = None  # who was there before a change of the mode
         self._place: Box | None = None  # where the person was last
 
     @property
@@ -254,7 +254,7 @@ class OnePerson:
             tries.append(np.array([xy[0] - width / 2, xy[1] - size / 2, width, size], np.float32))
         for box in tries:
             seen = self._predictor.predict(frame.image, [box], False, timer)
-            joints = seen.xy[0][seen.score[0] >= FOLLOW.trusted]
+            joints = seen.xy[0][seen.score[0] >= ROI.trusted]
             if is_person(seen.score[0], known=False) and _holds(np.concatenate([joints.min(0), np.ptp(joints, 0)]), xy):
                 self._follower.reset()
                 self.locked = self.tracker.next_id

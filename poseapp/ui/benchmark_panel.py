@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from poseapp.bench.pipeline import BenchmarkReport, Measurement, run_benchmark
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.bridge import Jobs
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.widgets import Elided, describe, icon_button, label, paint_icon

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from poseapp.core.types import Result
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui import icons
 from poseapp.ui.colours import DARK, Theme
@@ -104,7 +104,7 @@ class Controls(QWidget):
         text = "nobody in sight"
         if shown is not None:
             text = f"score {100 * float(result.poses.person_score[shown]):.0f}"
-            if result.people != "one":
+            if result.mode != "one":
                 text = f"person {result.poses.ids[shown]} · {text}"
         if self._person.text() != text:
             self._person.setText(text)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo import DETAIL, ComboBox
@@ -98,8 +98,8 @@ class ModelControls(QWidget):
             self.badge.show_text(f"Runs on {status.backend.device} instead", "", "warning", status.backend.fallback)
         serves = waits or (status.backend is not None and not status.backend.fallback)
         self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
-        _select(self.device_box, status.wish.device)
-        _select(self.precision_box, status.wish.precision)
+        _select(self.device_box, status.model_request.device)
+        _select(self.precision_box, status.model_request.precision)
 
     def set_devices(self, missing: dict[str, str]) -> None:
         """Offer the devices that can be used; the others' tooltips say what they lack."""
@@ -175,6 +175,5 @@ def explain(model: StoredModel) -> str:
         return f"Cannot be used: {model.error}"
     metrics = "\n".join(f"{name}: {value:g}" for name, value in list(model.spec.metrics.items())[:4])
     h, w = model.spec.input_hw
-    names = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
-    what = f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
+    what = f"{model.spec.family_label} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
     return f"{what}\n{model.spec.source.paper}" + (f"\n{metrics}" if metrics else "")

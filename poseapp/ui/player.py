@@ -24,6 +24,7 @@ from poseapp.live.sources import (
     VideoSource,
     list_cameras,
 )
+from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.ui import key_store
 from poseapp.ui.bridge import Bridge, Jobs
@@ -87,7 +88,7 @@ class Player(QObject):
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
         self._suspended = self._stopped = False
-        self._looking = preferences.pose_settings
+        self._pose_settings = preferences.pose_settings
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
@@ -159,12 +160,12 @@ class Player(QObject):
     @property
     def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
-        return self._looking
+        return self._pose_settings
 
-    def set_looking(self, pose_settings: PoseSettings) -> None:
-        """Look for people that way, and remember it."""
-        self._looking = self._preferences.pose_settings = pose_settings
-        self._bridge.set_looking(pose_settings)
+    def set_pose_settings(self, pose_settings: PoseSettings) -> None:
+        """Look for people as *pose_settings* say, and remember them."""
+        self._pose_settings = self._preferences.pose_settings = pose_settings
+        self._bridge.set_pose_settings(pose_settings)
 
     def again(self) -> None:
         """Try once more what did not work, or play what has ended."""
@@ -277,13 +278,10 @@ class Player(QObject):
         if self._source is not None and self._folder is not None and not (self._suspended or self._stopped):
             session = self.make_session(
                 self._source,
-                self._folder,
-                device=self._device,
-                precision=self._precision,
-                people=self._looking.people,
-                smoothing=smooth_rule(self._looking.smoothing),
+                ModelRequest(self._folder, self._device, self._precision, self._pose_settings.mode),
+                smoothing=smooth_rule(self._pose_settings.smoothing),
             )
-            session.latency_budget_ms = self._looking.latency_budget_ms
+            session.settings.latency_budget_ms = self._pose_settings.latency_budget_ms
             self._bridge.start(session)
 
     def _make(self, choice: Choice) -> Source | None:

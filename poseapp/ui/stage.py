@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.choices import Kind, model_title
 from poseapp.ui.video_view import StageState
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QTimer
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui import stage
 from poseapp.ui.actions import Actions
 from poseapp.ui.banner import Banner, Level
@@ -46,7 +46,7 @@ class StatusView:
     panel: BenchmarkPanel
     act: Callable[[str], None]
     seen: bool = False  # the present source has given a picture
-    _note: str = ""  # what the session last remarked on model and way
+    _note: str = ""  # what the session last remarked on model and mode
 
     def show(self, status: Status, kind: Kind) -> None:
         """Show *status* of a session on a source of *kind*."""
@@ -77,16 +77,16 @@ class StatusView:
         self.say("model", error, "warning" if instead else "error")
         if status.note != self._note:
             self._note = status.note
-            self.say("way", status.note, "info")
-            QTimer.singleShot(NOTICE_MS, self.banner, lambda: self.banner.dismiss_topic("way"))
+            self.say("mode", status.note, "info")
+            QTimer.singleShot(NOTICE_MS, self.banner, lambda: self.banner.dismiss_topic("mode"))
         self.say("recording", status.recording.error if status.recording is not None else "")
 
     def _check_menus(self, status: Status) -> None:
         self.actions.check_model(self.controls.model.current)
-        self.actions.check_choice("People", status.wish.people)
-        self.actions.by_name["fields"].setEnabled(status.way == "bottom-up")
-        self.actions.check_choice("Device", status.wish.device)
-        self.actions.check_choice("Precision", status.wish.precision)
+        self.actions.check_choice("People", status.model_request.mode)
+        self.actions.by_name["fields"].setEnabled(status.mode == "bottom-up")
+        self.actions.check_choice("Device", status.model_request.device)
+        self.actions.check_choice("Precision", status.model_request.precision)
 
     def _show_recording(self, status: Status) -> None:
         recording = status.recording

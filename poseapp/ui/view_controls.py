@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui.widgets import describe, label, toggle
 
@@ -72,7 +72,7 @@ class ViewControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Only bottom-up has fields to show."""
-        there = status.way == "bottom-up"
+        there = status.mode == "bottom-up"
         self.fields.setEnabled(there)
         describe(
             self.fields,

@@ -30,26 +30,28 @@ from painted import (
 )
 
 from poseapp.core.errors import ModelError
+from poseapp.core.geometry import box_iou
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Output
 from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
+from poseapp.live.status import ModelRequest
 from poseapp.pipeline import single as estimator_module
 from poseapp.pipeline.modes import make_estimator, smooth_rule, suited_model
 from poseapp.pipeline.single import CropPoses, Estimator, OnePerson
-from poseapp.pipeline.top_down import LARGEST_BATCH, BottomUp, TopDown, body_box, overlap
+from poseapp.pipeline.top_down import LARGEST_BATCH, BottomUp, TopDown, body_box
 from poseapp.pipeline.top_down import TOP_DOWN as TOP_DOWN_RULE
 
 HW = (360, 640)
 SEVERAL: tuple[PoseMode, ...] = ("top-down", "bottom-up")
-both_ways = pytest.mark.parametrize("people", SEVERAL)
+both_modes = pytest.mark.parametrize("mode", SEVERAL)
 
 
-def estimator(people: PoseMode, **options: Any) -> Estimator:
-    engine = PaintedEngine(BOTTOM_UP if people == "bottom-up" else TOP_DOWN)
-    return make_estimator(people, engine, PaintedDetector(), **options)
+def estimator(mode: PoseMode, **options: Any) -> Estimator:
+    engine = PaintedEngine(BOTTOM_UP if mode == "bottom-up" else TOP_DOWN)
+    return make_estimator(mode, engine, PaintedDetector(), **options)
 
 
 def watched(source: PaintedSource, looker: Estimator) -> list[tuple[float, Result]]:
@@ -75,15 +77,14 @@ def who_is(figure_joints: FloatArray, result: Result, atol: float = 3.0) -> int 
     return None
 
 
-def recorded(source: PaintedSource, people: PoseMode, tmp_path: Path, **settings: Any) -> list[dict[str, Any]]:
+def recorded(source: PaintedSource, mode: PoseMode, tmp_path: Path, **settings: Any) -> list[dict[str, Any]]:
     """The lines of keypoints.jsonl of the clip, worked through by a Session."""
     folder = tmp_path / "store"
     folder.mkdir()
     store = PaintedStore(folder)
     session = Session(
         source,
-        folder / "hourglass-s",
-        people=people,
+        ModelRequest(folder / "hourglass-s", mode=mode),
         realtime=False,
         load=store,
         open_detector=store.open_detector,
@@ -102,9 +103,9 @@ def recorded(source: PaintedSource, people: PoseMode, tmp_path: Path, **settings
     return [json.loads(line) for line in (recording / "keypoints.jsonl").read_text().splitlines()]
 
 
-def identities(source: PaintedSource, lines: list[dict[str, Any]], people: PoseMode) -> dict[int, list[tuple[float, int]]]:
+def identities(source: PaintedSource, lines: list[dict[str, Any]], mode: PoseMode) -> dict[int, list[tuple[float, int]]]:
     """For each figure the times at which it was found, with the identity it had then."""
-    skeleton = OPENPOSE_18 if people == "bottom-up" else COCO_17
+    skeleton = OPENPOSE_18 if mode == "bottom-up" else COCO_17
     found: dict[int, list[tuple[float, int]]] = {i: [] for i in range(len(source.figures))}
     for line in lines:
         for i, joints in source.truth(line["frame"] / source.fps).items():
@@ -119,13 +120,13 @@ def identities(source: PaintedSource, lines: list[dict[str, Any]], people: PoseM
 # -- through the session, to the file ---------------------------------------------------------------------------------
 
 
-@both_ways
-def test_crossing_people_keep_their_identities(tmp_path: Path, people: PoseMode) -> None:
+@both_modes
+def test_crossing_people_keep_their_identities(tmp_path: Path, mode: PoseMode) -> None:
     figures = [walking(90, 200, 110, 160), walking(550, 220, -110, 150), standing(320, 40, 60)]
     source = PaintedSource(figures, seconds=4.0, fps=12, hw=HW)
-    lines = recorded(source, people, tmp_path)
+    lines = recorded(source, mode, tmp_path)
     assert len(lines) == 48
-    found = identities(source, lines, people)
+    found = identities(source, lines, mode)
     for i in (0, 1):
         assert len(found[i]) >= 38, "seen, but for where they cross"
         assert found[i][0][0] == 0.0
@@ -135,12 +136,12 @@ def test_crossing_people_keep_their_identities(tmp_path: Path, people: PoseMode)
     assert len(set.union(*ids)) == 3
 
 
-@both_ways
-def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, people: PoseMode) -> None:
+@both_modes
+def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, mode: PoseMode) -> None:
     source = PaintedSource(
         [walking(40, 150, 80, 160), standing(580, 150, 120)], seconds=4.5, fps=12, hw=HW, walls=[(200, 0, 70, 360)]
     )
-    found = identities(source, recorded(source, people, tmp_path), people)
+    found = identities(source, recorded(source, mode, tmp_path), mode)
     times = [t for t, _ in found[0]]
     gap = max(b - a for a, b in itertools.pairwise(times))
     assert 1.0 <= gap <= 2.0
@@ -148,22 +149,22 @@ def test_somebody_hidden_for_a_second_is_the_same_one_after(tmp_path: Path, peop
     assert len({identity for _, identity in found[1]}) == 1
 
 
-@both_ways
-def test_an_empty_scene_has_nobody_until_somebody_comes(tmp_path: Path, people: PoseMode) -> None:
+@both_modes
+def test_an_empty_scene_has_nobody_until_somebody_comes(tmp_path: Path, mode: PoseMode) -> None:
     comer = Figure(lambda t: (300.0, 150.0, 160.0) if t >= 1.0 else None)
-    lines = recorded(PaintedSource([comer], seconds=2.0, fps=10, hw=HW), people, tmp_path)
+    lines = recorded(PaintedSource([comer], seconds=2.0, fps=10, hw=HW), mode, tmp_path)
     assert [len(line["people"]) for line in lines] == [0] * 10 + [1] * 10
 
 
-@both_ways
-def test_people_who_leave_and_come_back(tmp_path: Path, people: PoseMode) -> None:
+@both_modes
+def test_people_who_leave_and_come_back(tmp_path: Path, mode: PoseMode) -> None:
     """Away for a short time somebody is the same one; after a long time a new one, with a number that nobody had."""
 
     def place(t: float) -> tuple[float, float, float] | None:
         return None if 2.0 <= t < 3.0 or 4.0 <= t < 7.0 else (400.0, 150.0, 160.0)
 
     source = PaintedSource([Figure(place), standing(150, 150, 160)], seconds=8.0, fps=8, hw=HW)
-    found = identities(source, recorded(source, people, tmp_path), people)
+    found = identities(source, recorded(source, mode, tmp_path), mode)
     first = {i for t, i in found[0] if t < 2}
     assert len(first) == 1
     assert {i for t, i in found[0] if 3 <= t < 4} == first
@@ -174,10 +175,10 @@ def test_people_who_leave_and_come_back(tmp_path: Path, people: PoseMode) -> Non
     assert len(first | later | stayed) == 3
 
 
-@both_ways
-def test_thirty_people(tmp_path: Path, people: PoseMode) -> None:
+@both_modes
+def test_thirty_people(tmp_path: Path, mode: PoseMode) -> None:
     source = PaintedSource(crowd(30), seconds=0.5, fps=8)
-    lines = recorded(source, people, tmp_path)
+    lines = recorded(source, mode, tmp_path)
     assert [len(line["people"]) for line in lines] == [30] * 4
     ids = [sorted(person["id"] for person in line["people"]) for line in lines]
     assert ids == [list(range(1, 31))] * 4
@@ -214,7 +215,7 @@ def test_between_detections_the_crops_follow() -> None:
     assert engine.batches == [2] * 30, "one batch a frame"
     for t, result in results:
         assert [who_is(joints, result) for joints in source.truth(t).values()] == [1, 2]
-        assert result.people == "top-down"
+        assert result.mode == "top-down"
 
 
 def test_a_lost_person_is_looked_for_at_once() -> None:
@@ -346,8 +347,8 @@ def test_a_detection_without_the_arms_is_the_person_whose_arms_are_stretched() -
         xy[COCO_17.index(f"left_{name}")] += (reach, -40)
         xy[COCO_17.index(f"right_{name}")] -= (reach, 40)
     bodies = TopDown(PaintedEngine(), PaintedDetector())._bodies(xy, np.ones(17, np.float32))
-    assert overlap(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
-    assert max(overlap(body, box) for box in bodies) > 0.5
+    assert box_iou(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
+    assert max(box_iou(body, box) for box in bodies) > 0.5
 
 
 def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> None:
@@ -563,10 +564,10 @@ def test_a_locked_person_who_goes_behind_a_wall_is_waited_for() -> None:
 # -- several, and clicks -----------------------------------------------------------------------------------------------
 
 
-@both_ways
-def test_a_click_locks_who_is_under_it_and_a_second_lets_go(people: PoseMode) -> None:
+@both_modes
+def test_a_click_locks_who_is_under_it_and_a_second_lets_go(mode: PoseMode) -> None:
     source = PaintedSource([standing(150, 150, 160), standing(450, 150, 160)], hw=HW)
-    looker = estimator(people)
+    looker = estimator(mode)
     frame = Frame(source.picture(0.0), 0, 0.0)
     looker.estimate(frame)
     middle = middle_of(source.truth(0)[1])
@@ -579,10 +580,10 @@ def test_a_click_locks_who_is_under_it_and_a_second_lets_go(people: PoseMode) ->
     assert looker.estimate(Frame(frame.image, 3, 0.3)).locked is None
 
 
-@both_ways
-def test_another_picture_begins_with_new_people(people: PoseMode) -> None:
+@both_modes
+def test_another_picture_begins_with_new_people(mode: PoseMode) -> None:
     source = PaintedSource([standing(150, 150, 160)], hw=HW)
-    looker = estimator(people)
+    looker = estimator(mode)
     first = looker.estimate(Frame(source.picture(0.0), 0, 0.0))
     looker.reset()
     second = looker.estimate(Frame(source.picture(0.0), 1, 0.1))
@@ -596,13 +597,12 @@ class Running:
     """A session on painted people, live; ``frames`` are all results taken so far."""
 
     def __init__(
-        self, folder: Path, source: PaintedSource, people: PoseMode = "one", model: str = "hourglass-s", **store: Any
+        self, folder: Path, source: PaintedSource, mode: PoseMode = "one", model: str = "hourglass-s", **store: Any
     ) -> None:
         self.store = PaintedStore(folder, **store)
         self.session = Session(
             source,
-            folder / model,
-            people=people,
+            ModelRequest(folder / model, mode=mode),
             load=self.store,
             builds_first=lambda *_: False,
             open_detector=self.store.open_detector,
@@ -638,55 +638,62 @@ TWO = [standing(150, 150, 160), standing(450, 150, 160)]
 def test_the_way_changes_between_two_frames_and_back(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        running.session.set_people("top-down")
-        several = running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        running.session.set_mode("top-down")
+        several = running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         assert several.poses.ids.tolist() in ([1, 2], [2, 1]), "the one followed keeps the number"
         assert len(running.store.engines) == 1, "with the same engine"
-        running.session.set_people("bottom-up")
-        joints = running.until(lambda r: r.people == "bottom-up" and len(r.poses) == 2)
+        running.session.set_mode("bottom-up")
+        joints = running.until(lambda r: r.mode == "bottom-up" and len(r.poses) == 2)
         assert joints.model == "openpose-s"
         assert min(joints.poses.ids) >= 3, "other joints: nobody can say who is who, and no number is given twice"
         status = running.session.status()
-        assert (status.way, status.model, status.model_error) == ("bottom-up", "openpose-s", "")
+        assert (status.mode, status.model, status.model_error) == ("bottom-up", "openpose-s", "")
         assert status.note == "hourglass-s cannot look bottom-up: openpose-s runs in its place."
-        running.session.set_people("one")
-        last = running.until(lambda r: r.people == "one" and len(r.poses) == 1)
+        running.session.set_mode("one")
+        last = running.until(lambda r: r.mode == "one" and len(r.poses) == 1)
         assert last.model == "hourglass-s"
         assert running.session.status().note == ""
         indices = [r.frame.index for r in running.frames]
         assert indices == sorted(set(indices))
 
 
-def lost_and_found(running: Running, times: int) -> None:
-    """As if the one person had been lost *times* times: each time they get another number."""
-    inference = running.session._inference
-    assert inference is not None
-    assert inference.estimator is not None
-    inference.estimator.tracker.next_id += times
+@pytest.fixture
+def estimators(monkeypatch: pytest.MonkeyPatch) -> list[Estimator]:
+    """All estimators that sessions make, the newest one last."""
+    made: list[Estimator] = []
+
+    def remember(*arguments: Any, **options: Any) -> Estimator:
+        made.append(make_estimator(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr("poseapp.live.model_runner.make_estimator", remember)
+    return made
 
 
-@pytest.mark.parametrize("way", ["top-down", "bottom-up"])
-def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, way: PoseMode) -> None:
+@pytest.mark.parametrize("mode", ["top-down", "bottom-up"])
+def test_numbers_of_several_people_start_at_1_whatever_was_before(
+    tmp_path: Path, mode: PoseMode, estimators: list[Estimator]
+) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        lost_and_found(running, 7)
-        running.session.set_people("top-down")
-        several = running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
+        running.session.set_mode("top-down")
+        several = running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         assert sorted(several.poses.ids) == [1, 2]
-        running.session.set_people(way)
-        running.until(lambda r: r.people == way and len(r.poses) == 2)
+        running.session.set_mode(mode)
+        running.until(lambda r: r.mode == mode and len(r.poses) == 2)
         running.session.set_source(PaintedSource(TWO, fps=10, hw=HW))
-        other = running.until(lambda r: r.people == way and len(r.poses) == 2 and set(r.poses.ids) == {1, 2})
+        other = running.until(lambda r: r.mode == mode and len(r.poses) == 2 and set(r.poses.ids) == {1, 2})
         assert other.frame.index > several.frame.index
 
 
-def test_in_a_recording_no_number_is_given_twice(tmp_path: Path) -> None:
+def test_in_a_recording_no_number_is_given_twice(tmp_path: Path, estimators: list[Estimator]) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        lost_and_found(running, 7)
+        estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
         folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
-        running.session.set_people("top-down")
-        running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+        running.session.set_mode("top-down")
+        running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         running.session.stop_recording()
     lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {person["id"] for line in lines for person in line["people"]} == {1, 9}
@@ -696,10 +703,10 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
         folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
-        ways: tuple[PoseMode, ...] = ("top-down", "bottom-up", "one")
-        for people in ways:
-            running.session.set_people(people)
-            running.until(lambda r, people=people: r.people == people and len(r.poses) > 0)
+        modes: tuple[PoseMode, ...] = ("top-down", "bottom-up", "one")
+        for mode in modes:
+            running.session.set_mode(mode)
+            running.until(lambda r, mode=mode: r.mode == mode and len(r.poses) > 0)
         running.session.stop_recording()
         wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
     models = json.loads((folder / "session.json").read_text())["models"]
@@ -714,48 +721,48 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
         its = [line for line in lines if entry["from_frame"] <= line["frame"] < after["from_frame"]]
         joints = {len(p["keypoints"]) for line in its for p in line["people"]}
         assert joints <= {18 if entry["name"] == "openpose-s" else 17}
-        assert joints or i == 0  # the first way may have been left at once
+        assert joints or i == 0  # the first mode may have been left at once
 
 
 def test_leaving_bottom_up_finds_the_detector_with_the_very_same_model(tmp_path: Path) -> None:
-    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), people="bottom-up", model="openpose-s") as running:
-        running.until(lambda r: r.people == "bottom-up" and len(r.poses) == 2)
-        running.session.set_people("top-down")
-        running.until(lambda r: r.people == "top-down" and len(r.poses) == 2)
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="bottom-up", model="openpose-s") as running:
+        running.until(lambda r: r.mode == "bottom-up" and len(r.poses) == 2)
+        running.session.set_mode("top-down")
+        running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         assert running.session.status().model_error == ""
 
 
 def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), specs=(TOP_DOWN,)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        running.session.set_people("bottom-up")
+        running.session.set_mode("bottom-up")
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
-        assert status.model_error.startswith(f"bottom-up: expected a model of the openpose family in {tmp_path}, found none.")
-        assert (status.state, status.way, status.wish.people, status.loading) == ("running", "one", "one", "")
-        assert running.until(lambda r: len(r.poses) == 1).people == "one"
+        assert status.model_error.startswith(f"bottom-up: expected a model with part affinity fields in {tmp_path}, found none.")
+        assert (status.state, status.mode, status.model_request.mode, status.loading) == ("running", "one", "one", "")
+        assert running.until(lambda r: len(r.poses) == 1).mode == "one"
 
 
 def test_top_down_without_a_detector_says_what_to_do_and_goes_on(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), detector=False) as running:
         running.until(lambda r: len(r.poses) == 1)
-        running.session.set_people("top-down")
+        running.session.set_mode("top-down")
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
         assert status.model_error.startswith("top-down: expected a person detector in the model store, found none.")
-        assert (status.state, status.way, status.wish.people) == ("running", "one", "one")
+        assert (status.state, status.mode, status.model_request.mode) == ("running", "one", "one")
 
 
 def test_a_start_that_cannot_have_its_way_looks_for_one_person(tmp_path: Path) -> None:
-    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), people="top-down", detector=False) as running:
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="top-down", detector=False) as running:
         running.until(lambda r: len(r.poses) == 1)
         status = running.session.status()
-        assert (status.state, status.way) == ("running", "one")
+        assert (status.state, status.mode) == ("running", "one")
         assert status.note.startswith("top-down: expected a person detector")
 
 
 def test_another_model_for_bottom_up_keeps_the_way(tmp_path: Path) -> None:
-    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), people="bottom-up") as running:
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="bottom-up") as running:
         running.until(lambda r: len(r.poses) == 2)
         running.session.set_model(tmp_path / "hourglass-s")
         wait_until(lambda: len(running.store.engines) == 2 and not running.session.status().loading)
@@ -764,19 +771,19 @@ def test_another_model_for_bottom_up_keeps_the_way(tmp_path: Path) -> None:
 
 
 def test_smoothing_is_switched_while_it_runs(tmp_path: Path) -> None:
-    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), people="top-down") as running:
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="top-down") as running:
         assert running.until(lambda r: len(r.poses) == 2).smoothed is None
-        running.session.set_smoothing(SmoothRule())
+        running.session.settings.smoothing = SmoothRule()
         result = running.until(lambda r: r.smoothed is not None and len(r.poses) == 2)
         assert result.smoothed is not None
         assert result.shown is result.smoothed
         assert result.smoothed.ids.tolist() == result.poses.ids.tolist()
-        running.session.set_smoothing(None)
+        running.session.settings.smoothing = None
         assert running.until(lambda r: r.smoothed is None).shown is not None
 
 
 def test_a_click_reaches_the_one_it_means(tmp_path: Path) -> None:
-    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), people="top-down") as running:
+    with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="top-down") as running:
         result = running.until(lambda r: len(r.poses) == 2)
         x, y = result.poses.xy[1].mean(axis=0).tolist()
         running.session.lock_person((x, y))
@@ -787,10 +794,10 @@ def test_a_click_reaches_the_one_it_means(tmp_path: Path) -> None:
 
 def test_a_budget_set_while_it_runs(tmp_path: Path) -> None:
     source = PaintedSource(crowd(6, HW), fps=10, hw=HW)
-    with Running(tmp_path, source, people="top-down", delay_s=0.02) as running:
-        running.session.latency_budget_ms = math.inf
+    with Running(tmp_path, source, mode="top-down", delay_s=0.02) as running:
+        running.session.settings.latency_budget_ms = math.inf
         running.until(lambda r: len(r.poses) == 6 and not r.predicted)
-        running.session.latency_budget_ms = 30.0
+        running.session.settings.latency_budget_ms = 30.0
         running.until(lambda r: len(r.poses) == 6 and len(r.predicted) >= 4)
 
 
@@ -799,8 +806,8 @@ def test_a_budget_set_while_it_runs(tmp_path: Path) -> None:
 
 def test_the_model_asked_for_serves_where_it_can(tmp_path: Path) -> None:
     PaintedStore(tmp_path)
-    for people in ("one", "top-down"):
-        assert suited_model(tmp_path / "hourglass-s", people) == (tmp_path / "hourglass-s", "")
+    for mode in ("one", "top-down"):
+        assert suited_model(tmp_path / "hourglass-s", mode) == (tmp_path / "hourglass-s", "")
     assert suited_model(tmp_path / "openpose-s", "bottom-up") == (tmp_path / "openpose-s", "")
     folder, note = suited_model(tmp_path / "hourglass-s", "bottom-up")
     assert folder == tmp_path / "openpose-s"
@@ -820,12 +827,3 @@ def test_a_body_is_larger_than_its_joints() -> None:
     xy = np.array([(100, 50), (160, 250), (120, 90), (900, 900)], np.float32)
     score = np.array([0.9, 0.9, 0.9, 0.1], np.float32)  # the last one is not trusted
     np.testing.assert_allclose(body_box(xy, score), (100 - 16, 50 - 16, 60 + 32, 200 + 32), rtol=1e-6)
-
-
-def test_overlap_is_intersection_over_union() -> None:
-    def box(*values: float) -> FloatArray:
-        return np.array(values, np.float32)
-
-    assert overlap(box(0, 0, 10, 10), box(5, 0, 10, 10)) == pytest.approx(1 / 3)
-    assert overlap(box(0, 0, 10, 10), box(10, 0, 5, 5)) == 0.0
-    assert overlap(box(1, 2, 3, 4), box(1, 2, 3, 4)) == pytest.approx(1.0)

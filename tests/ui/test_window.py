@@ -88,13 +88,17 @@ def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window:
     assert window.banner.text == "", "a dismissed message must not come back"
 
 
-def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("keyless", "missing stride"), ("foreign", "got 'vitpose'")],
+)
+def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow, name: str, why: str) -> None:
     box = window.controls.model.box
-    row = box.findText("keyless (broken)")
+    row = box.findText(f"{name} (broken)")
     assert row >= 0
     item = box.model().index(row, 0)
     assert not item.flags() & Qt.ItemFlag.ItemIsEnabled
-    assert "missing stride" in item.data(Qt.ItemDataRole.ToolTipRole)
+    assert why in item.data(Qt.ItemDataRole.ToolTipRole)
 
 
 # -- view ------------------------------------------------------------------------------------------------------
@@ -554,7 +558,7 @@ def test_a_signal_closes_the_window_whatever_it_interrupts(qtbot: QtBot, window:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         close_on_signals(window)
-        with qtbot.waitSignal(window.closed, timeout=WAIT_MS), session._stats._lock:
+        with qtbot.waitSignal(window.closed, timeout=WAIT_MS), session.stats._lock:
             signal.raise_signal(signal.SIGTERM)  # closing asks for the status, which takes this lock
     finally:
         for number, handler in before.items():

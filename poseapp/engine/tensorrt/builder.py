@@ -23,19 +23,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, printable
 from poseapp.core.files import atomic_write, sha256, sha256_file, try_lock, unlock
 from poseapp.core.json_files import Fields, parse_json, read_json
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import PRECISIONS, ModelSpec, Precision
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
 from poseapp.engine.model_folder import graph_sha256, model_file, writable
 
-Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MAX_BATCH = 8
 INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'
 _PARSED = 0.05  # share of a build that is reading the ONNX file

@@ -6,7 +6,10 @@ from poseapp.live.recording.recorder import Recorder, Recording
 
 
 class Recordings:
-    """Keeps the recorders of a session until their files are finished. The caller holds the session's lock, but for ``finish``."""
+    """Keeps the recorders of a session until their files are finished.
+
+    The caller of ``add`` and ``status`` holds the session's lock.
+    """
 
     def __init__(self) -> None:
         self.current: Recorder | None = None  # the newest one, finished or not; may be read without the lock
@@ -23,7 +26,7 @@ class Recordings:
 
     @property
     def active(self) -> bool:
-        """Whether frames are being recorded. The lock is not needed."""
+        """Whether frames are being recorded."""
         current = self.current
         return current is not None and current.status().active
 
