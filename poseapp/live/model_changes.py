@@ -17,8 +17,8 @@ from poseapp.live.slot import Slot
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.status import BuildProgress, ModelRequest
 from poseapp.live.worker import Worker
+from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import suited_model
-from poseapp.pipeline.single import Point
 
 MOST_LOADS = 2  # at once, of models: each takes memory and cores; of those that wait, only the newest is loaded
 STAND_IN_S = 5.0  # how long an engine that takes long to load waits for the one that serves meanwhile

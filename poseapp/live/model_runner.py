@@ -19,8 +19,8 @@ from poseapp.engine.base import Engine, Progress
 from poseapp.live.shared import Shared
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
+from poseapp.pipeline.estimator import Estimator, PersonFinder, Point
 from poseapp.pipeline.modes import make_estimator
-from poseapp.pipeline.single import Estimator, PersonFinder, Point
 from poseapp.pipeline.top_down import TopDown
 
 log = logging.getLogger(__name__)

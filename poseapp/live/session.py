@@ -20,8 +20,8 @@ from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.sources import Mode, Source
 from poseapp.live.status import ModelRequest, State, Status
+from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import open_detector
-from poseapp.pipeline.single import Point
 
 log = logging.getLogger(__name__)
 

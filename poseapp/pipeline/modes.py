@@ -11,8 +11,10 @@ from poseapp.core.types import PoseMode
 from poseapp.engine.base import Engine
 from poseapp.engine.detector import Detector, find_detector
 from poseapp.engine.load import StoredModel, list_models
-from poseapp.pipeline.single import Estimator, OnePerson, PersonFinder
-from poseapp.pipeline.top_down import BottomUp, TopDown
+from poseapp.pipeline.bottom_up import BottomUp
+from poseapp.pipeline.estimator import Estimator, PersonFinder
+from poseapp.pipeline.single import OnePerson
+from poseapp.pipeline.top_down import TopDown
 
 LATENCY_BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
 STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
@@ -20,7 +22,11 @@ STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
 
 @dataclass(frozen=True)
 class PoseSettings:
-    """How people are looked for, as the user sets it: the mode, the strength of the smoothing (0: off), and the budget."""
+    """How people are looked for, as the user sets it.
+
+    ``smoothing`` is its strength, 0 (off) to 1; ``latency_budget_ms`` the time for the poses of all people in a frame,
+    top-down.
+    """
 
     mode: PoseMode = "one"
     smoothing: float = STRENGTH
@@ -28,7 +34,7 @@ class PoseSettings:
 
 
 def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
-    """The folder of the model that serves *mode* when *requested* is chosen, and a line that says why if it is another one.
+    """The folder of the model that serves *mode* where *requested* is chosen, and one line that says why where it is another.
 
     Bottom-up needs part affinity fields. Raises ModelError when no model in the store of *requested* has them.
     """
@@ -78,7 +84,11 @@ def make_estimator(
     latency_budget_ms: float = LATENCY_BUDGET_MS,
     thorough: bool = False,
 ) -> Estimator:
-    """The Estimator of *mode*; ModelError when what it needs is not there."""
+    """The Estimator of *mode*; see that protocol for the order of calls.
+
+    Raises ModelError when *mode* needs a *detector* or part affinity fields and there are none. *thorough*: there is time for
+    every region of every frame, as for a file that is worked through.
+    """
     if mode == "bottom-up":
         return BottomUp(engine)
     if mode == "top-down":

@@ -35,9 +35,9 @@ DEFAULT_MODE = Mode(1280, 720, 30.0, "MJPG")
 class Source(Protocol):
     """Something that gives pictures: a camera, a file, an address.
 
-    The capture thread calls ``open``, then ``read`` again and again, then ``close``; it calls ``close`` also after an ``open`` or a
-    ``read`` that raised. The source may then be opened again, and begins anew. No other thread calls it, but for ``close``, which
-    may come while a ``read`` hangs: see Device.
+    The capture thread calls ``open``, then ``read`` again and again, then ``close``; it calls ``close`` also after an ``open`` or
+    a ``read`` that raised. The source may then be opened again, and begins anew. No other thread calls it, but for ``close``,
+    which may come while a ``read`` hangs: see Device.
 
     A source that is not there, or gives nothing more, raises SourceError, with a line for the user. A source with ``live`` gives
     pictures at their own time; when it raises, it is opened again later. The end of any other source is the None of ``read``,
