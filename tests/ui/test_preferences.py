@@ -76,7 +76,7 @@ def test_a_damaged_file_is_kept_aside_and_said_in_one_line(path: Path, content: 
     path.write_bytes(content)
     preferences = Preferences(path)
     assert preferences.problem.startswith(f"{path}: is ")
-    assert preferences.problem.endswith("The settings begin anew; the old file is kept as settings.json.broken.")
+    assert preferences.problem.endswith("The default settings are used; the old file is kept as settings.json.broken.")
     assert "\n" not in preferences.problem
     assert path.with_name("settings.json.broken").read_bytes() == content
     assert preferences.theme == "system"
@@ -298,5 +298,5 @@ def test_without_a_key_store_the_address_is_asked_for_again(
 def test_a_damaged_file_is_said_in_the_window(qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path) -> None:
     settings_file.write_text("{")
     window = open_window()
-    assert "is damaged. The settings begin anew" in window.banner.text
+    assert "is damaged. The default settings are used" in window.banner.text
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
