@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.bench.pipeline import BenchmarkReport, Measurement
+from poseapp.bench.report import BenchmarkReport, Measurement
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, label
 
