@@ -29,7 +29,7 @@ from poseapp.train.data.loader import steps_of
 from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.data.targets import target_of
 from poseapp.train.ema import Ema
-from poseapp.train.eval.evaluate import write_png
+from poseapp.train.eval.contact_sheets import write_png
 from poseapp.train.loop import make_optimiser, supervised, train_step
 from poseapp.train.losses import supervise
 from poseapp.train.recipes import RECIPES, Precision, Recipe, Supervision
