@@ -119,9 +119,7 @@ def evaluate(
         return evaluate(engine, annotations, images, how, detector, advance)
 
 
-def evaluate_panning(
-    engine: Engine, detector: Detector | None, annotations: Path, images: Path, limit: int
-) -> PanningFigures:
+def evaluate_panning(engine: Engine, detector: Detector | None, annotations: Path, images: Path, limit: int) -> PanningFigures:
     """Print how well the app finds and follows one person, over panned pictures."""
     from poseapp.train.eval import panning
 
@@ -155,7 +153,9 @@ def write_card_pictures(result: Evaluation, drawn: Path | None, scores: Path | N
     if scores is not None:
         found = score_calibration(result)
         write_png(draw_score_calibration(found), scores)
-        typer.echo(f"Scores: calibration error {found.error:.3f}; half are right at {1 / (1 + found.score_odds_scale):.2f}: {scores}")
+        typer.echo(
+            f"Scores: calibration error {found.error:.3f}; half are right at {1 / (1 + found.score_odds_scale):.2f}: {scores}"
+        )
 
 
 def figures_of(folder: Path, annotations: Path, images: Path, show: bool = False) -> Evaluation:

@@ -91,9 +91,7 @@ def print_panning_figures(f: PanningFigures, model: str, conventions: str) -> No
 
     from poseapp.train.eval import panning
 
-    table = Table(
-        title=f"{model}: {f.sequences} sequences of {panning.FRAMES} frames, nobody says where the person is"
-    )
+    table = Table(title=f"{model}: {f.sequences} sequences of {panning.FRAMES} frames, nobody says where the person is")
     for name in (
         "locked on in 10 frames",
         "under half height",

@@ -242,8 +242,8 @@ What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
 def _subsets(result: Evaluation) -> str:
     rows = [
-        [part.name, str(part.people), _number(part.mean_oks), *map(_percent, (part.oks50, part.pck, part.limb_pck))]
-        for part in subsets_of(result)
+        [one.name, str(one.people), _number(one.mean_oks), *map(_percent, (one.oks50, one.pck, one.limb_pck))]
+        for one in subsets_of(result)
     ]
     if not rows:
         return ""
@@ -266,7 +266,8 @@ def _scores(as_trained: ScoreCalibration | None, after: ScoreCalibration) -> str
 {within}. Mean distance of score and share: {after.error:.3f}.
 Measured on the same people as the figures above."""
     else:
-        scores = f"""A score is the height h of a heatmap's peak, its odds h / (1 − h) multiplied by {as_trained.score_odds_scale:.2f}
+        scale = as_trained.score_odds_scale
+        scores = f"""A score is the height h of a heatmap's peak, its odds h / (1 − h) multiplied by {scale:.2f}
 in the graph, so that of joints with a score of 0.5 {within}.
 Mean distance of score and share: {after.error:.3f}, as trained {as_trained.error:.3f}.
 Measured on the same people as the figures above."""

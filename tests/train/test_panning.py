@@ -11,11 +11,10 @@ import pytest
 from drawn import draw_set
 from tiny_model import write_model
 
-from poseapp.cli import following as cli_follow
+from poseapp.cli.main import main
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Poses
-from poseapp.engine.load import load_engine
 from poseapp.train.data.annotations import Person
 from poseapp.train.eval import panning
 from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
@@ -23,7 +22,13 @@ from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_a
 
 def shown(xy: FloatArray, score: float = 0.9) -> Poses:
     one = np.ones(1, np.float32)
-    return Poses(xy.astype(np.float32)[None], np.full((1, 17), score, np.float32), one, np.zeros(1, np.int64), COCO_17)
+    return Poses(
+        xy=xy.astype(np.float32)[None],
+        score=np.full((1, 17), score, np.float32),
+        person_score=one,
+        ids=np.zeros(1, np.int64),
+        skeleton=COCO_17,
+    )
 
 
 def test_people_stay_in_frames_of_both_sizes_at_thirty_to_a_hundred_per_cent(figures: list[Person]) -> None:
@@ -125,12 +130,12 @@ def test_each_sequence_begins_anew(figures: list[Person]) -> None:
 
 def test_the_apps_own_estimator_is_what_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     annotations = draw_set(tmp_path, people=2)
-    engine = load_engine(write_model(tmp_path / "engines" / "tiny"), "cpu")
-    try:
-        out = tmp_path / "out.json"
-        result = cli_follow.evaluate_following(engine, tmp_path / "engines", annotations, tmp_path / "images", out, 2)
-    finally:
-        engine.close()
-    assert json.loads(out.read_text())["sequences"] == result.sequences == 2
-    assert result.lock_rate == 0  # that model takes the brightest place for every joint
+    write_model(tmp_path / "engines" / "tiny")
+    out = tmp_path / "out.json"
+    where = ["--annotations", str(annotations), "--images", str(tmp_path / "images"), "--engines-dir", str(tmp_path / "engines")]
+    options = ["--boxes", "track", "--device", "cpu", "--limit", "2", "--json", str(out)]
+    assert main(["eval", "--model", "tiny", *where, *options]) == 0
+    figures = json.loads(out.read_text())
+    assert figures["sequences"] == 2
+    assert figures["lock_rate"] == 0  # that model takes the brightest place for every joint
     assert "one person at 30 to 100 % of the height" in " ".join(capsys.readouterr().out.split())

@@ -110,10 +110,13 @@ class FileBoxes:
 class OnePersonSearch:
     """AP and AR are over one person a picture, whom the Estimator of the mode "one" finds without a detector."""
 
-    description = f"crops, one person a picture, found as the app does, for AP and AR, annotated boxes for the rest, padding {BOX_PADDING:g}"
-
     def __init__(self, engine: Engine) -> None:
         self._estimator = OnePerson(engine, thorough=True)
+
+    @property
+    def description(self) -> str:
+        """See BoxSource."""
+        return _for_ap("one person a picture, found as the app does,")
 
     def predict(self, part: EvaluationSet, predictor: PersonPredictor, on_person: Progress) -> Prediction:
         """See BoxSource."""

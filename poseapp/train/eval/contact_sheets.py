@@ -49,9 +49,7 @@ def contact_sheet(evaluation: Evaluation, worst: int = 20, cell_hw: tuple[int, i
 
 def _draw(image: ImageArray, xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> ImageArray:
     """*image* with the *shown* joints (K,) of one pose drawn into it."""
-    points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
-    pose = Poses(points, shown.astype(np.float32)[None], np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
-    draw_poses(image, pose, DrawOptions(threshold=0.5))
+    draw_poses(image, _pose(xy, shown, skeleton, 1.0), DrawOptions(threshold=0.5))
     return image
 
 
@@ -87,17 +85,17 @@ def _cell(evaluation: Evaluation, n: int, similarity: float, cell_hw: tuple[int,
             cv2.line(image, true[a].round().astype(int).tolist(), true[b].round().astype(int).tolist(), _GREY, 4, cv2.LINE_AA)
     for point in true[known]:
         cv2.circle(image, point.round().astype(int).tolist(), 3, _GREY, -1, cv2.LINE_AA)
-    draw_poses(image, _pose(said, known, skeleton), DrawOptions(threshold=0.5))
+    draw_poses(image, _pose(said, known, skeleton, 0.5), DrawOptions(threshold=0.5))
     cv2.rectangle(image, (0, 0), (cell_hw[1] - 1, cell_hw[0] - 1), _PALE, 1)
     cv2.putText(image, f"OKS {similarity:.2f}", (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     return image
 
 
-def _pose(xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> Poses:
+def _pose(xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton, score: float) -> Poses:
+    """One person with the *shown* joints (K,); a low *score* draws thin lines."""
     points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
-    # A low score draws thin lines.
-    score = np.where(shown, 0.5, 0).astype(np.float32)[None]
-    return Poses(points, score, np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+    scores = np.where(shown, score, 0).astype(np.float32)[None]
+    return Poses(xy=points, score=scores, person_score=np.ones(1, np.float32), ids=np.zeros(1, np.int64), skeleton=skeleton)
 
 
 def write_png(image: ImageArray, path: Path) -> None:
