@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.bench.pipeline import BenchmarkReport
+from poseapp.bench.report import BenchmarkReport
 from poseapp.live.session import Status
 from poseapp.ui.actions import action
 from poseapp.ui.benchmark_page import BenchmarkPage

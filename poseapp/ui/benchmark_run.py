@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from poseapp.bench.pipeline import BenchmarkReport, run_benchmark
+from poseapp.bench.pipeline import run_benchmark
+from poseapp.bench.report import BenchmarkReport
 from poseapp.ui.jobs import Jobs
 
 if TYPE_CHECKING:

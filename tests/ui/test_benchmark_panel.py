@@ -56,6 +56,8 @@ def test_the_benchmark_button_gives_a_table_and_json_and_the_view_goes_on(
     assert shares[-1] > 0.9
     table = window.panel.page.table
     assert table.rowCount() == 3
+    heads = [table.horizontalHeaderItem(i) for i in range(table.columnCount())]
+    assert "overhead" in [head.text() for head in heads if head is not None]
     window.resize(960, 540)  # a small screen: figures without the names of what was measured would say nothing
     qtbot.waitUntil(lambda: window.width() <= 1024)
     assert table.columnWidth(0) >= table.sizeHintForColumn(0)
