@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from poseapp.core.geometry import SMALLEST_BODY_PX
 from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, ROI, Box, RoiRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.smoothing import SMALLEST_BODY_PX, SMOOTH, SmoothRule
+from poseapp.core.smoothing import SMOOTH, SmoothRule
 from poseapp.core.track import TRACK, TrackRule
 from poseapp.core.transform import Affine, fit_aspect, whole_box
 from poseapp.core.types import FloatArray, Poses
