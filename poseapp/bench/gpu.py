@@ -27,11 +27,11 @@ from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.engine import driver
+from poseapp.engine.base import Precision
 from poseapp.engine.load import default_engines_dir, list_models
 from poseapp.engine.machine import machine
-from poseapp.engine.tensorrt import builder as build
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.engine.tensorrt.builder import Precision
+from poseapp.engine.tensorrt import library
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.deploy import IMAGENET_RGB, Deploy
@@ -227,7 +227,7 @@ def made_up_crops(spec: ModelSpec, batch: int) -> np.ndarray[tuple[int, ...], np
 
 
 @contextlib.contextmanager
-def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.GpuEngine]:
+def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.TrtEngine]:
     """The network through TensorRT: the stored model, or one with made-up weights in a folder that is thrown away.
 
     Made-up weights give heatmaps that are noise, so only stored models are compared with ONNX Runtime.
@@ -445,12 +445,12 @@ def _told(line: Line | None, figure: str, unit: str) -> str:
 def versions() -> dict[str, str]:
     """What ran, and where."""
     gpu = driver.find_gpu()
-    runtime = build.tensorrt() if isinstance(gpu, driver.Gpu) else None
+    runtime = library.tensorrt() if isinstance(gpu, driver.Gpu) else None
     return {
         "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, driver.Gpu) else gpu,
         "driver": gpu.driver if isinstance(gpu, driver.Gpu) else "–",
         "PyTorch": f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}, cuDNN {torch.backends.cudnn.version() or 'none'}",
-        "TensorRT": build.runtime_name(runtime) if runtime is not None else "not loaded",
+        "TensorRT": library.runtime_name(runtime) if runtime is not None else "not loaded",
         "CPU": f"{machine()['cpu']}, {machine()['system']}",
     }
 

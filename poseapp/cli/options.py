@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.backends import device_labels, device_tips
+from poseapp.engine.load import PRECISION_CHOICES
 
 _STORE = typer.Option(
     "--engines-dir",
@@ -40,15 +41,18 @@ def _one_of(*known: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def _listed(tips: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({tip[0].lower()}{tip[1:]})" for name, tip in tips.items())
+
+
 # None is what the window used last, and auto without one.
 Device = Annotated[
     str | None,
     typer.Option(
         "--device",
         metavar="NAME",
-        callback=_one_of(*DEVICES),
-        help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
-        "tensorrt or cuda (NVIDIA GPUs).",
+        callback=_one_of(*device_labels()),
+        help=f"Where the model runs: {_listed(device_tips())}.",
         show_default="auto; in the window the last choice",
     ),
 ]
@@ -57,7 +61,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        callback=_one_of(*PRECISIONS),
+        callback=_one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
         show_default="auto; in the window the last choice",

@@ -58,22 +58,8 @@ class Choice:
         return choice
 
 
-# Where and how a network can run: the key of the command line, and the name in the window.
-DEVICE_NAMES = {
-    "auto": "Automatic",
-    "cpu": "CPU",
-    "openvino": "OpenVINO",
-    "cuda": "CUDA",
-    "tensorrt": "TensorRT",
-}
+# How a network can run: the key of the command line, and the name in the window.
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
-DEVICE_TIPS = {
-    "auto": "The fastest of what is here",
-    "cpu": "The processor, with the runtime that is fastest there",
-    "openvino": "The processor, with Intel's OpenVINO",
-    "cuda": "An NVIDIA GPU, with PyTorch",
-    "tensorrt": "An NVIDIA GPU, with an engine that is built for it once",
-}
 
 # What the models that ship are for; others go by their own names.
 MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
+from poseapp.engine.backends import device_labels
 from poseapp.ui.actions import Actions
-from poseapp.ui.choices import DEMO, DEVICE_NAMES, PRECISION_NAMES, SYNTHETIC
+from poseapp.ui.choices import DEMO, PRECISION_NAMES, SYNTHETIC
 from poseapp.ui.people_controls import WAY_NAMES
 from poseapp.ui.theme import THEME_TITLES
 
@@ -48,7 +49,7 @@ def bind_commands(window: MainWindow) -> Actions:
     actions.add_choice(
         "Model", "People", WAY_NAMES, window.player.pose_settings.people, window.controls.people.choose, before="next_way"
     )
-    actions.add_choice("Model", "Device", DEVICE_NAMES, window.player.device, window.player.choose_device)
+    actions.add_choice("Model", "Device", device_labels(), window.player.device, window.player.choose_device)
     actions.add_choice("Model", "Precision", PRECISION_NAMES, window.player.precision, window.player.choose_precision)
     actions.check("sidebar", True)
     openers = [*(f"open_{kind}" for kind in get_args(OpenKind)), "cameras"]

@@ -8,10 +8,11 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from poseapp.engine.backends import device_labels, device_tips
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
 from poseapp.live.session import Status
-from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.ui.choices import PRECISION_NAMES, model_title
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo import DETAIL, ComboBox
 from poseapp.ui.widgets import Badge, Elided, describe, label
@@ -111,7 +112,8 @@ class ModelControls(QWidget):
         self.badge.set_theme(theme)
 
     def _fill_devices(self) -> None:
-        entries = {key: (name, self._missing.get(key, ""), DEVICE_TIPS[key]) for key, name in DEVICE_NAMES.items()}
+        tips = device_tips()
+        entries = {key: (name, self._missing.get(key, ""), tips[key]) for key, name in device_labels().items()}
         _fill(self.device_box, entries)
 
     def _fill_precisions(self) -> None:
