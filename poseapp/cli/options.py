@@ -100,3 +100,4 @@ Budget = Annotated[
 ]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
+Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]

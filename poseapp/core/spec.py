@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from poseapp.core.errors import ModelError, is_plain
-from poseapp.core.files import Fields, parse_json, read_json, shortened
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.json_files import Fields, parse_json, read_json, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.files import Fields
+from poseapp.core.json_files import Fields
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import timing_cache
 from poseapp.engine.backends import BACKENDS, PLAIN, cpu_backends, unavailable

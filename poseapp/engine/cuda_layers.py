@@ -21,6 +21,7 @@ def make_device(layer: Layer) -> Device:
     """The first GPU through *layer*. Raises whatever the import of a broken library raises, and CudaError."""
     return _PyCuda() if layer == "pycuda" else _CudaPython()
 
+
 class _PyCuda(Device):
     """PyCUDA ends the process when a thread ends with a context on its stack: so it is there during calls only."""
 

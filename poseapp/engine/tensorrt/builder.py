@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import re
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import EngineError, printable
-from poseapp.core.files import atomic_write, only_one
+from poseapp.core.files import atomic_write, only_one, sha256
 from poseapp.engine.base import Progress
 from poseapp.engine.model_folder import model_file, writable
 from poseapp.engine.tensorrt.library import (
@@ -134,7 +133,7 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     if serialised is None:
         raise EngineError(f"{who}: {key.runtime} cannot build it ({one_line(list(logger().errors))}).")
     content = bytes(serialised)
-    info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
+    info = PlanInfo(key, sha256(content), len(content), inputs, outputs, time.monotonic() - begun)
     return content, info
 
 

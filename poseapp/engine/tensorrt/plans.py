@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import re
 import time
@@ -21,7 +20,8 @@ from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
-from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file
+from poseapp.core.files import atomic_write, sha256, sha256_file
+from poseapp.core.json_files import Fields, parse_json, read_json
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import PRECISIONS, Precision
 from poseapp.engine.driver import Gpu, find_gpu
@@ -215,7 +215,7 @@ def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
     """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
     if not resources.is_read_only(folder) and writable(folder):
         return folder
-    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
+    mark = sha256(str(folder.resolve()).encode())[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
-from poseapp.core.files import Fields, shortened
+from poseapp.core.json_files import Fields, shortened
 from poseapp.core.roi import RoiTracker, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.spec import ModelSpec
