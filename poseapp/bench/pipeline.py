@@ -25,10 +25,10 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray, PoseMode
 from poseapp.engine.base import Backend
 from poseapp.engine.machine import machine
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Mode, SyntheticSource, VideoSource
-from poseapp.pipeline.modes import check_way, suited_model
+from poseapp.pipeline.modes import check_mode, suited_model
 from poseapp.render import DrawOptions, annotate
 
 HW = (720, 1280)
@@ -98,7 +98,7 @@ class Measurement:
     drops: dict[str, int]
     cpu_percent: float
     memory_mb: float
-    people: int
+    person_count: int
     recorded_fps: float = 0.0
 
 
@@ -150,7 +150,7 @@ def run_benchmark(
     *,
     device: str = "auto",
     precision: str = "auto",
-    people: PoseMode = "one",
+    mode: PoseMode = "one",
     seconds: float = 5.0,
     clip: Path | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -163,12 +163,12 @@ def run_benchmark(
     fails.
     """
     images = clip_images(clip)
-    check_way(engine_folder, people)
-    spec = ModelSpec.read(suited_model(engine_folder, people)[0] / "model.json")
+    check_mode(engine_folder, mode)
+    spec = ModelSpec.read(suited_model(engine_folder, mode)[0] / "model.json")
     measurements, backend = [], None
     for i, scenario in enumerate(SCENARIOS):
         source = ClipSource(images, scenario.fps)
-        with _running(engine_folder, device, source, scenario.record, precision, people) as session:
+        with _running(engine_folder, device, source, scenario.record, precision, mode) as session:
 
             def tick(share: float, what: str = "", i: int = i, scenario: Scenario = scenario) -> None:
                 if cancelled is not None and cancelled():
@@ -197,10 +197,10 @@ def _running(
     source: ClipSource,
     record: bool,
     precision: str = "auto",
-    people: PoseMode = "one",
+    mode: PoseMode = "one",
 ) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
-    session = Session(source, engine_folder, device=device, precision=precision, people=people, builds_first=lambda *_: False)
+    session = Session(source, engine_folder, device=device, precision=precision, mode=mode, builds_first=lambda *_: False)
     with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()
@@ -219,7 +219,7 @@ def _measure(
     begun = time.monotonic()
     first_result_s = first_pose_s = 0.0
     samples: dict[str, list[float]] = {}
-    shown, people, started, next_tick = 0, 0, 0.0, 0.0
+    shown, person_count, started, next_tick = 0, 0, 0.0, 0.0
     drops_before: dict[str, int] = {}
     cpu_before, recorded_before = 0.0, 0
     while True:
@@ -250,7 +250,7 @@ def _measure(
             drops_before, recorded_before = dict(state.stats.drops), _recorded(state)
         if started:
             shown += 1
-            people = max(people, len(result.poses))
+            person_count = max(person_count, len(result.poses))
             for stage, took_ms in {**result.stage_ms, "draw": draw_ms, "total": total_ms}.items():
                 samples.setdefault(stage, []).append(took_ms)
     elapsed = time.monotonic() - started
@@ -268,7 +268,7 @@ def _measure(
         {name: count - drops_before.get(name, 0) for name, count in status.stats.drops.items()},
         (_cpu_s() - cpu_before) / elapsed * 100,
         status.stats.memory_mb,
-        people,
+        person_count,
         (_recorded(status) - recorded_before) / elapsed,
     )
     return measurement, status.backend
@@ -280,10 +280,13 @@ def _recorded(status: Status) -> int:
 
 @dataclass(frozen=True)
 class PeopleRow:
-    """What one road costs with *people* people in the picture: p50 of the ms of a frame, and how many were found (median)."""
+    """What one mode costs with *person_count* people in the picture.
 
-    way: PoseMode
-    people: int
+    ``frame_ms`` is the median of the ms of a frame, ``found`` that of how many people were found.
+    """
+
+    mode: PoseMode
+    person_count: int
     model: str
     fps: float
     frame_ms: float
@@ -292,7 +295,7 @@ class PeopleRow:
 
 @dataclass(frozen=True)
 class PeopleTable:
-    """Both roads with 1, 2, 5 and 10 people; ``missing`` says why a road is left out."""
+    """Both modes with 1, 2, 5 and 10 people; ``missing`` says why a mode is left out."""
 
     rows: tuple[PeopleRow, ...]
     missing: tuple[str, ...]
@@ -300,11 +303,11 @@ class PeopleTable:
 
     @property
     def growth(self) -> dict[str, float]:
-        """By road, how much more a frame takes with the most people than with the fewest: 0.15 is 15 %."""
+        """By mode, how much more a frame takes with the most people than with the fewest: 0.15 is 15 %."""
         out: dict[str, float] = {}
-        for way in dict.fromkeys(row.way for row in self.rows):
-            mine = sorted((row for row in self.rows if row.way == way), key=lambda row: row.people)
-            out[way] = mine[-1].frame_ms / mine[0].frame_ms - 1
+        for mode in dict.fromkeys(row.mode for row in self.rows):
+            mine = sorted((row for row in self.rows if row.mode == mode), key=lambda row: row.person_count)
+            out[mode] = mine[-1].frame_ms / mine[0].frame_ms - 1
         return out
 
     def table(self) -> str:
@@ -312,11 +315,14 @@ class PeopleTable:
         lines = [
             f"{self.machine['cpu']}, {self.machine['cores']} cores, {self.machine['system']}; composed clip {HW[1]}×{HW[0]}",
             "",
-            "| way | model | people | fps | ms a frame (p50) | found |",
+            "| mode | model | people | fps | ms a frame (p50) | found |",
             "| --- | --- | ---: | ---: | ---: | ---: |",
         ]
-        lines += [f"| {r.way} | {r.model} | {r.people} | {r.fps:.1f} | {r.frame_ms:.1f} | {r.found} |" for r in self.rows]
-        lines += ["", *(f"{way}: {100 * more:+.0f} % from 1 to {max(PEOPLE_COUNTS)} people" for way, more in self.growth.items())]
+        lines += [f"| {r.mode} | {r.model} | {r.person_count} | {r.fps:.1f} | {r.frame_ms:.1f} | {r.found} |" for r in self.rows]
+        lines += [
+            "",
+            *(f"{mode}: {100 * more:+.0f} % from 1 to {max(PEOPLE_COUNTS)} people" for mode, more in self.growth.items()),
+        ]
         return "\n".join([*lines, *self.missing])
 
 
@@ -328,37 +334,37 @@ def run_people(
     seconds: float = 5.0,
     progress: Callable[[float, str], None] | None = None,
 ) -> PeopleTable:
-    """Measure both roads with 1, 2, 5 and 10 people, cut out of *clip*, as fast as they go and without a budget.
+    """Measure both modes with 1, 2, 5 and 10 people, cut out of *clip*, as fast as they go and without a budget.
 
     Each case gets *seconds* of measuring in ROUNDS turns, of which all have one before any has the next: a machine that is slow
-    for a while is slow for all of them. A road for which the store lacks something is left out, and the table says so.
+    for a while is slow for all of them. A mode for which the store lacks something is left out, and the table says so.
     """
-    ways: list[PoseMode] = []
+    modes: list[PoseMode] = []
     missing: list[str] = []
     several: tuple[PoseMode, ...] = ("top-down", "bottom-up")
-    for way in several:
+    for mode in several:
         try:
-            check_way(engine_folder, way)
-            ways.append(way)
+            check_mode(engine_folder, mode)
+            modes.append(mode)
         except ModelError as error:
             missing.append(str(error))
-    if not ways:
+    if not modes:
         return PeopleTable((), tuple(missing), machine())
     crowd = Crowd(clip)
     clips = {people: [crowd.picture(n, people) for n in range(len(crowd))] for people in PEOPLE_COUNTS}
-    cases = [(way, people) for way in ways for people in PEOPLE_COUNTS]
+    cases = [(mode, people) for mode in modes for people in PEOPLE_COUNTS]
     turns: dict[tuple[PoseMode, int], list[_Turn]] = {case: [] for case in cases}
-    for i, (way, people) in enumerate(cases * ROUNDS):
+    for i, (mode, people) in enumerate(cases * ROUNDS):
         if progress is not None:
-            progress(i / (ROUNDS * len(cases)), f"{way}, {people} people")
+            progress(i / (ROUNDS * len(cases)), f"{mode}, {people} people")
         source = ClipSource(clips[people], 240.0)
-        turns[way, people].append(_measure_people(engine_folder, source, way, device, seconds / ROUNDS))
+        turns[mode, people].append(_measure_people(engine_folder, source, mode, device, seconds / ROUNDS))
     rows: list[PeopleRow] = []
-    for (way, people), measured in turns.items():
+    for (mode, people), measured in turns.items():
         ms = [ms for turn in measured for ms in turn.frame_ms]
         found = [found for turn in measured for found in turn.found]
         fps = len(ms) / sum(turn.elapsed_s for turn in measured)
-        rows.append(PeopleRow(way, people, measured[0].model, fps, float(np.median(ms)), int(np.median(found))))
+        rows.append(PeopleRow(mode, people, measured[0].model, fps, float(np.median(ms)), int(np.median(found))))
     return PeopleTable(tuple(rows), tuple(missing), machine())
 
 
@@ -372,8 +378,8 @@ class _Turn:
     elapsed_s: float
 
 
-def _measure_people(engine_folder: Path, source: ClipSource, way: PoseMode, device: str, seconds: float) -> _Turn:
-    session = Session(source, engine_folder, device=device, people=way, builds_first=lambda *_: False)
+def _measure_people(engine_folder: Path, source: ClipSource, mode: PoseMode, device: str, seconds: float) -> _Turn:
+    session = Session(source, engine_folder, device=device, mode=mode, builds_first=lambda *_: False)
     session.latency_budget_ms = math.inf
     frame_ms: list[float] = []
     found: list[int] = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poseapp.core.types import Result
-    from poseapp.live.recorder import Recording
+    from poseapp.live.recording import Recording
     from poseapp.live.session import ModelRequest, Session, Status
     from poseapp.live.sources import Source
     from poseapp.pipeline.modes import PoseSettings
@@ -107,7 +107,7 @@ def run_headless(
 
     A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
     """
-    from poseapp.live.recorder import RecordOptions
+    from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
     from poseapp.pipeline.modes import smooth_rule
@@ -121,7 +121,7 @@ def run_headless(
         wish.folder,
         device=wish.device,
         precision=wish.precision,
-        people=wish.people,
+        mode=wish.mode,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )

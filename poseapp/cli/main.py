@@ -23,7 +23,7 @@ from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
 from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.models import models_app
-from poseapp.cli.options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
+from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
 from poseapp.cli.train import train_command
 from poseapp.console import description, plain_console, print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
@@ -116,12 +116,13 @@ def run(
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
-    people: PeopleWay = None,
+    mode: ModeName = None,
+    people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
 ) -> None:
     """Open the window on SOURCE, or work through it without a window (--headless)."""
-    pose_settings = {"people": people, "smoothing": smoothing, "latency_budget_ms": latency_budget_ms}
+    pose_settings = {"mode": mode or people, "smoothing": smoothing, "latency_budget_ms": latency_budget_ms}
     given = {key: value for key, value in pose_settings.items() if value is not None}
     _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds, wait_s=wait)
 
@@ -151,7 +152,8 @@ def bench(
     seconds: BenchSeconds = 5.0,
     json_out: JsonOut = None,
     soak: Soak = None,
-    people: PeopleWay = None,
+    mode: ModeName = None,
+    people: OldModeName = None,
     people_table: PeopleTable = False,
     mediapipe: MediaPipe = None,
     engines_dir: EnginesDir = default_engines_dir(),
@@ -163,10 +165,11 @@ def bench(
 
     if (soak is not None) + people_table + (mediapipe is not None) > 1:
         raise PoseAppError("bench: --soak, --people-table and --mediapipe measure different things. Give one of them.")
-    if (soak or people_table) and (json_out or precision or people):
-        raise PoseAppError("bench: --soak and --people-table take no --json, --precision or --people. Leave them out.")
-    if mediapipe is not None and (json_out or people):
-        raise PoseAppError("bench: --mediapipe takes no --json and no --people. Leave them out.")
+    mode = mode or people
+    if (soak or people_table) and (json_out or precision or mode):
+        raise PoseAppError("bench: --soak and --people-table take no --json, --precision or --mode. Leave them out.")
+    if mediapipe is not None and (json_out or mode):
+        raise PoseAppError("bench: --mediapipe takes no --json and no --mode. Leave them out.")
     where, how = device or "auto", precision or "auto"
     folder = find_model(engines_dir, model, where).folder
     clip = DEMO if DEMO.is_file() else None
@@ -185,8 +188,10 @@ def bench(
         elif people_table:
             text = run_people(folder, DEMO, device=where, seconds=seconds, progress=progress).table()
         else:
-            way = cast(PoseMode, people or "one")
-            report = run_benchmark(folder, people=way, device=where, precision=how, seconds=seconds, clip=clip, progress=progress)
+            chosen = cast(PoseMode, mode or "one")
+            report = run_benchmark(
+                folder, mode=chosen, device=where, precision=how, seconds=seconds, clip=clip, progress=progress
+            )
             text, as_json = report.table(), report.to_json()
     print(text)
     if json_out is not None:
@@ -223,7 +228,7 @@ def _open(
     """The window where there is a screen, the same pipeline without one where there is none."""
     from poseapp.live.session import ModelRequest
     from poseapp.live.sources import parse_source
-    from poseapp.pipeline.modes import PoseSettings, check_way
+    from poseapp.pipeline.modes import PoseSettings, check_mode
 
     if not headless:
         reason = _no_window_because()
@@ -238,9 +243,9 @@ def _open(
         source_text = str(DEMO)
     wanted = PoseSettings(**pose_settings)
     wish = ModelRequest(
-        find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.people
+        find_model(engines_dir, model, device or "auto").folder, device or "auto", precision or "auto", wanted.mode
     )
-    check_way(wish.folder, wish.people)
+    check_mode(wish.folder, wish.mode)
     cli_headless.run_headless(source_text, wish, wanted, out or Path("recordings"), seconds, wait_s, console)
 
 

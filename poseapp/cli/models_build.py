@@ -16,8 +16,8 @@ from rich.table import Table
 from poseapp.cli.options import EnginesDir, Stored
 from poseapp.console import description, plain_console
 from poseapp.core.errors import EngineError
+from poseapp.core.spec import PRECISIONS
 from poseapp.engine import choice
-from poseapp.engine.base import PRECISIONS
 from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import default_engines_dir, find_model, list_models

@@ -128,7 +128,7 @@ class Result:
     ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
     ``boxes`` (M, 4) float32: the regions given to the network, x, y, width, height in frame px.
     ``smoothed`` are the same people in the same order with steadied joints; None where smoothing is off.
-    ``people`` is the way they were looked for; ``locked`` the identity that the user holds on to, in sight or not;
+    ``mode`` is how they were looked for; ``locked`` the identity that the user holds on to, in sight or not;
     ``carried`` the identities that were not looked at in this frame: their joints are where they are expected.
     """
 
@@ -139,7 +139,7 @@ class Result:
     heatmaps: tuple[Heatmaps, ...] = ()
     model: str = ""
     smoothed: Poses | None = None
-    people: PoseMode = "one"
+    mode: PoseMode = "one"
     locked: int | None = None
     predicted: frozenset[int] = frozenset()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from poseapp.core.errors import first_line
-from poseapp.core.spec import ModelSpec
-from poseapp.engine.base import BaseEngine, Precision, Progress, is_own_mistake
+from poseapp.core.spec import ModelSpec, Precision
+from poseapp.engine.base import BaseEngine, Progress, is_own_mistake
 
 Kind = Literal["CPU", "GPU"]
 

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from poseapp.core.types import FloatArray, ImageArray
 
 # Is called with what is being done and the share done so far, 0..1. When it returns False, the work is cancelled.
 Progress = Callable[[str, float], bool]
-
-Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 # The outputs of a model that are maps, in the order of Output's fields. Not every model has fields.

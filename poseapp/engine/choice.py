@@ -14,10 +14,10 @@ import numpy as np
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.json_files import Fields
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.engine import timing_cache
 from poseapp.engine.backends import BACKENDS, PLAIN, cpu_backends, unavailable
-from poseapp.engine.base import PRECISIONS, BaseEngine, Progress
+from poseapp.engine.base import BaseEngine, Progress
 from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
 from poseapp.engine.machine import available_cores, cpu_name, instruction_sets
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError, printable
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.engine import backends, choice, driver, thread_count
-from poseapp.engine.base import PRECISIONS, BaseEngine, Engine, Progress, foreign_errors
+from poseapp.engine.base import BaseEngine, Engine, Progress, foreign_errors
 from poseapp.engine.model_folder import missing, model_file
 from poseapp.engine.store import folders_with, store_folders
 

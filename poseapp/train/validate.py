@@ -59,7 +59,7 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.people)
 
-    def nothing(self) -> tuple[Tensor, Tensor]:
+    def placeholder(self) -> tuple[Tensor, Tensor]:
         """A black crop."""
         return torch.zeros((*self.input_hw, 3), dtype=torch.uint8), torch.eye(2, 3, dtype=torch.float64)
 

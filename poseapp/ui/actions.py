@@ -67,7 +67,7 @@ COMMANDS: tuple[Command, ...] = (
     replace(SEPARATOR, menu="View"),
     Command("next_theme", "View", "Next theme", ("Ctrl+T",), section="Window"),
     Command(
-        "next_way", "Model", "Next way to look for people", ("P",), section="Window", sheet="One person, several, all at once"
+        "next_mode", "Model", "Next way to look for people", ("P",), section="Window", sheet="One person, several, all at once"
     ),
     Command("help", "Help", "Keyboard shortcuts", ("F1", "?"), section="Window", sheet="This sheet"),
     Command("run_benchmark", "Help", "Run benchmark"),

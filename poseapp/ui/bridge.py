@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from poseapp.core.addresses import without_secrets
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import Result
-from poseapp.live.recorder import RecordOptions, save_snapshot
+from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Source
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
@@ -132,14 +132,14 @@ class Bridge(QObject):
             self._session.set_model(folder, device, precision)
             self.poll()
 
-    def set_looking(self, pose_settings: PoseSettings) -> None:
+    def set_pose_settings(self, pose_settings: PoseSettings) -> None:
         """Change how people are looked for."""
         if self._session is None:
             return
         self._session.latency_budget_ms = pose_settings.latency_budget_ms
         self._session.set_smoothing(smooth_rule(pose_settings.smoothing))
-        if pose_settings.people != self._session.status().wish.people:
-            self._session.set_people(pose_settings.people)
+        if pose_settings.mode != self._session.status().wish.mode:
+            self._session.set_mode(pose_settings.mode)
         self.poll()
 
     def lock_person(self, xy: tuple[float, float] | None) -> None:

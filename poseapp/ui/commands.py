@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from poseapp.engine.backends import device_labels
 from poseapp.ui.actions import Actions
 from poseapp.ui.choices import DEMO, PRECISION_NAMES, SYNTHETIC
-from poseapp.ui.people_controls import WAY_NAMES
+from poseapp.ui.people_controls import MODE_NAMES
 from poseapp.ui.theme import THEME_TITLES
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def bind_commands(window: MainWindow) -> Actions:
         "panel": window.show_panel,
         "fullscreen": window.set_full_screen,
         "next_theme": window.next_theme,
-        "next_way": window.controls.people.next_way,
+        "next_mode": window.controls.people.next_mode,
         "help": window.show_help,
         "run_benchmark": window.run_benchmark,
         "about": window.show_about,
@@ -47,7 +47,7 @@ def bind_commands(window: MainWindow) -> Actions:
     actions = Actions(window, handlers)
     actions.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.use_theme, before="next_theme")
     actions.add_choice(
-        "Model", "People", WAY_NAMES, window.player.pose_settings.people, window.controls.people.choose, before="next_way"
+        "Model", "People", MODE_NAMES, window.player.pose_settings.mode, window.controls.people.choose, before="next_mode"
     )
     actions.add_choice("Model", "Device", device_labels(), window.player.device, window.player.choose_device)
     actions.add_choice("Model", "Precision", PRECISION_NAMES, window.player.precision, window.player.choose_precision)

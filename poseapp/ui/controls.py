@@ -104,7 +104,7 @@ class Controls(QWidget):
         text = "nobody in sight"
         if shown is not None:
             text = f"score {100 * float(result.poses.person_score[shown]):.0f}"
-            if result.people != "one":
+            if result.mode != "one":
                 text = f"person {result.poses.ids[shown]} · {text}"
         if self._person.text() != text:
             self._person.setText(text)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog
 from poseapp.core.addresses import without_secrets
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Status
 from poseapp.live.sources import Camera, Source
 from poseapp.render import DrawOptions
@@ -109,7 +109,7 @@ class MainWindow(WindowParts):
         player.devices_known.connect(self._show_devices)
         self.build_line.cancel_asked.connect(bridge.cancel_build)
         controls.view.changed.connect(self._draw_changed)
-        controls.people.changed.connect(player.set_looking)
+        controls.people.changed.connect(player.set_pose_settings)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
         bar.record_asked.connect(lambda _on: self.toggle_recording())
         bar.snapshot_asked.connect(self.snapshot)
@@ -141,7 +141,7 @@ class MainWindow(WindowParts):
         self.panel.setVisible(p.panel_open)
         self.controls.source.set_mode(p.mode)
         self.controls.set_options(p.draw)
-        self.controls.people.show_looking(self.player.pose_settings)
+        self.controls.people.show_pose_settings(self.player.pose_settings)
         self._draw_changed(p.draw)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)

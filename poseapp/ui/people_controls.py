@@ -15,8 +15,8 @@ from poseapp.ui.colours import Theme
 from poseapp.ui.combo import ComboBox
 from poseapp.ui.widgets import Switch, describe, label, toggle
 
-# The ways, as the menu names them; the sidebar asks how many, and under Advanced how several are found.
-WAY_NAMES: dict[str, str] = {"one": "One person", "top-down": "Several people", "bottom-up": "Several people, all at once"}
+# The modes, as the menu names them; the sidebar asks how many, and under Advanced how several are found.
+MODE_NAMES: dict[str, str] = {"one": "One person", "top-down": "Several people", "bottom-up": "Several people, all at once"}
 METHOD_NAMES: dict[PoseMode, str] = {"top-down": "One by one (top-down)", "bottom-up": "All at once (bottom-up)"}
 METHOD_TIPS: dict[PoseMode, str] = {
     "top-down": "Each person is found, then looked at closely. It costs more with each of them",
@@ -28,11 +28,11 @@ BUDGETS_MS = (30.0, 50.0, LATENCY_BUDGET_MS, 200.0, math.inf)
 class PeopleControls(QWidget):
     """How people are looked for, and how much their joints are steadied."""
 
-    changed = Signal(object)  # Looking
+    changed = Signal(object)  # PoseSettings
 
     def __init__(self) -> None:
         super().__init__()
-        self._looking = PoseSettings()
+        self._pose_settings = PoseSettings()
         self._method: PoseMode = "top-down"  # how several people are found
         self.one = toggle("One person", "One person, found and followed: the fastest way (P)")
         self.several = toggle("Several people", "Everybody is found, numbered and followed (P)")
@@ -44,16 +44,16 @@ class PeopleControls(QWidget):
         for button in (self.one, self.several):
             button.setAutoExclusive(True)  # and so a radio button for those who hear the window
             buttons.addWidget(button, 1)
-        self.one.clicked.connect(lambda: self._change(people="one"))
-        self.several.clicked.connect(lambda: self._change(people=self._method))
+        self.one.clicked.connect(lambda: self._change(mode="one"))
+        self.several.clicked.connect(lambda: self._change(mode=self._method))
         self.method = ComboBox(whole=True)
         describe(
             self.method, "How several people are found", "One by one is more exact; all at once costs the same for ten as for one"
         )
-        for people, name in METHOD_NAMES.items():
-            self.method.addItem(name, people)
-            self.method.setItemData(self.method.count() - 1, METHOD_TIPS[people], Qt.ItemDataRole.ToolTipRole)
-        self.method.activated.connect(lambda row: self._change(people=self.method.itemData(row)))
+        for mode, name in METHOD_NAMES.items():
+            self.method.addItem(name, mode)
+            self.method.setItemData(self.method.count() - 1, METHOD_TIPS[mode], Qt.ItemDataRole.ToolTipRole)
+        self.method.activated.connect(lambda row: self._change(mode=self.method.itemData(row)))
         self.budget = ComboBox(whole=True)
         describe(
             self.budget,
@@ -83,20 +83,20 @@ class PeopleControls(QWidget):
         steady.addWidget(self.slider, 1)
         steady.addWidget(self.smooth)
         layout.addLayout(steady)
-        self.show_looking(self._looking)
+        self.show_pose_settings(self._pose_settings)
 
     @property
     def pose_settings(self) -> PoseSettings:
         """What is chosen."""
-        return self._looking
+        return self._pose_settings
 
-    def show_looking(self, pose_settings: PoseSettings) -> None:
-        """Show *looking*, without telling that it changed."""
-        self._looking = pose_settings
-        if pose_settings.people != "one":
-            self._method = pose_settings.people
+    def show_pose_settings(self, pose_settings: PoseSettings) -> None:
+        """Show *pose_settings*, without telling that it changed."""
+        self._pose_settings = pose_settings
+        if pose_settings.mode != "one":
+            self._method = pose_settings.mode
         with QSignalBlocker(self.smooth), QSignalBlocker(self.slider):
-            (self.one if pose_settings.people == "one" else self.several).setChecked(True)
+            (self.one if pose_settings.mode == "one" else self.several).setChecked(True)
             self.smooth.set_on(pose_settings.smoothing > 0)
             if pose_settings.smoothing > 0:
                 self.slider.setValue(round(100 * pose_settings.smoothing))
@@ -104,21 +104,21 @@ class PeopleControls(QWidget):
         nearest = min(range(len(BUDGETS_MS)), key=lambda i: abs(1 / BUDGETS_MS[i] - 1 / pose_settings.latency_budget_ms))
         self.budget.setCurrentIndex(nearest)
         self.method.setCurrentIndex(self.method.findData(self._method))
-        self.method.setEnabled(pose_settings.people != "one")
-        self.budget.setEnabled(pose_settings.people == "top-down")
+        self.method.setEnabled(pose_settings.mode != "one")
+        self.budget.setEnabled(pose_settings.mode == "top-down")
 
     def show_status(self, status: Status) -> None:
-        """Show the way that is wished for; the buttons go back when it cannot be had."""
-        if status.wish.people != self._looking.people:
-            self.show_looking(replace(self._looking, people=status.wish.people))
+        """Show the mode that is wished for; the buttons go back when it cannot be had."""
+        if status.wish.mode != self._pose_settings.mode:
+            self.show_pose_settings(replace(self._pose_settings, mode=status.wish.mode))
 
-    def next_way(self) -> None:
-        """Choose the next way."""
-        self._change(people=POSE_MODES[(POSE_MODES.index(self._looking.people) + 1) % len(POSE_MODES)])
+    def next_mode(self) -> None:
+        """Choose the next mode."""
+        self._change(mode=POSE_MODES[(POSE_MODES.index(self._pose_settings.mode) + 1) % len(POSE_MODES)])
 
     def choose(self, name: str) -> None:
-        """Choose the way called *name*, one of PEOPLE."""
-        self._change(people=name)
+        """Choose the mode called *name*, one of POSE_MODES."""
+        self._change(mode=name)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -128,11 +128,11 @@ class PeopleControls(QWidget):
         return self.slider.value() / 100
 
     def _change(self, **changes: object) -> None:
-        pose_settings: PoseSettings = replace(self._looking, **changes)  # type: ignore[arg-type]
+        pose_settings: PoseSettings = replace(self._pose_settings, **changes)  # type: ignore[arg-type]
         sliding = self.smooth.isVisible() and changes.keys() == {"smoothing"}
         if sliding:  # the switch slides to its place by itself
-            self._looking = pose_settings
+            self._pose_settings = pose_settings
             self.slider.setEnabled(pose_settings.smoothing > 0)
         else:
-            self.show_looking(pose_settings)
+            self.show_pose_settings(pose_settings)
         self.changed.emit(pose_settings)

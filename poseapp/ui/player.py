@@ -87,7 +87,7 @@ class Player(QObject):
         self._by_default = False  # the demo clip, for want of a camera
         self._listing = False
         self._suspended = self._stopped = False
-        self._looking = preferences.pose_settings
+        self._pose_settings = preferences.pose_settings
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
@@ -159,12 +159,12 @@ class Player(QObject):
     @property
     def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
-        return self._looking
+        return self._pose_settings
 
-    def set_looking(self, pose_settings: PoseSettings) -> None:
-        """Look for people that way, and remember it."""
-        self._looking = self._preferences.pose_settings = pose_settings
-        self._bridge.set_looking(pose_settings)
+    def set_pose_settings(self, pose_settings: PoseSettings) -> None:
+        """Look for people as *pose_settings* say, and remember them."""
+        self._pose_settings = self._preferences.pose_settings = pose_settings
+        self._bridge.set_pose_settings(pose_settings)
 
     def again(self) -> None:
         """Try once more what did not work, or play what has ended."""
@@ -280,10 +280,10 @@ class Player(QObject):
                 self._folder,
                 device=self._device,
                 precision=self._precision,
-                people=self._looking.people,
-                smoothing=smooth_rule(self._looking.smoothing),
+                mode=self._pose_settings.mode,
+                smoothing=smooth_rule(self._pose_settings.smoothing),
             )
-            session.latency_budget_ms = self._looking.latency_budget_ms
+            session.latency_budget_ms = self._pose_settings.latency_budget_ms
             self._bridge.start(session)
 
     def _make(self, choice: Choice) -> Source | None:

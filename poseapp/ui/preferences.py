@@ -147,17 +147,18 @@ class Preferences:
     @property
     def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
-        people, default = self._text("people/way"), PoseSettings()
+        mode = self._text("people/mode") or self._text("people/way")  # the name of the key in the first versions
+        default = PoseSettings()
         smoothing, latency_budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")
         return PoseSettings(
-            people if people in POSE_MODES else default.people,
+            mode if mode in POSE_MODES else default.mode,
             default.smoothing if smoothing is None else min(max(smoothing, 0.0), 1.0),
             default.latency_budget_ms if latency_budget_ms is None or latency_budget_ms <= 0 else latency_budget_ms,
         )
 
     @pose_settings.setter
     def pose_settings(self, value: PoseSettings) -> None:
-        self._set("people/way", value.people)
+        self._set("people/mode", value.mode)
         self._set("people/smoothing", str(value.smoothing))
         self._set("people/budget_ms", str(value.latency_budget_ms))
 

@@ -46,7 +46,7 @@ class StatusView:
     panel: BenchmarkPanel
     act: Callable[[str], None]
     seen: bool = False  # the present source has given a picture
-    _note: str = ""  # what the session last remarked on model and way
+    _note: str = ""  # what the session last remarked on model and mode
 
     def show(self, status: Status, kind: Kind) -> None:
         """Show *status* of a session on a source of *kind*."""
@@ -77,14 +77,14 @@ class StatusView:
         self.say("model", error, "warning" if instead else "error")
         if status.note != self._note:
             self._note = status.note
-            self.say("way", status.note, "info")
-            QTimer.singleShot(NOTICE_MS, self.banner, lambda: self.banner.dismiss_topic("way"))
+            self.say("mode", status.note, "info")
+            QTimer.singleShot(NOTICE_MS, self.banner, lambda: self.banner.dismiss_topic("mode"))
         self.say("recording", status.recording.error if status.recording is not None else "")
 
     def _check_menus(self, status: Status) -> None:
         self.actions.check_model(self.controls.model.current)
-        self.actions.check_choice("People", status.wish.people)
-        self.actions.by_name["fields"].setEnabled(status.way == "bottom-up")
+        self.actions.check_choice("People", status.wish.mode)
+        self.actions.by_name["fields"].setEnabled(status.mode == "bottom-up")
         self.actions.check_choice("Device", status.wish.device)
         self.actions.check_choice("Precision", status.wish.precision)
 

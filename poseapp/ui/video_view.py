@@ -282,11 +282,11 @@ class VideoView(QWidget):
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
         result = self._result
         if result is not None and result.locked is not None:
-            person = "the person" if result.people == "one" else f"person {result.locked}"
+            person = "the person" if result.mode == "one" else f"person {result.locked}"
             there = result.locked in result.poses.ids
             text = f"Holding on to {person}" if there else f"Waiting for {person}"
             text += "" if self._full_screen else " · Esc lets go"
-            b, g, r = identity_colour(result.locked) if result.people != "one" else MIDDLE
+            b, g, r = identity_colour(result.locked) if result.mode != "one" else MIDDLE
             below = 38 if self._recording or self._paused else 0
             self._chip(painter, text, QPointF(area.left() + 12, area.top() + 12 + below), QColor(r, g, b))
         if self._note and self._card.state is None:

@@ -72,7 +72,7 @@ class ViewControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Only bottom-up has fields to show."""
-        there = status.way == "bottom-up"
+        there = status.mode == "bottom-up"
         self.fields.setEnabled(there)
         describe(
             self.fields,

@@ -259,25 +259,41 @@ def test_a_bad_model_is_one_line_and_an_exit_status(
 
 
 @pytest.mark.parametrize(
-    ("people", "message"),
+    ("mode", "message"),
     [
         ("top-down", "top-down: expected a person detector in the model store, found none."),
-        ("bottom-up", "bottom-up: expected a model of the openpose family in"),
+        ("bottom-up", "bottom-up: expected a model with part affinity fields in"),
     ],
 )
-def test_a_way_that_the_store_cannot_go_is_one_line_and_an_exit_status(
-    people: str, message: str, store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_mode_that_the_store_cannot_serve_is_one_line_and_an_exit_status(
+    mode: str, message: str, store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--people", people]
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--mode", mode]
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert one_line(err).startswith(f"poseapp: {message}")
     assert out == ""
 
 
+def test_the_old_name_of_mode_is_still_taken_and_says_the_new_one(
+    store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--people"]
+    assert main([*arguments, "top-down"]) == 1
+    deprecated, error = capsys.readouterr().err.splitlines()
+    assert deprecated == "--people is deprecated: use --mode."
+    assert error.startswith("poseapp: top-down: expected a person detector in the model store")
+    assert main([*arguments, "three"]) == 2
+    assert "expected one of one, top-down, bottom-up, got 'three'" in capsys.readouterr().err
+    assert main(["run", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--mode" in shown
+    assert "--people" not in shown
+
+
 def test_top_down_without_a_window_writes_smoothed_joints(short_clip: Path, tmp_path: Path) -> None:
     arguments = ["run", str(short_clip), "--headless", "--model", "hourglass-s", "-o", str(tmp_path / "out")]
-    assert main([*arguments, "--people", "top-down", "--smoothing", "0.8"]) == 0
+    assert main([*arguments, "--mode", "top-down", "--smoothing", "0.8"]) == 0
     written = [line["people"] for line in lines(the_recording(tmp_path / "out"))]
     assert sum(len(people) == 1 for people in written) > 0.8 * FRAMES, "there is one person in the clip"
     people = [person for line in written for person in line]
@@ -289,9 +305,9 @@ def test_top_down_without_a_window_writes_smoothed_joints(short_clip: Path, tmp_
 def test_the_people_table_says_what_is_missing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--people-table", "--engines-dir", str(store), "--seconds", "1"]) == 0
     out = capsys.readouterr().out
-    assert "| way | model | people | fps | ms a frame (p50) | found |" in out
+    assert "| mode | model | people | fps | ms a frame (p50) | found |" in out
     assert "top-down: expected a person detector" in out
-    assert "bottom-up: expected a model of the openpose family" in out
+    assert "bottom-up: expected a model with part affinity fields" in out
 
 
 def test_a_traceback_comes_with_debug_only(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -413,7 +429,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["run", "--nope"], "No such option: --nope"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["run", "--people", "three"], "expected one of one, top-down, bottom-up, got 'three'"),
+        (["run", "--mode", "three"], "expected one of one, top-down, bottom-up, got 'three'"),
         (["run", "--smoothing", "1.5"], "Invalid value for '--smoothing'"),
         (["bench", "--seconds", "x"], "Invalid value for '--seconds'"),
         (["run", "synthetic", "extra", "--headless"], "extra"),
@@ -435,6 +451,18 @@ def test_models_are_listed_with_the_broken_ones(store: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "tiny" in out
     assert "broken" in out
+
+
+def test_a_model_of_an_unknown_family_is_listed_with_the_name_of_the_family(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model.write_model(store / "foreign")
+    path = store / "foreign" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "family": "vitpose"}))
+    assert main(["models", "--engines-dir", str(store)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "foreign is broken: " in out
+    assert "got 'vitpose'" in out
 
 
 @pytest.mark.parametrize("columns", [40, 76, 80, 120, 160, 240])
@@ -485,9 +513,9 @@ def test_the_app_starts_without_torch() -> None:
         ("--mediapipe", "python", "--soak", "1"),
         ("--soak", "1", "--people-table"),
         ("--mediapipe", "python", "--json", "figures.json"),
-        ("--mediapipe", "python", "--people", "top-down"),
+        ("--mediapipe", "python", "--mode", "top-down"),
         ("--people-table", "--precision", "fp32"),
-        ("--soak", "1", "--people", "top-down"),
+        ("--soak", "1", "--mode", "top-down"),
     ],
 )
 def test_bench_refuses_options_without_effect(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

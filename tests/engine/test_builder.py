@@ -17,9 +17,8 @@ from tiny_plans import GPU, Heard, accepts, always, ensure, key_of
 
 from poseapp.convert.half import write_half
 from poseapp.core.errors import EngineError
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.core.types import ImageArray
-from poseapp.engine.base import Precision
 from poseapp.engine.comparator import sample_crops
 from poseapp.engine.driver import Gpu
 from poseapp.engine.tensorrt import library

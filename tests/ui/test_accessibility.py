@@ -83,7 +83,7 @@ def test_how_many_people_is_a_group_of_radio_buttons(qtbot: QtBot, window: MainW
     QTest.keyClick(people.one, Qt.Key.Key_Right)
     assert people.several.isChecked()
     assert not people.one.isChecked()
-    assert window.player.pose_settings.people == "top-down"
+    assert window.player.pose_settings.mode == "top-down"
 
 
 def test_words_are_for_users_and_engineers_words_are_under_advanced(window: MainWindow) -> None:

@@ -71,29 +71,29 @@ def spot(window: MainWindow, result: Result, n: int) -> QPoint:
     )
 
 
-def test_the_switch_changes_the_way_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
+def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
     people = window.controls.people
-    until(qtbot, window, lambda r: r.people == "one")
+    until(qtbot, window, lambda r: r.mode == "one")
     qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     QTest.mouseClick(people.several, Qt.MouseButton.LeftButton)
-    until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
-    assert window.preferences.pose_settings.people == "top-down"
+    until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
+    assert window.preferences.pose_settings.mode == "top-down"
     assert people.budget.isEnabled()
     QTest.keyClick(window, Qt.Key.Key_P)
-    until(qtbot, window, lambda r: r.people == "bottom-up" and len(r.poses) == 2)
+    until(qtbot, window, lambda r: r.mode == "bottom-up" and len(r.poses) == 2)
     qtbot.waitUntil(lambda: window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot look bottom-up"), timeout=WAIT_MS)
     assert not people.budget.isEnabled()
     qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "openpose-s", timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_P)
-    until(qtbot, window, lambda r: r.people == "one")
+    until(qtbot, window, lambda r: r.mode == "one")
     assert window.player.folder is not None
     assert window.player.folder.name == "hourglass-s"
 
 
 def test_fields_are_asked_for_and_drawn(qtbot: QtBot, window: MainWindow) -> None:
     window.controls.people.choose("bottom-up")
-    until(qtbot, window, lambda r: r.people == "bottom-up")
+    until(qtbot, window, lambda r: r.mode == "bottom-up")
     qtbot.waitUntil(lambda: window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
     window.controls.view.fields.setChecked(True)
     result = until(qtbot, window, lambda r: r.heatmaps)
@@ -106,7 +106,7 @@ def test_fields_are_asked_for_and_drawn(qtbot: QtBot, window: MainWindow) -> Non
 def test_a_click_locks_the_person_under_it_and_esc_lets_go(qtbot: QtBot, window: MainWindow, mirror: bool) -> None:
     window.controls.people.choose("top-down")
     window.actions_.by_name["mirror"].setChecked(mirror)
-    result = until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
+    result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, pos=spot(window, result, 1))
     locked = until(qtbot, window, lambda r: r.locked is not None)
     assert locked.locked == result.poses.ids[1]
@@ -117,7 +117,7 @@ def test_a_click_locks_the_person_under_it_and_esc_lets_go(qtbot: QtBot, window:
 
 def test_the_two_clicks_of_a_double_click_undo_each_other(qtbot: QtBot, window: MainWindow) -> None:
     window.controls.people.choose("top-down")
-    result = until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
+    result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     clicks: list[tuple[float, float]] = []
     window.view.clicked.connect(lambda x, y: clicks.append((x, y)))
     QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, pos=spot(window, result, 0))
@@ -129,7 +129,7 @@ def test_the_two_clicks_of_a_double_click_undo_each_other(qtbot: QtBot, window: 
 
 def test_a_hand_says_that_a_person_can_be_clicked_on(qtbot: QtBot, window: MainWindow) -> None:
     window.controls.people.choose("top-down")
-    result = until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
+    result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     QTest.mouseMove(window.view, spot(window, result, 0))
     qtbot.waitUntil(lambda: window.view.cursor().shape() == Qt.CursorShape.PointingHandCursor, timeout=WAIT_MS)
     area = window.view._picture_rect()
@@ -166,7 +166,7 @@ def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> Non
 
 def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWindow) -> None:
     window.controls.people.choose("top-down")
-    result = until(qtbot, window, lambda r: r.people == "top-down" and len(r.poses) == 2)
+    result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     for identity, xy in zip(result.poses.ids.tolist(), result.poses.xy, strict=True):
         x, y = xy.mean(axis=0).tolist()
         window.bridge.lock_person((x, y))
@@ -179,7 +179,8 @@ def _says(window: MainWindow, expected: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "looking", [PoseSettings("bottom-up", 0.0, 50.0), PoseSettings("top-down", 0.25, math.inf), PoseSettings("one", 1.0, 200.0)]
+    "pose_settings",
+    [PoseSettings("bottom-up", 0.0, 50.0), PoseSettings("top-down", 0.25, math.inf), PoseSettings("one", 1.0, 200.0)],
 )
 def test_what_is_chosen_is_remembered(make_preferences: Callable[[], Preferences], pose_settings: PoseSettings) -> None:
     preferences = make_preferences()

@@ -15,6 +15,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.pipeline.modes import PoseSettings
 from poseapp.ui import key_store
 from poseapp.ui.choices import SYNTHETIC, Choice
 from poseapp.ui.main_window import MainWindow
@@ -110,7 +111,7 @@ HOSTILE: list[Any] = [
     True,
 ]
 KEYS = ["window/geometry", "window/state", "window/panel", "window/theme", "source/choice", "source/mode", "model/name",
-        "model/device", "model/precision", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
+        "model/device", "model/precision", "people/mode", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
         "view/labels", "recording/folder", "recording/clean_video", "source/last_folder"]  # fmt: skip
 
 
@@ -143,6 +144,17 @@ def test_a_camera_is_asked_for_sizes_that_exist(path: Path, mode: str) -> None:
     assert preferences.mode == DEFAULT_MODE
     preferences.mode = Mode(1920, 1080, 60.0)
     assert preferences.mode == Mode(1920, 1080, 60.0, DEFAULT_MODE.codec)
+
+
+def test_the_mode_is_read_under_its_old_name_and_written_under_its_new_one(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"people/way": "top-down"}')
+    preferences = Preferences(path)
+    assert preferences.pose_settings.mode == "top-down"
+    preferences.pose_settings = PoseSettings("bottom-up")
+    preferences.save()
+    assert json.loads(path.read_text())["people/mode"] == "bottom-up"
+    assert Preferences(path).pose_settings.mode == "bottom-up"
 
 
 # -- the file of Qt ---------------------------------------------------------------------------------------------------

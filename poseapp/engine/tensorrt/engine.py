@@ -6,9 +6,9 @@ import contextlib
 from pathlib import Path
 
 from poseapp.core.errors import EngineError, ModelError, PoseAppError
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.engine import cuda, driver
-from poseapp.engine.base import Backend, Precision, Progress, foreign_errors
+from poseapp.engine.base import Backend, Progress, foreign_errors
 from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
 from poseapp.engine.cuda import Device, Layer
 from poseapp.engine.onnxruntime import OrtEngine

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from poseapp.engine.base import Precision
+from poseapp.core.spec import Precision
 from poseapp.engine.driver import Gpu, too_old_because
 
 INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'

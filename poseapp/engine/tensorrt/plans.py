@@ -22,8 +22,7 @@ from poseapp import resources
 from poseapp.core.errors import EngineError
 from poseapp.core.files import atomic_write, sha256, sha256_file
 from poseapp.core.json_files import Fields, parse_json, read_json
-from poseapp.core.spec import ModelSpec
-from poseapp.engine.base import PRECISIONS, Precision
+from poseapp.core.spec import PRECISIONS, ModelSpec, Precision
 from poseapp.engine.driver import Gpu, find_gpu
 from poseapp.engine.model_folder import graph_sha256, model_file, writable
 from poseapp.engine.tensorrt.library import INSTALL, runtime_name, tensorrt, user_allocation

@@ -50,7 +50,7 @@ class PoseDataset(Dataset[Sample]):
         random = np.random.default_rng((self.seed, epoch, i))
         return self.sample(person, read_image(person.path), random, self._together.get(person.path, ()))
 
-    def nothing(self) -> Sample:
+    def placeholder(self) -> Sample:
         """A black sample whose weight is 0."""
         joints = np.zeros((self.skeleton.k, 3), np.float32)
         target, weight = self.target.encode_all([joints], [np.zeros((4, 2))]) if self.target.limbs else self.target.encode(joints)

@@ -96,7 +96,7 @@ class Samples(Protocol):
         """How many there are."""
         ...
 
-    def nothing(self) -> tuple[Any, ...]:
+    def placeholder(self) -> tuple[Any, ...]:
         """What stands in for a sample without a picture."""
         ...
 
@@ -117,7 +117,7 @@ class _Sparing(Dataset[tuple[Any, ...]]):
         try:
             return *self.samples[key], ""
         except DataError as error:
-            return *self.samples.nothing(), str(error)
+            return *self.samples.placeholder(), str(error)
 
 
 def loaded(samples: Samples, workers: int, **batching: Any) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:

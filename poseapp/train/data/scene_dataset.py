@@ -94,7 +94,7 @@ class SceneDataset(Dataset[Sample]):
             crop = self.augment.appearance(crop, random)
         return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight)
 
-    def nothing(self) -> Sample:
+    def placeholder(self) -> Sample:
         """A black sample whose weight is 0."""
         target, weight = self.encoder.encode((), (), self.input_hw)
         crop = np.zeros((*self.input_hw, 3), np.uint8)
@@ -142,7 +142,7 @@ class WholePictures(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def nothing(self) -> tuple[Tensor, Tensor]:
+    def placeholder(self) -> tuple[Tensor, Tensor]:
         """A black picture."""
         return torch.zeros((*self.input_hw, 3), dtype=torch.uint8), torch.eye(2, 3, dtype=torch.float64)
 

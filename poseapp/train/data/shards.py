@@ -174,7 +174,7 @@ class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
                     samples.append(self.samples.sample(person, decode_image(content, str(person.path)), random))
                     faults.append("")
                 except DataError as error:
-                    samples.append(self.samples.nothing())
+                    samples.append(self.samples.placeholder())
                     faults.append(str(error))
             yield *(torch.stack(parts) for parts in zip(*samples, strict=True)), faults
 

@@ -412,7 +412,7 @@ def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Sk
 
 def default_boxes(spec: ModelSpec) -> str:
     """Where to look for people when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
-    return "whole" if spec.family == "openpose" else "gt"
+    return "whole" if spec.has_affinity_fields else "gt"
 
 
 def write_json(text: str, path: Path) -> None:

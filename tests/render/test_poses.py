@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from poseapp import render
 from poseapp.core.anatomy import implausible
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, Poses, Result
 from poseapp.live.sources import SyntheticSource
 from poseapp.render import LEFT, MIDDLE, RIGHT, DrawOptions, annotate, draw_heatmaps, draw_poses, joint_colour
+from poseapp.render import poses as drawing
 
 HW = (240, 320)
 TRUTH = SyntheticSource(HW).truth(0.4)
@@ -212,8 +212,8 @@ def drawn_by_arrays(picture: ImageArray, poses: Poses, options: DrawOptions) -> 
             unit *= float(np.clip(1.8 * np.max(seen.max(axis=0) - seen.min(axis=0)) / max(h, w), 0.55, 1.0))
         places = np.rint(np.where(visible[:, None], xy, 0.0) * 16).astype(int).tolist()
         weights = np.where(visible, score, -1.0).tolist()
-        render._draw_limbs(picture, poses.skeleton, places, weights, unit, None)
-        render._draw_joints(picture, poses.skeleton, places, weights, unit, None)
+        drawing._draw_limbs(picture, poses.skeleton, places, weights, unit, None)
+        drawing._draw_joints(picture, poses.skeleton, places, weights, unit, None)
 
 
 @pytest.mark.parametrize("mirror", [False, True])

@@ -11,11 +11,11 @@ import pytest
 
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, ImageArray, Poses
-from poseapp.joint_labels import Box, Labelled, draw_labels
 from poseapp.live.sources import SyntheticSource
 from poseapp.render import DrawOptions, draw_poses
+from poseapp.render.labels import Box, Labelled, draw_labels
 
-GOLDEN = Path(__file__).parent / "golden" / "joint_labels.png"
+GOLDEN = Path(__file__).parents[1] / "golden" / "labels.png"
 HW = (720, 1280)
 STANDING = SyntheticSource(HW).truth(0.4)
 FACE = slice(0, 5)

@@ -24,7 +24,7 @@ def two(**changes: object) -> Result:
     """Two people side by side on black, with the identities 4 and 7."""
     xy = np.stack([TRUTH - OFFSET, TRUTH + OFFSET]).astype(np.float32)
     poses = Poses(xy, np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32), np.array([4, 7]), COCO_17)
-    return replace(Result(Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses, people="top-down"), **changes)  # type: ignore[arg-type]
+    return replace(Result(Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses, mode="top-down"), **changes)  # type: ignore[arg-type]
 
 
 def drawn(result: Result, **options: bool) -> ImageArray:
@@ -40,7 +40,7 @@ def test_people_have_the_colours_of_their_identities_and_one_person_those_of_the
     image = drawn(two())
     for n, identity in enumerate((4, 7)):
         assert colour_at(image, two().poses.xy[n, WRIST]) == identity_colour(identity)
-    assert colour_at(drawn(two(people="one")), two().poses.xy[0, WRIST]) == LEFT
+    assert colour_at(drawn(two(mode="one")), two().poses.xy[0, WRIST]) == LEFT
 
 
 def test_the_colours_stay_apart_for_the_common_kinds_of_colour_blindness() -> None:
@@ -61,7 +61,7 @@ def test_colours_repeat_after_all_have_been_used() -> None:
 
 
 def test_the_number_is_over_the_head() -> None:
-    plain, numbered = drawn(two(people="one")), drawn(two())
+    plain, numbered = drawn(two(mode="one")), drawn(two())
     top = TRUTH[:, 1].min()
     above = np.s_[: int(top) - 20]
     assert not plain[above].any()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.lettering import measure, write
+from poseapp.render.colours import OUTLINE
+from poseapp.render.lettering import measure, write
 
 FACE = ("nose", "eye", "ear")
 _TRUNK = ("shoulder", "hip", "neck", "thorax", "pelvis")
-_OUTLINE = (24, 24, 24)
 _LEAST_EM = 11  # px; smaller letters cannot be read
 _FACE_LINES = 4.0  # the face must be so many lines high or wide before its joints are named: one line for each
 _LYING = 1.3  # a body this much wider than high lies, and its labels lead up and down
@@ -58,8 +58,8 @@ def draw_labels(image: ImageArray, people: Sequence[Labelled], taken: Sequence[B
             if box is not None:
                 drawn.append(box)
                 _lead(image, (x, y), box, person.unit)
-                write(image, name, int(box[0]), int(box[1]), em, outline=_OUTLINE)
-                write(image, figure, int(box[0]) + name_w, int(box[1]), em, outline=_OUTLINE)
+                write(image, name, int(box[0]), int(box[1]), em, outline=OUTLINE)
+                write(image, figure, int(box[0]) + name_w, int(box[1]), em, outline=OUTLINE)
     return drawn
 
 
@@ -136,5 +136,5 @@ def _lead(image: ImageArray, at: tuple[float, float], box: Box, unit: float) -> 
     end = (left if at[0] < left else right, (top + bottom) / 2)
     a, b = ([round(c * 16) for c in point] for point in (at, end))
     width = max(1, round(0.5 * unit))
-    cv2.line(image, a, b, _OUTLINE, width + 2, cv2.LINE_8, 4)
+    cv2.line(image, a, b, OUTLINE, width + 2, cv2.LINE_8, 4)
     cv2.line(image, a, b, (255, 255, 255), width, cv2.LINE_AA, 4)

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.types import ImageArray
-
-Colour = tuple[int, int, int]
+from poseapp.render.colours import Colour
 
 # The sheet lettering.png, which assets/make_lettering.py draws: a cell for each character, in rows.
 CHARACTERS = "".join(map(chr, range(32, 127)))
@@ -53,7 +52,7 @@ def write(
 @cache
 def _glyphs() -> dict[str, ImageArray]:
     """Each character (CELL, w) uint8: its columns with ink; digits are equally wide, so that figures do not jump."""
-    packed = np.frombuffer(files("poseapp").joinpath("lettering.png").read_bytes(), np.uint8)
+    packed = np.frombuffer(files("poseapp.render").joinpath("lettering.png").read_bytes(), np.uint8)
     sheet = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
     glyphs = {" ": np.zeros((CELL, _SPACE), np.uint8)}
     for i, character in enumerate(CHARACTERS[1:], 1):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from poseapp.core.types import ImageArray
-from poseapp.lettering import CHARACTERS, measure, write
+from poseapp.render.lettering import CHARACTERS, measure, write
 
-GOLDEN = Path(__file__).parent / "golden" / "lettering.png"
+GOLDEN = Path(__file__).parents[1] / "golden" / "lettering.png"
 DARK = (24, 24, 24)
 
 
