@@ -201,7 +201,7 @@ def _is_ours(thing: object) -> bool:
 def check_crops(crops: ImageArray, spec: ModelSpec) -> None:
     """Raise ValueError unless *crops* is what a model with *spec* takes."""
     want = (*spec.input_hw, 3)
-    if crops.ndim != 4 or crops.shape[1:] != want or crops.dtype.name != "uint8" or len(crops) == 0:
+    if crops.shape[1:] != want or crops.dtype != np.uint8 or len(crops) == 0:
         raise ValueError(f"{spec.name}: expected crops N×{'×'.join(map(str, want))} uint8, got {crops.shape} {crops.dtype}")
 
 
