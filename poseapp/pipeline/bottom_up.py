@@ -50,15 +50,17 @@ class BottomUp:
         xy = apply(maps.to_frame, joints[..., :2])
         score = np.ascontiguousarray(joints[..., 2])
         person = score.mean(axis=1).astype(np.float32)
-        poses = self.tracker.update(Poses(xy, score, person, unknown_ids(len(xy)), self.spec.skeleton), frame.t)
+        poses = self.tracker.update(
+            Poses(xy=xy, score=score, person_score=person, ids=unknown_ids(len(xy)), skeleton=self.spec.skeleton), frame.t
+        )
         timer.mark("decode")
         return Result(
-            frame,
-            poses,
-            timer.times(),
-            box[None],
-            seen.heatmaps if heatmaps else (),
-            self.spec.name,
+            frame=frame,
+            poses=poses,
+            stage_ms=timer.times(),
+            boxes=box[None],
+            heatmaps=seen.heatmaps if heatmaps else (),
+            model=self.spec.name,
             mode=self.mode,
             locked=self.locked,
         )

@@ -56,7 +56,13 @@ class OnePerson:
                 self.locked = int(poses.ids[0])  # who comes back to the place of a locked person is that person
         timer.mark("decode")
         return Result(
-            frame, poses, timer.times(), box[None].astype(np.float32), seen.heatmaps, self.spec.name, locked=self.locked
+            frame=frame,
+            poses=poses,
+            stage_ms=timer.times(),
+            boxes=box[None].astype(np.float32),
+            heatmaps=seen.heatmaps,
+            model=self.spec.name,
+            locked=self.locked,
         )
 
     def reset(self) -> None:
@@ -127,7 +133,7 @@ class OnePerson:
 
     def _poses(self, seen: CropPoses) -> Poses:
         person_score = np.array([sum(seen.score[0].tolist()) / self.spec.skeleton.k], np.float32)
-        return Poses(seen.xy, seen.score, person_score, unknown_ids(1), self.spec.skeleton)
+        return Poses(xy=seen.xy, score=seen.score, person_score=person_score, ids=unknown_ids(1), skeleton=self.spec.skeleton)
 
 
 def _holds(box: Box, xy: Point) -> bool:

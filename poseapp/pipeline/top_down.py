@@ -107,12 +107,12 @@ class TopDown:
         self._give_up(frame.t)
         timer.mark("decode")
         return Result(
-            frame,
-            poses,
-            timer.times(),
-            np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
-            seen.heatmaps,
-            self.spec.name,
+            frame=frame,
+            poses=poses,
+            stage_ms=timer.times(),
+            boxes=np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
+            heatmaps=seen.heatmaps,
+            model=self.spec.name,
             mode=self.mode,
             locked=self.locked,
             predicted=frozenset(predicted),
@@ -195,7 +195,13 @@ class TopDown:
         """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
-        poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
+        poses = Poses(
+            xy=seen.xy[person],
+            score=score,
+            person_score=score.mean(axis=1).astype(np.float32),
+            ids=unknown_ids(len(person)),
+            skeleton=self.spec.skeleton,
+        )
         whole = np.asarray(~fragments(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
         return pose_nms(poses.pick(whole))
 

@@ -25,7 +25,7 @@ _LYING = 1.3  # a body this much wider than high lies, and its labels lead up an
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Labelled:
     """A person whose joints are named: ``xy`` (K, 2) picture px, ``score`` (K,), ``visible`` (K,); ``unit`` px, as a pen."""
 

@@ -24,7 +24,7 @@ _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint 
 _STEPS = 1 << _SUB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DrawOptions:
     """What is drawn. ``threshold`` hides joints of a lower score; it never touches the data."""
 
@@ -80,7 +80,7 @@ def draw_poses(
             head = visible & _head(poses.skeleton)
             numbers.append(_draw_number(image, xy[head if head.any() else visible], identity, colour))
         if options.labels and visible.any():
-            labelled.append(Labelled(poses.skeleton, xy, score, visible, unit))
+            labelled.append(Labelled(skeleton=poses.skeleton, xy=xy, score=score, visible=visible, unit=unit))
     draw_labels(image, labelled, numbers)  # after all people: no limb of one goes through the names of another
 
 

@@ -46,7 +46,7 @@ def run_app(
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:
-        window.set_folder(folder.expanduser().resolve())
+        window.recording_actions.set_folder(folder.expanduser().resolve())
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

@@ -18,8 +18,8 @@ from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import DrawOptions
-from poseapp.ui.choices import Choice
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
+from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
 
 LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
@@ -91,12 +91,12 @@ class Preferences:
         self._set("window/theme", value)
 
     @property
-    def source(self) -> Choice | None:
+    def source(self) -> SourceChoice | None:
         """The source that the user chose last; an address that holds secrets has no value here."""
-        return Choice.from_text(self._text("source/choice"))
+        return SourceChoice.from_text(self._text("source/choice"))
 
     @source.setter
-    def source(self, value: Choice) -> None:
+    def source(self, value: SourceChoice) -> None:
         secret = value.kind == "address" and holds_secrets(value.value)
         self._set("source/choice", (replace(value, value="") if secret else value).to_text())
 

@@ -183,7 +183,7 @@ def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> No
     score = np.where(np.arange(17) < 7, 0.9, 0.1).astype(np.float32)[None]  # the face and the shoulders
     face = CropPoses(whole + 1, score, ())
     sure = np.ones((1, 17), np.float32)
-    expected = Poses(whole, sure, sure[:, 0], np.array([4]), COCO_17)
+    expected = Poses(xy=whole, score=sure, person_score=sure[:, 0], ids=np.array([4]), skeleton=COCO_17)
     assert len(looker._people(face, [None], expected)) == 0
     assert len(looker._people(face, [None], Poses.none(COCO_17))) == 1
     assert len(looker._people(CropPoses(whole + 1, sure, ()), [None], expected)) == 1, "who is whole is no piece"

@@ -24,7 +24,7 @@ FACE = slice(0, 5)
 def person(xy: FloatArray = STANDING, visible: range | list[int] = range(17), unit: float = 1.4) -> Labelled:
     mask = np.zeros(17, np.bool_)
     mask[list(visible)] = True
-    return Labelled(COCO_17, xy.astype(np.float32), np.full(17, 0.97, np.float32), mask, unit)
+    return Labelled(skeleton=COCO_17, xy=xy.astype(np.float32), score=np.full(17, 0.97, np.float32), visible=mask, unit=unit)
 
 
 def labels(*people: Labelled, taken: tuple[Box, ...] = (), hw: tuple[int, int] = HW) -> tuple[ImageArray, list[Box]]:
@@ -113,7 +113,13 @@ def test_labels_look_as_they_always_did() -> None:
 def test_labels_are_drawn_after_all_people() -> None:
     """The limbs of the second person must not go through the names of the first."""
     xy = np.stack([STANDING, STANDING + np.array([90, 0])]).astype(np.float32)
-    poses = Poses(xy, np.full((2, 17), 0.9, np.float32), np.ones(2, np.float32), np.array([1, 2]), COCO_17)
+    poses = Poses(
+        xy=xy,
+        score=np.full((2, 17), 0.9, np.float32),
+        person_score=np.ones(2, np.float32),
+        ids=np.array([1, 2]),
+        skeleton=COCO_17,
+    )
     image = np.zeros((*HW, 3), np.uint8)
     draw_poses(image, poses, DrawOptions(labels=True), identities=True)
     swapped = np.zeros((*HW, 3), np.uint8)

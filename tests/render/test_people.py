@@ -23,8 +23,14 @@ OFFSET = np.array([240, 0])
 def two(**changes: object) -> Result:
     """Two people side by side on black, with the identities 4 and 7."""
     xy = np.stack([TRUTH - OFFSET, TRUTH + OFFSET]).astype(np.float32)
-    poses = Poses(xy, np.full((2, 17), 0.9, np.float32), np.full(2, 0.9, np.float32), np.array([4, 7]), COCO_17)
-    return replace(Result(Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses, mode="top-down"), **changes)  # type: ignore[arg-type]
+    poses = Poses(
+        xy=xy,
+        score=np.full((2, 17), 0.9, np.float32),
+        person_score=np.full(2, 0.9, np.float32),
+        ids=np.array([4, 7]),
+        skeleton=COCO_17,
+    )
+    return replace(Result(frame=Frame(np.zeros((*HW, 3), np.uint8), 0, 0.0), poses=poses, mode="top-down"), **changes)  # type: ignore[arg-type]
 
 
 def drawn(result: Result, **options: bool) -> ImageArray:
@@ -95,7 +101,9 @@ def test_those_carried_along_are_thin_lines() -> None:
 
 def test_smoothed_joints_are_drawn_where_there_are_some() -> None:
     poses = two().poses
-    moved = Poses(poses.xy + np.float32(5), poses.score, poses.person_score, poses.ids, poses.skeleton)
+    moved = Poses(
+        xy=poses.xy + np.float32(5), score=poses.score, person_score=poses.person_score, ids=poses.ids, skeleton=poses.skeleton
+    )
     np.testing.assert_array_equal(drawn(two(smoothed=moved)), drawn(two(poses=moved)))
 
 

@@ -24,7 +24,10 @@ def result(score: float = 0.9, hw: tuple[int, int] = HW, xy: FloatArray | None =
     frame = Frame(np.random.default_rng(0).integers(0, 200, (*hw, 3), dtype=np.uint8), 0, 0.0)
     joints = (TRUTH if xy is None else xy).astype(np.float32)[None]
     scores = np.full((1, 17), score, np.float32)
-    return Result(frame, Poses(joints, scores, np.array([score], np.float32), np.array([1]), COCO_17))
+    return Result(
+        frame=frame,
+        poses=Poses(xy=joints, score=scores, person_score=np.array([score], np.float32), ids=np.array([1]), skeleton=COCO_17),
+    )
 
 
 def changed(a: ImageArray, b: ImageArray) -> int:
@@ -47,7 +50,9 @@ def test_markers_lie_on_the_joint_to_a_fraction_of_a_pixel() -> None:
         blank = np.zeros((*HW, 3), np.uint8)
         xy = np.full((1, 17, 2), np.nan, np.float32)
         xy[0, 9] = at
-        poses = Poses(xy, np.ones((1, 17), np.float32), np.ones(1, np.float32), np.array([1]), COCO_17)
+        poses = Poses(
+            xy=xy, score=np.ones((1, 17), np.float32), person_score=np.ones(1, np.float32), ids=np.array([1]), skeleton=COCO_17
+        )
         draw_poses(blank, poses, DrawOptions())
         weight = blank[..., 0].astype(float)
         ys, xs = np.mgrid[: HW[0], : HW[1]]
@@ -85,7 +90,7 @@ def test_small_markers_are_round() -> None:
     xy = np.full((1, 17, 2), np.nan, np.float32)
     xy[0, 9] = 100.0  # the left wrist alone
     score = np.full((1, 17), 0.7, np.float32)
-    draw_poses(picture, Poses(xy, score, score[:, 0], np.array([1]), COCO_17), DrawOptions())
+    draw_poses(picture, Poses(xy=xy, score=score, person_score=score[:, 0], ids=np.array([1]), skeleton=COCO_17), DrawOptions())
     inside = np.clip(picture[..., 0].astype(float) - 24, 0, None) / (255 - 24)  # of the dark rim
     assert inside[100, 102] > 0.9
     assert min(inside[100 + y, 100 + x] for x in (-2, 2) for y in (-2, 2)) > 0.15, "a diamond does not reach there"
@@ -143,9 +148,11 @@ def test_heatmaps_leave_the_frame_alone() -> None:
 def test_several_people_are_all_drawn() -> None:
     one = result()
     both = np.stack([TRUTH, TRUTH + np.array([100, 0], np.float32)])
-    poses = Poses(both, np.full((2, 17), 0.9, np.float32), np.ones(2, np.float32), np.arange(2), COCO_17)
+    poses = Poses(
+        xy=both, score=np.full((2, 17), 0.9, np.float32), person_score=np.ones(2, np.float32), ids=np.arange(2), skeleton=COCO_17
+    )
     alone = changed(annotate(one, DrawOptions()), one.frame.image)
-    assert changed(annotate(Result(one.frame, poses), DrawOptions()), one.frame.image) > 1.4 * alone
+    assert changed(annotate(Result(frame=one.frame, poses=poses), DrawOptions()), one.frame.image) > 1.4 * alone
 
 
 @pytest.mark.slow
@@ -227,7 +234,7 @@ def test_people_are_drawn_as_by_arrays(mirror: bool) -> None:
         xy[random.random((people, 17)) < 0.1] = np.nan
         xy[random.random((people, 17)) < 0.02] = 1e6
         score = random.random((people, 17)).astype(np.float32)
-        poses = Poses(xy, score, score.mean(axis=1), np.arange(people), COCO_17)
+        poses = Poses(xy=xy, score=score, person_score=score.mean(axis=1), ids=np.arange(people), skeleton=COCO_17)
         got, expected = np.full((360, 640, 3), 90, np.uint8), np.full((360, 640, 3), 90, np.uint8)
         draw_poses(got, poses, DrawOptions(mirror=mirror))
         drawn_by_arrays(expected, poses, DrawOptions(mirror=mirror))

@@ -6,18 +6,19 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from poseapp.live.session import Status
-from poseapp.ui.widgets import Elided, describe, label
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.widgets import describe, label
 
 
-class BuildLine(QFrame):
+class BuildProgress(QFrame):
     """Hidden while nothing is built."""
 
     cancel_asked = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("buildLine")
-        self.text, self.share = Elided(), label("", "title")
+        self.setObjectName("buildProgress")
+        self.text, self.share = ElidedLabel(), label("", "title")
         self.share.setMinimumWidth(38)
         self.share.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.cancel = QPushButton("Cancel")
@@ -50,7 +51,7 @@ class BuildLine(QFrame):
         if build is not None and serves is None and status.model:
             return  # the source was changed just now: the same engine serves again with its first picture
         if build is not None and serves is not None:
-            self.text.set_text(f"{build.text.rstrip('.… ')} … {serves.runtime} serves meanwhile")
+            self.text.set_text(f"{build.text.rstrip('.… ')} … {serves.runtime} runs meanwhile")
             self.share.setText(f"{build.done:.0%}")
             self.progress.setValue(round(build.done * 1000))
         self.setVisible(build is not None and serves is not None)

@@ -11,31 +11,30 @@ from typing import Any, Literal, get_args
 
 from poseapp import resources
 from poseapp.core.errors import SourceError
-from poseapp.engine.load import StoredModel
 from poseapp.live.sources import Camera, CameraSource, Mode, Source, parse_source
 
-Kind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
+SourceKind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class SourceChoice:
     """A source as the user names it.
 
     ``value`` is the path of a file or folder, the address, or for a camera its device path (its name
     where there is none); ``label`` is shown. ``given`` stands for a source from the command line.
     """
 
-    kind: Kind
+    kind: SourceKind
     value: str = ""
     label: str = ""
 
     @classmethod
-    def camera(cls, camera: Camera) -> Choice:
+    def camera(cls, camera: Camera) -> SourceChoice:
         """The choice of *camera*."""
         return cls("camera", camera.path or camera.name, camera.name)
 
     @classmethod
-    def file(cls, kind: Kind, path: Path) -> Choice:
+    def file(cls, kind: SourceKind, path: Path) -> SourceChoice:
         """The choice of a video, a picture or a folder."""
         return cls(kind, str(path), path.name or str(path))
 
@@ -44,42 +43,25 @@ class Choice:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> Choice | None:
+    def from_text(cls, text: str) -> SourceChoice | None:
         """The choice in *text*; None where it is none or can no longer be opened."""
         try:
             content: Any = json.loads(text)
             choice = cls(content["kind"], str(content["value"]), str(content["label"]))
         except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        if choice.kind not in get_args(Kind) or choice.kind == "given":
+        if choice.kind not in get_args(SourceKind) or choice.kind == "given":
             return None
         if choice.kind in ("video", "picture", "folder") and not os.path.exists(choice.value):  # noqa: PTH110 - never raises
             return None
         return choice
 
 
-# How a network can run: the key of the command line, and the name in the window.
-PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
-
-# What the models that ship are for; others go by their own names.
-MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}
-
-SYNTHETIC = Choice("synthetic", label="Synthetic figure")
-DEMO = Choice("demo", label="Demo clip")
+SYNTHETIC = SourceChoice("synthetic", label="Synthetic figure")
+DEMO = SourceChoice("demo", label="Demo clip")
 
 
-def model_title(name: str) -> str:
-    """What the model called *name* is called in the window."""
-    return MODEL_TITLES.get(name, name)
-
-
-def in_order(models: list[StoredModel]) -> list[StoredModel]:
-    """*models* as the window lists them: from fast to accurate, and then the others as they come."""
-    titles = list(MODEL_TITLES)
-    return sorted(models, key=lambda model: titles.index(model.name) if model.name in titles else len(titles))
-
-
-def make_source(choice: Choice, cameras: list[Camera], requested: Mode) -> Source:
+def make_source(choice: SourceChoice, cameras: list[Camera], requested: Mode) -> Source:
     """The Source for *choice*, not yet open; files and pictures repeat. Raises SourceError where it is gone."""
     if choice.kind == "camera":
         camera = find_camera(choice, cameras)
@@ -91,7 +73,7 @@ def make_source(choice: Choice, cameras: list[Camera], requested: Mode) -> Sourc
     return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
 
 
-def find_camera(choice: Choice, cameras: list[Camera]) -> Camera | None:
+def find_camera(choice: SourceChoice, cameras: list[Camera]) -> Camera | None:
     """The camera that *choice* means: one of that make at the same place, or else one of the same name.
 
     A place alone says nothing: /dev/video2 is another camera when they were plugged in in another order.
@@ -105,7 +87,7 @@ def _make(name: str) -> str:
     return re.sub(r" \(\d+\)$", "", name)
 
 
-def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choice, str]:
+def first_choice(remembered: SourceChoice | None, cameras: list[Camera]) -> tuple[SourceChoice, str]:
     """What to start with, and a line that says why where it is not what the user would expect.
 
     The remembered source, else the first camera, else the demo clip.
@@ -121,7 +103,7 @@ def first_choice(remembered: Choice | None, cameras: list[Camera]) -> tuple[Choi
         return remembered, ""
     if cameras:
         note = f"{remembered.label} is not plugged in: showing {cameras[0].name}." if remembered is not None else ""
-        return Choice.camera(cameras[0]), note
+        return SourceChoice.camera(cameras[0]), note
     return DEMO, "No camera found: this is the demo clip."
 
 

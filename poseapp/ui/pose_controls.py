@@ -1,4 +1,4 @@
-"""The sidebar's section on people: how many, how they are found, the time it may take, and smoothing."""
+"""The sidebar's section on people: one or several, how they are found, the time it may take, and smoothing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QSlider, QVBoxLayout, QWid
 from poseapp.core.types import POSE_MODES, PoseMode
 from poseapp.live.session import Status
 from poseapp.pipeline.modes import LATENCY_BUDGET_MS, STRENGTH, PoseSettings
+from poseapp.ui.actions import action
 from poseapp.ui.colours import Theme
-from poseapp.ui.combo import ComboBox
-from poseapp.ui.widgets import Switch, describe, label, toggle
+from poseapp.ui.combo_box import ComboBox
+from poseapp.ui.switch import Switch
+from poseapp.ui.widgets import describe, label, toggle
 
 # The modes, as the menu names them; the sidebar asks how many, and under Advanced how several are found.
 MODE_NAMES: dict[str, str] = {"one": "One person", "top-down": "Several people", "bottom-up": "Several people, all at once"}
 METHOD_NAMES: dict[PoseMode, str] = {"top-down": "One by one (top-down)", "bottom-up": "All at once (bottom-up)"}
 METHOD_TIPS: dict[PoseMode, str] = {
-    "top-down": "Each person is found, then looked at closely. It costs more with each of them",
-    "bottom-up": "The joints of all are found at once, then joined. It costs the same however many there are",
+    "top-down": "Finds each person, then looks at them closely. Each person takes more time",
+    "bottom-up": "Finds the joints of all people at once, then joins them. The number of people does not matter",
 }
 BUDGETS_MS = (30.0, 50.0, LATENCY_BUDGET_MS, 200.0, math.inf)
 
 
-class PeopleControls(QWidget):
+class PoseControls(QWidget):
     """How people are looked for, and how much their joints are steadied."""
 
     changed = Signal(object)  # PoseSettings
@@ -34,8 +36,9 @@ class PeopleControls(QWidget):
         super().__init__()
         self._pose_settings = PoseSettings()
         self._method: PoseMode = "top-down"  # how several people are found
-        self.one = toggle("One person", "One person, found and followed: the fastest way (P)")
-        self.several = toggle("Several people", "Everybody is found, numbered and followed (P)")
+        key = action("next_mode").keys[0]
+        self.one = toggle("One person", f"Finds one person and follows them. The fastest ({key})")
+        self.several = toggle("Several people", f"Finds, numbers and follows each person ({key})")
         group = QGroupBox()
         describe(group, "People", "How many people are looked for")
         buttons = QHBoxLayout(group)
@@ -48,7 +51,9 @@ class PeopleControls(QWidget):
         self.several.clicked.connect(lambda: self._change(mode=self._method))
         self.method = ComboBox(whole=True)
         describe(
-            self.method, "How several people are found", "One by one is more exact; all at once costs the same for ten as for one"
+            self.method,
+            "How several people are found",
+            "One by one is more exact. All at once takes the same time for any number of people",
         )
         for mode, name in METHOD_NAMES.items():
             self.method.addItem(name, mode)
@@ -58,14 +63,14 @@ class PeopleControls(QWidget):
         describe(
             self.budget,
             "Latency budget",
-            "How long the poses of a frame may take: who does not fit in is carried along to the next frame",
+            "The longest time for the poses of one frame. Who does not fit in is predicted, and measured in a later frame",
         )
         for ms in BUDGETS_MS:
             self.budget.addItem("no limit" if math.isinf(ms) else f"{ms:g} ms", ms)
         self.budget.activated.connect(lambda row: self._change(latency_budget_ms=self.budget.itemData(row)))
         self.advanced = (("Method", self.method), ("Budget", self.budget))
-        tip = "Steadier joints, which lag a little; recordings carry both (0 … 100)"
-        self.smooth = Switch("Smoothing", "Steady joints, by the One-Euro filter")
+        tip = "Higher values make joints steadier, but they lag a little. Recordings hold raw and smoothed joints"
+        self.smooth = Switch("Smoothing", "Steadies the joints (One-Euro filter)")
         self.smooth.toggled.connect(lambda on: self._change(smoothing=self._strength() if on else 0.0))
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(1, 100)
@@ -91,7 +96,7 @@ class PeopleControls(QWidget):
         return self._pose_settings
 
     def show_pose_settings(self, pose_settings: PoseSettings) -> None:
-        """Show *pose_settings*, without telling that it changed."""
+        """Show *pose_settings*, without telling that they changed."""
         self._pose_settings = pose_settings
         if pose_settings.mode != "one":
             self._method = pose_settings.mode
@@ -108,7 +113,7 @@ class PeopleControls(QWidget):
         self.budget.setEnabled(pose_settings.mode == "top-down")
 
     def show_status(self, status: Status) -> None:
-        """Show the mode that is wished for; the buttons go back when it cannot be had."""
+        """Show the mode that is requested; the buttons go back when it cannot be had."""
         if status.wish.mode != self._pose_settings.mode:
             self.show_pose_settings(replace(self._pose_settings, mode=status.wish.mode))
 
@@ -116,7 +121,7 @@ class PeopleControls(QWidget):
         """Choose the next mode."""
         self._change(mode=POSE_MODES[(POSE_MODES.index(self._pose_settings.mode) + 1) % len(POSE_MODES)])
 
-    def choose(self, name: str) -> None:
+    def choose_mode(self, name: str) -> None:
         """Choose the mode called *name*, one of POSE_MODES."""
         self._change(mode=name)
 

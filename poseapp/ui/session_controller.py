@@ -26,12 +26,13 @@ from poseapp.live.sources import (
 )
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.ui import key_store
-from poseapp.ui.bridge import Bridge, Jobs
-from poseapp.ui.choices import Choice, Kind, first_choice, make_source, unique_labels
+from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.session_bridge import SessionBridge
+from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source, unique_labels
 
 LIST_CAMERAS_MS = 4000
-_KINDS: dict[type, Kind] = {
+_KINDS: dict[type, SourceKind] = {
     CameraSource: "camera",
     VideoSource: "video",
     PictureSource: "picture",
@@ -46,18 +47,18 @@ class _Found:
 
     cameras: list[Camera]
     cameras_error: str
-    remembered: Choice | None
+    remembered: SourceChoice | None
     models: list[StoredModel]
     model: Path | None
     model_error: str
 
 
-class Player(QObject):
+class SessionController(QObject):
     """Owns the choice of source and model; everything that takes time is done by Jobs or by the Session."""
 
     cameras_changed = Signal(list)  # of Camera
     models_changed = Signal(list)  # of StoredModel
-    choice_changed = Signal(object)  # Choice
+    choice_changed = Signal(object)  # SourceChoice
     camera_appeared = Signal(object)  # Camera, while there is nothing better to see than the demo clip
     note_changed = Signal(str)  # why this is not what the user would expect
     problem = Signal(str, str)  # topic, one line; never a topic of the session's status, which takes its own back
@@ -66,7 +67,7 @@ class Player(QObject):
 
     def __init__(
         self,
-        bridge: Bridge,
+        bridge: SessionBridge,
         jobs: Jobs,
         preferences: Preferences,
         engines_dir: Path,
@@ -80,8 +81,8 @@ class Player(QObject):
         self._cameras: list[Camera] = []
         self._given: Source | None = None
         self._asked_model: str | None = None
-        self._choice: Choice | None = None
-        self._tried: Choice | None = None
+        self._choice: SourceChoice | None = None
+        self._tried: SourceChoice | None = None
         self._source: Source | None = None
         self._folder: Path | None = None
         self._by_default = False  # the demo clip, for want of a camera
@@ -93,14 +94,14 @@ class Player(QObject):
         self._timer.timeout.connect(self.refresh_cameras)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SourceKind:
         """The kind of what is shown; of a source from the command line, that of its class where there is one."""
         if self._choice is not None and self._choice.kind != "given":
             return self._choice.kind
         return next((kind for source, kind in _KINDS.items() if isinstance(self._given, source)), "given")
 
     @property
-    def tried(self) -> Choice | None:
+    def tried(self) -> SourceChoice | None:
         """What was chosen last, whether it can be shown or not."""
         return self._tried
 
@@ -124,7 +125,7 @@ class Player(QObject):
         self._given, self._asked_model = source, model
         self._jobs.run("start", lambda: self._look_around(source is None), self._found, lambda e: self.problem.emit("app", e))
 
-    def choose(self, choice: Choice) -> None:
+    def choose(self, choice: SourceChoice) -> None:
         """Change to *choice* and remember it."""
         self._by_default = False
         self.note_changed.emit("")
@@ -162,7 +163,7 @@ class Player(QObject):
         return self._pose_settings
 
     def set_pose_settings(self, pose_settings: PoseSettings) -> None:
-        """Look for people as *pose_settings* say, and remember them."""
+        """Find people with *pose_settings*, and remember them."""
         self._pose_settings = self._preferences.pose_settings = pose_settings
         self._bridge.set_pose_settings(pose_settings)
 
@@ -240,7 +241,7 @@ class Player(QObject):
         self.models_changed.emit(found.models)
         self._timer.start(LIST_CAMERAS_MS)
         if self._given is not None:
-            choice, note = Choice("given", label=self._given.name), ""
+            choice, note = SourceChoice("given", label=self._given.name), ""
         else:
             choice, note = first_choice(found.remembered, found.cameras)
             self._by_default = choice.kind == "demo" and bool(note)
@@ -259,7 +260,7 @@ class Player(QObject):
         # Looking for GPUs may take a second: the picture comes first.
         self._jobs.run("devices", look_for_devices, self.devices_known.emit)
 
-    def _remember(self, choice: Choice) -> None:
+    def _remember(self, choice: SourceChoice) -> None:
         """Start with *choice* next time. What may be secret in it goes to the system's key store."""
         before, self._preferences.source = self._preferences.source, choice
         if choice.kind == "address" and holds_secrets(choice.value):
@@ -286,7 +287,7 @@ class Player(QObject):
             session.latency_budget_ms = self._pose_settings.latency_budget_ms
             self._bridge.start(session)
 
-    def _make(self, choice: Choice) -> Source | None:
+    def _make(self, choice: SourceChoice) -> Source | None:
         self._tried = choice
         if choice.kind == "given":
             return self._given
@@ -296,7 +297,7 @@ class Player(QObject):
             self.problem.emit("choice", str(error))
             return None
 
-    def _change_to(self, choice: Choice) -> bool:
+    def _change_to(self, choice: SourceChoice) -> bool:
         source = self._make(choice)
         if source is None:
             return False
@@ -325,7 +326,7 @@ def look_for_devices() -> dict[str, str]:
     return {device: unavailable(device) for device in device_labels()}
 
 
-def _with_its_address(remembered: Choice | None) -> Choice | None:
+def _with_its_address(remembered: SourceChoice | None) -> SourceChoice | None:
     """*remembered* with the address that the key store has for it, if any."""
     if remembered is None or remembered.kind != "address" or remembered.value:
         return remembered

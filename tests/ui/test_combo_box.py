@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QInputDialog
 from pytestqt.qtbot import QtBot
 
-from poseapp.ui.combo import ComboBox
+from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.main_window import MainWindow
 
 WAIT_MS = 30_000
@@ -84,7 +84,7 @@ def test_no_box_of_the_window_does_anything_before_enter(
         monkeypatch.setattr(kind, name, lambda *_: pytest.fail("a dialog was opened"))
     window = open_window(MarkerSource(), load=Loader())
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    window.controls.advanced.set_open(True)
+    window.sidebar.advanced.set_open(True)
     boxes = window.findChildren(ComboBox)
     for box in boxes:
         box.setEnabled(True)
@@ -108,7 +108,7 @@ def test_no_box_of_the_window_does_anything_before_enter(
 
 
 def test_what_opens_other_sources_is_a_menu_beside_the_box(qtbot: QtBot, window: MainWindow) -> None:
-    source = window.controls.source
+    source = window.sidebar.source
     assert not any(source.box.itemText(row).endswith("…") for row in range(source.box.count()))
     menu = source.open.menu()
     assert menu is not None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from poseapp.live.session import Status
-from poseapp.ui.choices import Kind, model_title
-from poseapp.ui.video_view import StageState
+from poseapp.ui.display_names import model_title
+from poseapp.ui.message_card import Message
+from poseapp.ui.source_choice import SourceKind
 
-STARTING = StageState("Starting…", "Looking for cameras and models.", busy=True)
-FINISHING = StageState("Finishing the recording…", "The window closes when the files are written.", busy=True)
-BENCHMARK = StageState("Benchmark running", "The live view goes on when it is done.", busy=True)
-ENDED = StageState("The end", "", dim=False, actions=(("again", "Play again"),))
+STARTING = Message("Starting…", "Looking for cameras and models.", busy=True)
+FINISHING = Message("Finishing the recording…", "The window closes when the files are written.", busy=True)
+BENCHMARK = Message("Benchmark running", "The live view goes on when it is done.", busy=True)
+ENDED = Message("The end", "", dim=False, actions=(("again", "Play again"),))
 _DEMO = ("demo", "Demo clip")
 # The buttons for each kind of source that cannot be shown: what helps most comes first. A file that is none does not become
 # one by trying again, and a camera is mostly in use by another program.
-_WAYS_OUT: dict[Kind, tuple[tuple[str, str], ...]] = {
+_WAYS_OUT: dict[SourceKind, tuple[tuple[str, str], ...]] = {
     "camera": (("again", "Try again"), ("video", "Open video…"), _DEMO),
     "video": (("video", "Open another video…"), ("again", "Try again"), _DEMO),
     "picture": (("picture", "Open another picture…"), ("again", "Try again"), _DEMO),
@@ -25,12 +26,12 @@ _WAYS_OUT: dict[Kind, tuple[tuple[str, str], ...]] = {
 }
 
 
-def no_model(error: str) -> StageState:
+def no_model(error: str) -> Message:
     """There is nothing to run."""
-    return StageState("No model to run", error, actions=(("again", "Try again"),))
+    return Message("No model to run", error, actions=(("again", "Try again"),))
 
 
-def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
+def session_message(status: Status, seen: bool, kind: SourceKind) -> Message | None:
     """The card for *status* of a source of *kind*, or None where the picture speaks for itself.
 
     *seen*: this source has given a picture.
@@ -38,11 +39,11 @@ def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
     if status.state == "failed":
         if not status.model and status.model_error:
             return _model_failed(status)
-        return StageState(f"{status.source} cannot be shown", status.message, actions=_WAYS_OUT[kind])
+        return Message(f"{status.source} cannot be shown", status.message, actions=_WAYS_OUT[kind])
     if status.state == "reconnecting":
         # It is tried again by itself; who cannot wait does it now.
         actions = tuple((key, "Try now" if key == "again" else text) for key, text in _WAYS_OUT[kind])
-        return StageState(f"Waiting for {status.source}", status.message, busy=True, actions=actions)
+        return Message(f"Waiting for {status.source}", status.message, busy=True, actions=actions)
     if status.state == "ended":
         return ENDED
     if status.state in ("idle", "starting") or (status.state == "running" and not seen):
@@ -50,11 +51,11 @@ def stage_state(status: Status, seen: bool, kind: Kind) -> StageState | None:
             if status.model_error and not status.loading:
                 return _model_failed(status)
             text = f"{status.build.text} · {status.build.done:.0%}" if status.build is not None else ""
-            return StageState(f"Loading {model_title(status.loading)}…" if status.loading else "Starting…", text, busy=True)
-        return StageState(f"Opening {status.source}…", "", busy=True)
+            return Message(f"Loading {model_title(status.loading)}…" if status.loading else "Starting…", text, busy=True)
+        return Message(f"Opening {status.source}…", "", busy=True)
     return None
 
 
-def _model_failed(status: Status) -> StageState:
+def _model_failed(status: Status) -> Message:
     actions = (("model", "Choose another model"), ("again", "Try again"))
-    return StageState("The model cannot be loaded", status.model_error, actions=actions)
+    return Message("The model cannot be loaded", status.model_error, actions=actions)

@@ -1,82 +1,25 @@
-"""Between Qt and the Session: pulls results on a timer, runs slow work on threads, delivers on the UI thread."""
+"""Between Qt and the Session: pulls results on a timer, and passes on what the user changes."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from poseapp.core.addresses import without_secrets
-from poseapp.core.errors import PoseAppError
 from poseapp.core.types import Result
 from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Source
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
+from poseapp.ui.jobs import Jobs
 
 FRAME_MS = 16  # how often the window looks for a new result
 STATUS_MS = 150
 
 
-class Jobs(QObject):
-    """Runs slow work on plain threads; the outcome comes back on the UI thread."""
-
-    _finished = Signal(object)  # a callable without arguments
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._closed = threading.Event()
-        self._finished.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
-
-    def run(
-        self,
-        name: str,
-        work: Callable[[], T],
-        done: Callable[[T], None] = lambda _value: None,
-        failed: Callable[[str], None] = lambda _error: None,
-    ) -> None:
-        """Run *work* on a thread called *name*, then *done* with its value or *failed* with one line for the user."""
-
-        def run() -> None:
-            outcome: Callable[[], None]
-            try:
-                value = work()
-            except PoseAppError as error:
-                message = str(error)
-                outcome = lambda: failed(message)  # noqa: E731
-            except Exception as error:  # the catch-all of this thread: nothing may vanish without a word
-                log.exception("%s failed", name)
-                said = without_secrets(str(error))
-                message = f"{name}: unexpected {type(error).__name__}: {said}. Please report this with the log."
-                outcome = lambda: failed(message)  # noqa: E731
-            else:
-                outcome = lambda: done(value)  # noqa: E731
-            if not self._closed.is_set():
-                try:
-                    self._finished.emit(outcome)
-                except RuntimeError:  # the window has gone in between
-                    log.debug("%s finished after the window was closed", name)
-
-        threading.Thread(target=run, name=f"poseapp-ui-{name}", daemon=True).start()
-
-    def close(self) -> None:
-        """Deliver nothing any more."""
-        self._closed.set()
-
-    def _deliver(self, outcome: Callable[[], None]) -> None:
-        if not self._closed.is_set():
-            outcome()
-
-
-class Bridge(QObject):
+class SessionBridge(QObject):
     """The one place of the window that talks to a Session.
 
     ``arrived`` brings each new result, at most one for each look; ``status_changed`` the status some

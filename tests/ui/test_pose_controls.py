@@ -33,7 +33,7 @@ def window(qtbot: QtBot, tmp_path: Path, themes: Themes, make_preferences: Calla
     folder.mkdir()
     store = PaintedStore(folder)
     window = MainWindow(make_preferences(), themes, folder, "cpu")
-    window.player.make_session = lambda *arguments, **options: Session(
+    window.controller.make_session = lambda *arguments, **options: Session(
         *arguments, **options, load=store, builds_first=lambda *_: False, open_detector=store.open_detector
     )
     window.resize(1024, 640)
@@ -72,40 +72,40 @@ def spot(window: MainWindow, result: Result, n: int) -> QPoint:
 
 
 def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: MainWindow) -> None:
-    people = window.controls.people
+    people = window.sidebar.pose
     until(qtbot, window, lambda r: r.mode == "one")
-    qtbot.waitUntil(lambda: not window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
     QTest.mouseClick(people.several, Qt.MouseButton.LeftButton)
     until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     assert window.preferences.pose_settings.mode == "top-down"
     assert people.budget.isEnabled()
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.mode == "bottom-up" and len(r.poses) == 2)
-    qtbot.waitUntil(lambda: window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot look bottom-up"), timeout=WAIT_MS)
     assert not people.budget.isEnabled()
-    qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "openpose-s", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "openpose-s", timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.mode == "one")
-    assert window.player.folder is not None
-    assert window.player.folder.name == "hourglass-s"
+    assert window.controller.folder is not None
+    assert window.controller.folder.name == "hourglass-s"
 
 
 def test_fields_are_asked_for_and_drawn(qtbot: QtBot, window: MainWindow) -> None:
-    window.controls.people.choose("bottom-up")
+    window.sidebar.pose.choose_mode("bottom-up")
     until(qtbot, window, lambda r: r.mode == "bottom-up")
-    qtbot.waitUntil(lambda: window.controls.view.fields.isEnabled(), timeout=WAIT_MS)
-    window.controls.view.fields.setChecked(True)
+    qtbot.waitUntil(lambda: window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
+    window.sidebar.view.fields.setChecked(True)
     result = until(qtbot, window, lambda r: r.heatmaps)
     assert result.heatmaps[0].fields is not None
-    assert window.actions_.by_name["fields"].isChecked()
+    assert window.menus.actions["fields"].isChecked()
     assert window.preferences.draw.fields
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_click_locks_the_person_under_it_and_esc_lets_go(qtbot: QtBot, window: MainWindow, mirror: bool) -> None:
-    window.controls.people.choose("top-down")
-    window.actions_.by_name["mirror"].setChecked(mirror)
+    window.sidebar.pose.choose_mode("top-down")
+    window.menus.actions["mirror"].setChecked(mirror)
     result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     QTest.mouseClick(window.view, Qt.MouseButton.LeftButton, pos=spot(window, result, 1))
     locked = until(qtbot, window, lambda r: r.locked is not None)
@@ -116,7 +116,7 @@ def test_a_click_locks_the_person_under_it_and_esc_lets_go(qtbot: QtBot, window:
 
 
 def test_the_two_clicks_of_a_double_click_undo_each_other(qtbot: QtBot, window: MainWindow) -> None:
-    window.controls.people.choose("top-down")
+    window.sidebar.pose.choose_mode("top-down")
     result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     clicks: list[tuple[float, float]] = []
     window.view.clicked.connect(lambda x, y: clicks.append((x, y)))
@@ -124,11 +124,11 @@ def test_the_two_clicks_of_a_double_click_undo_each_other(qtbot: QtBot, window: 
     QTest.mouseDClick(window.view, Qt.MouseButton.LeftButton, pos=spot(window, result, 0))
     np.testing.assert_allclose(clicks, [result.shown.xy[0].mean(axis=0)] * 2, atol=1.5)
     until(qtbot, window, lambda r: r.frame.index > result.frame.index + 3 and r.locked is None)
-    window.actions_.by_name["fullscreen"].setChecked(False)
+    window.menus.actions["fullscreen"].setChecked(False)
 
 
 def test_a_hand_says_that_a_person_can_be_clicked_on(qtbot: QtBot, window: MainWindow) -> None:
-    window.controls.people.choose("top-down")
+    window.sidebar.pose.choose_mode("top-down")
     result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     QTest.mouseMove(window.view, spot(window, result, 0))
     qtbot.waitUntil(lambda: window.view.cursor().shape() == Qt.CursorShape.PointingHandCursor, timeout=WAIT_MS)
@@ -138,7 +138,7 @@ def test_a_hand_says_that_a_person_can_be_clicked_on(qtbot: QtBot, window: MainW
 
 
 def test_smoothing_has_a_slider_and_an_off_switch(qtbot: QtBot, window: MainWindow) -> None:
-    people = window.controls.people
+    people = window.sidebar.pose
     until(qtbot, window, lambda r: r.smoothed is not None)
     people.smooth.setChecked(False)
     until(qtbot, window, lambda r: r.smoothed is None)
@@ -154,7 +154,7 @@ def test_smoothing_has_a_slider_and_an_off_switch(qtbot: QtBot, window: MainWind
 
 
 def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> None:
-    box = window.controls.people.budget
+    box = window.sidebar.pose.budget
     session = window.bridge.session
     assert session is not None
     for text, ms in (("30 ms", 30.0), ("no limit", math.inf)):
@@ -165,7 +165,7 @@ def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> Non
 
 
 def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWindow) -> None:
-    window.controls.people.choose("top-down")
+    window.sidebar.pose.choose_mode("top-down")
     result = until(qtbot, window, lambda r: r.mode == "top-down" and len(r.poses) == 2)
     for identity, xy in zip(result.poses.ids.tolist(), result.poses.xy, strict=True):
         x, y = xy.mean(axis=0).tolist()
@@ -175,7 +175,7 @@ def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWi
 
 
 def _says(window: MainWindow, expected: str) -> bool:
-    return window.view.locked is not None and window.controls._person.text().startswith(expected)
+    return window.view.locked is not None and window.sidebar._person.text().startswith(expected)
 
 
 @pytest.mark.parametrize(
