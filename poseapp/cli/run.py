@@ -147,7 +147,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
-    from poseapp.live.session import ModelRequest
+    from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
 
     console = plain_console(stderr=True)
