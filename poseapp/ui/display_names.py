@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from poseapp.engine.load import StoredModel
 
-# How a network can run: the key of the command line, and the name in the window.
+# Where and how a model can run: the key of the command line, and the name in the window.
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
-
-# What the models that ship are for; others go by their own names.
-MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}
+# The models that ship, in the order of the list; others go by their own names.
+MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate", "openpose-s": "Many people"}
+MODEL_PURPOSES = {
+    "hourglass-t": "For old laptops and batteries",
+    "hourglass-s": "For most computers",
+    "hourglass-l": "For fast computers and graphics cards",
+    "openpose-s": "As fast for ten people as for one, less exact",
+}
 
 
 def model_title(name: str) -> str:

@@ -84,7 +84,7 @@ def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: Mai
     qtbot.waitUntil(lambda: window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot look bottom-up"), timeout=WAIT_MS)
     assert not people.budget.isEnabled()
-    qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "openpose-s", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "Many people", timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.mode == "one")
     assert window.controller.folder is not None
@@ -150,7 +150,7 @@ def test_smoothing_has_a_slider_and_an_off_switch(qtbot: QtBot, window: MainWind
     assert window.preferences.pose_settings.smoothing == 0.75
     session = window.bridge.session
     assert session is not None
-    assert session._smoothing == SmoothRule(min_cutoff_hz=SmoothRule().min_cutoff_hz / 2)
+    assert session.settings.smoothing == SmoothRule(min_cutoff_hz=SmoothRule().min_cutoff_hz / 2)
 
 
 def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> None:
@@ -160,7 +160,7 @@ def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> Non
     for text, ms in (("30 ms", 30.0), ("no limit", math.inf)):
         box.setCurrentIndex(box.findText(text))
         box.activated.emit(box.currentIndex())
-        assert session.latency_budget_ms == ms
+        assert session.settings.latency_budget_ms == ms
         assert window.preferences.pose_settings.latency_budget_ms == ms
 
 
