@@ -1,7 +1,7 @@
 """The averaged weights of a training alone: ``python -m poseapp.train.strip_checkpoint RUN OUT.pt``, large ones in FP16.
 
-A checkpoint holds four numbers a weight, to go on from; this holds half a number, to carry. It can be exported, begun from and
-learnt from, but not resumed.
+A checkpoint holds four numbers for each weight, so that a training can go on; the stripped file holds one, of half the size.
+It can be exported, and another training can begin with it or learn from it, but no training can be resumed with it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from poseapp.core.errors import CheckpointError, first_line
 from poseapp.train import checkpoint
 
 
-def slim(source: Path, out: Path) -> int:
-    """Write the slim form of the checkpoint *source* to *out*; returns its size in bytes.
+def strip(source: Path, out: Path) -> int:
+    """Write the averaged weights of the checkpoint *source* to *out*; returns the size of *out* in bytes.
 
-    Weights of convolutions are halved; vectors, among them BatchNorm's statistics, stay as they are. Raises CheckpointError.
+    Weights of convolutions are rounded to FP16; vectors, among them BatchNorm's statistics, stay as they are.
+    Raises CheckpointError.
     """
     state = checkpoint.read(source)
     ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state["ema"].items()}
@@ -39,7 +40,7 @@ def main(
     out: Annotated[Path, typer.Argument(help="The file to write, .pt.")],
 ) -> None:
     """Write a run's averaged weights alone, for export elsewhere."""
-    size = slim(run / "last.pt" if run.is_dir() else run, out)
+    size = strip(run / "last.pt" if run.is_dir() else run, out)
     typer.echo(f"{out}: {size / 2**20:.1f} MiB")
 
 

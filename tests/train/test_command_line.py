@@ -23,7 +23,7 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import read_coco
 from poseapp.train.monitor import read_rows
 from poseapp.train.recipes import RECIPES
-from poseapp.train.strip_checkpoint import slim
+from poseapp.train.strip_checkpoint import strip
 from poseapp.train.validate import validate
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def test_what_is_not_right_is_said_above_the_bar(small: str, tmp_path: Path, cap
     errors = " ".join(capsys.readouterr().err.split())
     assert errors.count("not a readable picture. Remove it or its annotations.") == 2
     assert "No val part, so nobody will know how good it is" in errors
-    slim(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
+    strip(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
     assert main(["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "slim"), "--resume"]) == 1
     assert "averaged weights alone: a run cannot go on from it" in capsys.readouterr().err
 

@@ -295,7 +295,7 @@ def test_a_model_is_quantised_entered_and_run(repo_root: Path, pictures: Path, t
     assert after.weights_sha256 == before.weights_sha256
     assert after.metrics["int8_px"] == pytest.approx(report.px, abs=1e-3)
     assert report.px <= 1.5
-    assert [[kept.runtime.split()[0] for kept in made.kept] for made in report.files] == [["ONNX", "OpenVINO"], ["ONNX"]]
+    assert [[check.runtime.split()[0] for check in made.checks] for made in report.files] == [["ONNX", "OpenVINO"], ["ONNX"]]
     for made, last in zip(report.files, (1, 0), strict=True):  # on a CPU the heatmaps' convolution stays in FP32, too
         q = made.quantised
         first = FIRST_KEPT[made.serves]

@@ -14,7 +14,7 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import Person
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
-from poseapp.train.strip_checkpoint import slim
+from poseapp.train.strip_checkpoint import strip
 
 
 def test_a_slim_checkpoint_is_exported_and_not_resumed(
@@ -23,7 +23,7 @@ def test_a_slim_checkpoint_is_exported_and_not_resumed(
     recipe = tiny_recipe(net=Small, batch=2, epochs=1)
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
     list(train(recipe, figures, tmp_path / "run", Options(workers=0)))
-    size = slim(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
+    size = strip(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
     assert size < 0.35 * (tmp_path / "run" / "last.pt").stat().st_size
     _, whole, _ = checkpoint.averaged_network(tmp_path / "run" / "last.pt")
     _, small, state = checkpoint.averaged_network(tmp_path / "slim" / "last.pt")
