@@ -22,17 +22,18 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import ImageArray
 from poseapp.nets.blocks import count_macs
 from poseapp.nets.deploy import Normalise
-from poseapp.train.checkpoint import Training
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
 from poseapp.train.data.datasets import find_set
 from poseapp.train.data.loader import steps_of
+from poseapp.train.data.order import Loading
 from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.data.targets import target_of
-from poseapp.train.ema import Ema
 from poseapp.train.eval.evaluate import write_png
-from poseapp.train.loop import make_optimiser, supervised, train_step
+from poseapp.train.loop import new_network, new_training
 from poseapp.train.losses import supervise
 from poseapp.train.recipes import RECIPES, Precision, Recipe, Supervision
+from poseapp.train.schedule import supervised
+from poseapp.train.step import Stepper
 from poseapp.train.tasks.detection import BoxEncoder
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
@@ -118,12 +119,10 @@ def size_of(recipe: Recipe) -> str:
     return f"{recipe.input_hw[0]}×{recipe.input_hw[1]}"
 
 
-def a_training(recipe: Recipe, device: torch.device) -> Training:
-    """A fresh training of *recipe*."""
+def a_training(recipe: Recipe, device: torch.device) -> Stepper:
+    """What makes the steps of a fresh training of *recipe*."""
     torch.manual_seed(recipe.seed)
-    net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-    return Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps=1000)
+    return Stepper(new_training(recipe, new_network(recipe, device), steps=1000))
 
 
 def a_batch(recipe: Recipe, size: int, input_hw: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -136,7 +135,7 @@ def a_batch(recipe: Recipe, size: int, input_hw: tuple[int, int]) -> tuple[torch
         joints = person.joints.copy()
         joints[:, :2] *= np.array(input_hw[::-1], np.float32) / (640, 480)
         box = np.array([[0.0, 0.0], [input_hw[1], input_hw[0]]])
-        if recipe.learns == "boxes":
+        if recipe.task == "detection":
             maps, weight = BoxEncoder(recipe.stride).encode([CropPoses(joints, box.ravel().astype(np.float32))], [], input_hw)
         else:
             maps, weight = target.encode_all([joints], [box]) if target.limbs else target.encode(joints)
@@ -184,13 +183,12 @@ def rates(recipes: Sequence[str], device: str, batch: int, seconds: float) -> It
 
 def step_rate(recipe: Recipe, device: torch.device, batch: int, seconds: float) -> tuple[float, float]:
     """Images a second of training steps at the deployed size, after one to warm up, and the peak of GPU memory in GiB."""
-    training = a_training(recipe, device)
-    normalise = Normalise().to(device)
+    stepper = a_training(recipe, device)
     batches = [a_batch(recipe, batch, recipe.input_hw)]
-    train_step(training, training.net, normalise, batches)
+    stepper.step(batches)
     steps, start = 0, time.perf_counter()
     while not steps or time.perf_counter() - start < seconds:
-        train_step(training, training.net, normalise, batches)
+        stepper.step(batches)
         steps += 1
     rate = steps * batch / (time.perf_counter() - start)
     return rate, torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
@@ -222,7 +220,8 @@ def loaded_and_trained(recipe: Recipe, data: str, workers: int, seconds: float) 
     """Images a second out of the loader and into training steps, one after the other; what is asked of the ratio is 3."""
     people = people_of(recipe, data)
     per_epoch = len(people) // recipe.batch
-    steps = steps_of(people, recipe, target_of(recipe, recipe.input_hw), range(100 * per_epoch), per_epoch, 0, 1, workers)
+    loading = Loading(range(100 * per_epoch), per_epoch, workers=workers)
+    steps = steps_of(people, recipe, target_of(recipe, recipe.input_hw), loading)
     for _ in range(4 * workers):  # the processes start up, and their queue fills
         next(steps)
     count, start = 0, time.perf_counter()
@@ -291,19 +290,19 @@ class LayerGradient:
 
 def gradient_by_depth(recipe: Recipe, supervision: Supervision, steps: int, batch: int) -> list[LayerGradient]:
     """Gradients of the convolutions, first layer first, after *steps* training steps under one strategy."""
-    training = a_training(replace(recipe, supervision=supervision, warmup_steps=0), torch.device("cpu"))
-    normalise = Normalise()
+    stepper = a_training(replace(recipe, supervision=supervision, warmup_steps=0), torch.device("cpu"))
+    net, normalise = stepper.training.net, Normalise()
     crops, target, weight = a_batch(recipe, batch, recipe.phases[0].input_hw)
     for _ in range(steps):
-        train_step(training, training.net, normalise, [(crops, target, weight)])
-    training.net.zero_grad()
-    out = training.net(normalise(crops))
+        stepper.step([(crops, target, weight)])
+    net.zero_grad()
+    out = net(normalise(crops))
     stages = [out] if isinstance(out, torch.Tensor) else out
     chosen = supervised(supervision, len(stages), 1.0 if supervision != "final" else 0.0)
     supervise([stages[s] for s in chosen], target, weight).backward()
     return [
         LayerGradient(name.removesuffix(".weight"), float(p.grad.square().mean().sqrt()))
-        for name, p in training.net.named_parameters()
+        for name, p in net.named_parameters()
         if p.ndim == 4 and p.grad is not None
     ]
 

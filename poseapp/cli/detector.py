@@ -10,6 +10,7 @@ from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
     from poseapp.engine.detector import Detector
+    from poseapp.train.checkpoint import TrainedNetwork
     from poseapp.train.eval.detector import BoxFigures
     from poseapp.train.export import About, Commands
 
@@ -45,7 +46,7 @@ def evaluate_detector_command(folder: Path, annotations: Path, images: Path, lim
 
 
 def export_detector_command(
-    checkpoint: Path,
+    trained: TrainedNetwork,
     folder: Path,
     sections: About,
     about: Path | None,
@@ -54,7 +55,7 @@ def export_detector_command(
     commands: Commands,
     replace: bool,
 ) -> None:
-    """Export the detector in *checkpoint* to *folder*; with *annotations*, measure it and choose its threshold."""
+    """Export the detector *trained* to *folder*; with *annotations*, measure it and choose its threshold."""
     import dataclasses
 
     from poseapp.convert.export import in_place_of
@@ -63,13 +64,13 @@ def export_detector_command(
     with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
-        spec, figures = export_detector(checkpoint, made, sections), None
+        spec, figures = export_detector(trained, made, sections), None
         if annotations is not None and images is not None:
             spec = with_threshold(made, measured(made, annotations, images, 0).best_threshold)
             figures = measured(made, annotations, images, 0)
             show(made, figures)
             commands = dataclasses.replace(commands, conventions=conventions(made))
-        write_detector_card(made, spec, checkpoint, sections, figures, commands)
+        write_detector_card(made, spec, trained, sections, figures, commands)
 
 
 def measured(folder: Path, annotations: Path, images: Path, limit: int) -> BoxFigures:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from poseapp.engine.detector import Detector
     from poseapp.train.eval.evaluate import Evaluation
     from poseapp.train.recipes import Recipe
-    from poseapp.train.tasks.base import Items
+    from poseapp.train.tasks import Items
 
 NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
@@ -201,7 +201,7 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequenc
     """What to train on, mixed from all sets, and what to validate on (nothing where there is no val part): people or pictures."""
     from poseapp.train.data.datasets import find_set
     from poseapp.train.data.shards import Shards
-    from poseapp.train.tasks.base import task_of
+    from poseapp.train.tasks import task_of
 
     sets = [find_set(where, "train") for where in data]
     people: Items
@@ -249,7 +249,7 @@ def run_training(
     from poseapp.train.distil import load_teacher
     from poseapp.train.loop import Options, train
     from poseapp.train.monitor import Monitor
-    from poseapp.train.tasks.base import task_of
+    from poseapp.train.tasks import task_of
 
     console = plain_console(stderr=True, quiet=how.rank > 0)
     console.print(
@@ -265,20 +265,20 @@ def run_training(
             people,
             folder,
             Options(
-                how.device,
-                how.workers,
+                device=how.device,
+                workers=how.workers,
                 save_every_s=how.save_every_s,
                 validate_every=how.validate_every,
                 compiled=how.compiled,
                 max_minutes=how.max_minutes or math.inf,
                 stop=stop,
+                resume=how.resume,
+                start_from=how.start_from,
+                teacher=learnt,
+                overrides=changes,
+                command=how.command,
             ),
-            validation=validation,
-            teacher=learnt,
-            start_from=how.start_from,
-            resume=how.resume,
-            overrides=changes,
-            command=how.command,
+            validation,
         )
         columns = (
             BarColumn(),
@@ -605,10 +605,9 @@ def export_command(
     from poseapp.convert.export import in_place_of
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import place_for
-    from poseapp.train import checkpoint as checkpoints
+    from poseapp.train.checkpoint import read_network
     from poseapp.train.eval.contact_sheets import score_calibration
     from poseapp.train.export import About, Commands, export, write_card
-    from poseapp.train.recipes import RECIPES
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
@@ -616,15 +615,15 @@ def export_command(
         raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
-    state = checkpoints.read(checkpoint)
-    recipe = str(state["recipe"])
-    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe), replace)
+    trained = read_network(checkpoint)
+    recipe = trained.recipe
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe.name), replace)
     check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
     store = ["--engines-dir", str(engines_dir)] if engines_dir else []
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    train_line = train_line or str(state.get("command", "")) or f"poseapp train {recipe}"
+    train_line = train_line or trained.state.command or f"poseapp train {recipe.name}"
     further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
     again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
     commands = Commands(
@@ -632,26 +631,26 @@ def export_command(
         export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
-    if recipe in RECIPES and RECIPES[recipe].learns == "boxes":
+    if recipe.task == "detection":
         takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
         commands = dataclasses.replace(
             commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
         )
-        export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
+        export_detector_command(trained, folder, sections, about, annotations, images, commands, replace)
         typer.echo(f"Exported to {folder}")
         return
     with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
-        spec = export(checkpoint, made, sections, fp16)
+        spec = export(trained, made, sections, fp16)
         result, as_trained = None, None
         if annotations is not None and images is not None:
-            if not RECIPES[recipe].fields:  # whose scores are made outside the graph, in core/paf.py
+            if not recipe.fields:  # whose scores are made outside the graph, in core/paf.py
                 as_trained = score_calibration(figures_of(made, annotations, images)[0])
-                spec = export(checkpoint, made, sections, fp16, as_trained.odds)
+                spec = export(trained, made, sections, fp16, as_trained.odds)
             result, how = figures_of(made, annotations, images, show=True)
             commands = dataclasses.replace(commands, conventions=how)
-        write_card(made, spec, checkpoint, sections, result, commands, as_trained)
+        write_card(made, spec, trained, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
     if int8 and annotations is not None and images is not None:
         from poseapp.cli.models import quantise_command

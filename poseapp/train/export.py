@@ -19,7 +19,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
-from poseapp.train.checkpoint import averaged_network
+from poseapp.train.checkpoint import TrainedNetwork
 from poseapp.train.eval.contact_sheets import (
     WITHIN,
     ScoreCalibration,
@@ -81,13 +81,13 @@ class About:
         return cls(todo, todo, todo)
 
 
-def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_odds: float = 1.0) -> ModelSpec:
-    """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
+def export(trained: TrainedNetwork, folder: Path, about: About, fp16: bool = False, score_odds: float = 1.0) -> ModelSpec:
+    """Write the averaged weights of *trained* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
     *fp16* writes model.fp16.onnx beside it; *score_odds* multiplies the odds of the scores in the graph. The figures are
-    still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not one, or of an unknown recipe.
+    still empty: ``write_card`` fills them in.
     """
-    recipe, net, _ = averaged_network(checkpoint)
+    recipe, net = trained.recipe, trained.net
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_odds)
     fields = 2 * len(recipe.skeleton.limbs) if recipe.fields else 0
     deploy = Deploy(net, Normalise(), decoder, recipe.skeleton.k, fields=fields)
@@ -120,7 +120,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, sco
 def write_card(
     folder: Path,
     spec: ModelSpec,
-    checkpoint: Path,
+    trained: TrainedNetwork,
     about: About,
     result: Evaluation | None,
     commands: Commands,
@@ -130,7 +130,7 @@ def write_card(
 
     *as_trained* says how far scores could be believed before their odds were multiplied; None where they were not.
     """
-    recipe, _, state = averaged_network(checkpoint)
+    recipe, state = trained.recipe, trained.state
     if result is not None:
         numbers = dataclasses.asdict(result.figures)
         kept = {key: value for key, value in numbers.items() if isinstance(value, (int, float)) and np.isfinite(value)}
@@ -142,8 +142,7 @@ def write_card(
         write_png(draw_score_calibration(as_trained or after, after if as_trained else None), folder / "scores.png")
         write_png(draw_poses_alone(result), folder / "poses.png")
         scores = _scores(as_trained, after)
-    people = recipe.batch * recipe.accumulate * state.get("processes", 1)
-    text = card(spec, recipe, state["step"], state["steps"], people, about, result, commands, scores)
+    text = card(spec, recipe, state.step, state.steps, trained.samples_per_step, about, result, commands, scores)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 

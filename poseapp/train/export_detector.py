@@ -11,7 +11,7 @@ from poseapp.core.spec import Source
 from poseapp.engine.detector import SPEC_FILE, DetectorSpec
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.detector import DeployDetector
-from poseapp.train.checkpoint import averaged_network
+from poseapp.train.checkpoint import TrainedNetwork
 from poseapp.train.eval.detector import BoxFigures
 from poseapp.train.export import About, Commands, first_line
 from poseapp.train.tasks.detection import BOXES
@@ -19,13 +19,12 @@ from poseapp.train.tasks.detection import BOXES
 UNMEASURED = 0.3  # the threshold of a detector that nobody has measured
 
 
-def export_detector(checkpoint: Path, folder: Path, about: About) -> DetectorSpec:
-    """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its detector.json; returns the spec.
+def export_detector(trained: TrainedNetwork, folder: Path, about: About) -> DetectorSpec:
+    """Write the averaged weights of *trained* to the empty *folder* as model.onnx, with its detector.json; returns the spec.
 
-    Figures and threshold are not measured yet: ``write_detector_card`` fills them in. Raises CheckpointError on a
-    checkpoint that is not one, or of an unknown recipe.
+    Figures and threshold are not measured yet: ``write_detector_card`` fills them in.
     """
-    recipe, net, _ = averaged_network(checkpoint)
+    recipe, net = trained.recipe, trained.net
     sha256 = export_onnx(DeployDetector(net, BOXES), recipe.input_hw, folder / "model.onnx")
     (folder / "model.onnx").chmod(0o644)
     spec = DetectorSpec(
@@ -51,20 +50,18 @@ def with_threshold(folder: Path, threshold: float) -> DetectorSpec:
 
 
 def write_detector_card(
-    folder: Path, spec: DetectorSpec, checkpoint: Path, about: About, figures: BoxFigures | None, commands: Commands
+    folder: Path, spec: DetectorSpec, trained: TrainedNetwork, about: About, figures: BoxFigures | None, commands: Commands
 ) -> None:
     """Write *figures* into detector.json, and the model card README.md; None where nothing was measured."""
     if figures is not None:
         known = {key: round(float(value), 5) for key, value in asdict(figures).items() if value == value}
         spec = dataclasses.replace(spec, metrics=known)
         (folder / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
-    recipe, _, state = averaged_network(checkpoint)
-    step, steps = int(state["step"]), int(state["steps"])
+    recipe, step, steps = trained.recipe, trained.state.step, trained.state.steps
     h, w = spec.input_hw
     done = "" if step >= steps else f"\n> **Preliminary**: exported after {step:,} of {steps:,} steps of its training.\n"
     phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
     measured = "Not measured." if figures is None else _figures(figures, commands)
-    scenes = recipe.batch * recipe.accumulate * state.get("processes", 1)
     does = "measures the figures above, chooses the threshold by them, and" if figures is not None else "exports the network and"
     text = f"""# {spec.name}
 {done}
@@ -75,7 +72,7 @@ Where people are in a whole frame. {recipe.paper}; a centre map, sizes and offse
 | network | {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-adds a frame |
 | input | {h}×{w} px, into which a frame is fitted, uint8 BGR; normalisation and decoding are in the graph |
 | output | the {spec.boxes} best boxes, x, y, width, height in px of the input and score; a person from {spec.threshold:g} on |
-| recipe | `{recipe.name}`: {steps:,} steps of {scenes} scenes, {phases}; learning rate {recipe.lr:g}; \
+| recipe | `{recipe.name}`: {steps:,} steps of {trained.samples_per_step} scenes, {phases}; learning rate {recipe.lr:g}; \
 averaged weights (EMA {recipe.ema:g}) |
 | model.onnx | SHA-256 `{spec.weights_sha256}` |
 
