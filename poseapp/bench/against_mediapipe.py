@@ -17,7 +17,7 @@ from poseapp.bench import mediapipe_script
 from poseapp.bench.mediapipe_script import to_and_fro
 from poseapp.bench.pipeline import clip_images
 from poseapp.core.errors import PoseAppError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.smoothing import Smoother
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Engine

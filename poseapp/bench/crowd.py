@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import VideoSource
-from poseapp.live.video_writer import VideoWriter
 
 START_S, SECONDS = 3.4, 1.7  # of the demo clip: both arms go up
 STRIDE = 2  # every second frame is used: 15 a second of the demo's 30

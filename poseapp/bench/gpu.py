@@ -25,13 +25,12 @@ from torch import Tensor, nn
 from poseapp.convert.export import write_model
 from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
-from poseapp.core.spec import ModelSpec, Source
+from poseapp.core.spec import ModelSpec, Precision, Source
 from poseapp.engine import driver
 from poseapp.engine.load import default_engines_dir, list_models
 from poseapp.engine.machine import machine
 from poseapp.engine.tensorrt import builder as build
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.engine.tensorrt.builder import Precision
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.deploy import IMAGENET_RGB, Deploy
@@ -134,7 +133,7 @@ def _published(name: str, input_hw: tuple[int, int]) -> ModelSpec:
 def moved_bytes(spec: ModelSpec, parameters: int, batch: int, way: str) -> int:
     """What must cross the GPU's memory at least: weights, crops, heatmaps and fields, each once."""
     size = {"FP32": 4, "TF32": 4, "FP16": 2, "BF16": 2, "INT8": 1}[way.rpartition(" ")[2]]
-    maps = (spec.skeleton.k + (FIELDS if spec.family == "openpose" else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
+    maps = (spec.skeleton.k + (FIELDS if spec.has_affinity_fields else 0)) * spec.heatmap_hw[0] * spec.heatmap_hw[1]
     return parameters * size + batch * (3 * spec.input_hw[0] * spec.input_hw[1] + maps * size)
 
 

@@ -25,7 +25,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray, PoseMode
 from poseapp.engine.base import Backend
 from poseapp.engine.machine import machine
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Mode, SyntheticSource, VideoSource
 from poseapp.pipeline.modes import check_way, suited_model

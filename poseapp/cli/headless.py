@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poseapp.core.types import Result
-    from poseapp.live.recorder import Recording
+    from poseapp.live.recording import Recording
     from poseapp.live.session import ModelRequest, Session, Status
     from poseapp.live.sources import Source
     from poseapp.pipeline.modes import PoseSettings
@@ -107,7 +107,7 @@ def run_headless(
 
     A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
     """
-    from poseapp.live.recorder import RecordOptions
+    from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
     from poseapp.pipeline.modes import smooth_rule

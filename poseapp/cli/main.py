@@ -19,10 +19,12 @@ from rich.progress import BarColumn, Progress
 import poseapp
 from poseapp import resources
 from poseapp.cli import headless as cli_headless
-from poseapp.cli import models as cli_models
-from poseapp.cli import train as cli_train
+from poseapp.cli.evaluate import evaluate_command
+from poseapp.cli.export import export_command
 from poseapp.cli.help import PlainCommand, PlainGroup
+from poseapp.cli.models import models_app
 from poseapp.cli.options import Budget, Device, EnginesDir, Model, PeopleWay, Precision, Smoothing
+from poseapp.cli.train import train_command
 from poseapp.console import description, plain_console, print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError, printable
@@ -119,7 +121,7 @@ def run(
     latency_budget_ms: Budget = None,
 ) -> None:
     """Open the window on SOURCE, or work through it without a window (--headless)."""
-    pose_settings = {"people": people, "smoothing": smoothing, "budget_ms": latency_budget_ms}
+    pose_settings = {"people": people, "smoothing": smoothing, "latency_budget_ms": latency_budget_ms}
     given = {key: value for key, value in pose_settings.items() if value is not None}
     _open(source, model, engines_dir, device, precision, given, out=out, headless=headless, seconds=seconds, wait_s=wait)
 
@@ -199,8 +201,10 @@ def _bench_progress() -> Iterator[Callable[[float, str], None]]:
         yield lambda share, what: bar.update(task, completed=share, description=what)
 
 
-cli_train.register(app)
-app.add_typer(cli_models.models_app, name="models", cls=PlainGroup)
+app.command("train", cls=PlainCommand)(train_command)
+app.command("eval", cls=PlainCommand)(evaluate_command)
+app.command("export", cls=PlainCommand)(export_command)
+app.add_typer(models_app, name="models", cls=PlainGroup)
 
 
 def _open(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.load import DEVICES, PRECISION_CHOICES
 
 _STORE = typer.Option(
     "--engines-dir",
@@ -57,7 +57,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        callback=_one_of(*PRECISIONS),
+        callback=_one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
         show_default="auto; in the window the last choice",
@@ -96,3 +96,4 @@ Budget = Annotated[
 ]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
+Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +18,7 @@ from torch import nn
 
 from poseapp.convert.half import write_half
 from poseapp.core.errors import CheckpointError, ModelError
-from poseapp.core.files import no_empty_folders, only_one, sha256_file
+from poseapp.core.files import atomic_folder, atomic_path, no_empty_folders, only_one, sha256_file
 from poseapp.core.spec import ModelSpec
 from poseapp.nets.deploy import Deploy
 
@@ -48,24 +46,18 @@ def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> st
     module = _with_unit_statistics(deploy.eval())
     crops = torch.zeros(2, *input_hw, 3, dtype=torch.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module,
-                (crops,),
-                name,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["crops"],
-                output_names=list(deploy.outputs),
-                dynamic_axes={name: {0: "n"} for name in ("crops", *deploy.outputs)},
-            )
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with atomic_path(path) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (crops,),
+            str(part),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["crops"],
+            output_names=list(deploy.outputs),
+            dynamic_axes={name: {0: "n"} for name in ("crops", *deploy.outputs)},
+        )
     return sha256_file(path)
 
 
@@ -118,32 +110,14 @@ def in_place_of(folder: Path, replace: bool = True) -> Iterator[Path]:
                 raise ModelError(f"{folder}: a model of this name is being made right now. Wait for it, or give another name.")
             if not replace and folder.exists() and any(path.name != "about.md" for path in folder.iterdir()):
                 raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
-            # A folder deeper than models lie, so that nobody who lists the store meets half a model.
-            place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
-            try:
-                yield from _made_in(place, folder)
-            finally:
-                shutil.rmtree(place, ignore_errors=True)
+            with atomic_folder(folder) as made:
+                if (folder / "about.md").is_file():
+                    shutil.copy(folder / "about.md", made)
+                yield made
     except OSError as error:
         raise ModelError(
             f"{folder}: cannot be written ({error.strerror}). Free some space, or use another --engines-dir."
         ) from None
-
-
-def _made_in(place: Path, folder: Path) -> Iterator[Path]:
-    made, old = place / folder.name, place / "old"
-    made.mkdir()
-    if (folder / "about.md").is_file():
-        shutil.copy(folder / "about.md", made)
-    yield made
-    if folder.exists():
-        folder.rename(old)
-    try:
-        made.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:

@@ -1,4 +1,4 @@
-"""Joints in plain numbers, x + iy, and measures of bodies.
+"""Joints in plain numbers, x + iy, measures of bodies, and how much boxes overlap.
 
 A call of numpy costs as much as the arithmetic on one person, and several times as much where another kind of call or a large
 network came before it: its code and data are no longer in the caches then. What is done once a frame for a person is plain.
@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core.types import FloatArray
 
@@ -51,3 +52,26 @@ def distance_from_segment(point: complex, start: complex, end: complex) -> float
     along, away = end - start, point - start
     share = (away * along.conjugate()).real / max(abs(along) ** 2, 1e-9)
     return abs(away - min(max(share, 0.0), 1.0) * along)
+
+
+def box_iou(a: FloatArray, b: FloatArray) -> float:
+    """Intersection over union of two boxes (4,) x, y, width, height; in plain numbers, for every frame."""
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
+    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / (aw * ah + bw * bh - w * h))
+
+
+def box_ious(boxes: FloatArray, others: FloatArray, crowd: bool = False) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of *boxes* (N, 4) and *others* (M, 4), x, y, width, height; 0 for empty boxes.
+
+    With *crowd* the intersection is taken over the area of *boxes* alone, as COCO's evaluation does for crowds.
+    """
+    a, b = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    both = np.clip(high - low, 0, None).prod(axis=-1)
+    area, other = a[..., 2:].prod(axis=-1), b[..., 2:].prod(axis=-1)
+    union = np.broadcast_to(area, both.shape) if crowd else area + other - both
+    shares: NDArray[np.float64] = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    return shares

@@ -18,7 +18,7 @@ Box = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class FollowRule:
+class RoiRule:
     """When a pose counts as found (*find*), and as still there (*keep*): the mean of its best *joints* scores.
 
     For scores that are calibrated, as those of bundled models: of joints with 0.5 half are right.
@@ -33,7 +33,7 @@ class FollowRule:
     misses: int = 3  # frames in a row below *keep* before the person is given up
 
 
-FOLLOW = FollowRule()
+ROI = RoiRule()
 
 # Rough lengths between joints in torso lengths (middle of the shoulders to middle of the hips), by eye from an
 # anatomical drawing: good enough to tell how far the unseen part of a body reaches.
@@ -60,7 +60,7 @@ class RoiTracker:
     picture an upright crop of the whole leaves a person small.
     """
 
-    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: FollowRule = FOLLOW) -> None:
+    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: RoiRule = ROI) -> None:
         self._skeleton, self._input_hw, self._rule = skeleton, input_hw, rule
         self._followed: Box | None = None
         self._misses = 0
@@ -107,7 +107,7 @@ class RoiTracker:
         self._followed = other._followed
 
 
-def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
+def is_person(score: FloatArray, known: bool, rule: RoiRule = ROI) -> bool:
     """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
     scores = sorted(score.tolist())
     best = scores[-rule.joints :]
@@ -123,7 +123,7 @@ def next_region(
     frame_hw: tuple[int, int],
     input_hw: tuple[int, int],
     before: Box | None = None,
-    rule: FollowRule = FOLLOW,
+    rule: RoiRule = ROI,
 ) -> Box:
     """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
     left, top, right, bottom = bounds(body_extent(skeleton, xy, score >= rule.trusted, frame_hw))

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from poseapp.core.errors import ModelError, is_plain
-from poseapp.core.files import Fields, parse_json, read_json, shortened
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.json_files import Fields, parse_json, read_json, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
+FAMILY_LABELS: MappingABC[str, str] = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
+_FAMILIES_WITH_FIELDS = frozenset({"openpose"})
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Processor = Literal["cpu", "gpu"]
 PROCESSORS: tuple[Processor, ...] = get_args(Processor)
 # "int8" alone is of models that were quantised when one file served both.
@@ -85,6 +89,16 @@ class ModelSpec:
     def heatmap_hw(self) -> tuple[int, int]:
         """Height and width of the heatmaps."""
         return self.input_hw[0] // self.stride, self.input_hw[1] // self.stride
+
+    @property
+    def family_label(self) -> str:
+        """The family as it is written for people: "HRNet"."""
+        return FAMILY_LABELS[self.family]
+
+    @property
+    def has_affinity_fields(self) -> bool:
+        """Whether the network gives part affinity fields (core/paf.py), which people are found bottom-up by."""
+        return self.family in _FAMILIES_WITH_FIELDS
 
     @property
     def precisions(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.files import Fields
+from poseapp.core.json_files import Fields
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import openvino, timing_cache
 from poseapp.engine.base import Engine, Progress

@@ -14,7 +14,8 @@ import numpy as np
 
 from poseapp.core import transform
 from poseapp.core.errors import EngineError, ModelError, first_line
-from poseapp.core.files import Fields, read_json, sha256_file, shortened
+from poseapp.core.files import sha256_file
+from poseapp.core.json_files import Fields, read_json, shortened
 from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend

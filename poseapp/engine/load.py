@@ -10,7 +10,7 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError, printable
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import choice, devices, driver, thread_count
 from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
@@ -18,7 +18,7 @@ from poseapp.engine.model_folder import missing, model_file
 from poseapp.engine.store import folders_with, store_folders
 
 DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
-PRECISIONS = ("auto", "fp32", "fp16", "int8")
+PRECISION_CHOICES = ("auto", *PRECISIONS)
 _GPUS = ("tensorrt", "cuda")
 
 
@@ -102,8 +102,8 @@ def load_engine(
     """
     if device not in DEVICES:
         raise ModelError(f"device {device!r}: expected one of {', '.join(DEVICES)}.")
-    if precision not in PRECISIONS:
-        raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}.")
+    if precision not in PRECISION_CHOICES:
+        raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
     spec = ModelSpec.read(folder / "model.json")
     model_file(folder, spec)
     hearing = _Hearing(progress)

@@ -51,7 +51,7 @@ class OpenVinoEngine:
         try:
             openvino = _import_quietly()
         except (ImportError, OSError) as error:  # it is there, but not whole, or a library it needs is not
-            raise EngineError(f"{spec.name}: OpenVINO cannot be imported ({_first_line(error)}). Install it again.") from None
+            raise EngineError(f"{spec.name}: OpenVINO cannot be imported ({_reason(error)}). Install it again.") from None
         self._spec = spec
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -71,7 +71,7 @@ class OpenVinoEngine:
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
             device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         except RuntimeError as error:
-            raise EngineError(f"{path}: OpenVINO cannot compile it ({_first_line(error)}). Use --device cpu.") from None
+            raise EngineError(f"{path}: OpenVINO cannot compile it ({_reason(error)}). Use --device cpu.") from None
         precision = "FP32"
         if "framework" in info and "precision" in info["framework"]:
             precision = str(info["framework"]["precision"].value)
@@ -101,7 +101,7 @@ class OpenVinoEngine:
                 self._request.infer({"crops": np.ascontiguousarray(crops[i : i + 1])}, share_inputs=True)
                 parts.append([self._request.get_tensor(name).data.copy() for name in wanted])
         except RuntimeError as error:
-            raise EngineError(f"{self._spec.name}: OpenVINO failed ({_first_line(error)}).") from None
+            raise EngineError(f"{self._spec.name}: OpenVINO failed ({_reason(error)}).") from None
         return Output(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts, strict=True)))
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ def _length(dimension: Any) -> int | None:
     return int(dimension.get_length()) if dimension.is_static else None
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """OpenVINO's own words: the last line that is neither a place in its source nor empty."""
     lines = [line.strip() for line in str(error).splitlines()]
     told = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from poseapp import resources
 from poseapp.core.errors import ModelError
+from poseapp.core.files import atomic_folder
 
 
 def store_folders(engines_dir: Path) -> tuple[Path, ...]:
@@ -68,9 +68,8 @@ def to_change(folder: Path) -> Iterator[Path]:
     own = resources.own_engines_dir() / folder.name
     try:
         own.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=own.parent, prefix=f".{own.name}-", suffix=".tmp") as made:
-            shutil.copytree(folder, Path(made) / own.name)
-            (Path(made) / own.name).rename(own)
+        with atomic_folder(own) as made:
+            shutil.copytree(folder, made, dirs_exist_ok=True)
     except OSError as error:
         raise ModelError(f"{own}: cannot be written ({error.strerror or error}). Free some space, or mend the folder.") from None
     try:

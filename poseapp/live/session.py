@@ -18,7 +18,7 @@ from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.base import Backend, Engine, Progress
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.recorder import Recorder, Recording, RecordOptions
+from poseapp.live.recording import Recorder, Recording, RecordOptions
 from poseapp.live.slot import Slot
 from poseapp.live.sources import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
@@ -263,7 +263,7 @@ class Session:
             self.stop_recording()
             source = self._source_to_record()
             about = {
-                "source": {"name": source.name, "asked": _mode(source.requested), "granted": _mode(self._actual)},
+                "source": {"name": source.name, "requested": _mode(source.requested), "actual": _mode(self._actual)},
                 "draw": asdict(options.draw),
             }
         # Making a folder may take a while on a network drive; nobody else should wait for it.

@@ -30,8 +30,7 @@ class PoseSettings:
 def suited_model(requested: Path, people: PoseMode) -> tuple[Path, str]:
     """The folder of the model that looks for *people* when *asked* is chosen, and a line that says why if it is another one.
 
-    Bottom-up needs part affinity fields, which the networks of the openpose family have. Raises ModelError when none
-    in the store of *asked* does.
+    Bottom-up needs part affinity fields. Raises ModelError when no model in the store of *requested* has them.
     """
     if people != "bottom-up":
         return requested, ""
@@ -41,7 +40,7 @@ def suited_model(requested: Path, people: PoseMode) -> tuple[Path, str]:
     others = [model.folder for model in models if _has_fields(model)]
     if not others:
         raise ModelError(
-            f"bottom-up: expected a model of the openpose family in {requested.parent}, found none. "
+            f"bottom-up: expected a model with part affinity fields in {requested.parent}, found none. "
             "Train and export openpose-s, fetch one, or look for people top-down."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
@@ -63,7 +62,7 @@ def _no_detector() -> ModelError:
 
 
 def _has_fields(model: StoredModel) -> bool:
-    return model.spec is not None and model.spec.family == "openpose"
+    return model.spec is not None and model.spec.has_affinity_fields
 
 
 def open_detector(engines_dir: Path) -> PersonFinder | None:

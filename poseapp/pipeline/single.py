@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
-from poseapp.core.roi import FOLLOW, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
+from poseapp.core.roi import ROI, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.types import FloatArray, Frame, Heatmaps, ImageArray, PoseMode, Poses, Result
@@ -254,7 +254,7 @@ class OnePerson:
             tries.append(np.array([xy[0] - width / 2, xy[1] - size / 2, width, size], np.float32))
         for box in tries:
             seen = self._predictor.predict(frame.image, [box], False, timer)
-            joints = seen.xy[0][seen.score[0] >= FOLLOW.trusted]
+            joints = seen.xy[0][seen.score[0] >= ROI.trusted]
             if is_person(seen.score[0], known=False) and _holds(np.concatenate([joints.min(0), np.ptp(joints, 0)]), xy):
                 self._follower.reset()
                 self.locked = self.tracker.next_id

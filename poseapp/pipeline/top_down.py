@@ -11,8 +11,9 @@ import numpy as np
 
 from poseapp.core import paf
 from poseapp.core.errors import ModelError
-from poseapp.core.nms import POSE_NMS, likeness, parts, pose_nms
-from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_region
+from poseapp.core.geometry import box_iou
+from poseapp.core.nms import POSE_NMS, fragments, likeness, pose_nms
+from poseapp.core.roi import ROI, Box, detected_region, is_person, next_region
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.transform import apply, whole_box
@@ -161,7 +162,7 @@ class TopDown:
             self._since_detection, self._detect_now = 0, False
             boxes, _ = self._detector.find(frame.image)
             bodies = [body for person in self._followed.values() for body in person.bodies]
-            new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
+            new = [box for box in boxes if not any(box_iou(box, body) > self._rule.covered for body in bodies)]
             self._new = [detected_region(box, self.spec.input_hw) for box in new]
             timer.mark("detect")
         # In turn, so that where there is time for a few only, neither those who come nor those who are there are starved.
@@ -205,7 +206,7 @@ class TopDown:
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
         poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
-        whole = np.asarray(~parts(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
+        whole = np.asarray(~fragments(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
         return pose_nms(poses.pick(whole))
 
     def _count(self, regions: Sequence[tuple[int | None, Box]], looked: int) -> None:
@@ -233,7 +234,7 @@ class TopDown:
     def _bodies(self, xy: FloatArray, score: FloatArray) -> tuple[Box, ...]:
         """The boxes of a person with and without their arms: a detector may leave out those that are stretched."""
         whole, rest = body_box(xy, score), np.where(self._arms, 0.0, score)
-        return (whole, body_box(xy, rest)) if (rest >= FOLLOW.trusted).sum() >= 2 else (whole,)
+        return (whole, body_box(xy, rest)) if (rest >= ROI.trusted).sum() >= 2 else (whole,)
 
     def _give_up(self, t: float) -> None:
         """Look no longer for those who are lost; a detection may find them again."""
@@ -241,7 +242,7 @@ class TopDown:
         lost = [
             identity
             for identity, person in self._followed.items()
-            if person.misses >= FOLLOW.misses or t - person.seen > (rule.lost_s if person.misses else rule.carried_s)
+            if person.misses >= ROI.misses or t - person.seen > (rule.lost_s if person.misses else rule.carried_s)
         ]
         for identity in lost:
             del self._followed[identity]
@@ -320,22 +321,13 @@ def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
     if len(expected) == 0 or len(found) == 0:
         return set()
     both = found.plus(expected)
-    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | parts(both)
+    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | fragments(both)
     return set(expected.ids[alike[: len(found), len(found) :].any(axis=0)].tolist())
 
 
 def body_box(xy: FloatArray, score: FloatArray) -> Box:
     """The box (4,) around the trusted joints of *xy* (K, 2), as much larger as a body is than its joints."""
-    joints = xy[score >= FOLLOW.trusted]
+    joints = xy[score >= ROI.trusted]
     low, high = joints.min(axis=0), joints.max(axis=0)
     rim = 0.08 * (high - low).max()
     return np.concatenate([low - rim, high - low + 2 * rim]).astype(np.float32)
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (4,) x, y, width, height."""
-    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
-    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
-    if w <= 0 or h <= 0:
-        return 0.0
-    return float(w * h / (aw * ah + bw * bh - w * h))

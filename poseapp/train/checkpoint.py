@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from poseapp.convert.checkpoints import read_state
 from poseapp.core.errors import CheckpointError
+from poseapp.core.files import atomic_path
 from poseapp.nets.efficientnet import EfficientNetLite, published_weights
 from poseapp.train.ema import Ema
 from poseapp.train.recipes import RECIPES, Recipe, override
@@ -78,13 +77,10 @@ class TrainingState:
 
         Raises CheckpointError when it cannot be written.
         """
-        temporary = path.with_suffix(".tmp")
         try:
-            torch.save(dict(vars(self)), temporary)
-            os.replace(temporary, path)
+            with atomic_path(path) as part:
+                torch.save(dict(vars(self)), part)
         except (OSError, RuntimeError) as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
             # torch says of a full disk only where it noticed that.
             reason = error.strerror if isinstance(error, OSError) and error.strerror else f"{_free_mib(path.parent)} MiB free"
             whole = "; the last one is whole" if path.exists() else ""

@@ -108,7 +108,7 @@ def export(trained: TrainedNetwork, folder: Path, about: About, fp16: bool = Fal
         weights_sha256=sha256,
         parameters=count_parameters(net),
         macs=count_macs(net, recipe.input_hw),
-        source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
+        source=Source(recipe.paper, first_sentence(about.data), first_sentence(about.licence)),
         metrics={},
         variants=variants,
         score_odds=score_odds,
@@ -296,7 +296,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
 
 
-def first_line(text: str) -> str:
+def first_sentence(text: str) -> str:
     """The first sentence or line of *text*, without Markdown's marks: what fits into model.json."""
     line = text.strip().splitlines()[0]
     return re.sub(r"[*`]|\b_|_\b|^[-#] *", "", line).strip()

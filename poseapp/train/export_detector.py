@@ -13,7 +13,7 @@ from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.detector import DeployDetector
 from poseapp.train.checkpoint import TrainedNetwork
 from poseapp.train.eval.detector import BoxFigures
-from poseapp.train.export import About, Commands, first_line
+from poseapp.train.export import About, Commands, first_sentence
 from poseapp.train.tasks.detection import BOXES
 
 UNMEASURED = 0.3  # the threshold of a detector that nobody has measured
@@ -35,7 +35,7 @@ def export_detector(trained: TrainedNetwork, folder: Path, about: About) -> Dete
         weights_sha256=sha256,
         parameters=count_parameters(net),
         macs=count_macs(net, recipe.input_hw),
-        source=Source(recipe.paper, first_line(about.data), first_line(about.licence)),
+        source=Source(recipe.paper, first_sentence(about.data), first_sentence(about.licence)),
         metrics={},
     )
     (folder / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from poseapp.core.addresses import without_secrets
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import Result
-from poseapp.live.recorder import RecordOptions, save_snapshot
+from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import Source
 from poseapp.pipeline.modes import PoseSettings, smooth_rule

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog
 from poseapp.core.addresses import without_secrets
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Status
 from poseapp.live.sources import Camera, Source
 from poseapp.render import DrawOptions

@@ -175,6 +175,5 @@ def explain(model: StoredModel) -> str:
         return f"Cannot be used: {model.error}"
     metrics = "\n".join(f"{name}: {value:g}" for name, value in list(model.spec.metrics.items())[:4])
     h, w = model.spec.input_hw
-    names = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
-    what = f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
+    what = f"{model.spec.family_label} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
     return f"{what}\n{model.spec.source.paper}" + (f"\n{metrics}" if metrics else "")

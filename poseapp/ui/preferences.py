@@ -13,7 +13,7 @@ from poseapp import resources
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import is_plain
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.load import DEVICES, PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import DrawOptions
@@ -137,7 +137,7 @@ class Preferences:
     def precision(self) -> str:
         """In which precision the model runs."""
         value = self._text("model/precision")
-        return value if value in PRECISIONS else "auto"
+        return value if value in PRECISION_CHOICES else "auto"
 
     @precision.setter
     def precision(self, value: str) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from poseapp.live.recorder import Recording
+from poseapp.live.recording import Recording
 from poseapp.ui import icons
 from poseapp.ui.actions import with_keys
 from poseapp.ui.colours import DARK, Theme

@@ -262,7 +262,7 @@ def test_a_bad_model_is_one_line_and_an_exit_status(
     ("people", "message"),
     [
         ("top-down", "top-down: expected a person detector in the model store, found none."),
-        ("bottom-up", "bottom-up: expected a model of the openpose family in"),
+        ("bottom-up", "bottom-up: expected a model with part affinity fields in"),
     ],
 )
 def test_a_way_that_the_store_cannot_go_is_one_line_and_an_exit_status(
@@ -291,7 +291,7 @@ def test_the_people_table_says_what_is_missing(store: Path, capsys: pytest.Captu
     out = capsys.readouterr().out
     assert "| way | model | people | fps | ms a frame (p50) | found |" in out
     assert "top-down: expected a person detector" in out
-    assert "bottom-up: expected a model of the openpose family" in out
+    assert "bottom-up: expected a model with part affinity fields" in out
 
 
 def test_a_traceback_comes_with_debug_only(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -435,6 +435,18 @@ def test_models_are_listed_with_the_broken_ones(store: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "tiny" in out
     assert "broken" in out
+
+
+def test_a_model_of_an_unknown_family_is_listed_with_the_name_of_the_family(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model.write_model(store / "foreign")
+    path = store / "foreign" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "family": "vitpose"}))
+    assert main(["models", "--engines-dir", str(store)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "foreign is broken: " in out
+    assert "got 'vitpose'" in out
 
 
 @pytest.mark.parametrize("columns", [40, 76, 80, 120, 160, 240])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, FOLLOW, Box, FollowRule, scale_box
+from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, ROI, Box, RoiRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.smoothing import SMALLEST_PX, SMOOTH, SmoothRule
 from poseapp.core.tracking import TRACK, TrackRule
@@ -377,7 +377,7 @@ def next_region_by_arrays(
     frame_hw: tuple[int, int],
     input_hw: tuple[int, int],
     before: Box | None = None,
-    rule: FollowRule = FOLLOW,
+    rule: RoiRule = ROI,
 ) -> Box:
     """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
     points = _body_extent(skeleton, xy, score >= rule.trusted, frame_hw)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from walkers import poses_of, standing_at
 
-from poseapp.core.nms import POSE_NMS, PoseNmsRule, parts, pose_nms, similarities, surviving
+from poseapp.core.nms import POSE_NMS, PoseNmsRule, fragments, pose_nms, similarities, surviving
 from poseapp.core.types import Poses
 
 
@@ -94,9 +94,9 @@ def test_a_face_found_by_itself_is_a_piece_of_the_person_and_of_nobody_else() ->
     poses.score[1, 5:] = 0.1  # trusted are the five joints of the face alone
     expected = np.zeros((3, 3), bool)
     expected[0, 1] = True
-    assert parts(poses).tolist() == expected.tolist()
-    assert parts(poses_of()).shape == (0, 0)
+    assert fragments(poses).tolist() == expected.tolist()
+    assert fragments(poses_of()).shape == (0, 0)
 
 
 def test_two_whole_people_are_no_pieces_of_each_other() -> None:
-    assert not parts(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()
+    assert not fragments(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()

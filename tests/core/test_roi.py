@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core import roi
-from poseapp.core.roi import FOLLOW, RoiTracker, detected_region, is_person, search_boxes
+from poseapp.core.roi import ROI, RoiTracker, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -61,7 +61,7 @@ def test_follows_a_walk_across_the_frame() -> None:
 
 
 def test_what_is_too_weak_to_be_found_is_strong_enough_to_be_kept() -> None:
-    between = (FOLLOW.find + FOLLOW.keep) / 2
+    between = (ROI.find + ROI.keep) / 2
     f = follower()
     assert not f.update(STANDING, scores(between), HW)
     assert f.update(STANDING, scores(0.9), HW)
@@ -72,7 +72,7 @@ def test_a_person_is_given_up_after_some_misses_and_not_before() -> None:
     f = follower()
     f.update(STANDING, scores(0.9), HW)
     box = f.box(HW)
-    for _ in range(FOLLOW.misses - 1):
+    for _ in range(ROI.misses - 1):
         assert not f.update(STANDING, scores(0.01), HW)
         np.testing.assert_array_equal(f.box(HW), box)
     assert not f.update(STANDING, scores(0.01), HW)
@@ -83,7 +83,7 @@ def test_a_person_is_given_up_after_some_misses_and_not_before() -> None:
 def test_one_good_frame_forgives_the_misses_before() -> None:
     f = follower()
     f.update(STANDING, scores(0.9), HW)
-    for _ in range(5 * FOLLOW.misses):
+    for _ in range(5 * ROI.misses):
         f.update(STANDING, scores(0.01), HW)
         f.update(STANDING, scores(0.9), HW)
     assert f.following
@@ -152,7 +152,7 @@ def test_a_box_shrinks_slowly_and_grows_at_once() -> None:
     centre = STANDING.mean(axis=0)
     small = (centre + (STANDING - centre) * 0.3).astype(np.float32)
     f.update(small, scores(0.9), HW)
-    assert f.box(HW)[3] == pytest.approx(before * FOLLOW.shrink, rel=1e-4)
+    assert f.box(HW)[3] == pytest.approx(before * ROI.shrink, rel=1e-4)
     for _ in range(40):
         f.update(small, scores(0.9), HW)
     assert f.box(HW)[3] < 0.45 * before

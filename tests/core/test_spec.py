@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from poseapp.core.errors import ModelError
 from poseapp.core.skeleton import COCO_17
-from poseapp.core.spec import ModelSpec, Source
+from poseapp.core.spec import FAMILIES, ModelSpec, Source
 
 SPEC = ModelSpec(
     "some-model",
@@ -43,6 +44,13 @@ def without(key: str) -> str:
 def test_round_trip() -> None:
     assert ModelSpec.from_json(SPEC.to_json(), "here") == SPEC
     assert SPEC.heatmap_hw == (64, 48)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_label_and_openpose_alone_has_affinity_fields(family: Any) -> None:
+    spec = dataclasses.replace(SPEC, family=family)
+    assert spec.family_label.lower() == family
+    assert spec.has_affinity_fields == (family == "openpose")
 
 
 @pytest.mark.parametrize("key", sorted(json.loads(SPEC.to_json())))

@@ -20,7 +20,7 @@ from onnx import helper
 
 from poseapp.convert.half import write_half
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.core.types import ImageArray
 from poseapp.engine.comparator import sample_crops
 from poseapp.engine.driver import Gpu
@@ -108,7 +108,7 @@ def bundled() -> list[object]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("name", bundled())
-def test_bundled_models_really_build(name: str, precision: build.Precision, repo_root: Path, tmp_path: Path) -> None:
+def test_bundled_models_really_build(name: str, precision: Precision, repo_root: Path, tmp_path: Path) -> None:
     source, folder = repo_root / "engines" / name, tmp_path / name
     folder.mkdir()
     for file in ("model.onnx", "model.json"):

@@ -13,13 +13,13 @@ from fakes import MarkerEngine, wait_until
 
 from poseapp.core.types import Frame
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
+from poseapp.live.recording.video_writer import placement
 from poseapp.live.session import Session
 from poseapp.live.sources import FolderSource, Source
 from poseapp.live.sources.animation import AnimationSource
 from poseapp.live.sources.parse import parse_source
 from poseapp.live.sources.pictures import list_pictures, natural
-from poseapp.live.video_writer import placement
 
 
 def pictures(folder: Path, *names: str, hw: tuple[int, int] = (24, 32)) -> Path:
@@ -111,7 +111,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
     manifest = json.loads((recording / "session.json").read_text())
     assert (manifest["unreadable"], manifest["missed"], manifest["dropped"]) == (1, 0, 0)
     assert manifest["skipped"] == [f"{folder / '3.png'}: not a picture that can be read. Try another file."]
-    assert manifest["source"]["granted"]["width"] == 160
+    assert manifest["source"]["actual"]["width"] == 160
     for name in ("clean.mkv", "annotated.mkv"):
         video = cv2.VideoCapture(str(recording / name))
         assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (160, 90)
@@ -120,7 +120,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
 
 @pytest.mark.parametrize("hw", [(360, 640), (200, 100), (30, 300), (91, 161)])
 def test_a_joint_is_where_the_line_says_in_a_video_of_another_size(hw: tuple[int, int]) -> None:
-    from poseapp.live.video_writer import _fit
+    from poseapp.live.recording.video_writer import _fit
 
     at = hw[1] // 3, hw[0] // 2
     image = np.zeros((*hw, 3), np.uint8)

@@ -12,9 +12,9 @@ import pytest
 from corners import ONE, ORIENTED, alike, clip_of, corners, oriented, set_display_matrix
 
 from poseapp.core.types import ImageArray
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import Mode, VideoSource
 from poseapp.live.sources.frames import square, turned
-from poseapp.live.video_writer import VideoWriter
 
 
 def first(path: Path) -> tuple[Mode, ImageArray]:

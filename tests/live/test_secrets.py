@@ -9,7 +9,7 @@ from clips import Server, grey_clip
 from fakes import Loader, wait_until
 
 from poseapp.cli.main import main
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
 from poseapp.live.sources import StreamSource, parse_source
 

@@ -24,7 +24,7 @@ from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
 from poseapp.live import session as session_module
-from poseapp.live.recorder import Recorder, RecordOptions
+from poseapp.live.recording import Recorder, RecordOptions
 from poseapp.live.session import Session, Status
 from poseapp.live.sources import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 from poseapp.live.sources import stream as stream_module
@@ -1153,7 +1153,7 @@ def test_a_recording_may_begin_before_the_first_frame(tmp_path: Path) -> None:
     content = json.loads((folder / "session.json").read_text())
     assert [m["name"] for m in content["models"]] == ["a"]
     assert content["source"]["name"] == "marker figure"
-    assert content["source"]["granted"] == {"width": 640, "height": 360, "fps": 30.0, "codec": ""}
+    assert content["source"]["actual"] == {"width": 640, "height": 360, "fps": 30.0, "codec": ""}
 
 
 def test_recorded_joints_are_the_figures_own_in_frame_px(tmp_path: Path) -> None:

@@ -30,16 +30,17 @@ from painted import (
 )
 
 from poseapp.core.errors import ModelError
+from poseapp.core.geometry import box_iou
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Output
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
 from poseapp.pipeline import single as estimator_module
 from poseapp.pipeline.modes import make_estimator, smooth_rule, suited_model
 from poseapp.pipeline.single import CropPoses, Estimator, OnePerson
-from poseapp.pipeline.top_down import LARGEST_BATCH, BottomUp, TopDown, body_box, overlap
+from poseapp.pipeline.top_down import LARGEST_BATCH, BottomUp, TopDown, body_box
 from poseapp.pipeline.top_down import TOP_DOWN as TOP_DOWN_RULE
 
 HW = (360, 640)
@@ -193,7 +194,7 @@ def test_the_file_carries_raw_and_smoothed_joints_and_who_is_locked(tmp_path: Pa
     lag = raw - np.array(last["smoothed"])
     assert (lag[:, 0] > 3.0).all(), "a filter this slow lags behind somebody who walks to the right"
     assert "locked" not in lines[0]
-    assert "carried" not in first
+    assert "predicted" not in first
 
 
 def test_without_smoothing_the_file_says_nothing_of_it(tmp_path: Path) -> None:
@@ -346,8 +347,8 @@ def test_a_detection_without_the_arms_is_the_person_whose_arms_are_stretched() -
         xy[COCO_17.index(f"left_{name}")] += (reach, -40)
         xy[COCO_17.index(f"right_{name}")] -= (reach, 40)
     bodies = TopDown(PaintedEngine(), PaintedDetector())._bodies(xy, np.ones(17, np.float32))
-    assert overlap(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
-    assert max(overlap(body, box) for box in bodies) > 0.5
+    assert box_iou(body, bodies[0]) < TOP_DOWN_RULE.covered, "by the whole it would be somebody else"
+    assert max(box_iou(body, box) for box in bodies) > 0.5
 
 
 def test_a_face_found_alone_is_a_piece_of_somebody_who_was_not_looked_at() -> None:
@@ -703,7 +704,7 @@ def test_a_recording_goes_on_while_the_way_changes_and_says_from_where(tmp_path:
         running.session.stop_recording()
         wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [(entry["name"], entry["people"]) for entry in models] == [
+    assert [(entry["name"], entry["mode"]) for entry in models] == [
         ("hourglass-s", "one"),
         ("hourglass-s", "top-down"),
         ("openpose-s", "bottom-up"),
@@ -731,7 +732,7 @@ def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: 
         running.session.set_people("bottom-up")
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
-        assert status.model_error.startswith(f"bottom-up: expected a model of the openpose family in {tmp_path}, found none.")
+        assert status.model_error.startswith(f"bottom-up: expected a model with part affinity fields in {tmp_path}, found none.")
         assert (status.state, status.way, status.wish.people, status.loading) == ("running", "one", "one", "")
         assert running.until(lambda r: len(r.poses) == 1).people == "one"
 
@@ -820,12 +821,3 @@ def test_a_body_is_larger_than_its_joints() -> None:
     xy = np.array([(100, 50), (160, 250), (120, 90), (900, 900)], np.float32)
     score = np.array([0.9, 0.9, 0.9, 0.1], np.float32)  # the last one is not trusted
     np.testing.assert_allclose(body_box(xy, score), (100 - 16, 50 - 16, 60 + 32, 200 + 32), rtol=1e-6)
-
-
-def test_overlap_is_intersection_over_union() -> None:
-    def box(*values: float) -> FloatArray:
-        return np.array(values, np.float32)
-
-    assert overlap(box(0, 0, 10, 10), box(5, 0, 10, 10)) == pytest.approx(1 / 3)
-    assert overlap(box(0, 0, 10, 10), box(10, 0, 5, 5)) == 0.0
-    assert overlap(box(1, 2, 3, 4), box(1, 2, 3, 4)) == pytest.approx(1.0)

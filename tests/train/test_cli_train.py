@@ -12,20 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import typer
 from drawn import Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
 from poseapp.bench import training as bench
-from poseapp.cli import train as cli_train
+from poseapp.cli.main import app
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.train import checkpoint
 from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
 from poseapp.train.tasks.person import PersonScore
-
-app = typer.Typer()
-cli_train.register(app)
 
 
 @pytest.fixture
@@ -124,10 +120,10 @@ def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     draw_set(tmp_path / "set", 16)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
-        "import torch, typer; torch.set_num_threads(1)\n"
-        "from drawn import Small, tiny_recipe; from poseapp import cli_train; from poseapp.train.recipes import RECIPES\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "from drawn import Small, tiny_recipe; from poseapp.cli.main import app; from poseapp.train.recipes import RECIPES\n"
         "RECIPES['small'] = tiny_recipe(net=Small, name='small', batch=2, epochs=100000)\n"
-        "app = typer.Typer(); cli_train.register(app); app(sys.argv[1:])\n"
+        "app(sys.argv[1:])\n"
     )
     run = tmp_path / "run"
     line = ["train", "small", "--data", str(tmp_path / "set"), "--out", str(run), "--workers", "1"]

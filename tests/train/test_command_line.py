@@ -116,7 +116,7 @@ def test_a_full_disk_when_a_checkpoint_is_written(small: str, tmp_path: Path, fa
     draw_set(tmp_path / "set")
     assert main(training(small, tmp_path, "--max-minutes", "0.00001")) == 0
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    (tmp_path / "run" / "last.tmp").symlink_to("/dev/full")
+    (tmp_path / "run" / "last.pt.tmp").symlink_to("/dev/full")
     line = fails(*training(small, tmp_path, "--resume"))
     assert "last.pt: cannot be written" in line
     assert "Free some disk space; the last one is whole." in line

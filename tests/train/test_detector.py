@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from poseapp.cli.main import app
 from poseapp.convert.export import export_onnx
-from poseapp.core.detection_metrics import overlap
+from poseapp.core.geometry import box_ious
 from poseapp.core.skeleton import COCO_17
 from poseapp.engine.detector import Detector, DetectorSpec
 from poseapp.nets.blocks import count_macs
@@ -53,7 +53,7 @@ def test_what_is_encoded_is_decoded() -> None:
     expected = PLACES.copy()
     expected[2] = (-0.5, 80, 28.5, 47.5)  # cut at the edges
     assert len(found) == 3
-    order = np.argmax(overlap(expected, found[:, :4]), axis=1)
+    order = np.argmax(box_ious(expected, found[:, :4]), axis=1)
     assert np.abs(found[order, :4] - expected).max() < 0.01
     assert weight[1].sum() == pytest.approx(3, abs=1e-4)
     assert float(centres(torch.from_numpy(target)[None], torch.from_numpy(weight)[None])) == 3
@@ -210,7 +210,7 @@ def test_learnt_by_heart_exported_measured_and_found(learnt: Path) -> None:
     detector.close()
     assert len(boxes) == 2
     assert scores.min() >= spec.threshold
-    assert overlap(np.stack([p.box for p in picture.people]), boxes).max(axis=1).min() > 0.8
+    assert box_ious(np.stack([p.box for p in picture.people]), boxes).max(axis=1).min() > 0.8
     refused = CliRunner().invoke(app, line)
     assert refused.exit_code == 1
     assert "there already" in str(refused.exception)

@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import typer
 from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp.cli import train as cli_train
+from poseapp.cli.main import app
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -72,9 +71,6 @@ Knows eight people.
 
 Slow.
 """
-
-app = typer.Typer()
-cli_train.register(app)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +148,7 @@ def test_the_last_network_and_not_the_average_would_differ(trained: Path) -> Non
 def test_evaluation_needs_no_torch(trained: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "import typer; from poseapp import cli_train; from poseapp.core.errors import PoseAppError\n"
-        "app = typer.Typer(pretty_exceptions_enable=False); cli_train.register(app)\n"
+        "from poseapp.cli.main import app; from poseapp.core.errors import PoseAppError\n"
         "try: app(sys.argv[1:], standalone_mode=False)\n"
         "except PoseAppError as error: print('one line:', error)\n"
     )

@@ -173,11 +173,11 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_batch(figures: list[Per
 def test_a_full_disk_keeps_the_last_checkpoint(figures: list[Person], tmp_path: Path) -> None:
     run(small_recipe(), figures, tmp_path, steps=2)
     before = (tmp_path / "last.pt").read_bytes()
-    (tmp_path / "last.tmp").symlink_to("/dev/full")
+    (tmp_path / "last.pt.tmp").symlink_to("/dev/full")
     with pytest.raises(CheckpointError, match=r"last\.pt: cannot be written.*Free some disk space"):
         run(small_recipe(), figures, tmp_path, resume=True)
     assert (tmp_path / "last.pt").read_bytes() == before
-    assert not (tmp_path / "last.tmp").exists()
+    assert not (tmp_path / "last.pt.tmp").exists()
     assert len(run(small_recipe(), figures, tmp_path, resume=True)) == 10
 
 

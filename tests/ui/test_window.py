@@ -88,13 +88,17 @@ def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window:
     assert window.banner.text == "", "a dismissed message must not come back"
 
 
-def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow) -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("keyless", "missing stride"), ("foreign", "got 'vitpose'")],
+)
+def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow, name: str, why: str) -> None:
     box = window.controls.model.box
-    row = box.findText("keyless (broken)")
+    row = box.findText(f"{name} (broken)")
     assert row >= 0
     item = box.model().index(row, 0)
     assert not item.flags() & Qt.ItemFlag.ItemIsEnabled
-    assert "missing stride" in item.data(Qt.ItemDataRole.ToolTipRole)
+    assert why in item.data(Qt.ItemDataRole.ToolTipRole)
 
 
 # -- view ------------------------------------------------------------------------------------------------------

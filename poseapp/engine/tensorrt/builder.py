@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -24,18 +23,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, printable
-from poseapp.core.files import Fields, atomic_write, parse_json, read_json, sha256_file, try_lock, unlock
-from poseapp.core.spec import ModelSpec
+from poseapp.core.files import atomic_write, sha256, sha256_file, try_lock, unlock
+from poseapp.core.json_files import Fields, parse_json, read_json
+from poseapp.core.spec import PRECISIONS, ModelSpec, Precision
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu, too_old_because
 from poseapp.engine.model_folder import graph_sha256, model_file, writable
 
-Precision = Literal["fp32", "fp16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 MAX_BATCH = 8
 INSTALL = 'pip install "poseapp[tensorrt-rtx]" (GeForce and RTX cards) or "poseapp[tensorrt]"'
 _PARSED = 0.05  # share of a build that is reading the ONNX file
@@ -339,7 +337,7 @@ def build_plan(onnx: Path, key: PlanKey, progress: Progress) -> tuple[bytes, Pla
     if serialised is None:
         raise EngineError(f"{who}: {key.runtime} cannot build it ({_one_line(list(logger().errors))}).")
     content = bytes(serialised)
-    info = PlanInfo(key, hashlib.sha256(content).hexdigest(), len(content), inputs, outputs, time.monotonic() - begun)
+    info = PlanInfo(key, sha256(content), len(content), inputs, outputs, time.monotonic() - begun)
     return content, info
 
 
@@ -461,7 +459,7 @@ def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
     """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
     if not resources.is_read_only(folder) and writable(folder):
         return folder
-    mark = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]  # two stores may have models of one name
+    mark = sha256(str(folder.resolve()).encode())[:8]  # two stores may have models of one name
     return (cache_dir or default_cache_dir()) / f"{folder.name}-{mark}"
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.files import atomic_write
-from poseapp.core.spec import ModelSpec
+from poseapp.core.spec import ModelSpec, Precision
 from poseapp.core.types import ImageArray
 from poseapp.engine import cuda, driver
 from poseapp.engine.base import Backend, Output, Progress, check_crops, foreign_errors
@@ -26,7 +26,7 @@ from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
 from poseapp.engine.cuda import Device, Event, Graph, Layer, Stream
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.engine.tensorrt import builder as build
-from poseapp.engine.tensorrt.builder import MAX_BATCH, Precision
+from poseapp.engine.tensorrt.builder import MAX_BATCH
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError, printable
-from poseapp.core.files import LARGE_FILE, read_json, shortened
 from poseapp.core.joint_names import joint_names
+from poseapp.core.json_files import LARGE_FILE, read_json, shortened
 from poseapp.core.skeleton import COCO_17, SKELETONS
 from poseapp.train.data.image_names import ImageMatch, PictureFolder, last_part
 

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.pictures import PICTURES
 from poseapp.core.skeleton import Skeleton
 from poseapp.train.data.annotations import Person, decode_image, person_of, usable

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import heatmap, metrics, multiscale, paf, transform
 from poseapp.core.errors import DataError
-from poseapp.core.files import Fields, shortened
+from poseapp.core.json_files import Fields, shortened
 from poseapp.core.roi import RoiTracker, search_boxes
 from poseapp.core.skeleton import COCO_17, Skeleton, joints_in
 from poseapp.core.spec import ModelSpec
@@ -412,7 +412,7 @@ def drop_doubles(boxes: Sequence[Box], poses: Sequence[FloatArray], skeleton: Sk
 
 def default_boxes(spec: ModelSpec) -> str:
     """Where to look for people when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
-    return "whole" if spec.family == "openpose" else "gt"
+    return "whole" if spec.has_affinity_fields else "gt"
 
 
 def write_json(text: str, path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import metrics, transform
 from poseapp.core.errors import DataError
+from poseapp.core.geometry import box_iou
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, Frame, ImageArray, Poses
 from poseapp.train.data.annotations import Person, read_image
@@ -144,17 +145,15 @@ def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Follow
         scale = float(np.sqrt(np.linalg.det(panned.affines[number][:, :2])))
         sure = shown.score[0] >= SURE
         if np.count_nonzero(sure) >= 2:
-            on[number] = _overlap(shown.xy[0][sure], truth[truth[:, 2] > 0, :2]) >= SAME_PLACE
+            on[number] = box_iou(_box_of(shown.xy[0][sure]), _box_of(truth[truth[:, 2] > 0, :2])) >= SAME_PLACE
         similarity[number] = metrics.oks(shown.xy[0], truth, panned.person.area * scale**2, skeleton.sigmas)
     return Followed(panned, on, similarity)
 
 
-def _overlap(a: FloatArray, b: FloatArray) -> float:
-    """Intersection over union of the boxes about two sets of points."""
-    low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    both = float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - shared
-    return shared / both if both > 0 else 0.0
+def _box_of(points: FloatArray) -> FloatArray:
+    """The box (4,) around *points* (J, 2): x, y, width, height."""
+    low: FloatArray = points.min(axis=0)
+    return np.concatenate([low, points.max(axis=0) - low])
 
 
 def follow_all(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,11 @@ from pathlib import Path
 from poseapp.core.errors import RecordError
 
 RESERVE_BYTES = 64 * 2**20  # stop while there is room left to finish the files
-FILES = ("annotated.mkv", "clean.mkv", "keypoints.jsonl", "session.json")
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for ``open``: a file that it makes can be read by its owner alone."""
+    return os.open(path, flags, 0o600)
 
 
 def free_bytes(folder: Path) -> int:
@@ -28,9 +33,9 @@ class NewFolder:
     free: int
     parent_is_new: bool
 
-    def remove(self) -> None:
-        """Remove the files of a recording of nothing, and the folders where nothing else is in them."""
-        for name in FILES:
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove the *files* of a recording of nothing, and the folders where nothing else is in them."""
+        for name in files:
             with contextlib.suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody else's files are in it

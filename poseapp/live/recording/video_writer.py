@@ -12,9 +12,9 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from poseapp.core.types import ImageArray
-from poseapp.live.matroska import WholePictures, h264_cluster
+from poseapp.live.recording.matroska import WholePictures, h264_cluster
+from poseapp.live.recording.yuv import BT601, BT709, Yuv420
 from poseapp.live.sources.frames import is_hd
-from poseapp.live.yuv import BT601, BT709, Yuv420
 
 TIME_BASE = Fraction(1, 1000)  # Matroska counts milliseconds
 ENCODER_TIME_BASE = Fraction(1, 1_000_000)  # the encoder wants every picture later than the one before
@@ -36,7 +36,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, hw: tuple[int, int], fps: float = 0.0) -> None:
         self._path = path
-        self._hw = (hw[0] + hw[0] % 2, hw[1] + hw[1] % 2)  # 4:2:0 colour needs even sides
+        self._hw = even_hw(hw)
         self._file = WholePictures(path)
         # A cluster for each picture: all but the newest one are in what the file has been given. And a checksum would no longer
         # fit a header that is corrected.
@@ -124,6 +124,11 @@ def _set_rate(path: Path, period_ns: int) -> None:
             file.write(DEFAULT_DURATION + bytes([0x80 + length]) + period_ns.to_bytes(length, "big"))
         else:  # a Void element of the same length: the file then says nothing
             file.write(bytes([0xEC, 0x80 + length + 2]) + bytes(length + 2))
+
+
+def even_hw(hw: tuple[int, int]) -> tuple[int, int]:
+    """The size of a video whose first picture has size *hw*: 4:2:0 colour needs even sides."""
+    return hw[0] + hw[0] % 2, hw[1] + hw[1] % 2
 
 
 def placement(hw: tuple[int, int], video_hw: tuple[int, int]) -> tuple[float, float, float] | None:

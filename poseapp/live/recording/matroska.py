@@ -7,12 +7,9 @@ import io
 import os
 from pathlib import Path
 
+from poseapp.live.recording.folder import private
+
 START_CODE = b"\x00\x00\x01"  # before each NAL unit of an H.264 packet as encoders give them; more zeros may precede it
-
-
-def private(path: str, flags: int) -> int:
-    """An opener for ``open``: a file that it makes can be read by its owner alone."""
-    return os.open(path, flags, 0o600)
 
 
 class WholePictures:

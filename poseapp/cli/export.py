@@ -1,0 +1,99 @@
+"""The command export: a trained checkpoint becomes a model with its card."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import typer
+
+from poseapp.cli import train_options as options
+from poseapp.cli.evaluate import FIGURES_FROM, figures_of, takes_no
+from poseapp.cli.options import GivenEnginesDir, Half, Replace
+from poseapp.cli.train import require_torch
+from poseapp.core.errors import DataError, ModelError
+from poseapp.core.files import no_empty_folders
+
+
+def export_command(
+    checkpoint: options.Checkpoint,
+    name: options.Name = "",
+    about: options.ExportAbout = None,
+    annotations: options.ExportAnnotations = None,
+    images: options.ExportImages = None,
+    train_line: options.TrainLine = "",
+    fp16: Half = False,
+    int8: options.Int8 = False,
+    replace: Replace = False,
+    engines_dir: GivenEnginesDir = None,
+) -> None:
+    """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
+    require_torch()
+    from poseapp.cli.detector import export_detector_command
+    from poseapp.cli.models_import import model_name
+    from poseapp.convert.export import in_place_of
+    from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.store import place_for
+    from poseapp.train.checkpoint import read_network
+    from poseapp.train.eval.contact_sheets import score_calibration
+    from poseapp.train.export import About, Commands, export, write_card
+
+    if (annotations is None) != (images is None):
+        raise DataError("export: --annotations and --images go together. Give both, or neither.")
+    if int8 and images is None:
+        raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / "last.pt"
+    trained = read_network(checkpoint)
+    recipe = trained.recipe
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe.name), replace)
+    check_place(folder, checkpoint, replace)
+    described = about is not None or (folder / "about.md").exists()
+    sections = About.read(about or folder / "about.md") if described else About.unstated()
+    store = ["--engines-dir", str(engines_dir)] if engines_dir else []
+    measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
+    train_line = train_line or trained.state.command or f"poseapp train {recipe.name}"
+    further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
+    again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
+    commands = Commands(
+        train=train_line,
+        export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
+        evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
+    )
+    if recipe.task == "detection":
+        takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
+        commands = dataclasses.replace(
+            commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
+        )
+        export_detector_command(trained, folder, sections, about, annotations, images, commands, replace)
+        typer.echo(f"Exported to {folder}")
+        return
+    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+        if about is not None:
+            (made / "about.md").write_bytes(about.read_bytes())
+        spec = export(trained, made, sections, fp16)
+        result, as_trained = None, None
+        if annotations is not None and images is not None:
+            if not recipe.fields:  # whose scores are made outside the graph, in core/paf.py
+                as_trained = score_calibration(figures_of(made, annotations, images)[0])
+                spec = export(trained, made, sections, fp16, as_trained.odds)
+            result, how = figures_of(made, annotations, images, show=True)
+            commands = dataclasses.replace(commands, conventions=how)
+        write_card(made, spec, trained, sections, result, commands, as_trained)
+    typer.echo(f"Exported to {folder}")
+    if int8 and annotations is not None and images is not None:
+        from poseapp.cli.models_convert import quantise_command
+
+        quantise_command(folder.name, images, [annotations], 0, folder.parent)
+
+
+def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:
+    """Raise an error unless a model made from *checkpoint* may take the place of *folder*, of which about.md alone stays."""
+    lost = [path for path in folder.iterdir() if path.name != "about.md"] if folder.is_dir() else []
+    if lost and not replace:
+        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+    if lost and not any(path.name in ("model.onnx", "model.json") for path in lost):
+        raise ModelError(f"{folder}: is no model, and would be lost. Give another name with --name.")
+    if checkpoint.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{checkpoint}: lies in the model that it would replace, and would be lost. Copy it elsewhere first.")
