@@ -232,8 +232,8 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     # What a mode needs beside the model, the person detector, is that of the app.
     for name in ("mine", "hourglass-t"):
         code = (
-            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_way\n"
-            f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_way(folder, 'top-down')\nprint(folder)"
+            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_mode\n"
+            f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_mode(folder, 'top-down')\nprint(folder)"
         )
         assert installed.python(code).strip() == str(own / name)
 

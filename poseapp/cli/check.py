@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from poseapp.cli.progress import counting
 from poseapp.cli.train import recipe_called
 from poseapp.console import plain_console
 from poseapp.core.errors import DataError
@@ -15,7 +16,6 @@ def check_sets(data: list[str], recipe: str) -> None:
 
     What *recipe* asks for counts, or without one what most recipes do.
     """
-    from rich.progress import Progress, TaskID
     from rich.table import Table
 
     from poseapp.train.data.check import check_set
@@ -35,12 +35,7 @@ def check_sets(data: list[str], recipe: str) -> None:
             with suppress(DataError):
                 found.append(find_set(where, "val"))
         for part in found:
-            with Progress(console=plain_console(stderr=True), transient=True) as bar:
-                task = bar.add_task("pictures", total=None)
-
-                def show(done: int, total: int, bar: Progress = bar, task: TaskID = task) -> None:
-                    bar.update(task, completed=done, total=total)
-
+            with counting("pictures") as show:
                 report = check_set(part.annotations, part.images, show, part.split, least if part.split == "train" else 1)
             refused |= report.refused
             table = Table(

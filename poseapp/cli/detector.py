@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import counting
+from poseapp.console import plain_console
 from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
@@ -75,20 +76,12 @@ def export_detector_command(
 
 def measured(folder: Path, annotations: Path, images: Path, limit: int) -> BoxFigures:
     """The figures of the detector in *folder*, under a progress bar on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from poseapp.engine.detector import Detector
     from poseapp.train.eval.detector import evaluate_detector
 
-    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     detector = Detector(folder)
     try:
-        with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
-            task = progress.add_task("pictures", total=None)
-
-            def advance(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
-
+        with counting("pictures") as advance:
             return evaluate_detector(detector, annotations, images, limit, advance)
     finally:
         detector.close()

@@ -11,7 +11,8 @@ import typer
 
 from poseapp.cli import train_options as options
 from poseapp.cli.options import GivenEnginesDir
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import counting
+from poseapp.console import plain_console
 from poseapp.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -104,17 +105,9 @@ def evaluate_with_progress(
     detector: Detector | None = None,
 ) -> Evaluation:
     """Evaluate under a progress bar on stderr."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from poseapp.train.eval.evaluate import evaluate
 
-    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
-        task = progress.add_task("people", total=None)
-
-        def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
+    with counting("people") as advance:
         return evaluate(
             engine, annotations, images, boxes=boxes, flip=flip, scales=scales, limit=limit, detector=detector, on_person=advance
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import counting
+from poseapp.console import plain_console
 
 if TYPE_CHECKING:
     from poseapp.core.types import Poses
@@ -17,7 +18,6 @@ def evaluate_following(
     engine: Engine, engines_dir: Path, annotations: Path, images: Path, out: Path | None, limit: int
 ) -> Following:
     """Follow people through sequences made of the set's pictures; print the figures, and write them to *out*."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
     from rich.table import Table
 
     from poseapp.pipeline.modes import make_estimator, open_detector
@@ -34,13 +34,9 @@ def evaluate_following(
         estimator.reset()
         return [estimator.estimate(frame).poses for frame in panned.frames()]
 
-    columns = description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=plain_console(stderr=True), transient=True) as progress:
-            task = progress.add_task("sequences", total=None)
-            followed = panning.follow_all(
-                sequences, show, skeleton, lambda done, total: progress.update(task, completed=done, total=total)
-            )
+        with counting("sequences") as advance:
+            followed = panning.follow_all(sequences, show, skeleton, advance)
     finally:
         if detector is not None:
             detector.close()

@@ -121,7 +121,7 @@ def run_headless(
         wish.folder,
         device=wish.device,
         precision=wish.precision,
-        people=wish.people,
+        mode=wish.mode,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )

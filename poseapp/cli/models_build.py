@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 from rich.table import Table
 
 from poseapp.cli.options import EnginesDir, Stored
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import building
+from poseapp.console import plain_console
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import PRECISIONS
 from poseapp.engine import choice
-from poseapp.engine.base import Progress as BuildProgress
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import default_engines_dir, find_model, list_models
 from poseapp.engine.model_folder import model_file
@@ -104,31 +99,3 @@ def prune_command(
     for one in removed:
         console.print(f"{one.path}: {one.because}")
     console.print(f"{len(removed)} files removed, {sum(one.nbytes for one in removed) / 1e6:.1f} MB.")
-
-
-@contextlib.contextmanager
-def building(console: Console) -> Iterator[BuildProgress]:
-    """A bar for what takes long, as a progress callback; Ctrl-C makes it ask for an end.
-
-    TensorRT calls back from its own code, and an exception must not go through that.
-    """
-    stopped: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
-    columns = (description(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=1.0)
-
-            def progress(text: str, share: float) -> bool:
-                bar.update(task, completed=share, description=text)
-                return not stopped
-
-            try:
-                yield progress
-            except EngineError as error:
-                if not stopped:
-                    raise
-                console.print(str(error))
-                raise typer.Abort from None
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress
 
 from poseapp.cli.options import EnginesDir, Stored
-from poseapp.console import description, plain_console
+from poseapp.cli.progress import sharing
+from poseapp.console import plain_console
 from poseapp.core.errors import ModelError
 from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.store import to_change
@@ -43,14 +43,8 @@ def quantise_command(
         + (["--engines-dir", str(engines_dir)] if engines_dir != default_engines_dir() else [])
     )
     console = plain_console(stderr=True, soft_wrap=True)
-    columns = (description(), BarColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=1.0)
-        with to_change(find_model(engines_dir, name).folder) as folder:
-            report = quantise_model(
-                folder, images, scored, command, limit,
-                tell=lambda text, share: bar.update(task, description=text, completed=share),
-            )  # fmt: skip
+    with sharing(console) as show, to_change(find_model(engines_dir, name).folder) as folder:
+        report = quantise_model(folder, images, scored, command, limit, tell=lambda text, share: show(share, text))
     for made in report.files:
         q = made.quantised
         console.print(f"{folder / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")

@@ -40,6 +40,13 @@ def _one_of(*known: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def _old_mode(value: str | None) -> str | None:
+    """The value of ``--people``, the name that ``--mode`` had first."""
+    if value is not None:
+        typer.echo("--people is deprecated: use --mode.", err=True)
+    return _one_of(*POSE_MODES)(value)
+
+
 # None is what the window used last, and auto without one.
 Device = Annotated[
     str | None,
@@ -63,16 +70,17 @@ Precision = Annotated[
         show_default="auto; in the window the last choice",
     ),
 ]
-PeopleWay = Annotated[
+ModeName = Annotated[
     str | None,
     typer.Option(
-        "--people",
+        "--mode",
         metavar="HOW",
         callback=_one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
         show_default="one; in the window the last choice",
     ),
 ]
+OldModeName = Annotated[str | None, typer.Option("--people", callback=_old_mode, hidden=True)]  # for one release
 Smoothing = Annotated[
     float | None,
     typer.Option(

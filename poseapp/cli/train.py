@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from poseapp.cli import train_options as options
+from poseapp.cli.progress import counting
 from poseapp.console import description, plain_console
 from poseapp.core.errors import DataError
 from poseapp.core.files import no_empty_folders
@@ -213,16 +214,13 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequenc
 
 def hold(people: Items, recipe: Recipe, device: str) -> Items:
     """*people* decoded in the memory of *device*, under a progress bar."""
-    from rich.progress import Progress
-
     from poseapp.train.data.annotations import Person
     from poseapp.train.data.resident import Resident
 
     if not isinstance(people, list) or not isinstance(people[0], Person):
         raise DataError(f"{recipe.name}: --resident holds people from folders of pictures alone. Leave it out.")
-    with Progress(console=plain_console(stderr=True), transient=True) as bar:
-        task = bar.add_task("decoding pictures", total=None)
-        held = Resident(people, recipe, device, lambda done, total: bar.update(task, completed=done, total=total))
+    with counting("decoding pictures") as advance:
+        held = Resident(people, recipe, device, advance)
     plain_console(stderr=True).print(f"{len(held):,} people held on {device}: {held.bytes / 2**30:.2f} GiB")
     return held
 

@@ -12,7 +12,7 @@ from poseapp.core.types import Poses
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PoseNmsRule:
     """The elimination criterion's parameters, named as in the paper.
 
@@ -61,7 +61,7 @@ def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
     keep = surviving(likeness(poses, rule), poses.person_score, rule.eta)
     if keep.all():
         return poses
-    return Poses(poses.xy[keep], poses.score[keep], poses.person_score[keep], poses.ids[keep], poses.skeleton)
+    return poses.pick(keep)
 
 
 def likeness(poses: Poses, rule: PoseNmsRule) -> Array:

@@ -20,7 +20,7 @@ IntArray = NDArray[np.intp]
 Vectors = NDArray[np.complex64]  # of the plane, x + iy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assembly:
     """Thresholds of the decoding; the defaults are those of the authors' release.
 

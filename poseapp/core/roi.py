@@ -17,7 +17,7 @@ from poseapp.core.types import FloatArray
 Box = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoiRule:
     """When a pose counts as found (*find*), and as still there (*keep*): the mean of its best *joints* scores.
 
@@ -186,7 +186,7 @@ def _guesses(anatomy: _Anatomy, where: dict[int, complex], torso: float) -> list
     return guesses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Anatomy:
     """The joints of a skeleton by the part of the body, and ``lengths``: two joints and how far apart, in torso lengths."""
 
@@ -207,7 +207,7 @@ def _anatomy(skeleton: Skeleton) -> _Anatomy:
 
     shoulders, hips, knees, ankles = (joints(f"left_{part}", f"right_{part}") for part in ("shoulder", "hip", "knee", "ankle"))
     lengths = [(index[a], index[b], r) for (a, b), r in _TORSO_LENGTHS.items() if a in index and b in index]
-    return _Anatomy(joints(*_HEAD), shoulders, hips, knees, ankles, lengths)
+    return _Anatomy(head=joints(*_HEAD), shoulders=shoulders, hips=hips, knees=knees, ankles=ankles, lengths=lengths)
 
 
 def _middle(where: dict[int, complex], joints: list[int]) -> complex | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Skeleton:
     """One joint convention. Channel k of a heatmap is ``keypoints[k]``.
 
@@ -71,7 +71,13 @@ def _skeleton(name: str, keypoints: str, limbs: str, sigmas: tuple[float, ...] |
         return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, joint)
 
     pairs = tuple((index[a], index[b]) for a, b in (limb.split("-") for limb in limbs.split()))
-    return Skeleton(name, names, pairs, tuple(index[mirrored(j)] for j in names), sigmas or (0.0,) * len(names))
+    return Skeleton(
+        name=name,
+        keypoints=names,
+        limbs=pairs,
+        flip=tuple(index[mirrored(j)] for j in names),
+        sigmas=sigmas or (0.0,) * len(names),
+    )
 
 
 # Sigmas: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval (2 sigma = the constant k_i there).

@@ -19,7 +19,7 @@ from poseapp.core.types import Poses
 SMALLEST_PX = 8.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SmoothRule:
     """How much to smooth; the defaults are from ``python -m poseapp.bench --tracking``.
 
@@ -65,7 +65,13 @@ class Smoother:
             self._people[identity].update(places, score, t, self.rule)
             for identity, places, score in zip(ids, plain(poses.xy), poses.score.tolist(), strict=True)
         ]
-        return Poses(array(smoothed, self._k), poses.score, poses.person_score, poses.ids, poses.skeleton)
+        return Poses(
+            xy=array(smoothed, self._k),
+            score=poses.score,
+            person_score=poses.person_score,
+            ids=poses.ids,
+            skeleton=poses.skeleton,
+        )
 
     def _welcome(self, ids: list[int], t: float) -> None:
         """Somebody of *ids* is new: those who have been away for longer than a gap make room."""

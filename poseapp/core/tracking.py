@@ -31,7 +31,7 @@ _COCO_SIGMAS = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
 _OTHER_SIGMA = 0.08  # of joints that COCO does not have: like a shoulder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackRule:
     """How people are followed. Lengths are in body sizes: the root of the area of a person's box.
 
@@ -104,7 +104,9 @@ class Tracker:
             else:
                 known.follow(person, t, self._body, self._rule)
             ids.append(self._tracks[-1].identity if known is None else known.identity)
-        self._last = Poses(poses.xy, poses.score, poses.person_score, np.array(ids, np.int64), poses.skeleton)
+        self._last = Poses(
+            xy=poses.xy, score=poses.score, person_score=poses.person_score, ids=np.array(ids, np.int64), skeleton=poses.skeleton
+        )
         if skipped:
             expected = self.predict(t)
             self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
@@ -119,11 +121,11 @@ class Tracker:
         n, k = len(tracks), self._skeleton.k
         z = [track.joints_at(min(max(t - track.seen, 0.0), self._rule.coast_s)) for track in tracks]
         return Poses(
-            array(z, k),
-            np.array([track.score for track in tracks], np.float32).reshape(n, k),
-            np.array([track.person_score for track in tracks], np.float32),
-            np.array([track.identity for track in tracks], np.int64),
-            self._skeleton,
+            xy=array(z, k),
+            score=np.array([track.score for track in tracks], np.float32).reshape(n, k),
+            person_score=np.array([track.person_score for track in tracks], np.float32),
+            ids=np.array([track.identity for track in tracks], np.int64),
+            skeleton=self._skeleton,
         )
 
     def reset(self) -> None:

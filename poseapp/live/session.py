@@ -23,8 +23,8 @@ from poseapp.live.slot import Slot
 from poseapp.live.sources import Mode, Source
 from poseapp.live.stats import Snapshot, Stats
 from poseapp.live.worker import Worker
+from poseapp.pipeline.estimator import Estimator, PersonFinder, Point
 from poseapp.pipeline.modes import LATENCY_BUDGET_MS, make_estimator, open_detector, suited_model
-from poseapp.pipeline.single import Estimator, PersonFinder, Point
 from poseapp.pipeline.top_down import TopDown
 
 log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ class Load(Protocol):
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What the user wants to run: a model, on a device, in a precision, and a way of looking for people."""
+    """What the user wants to run: a model, on a device, in a precision, and a mode of looking for people."""
 
     folder: Path
     device: str = "auto"
     precision: str = "auto"
-    people: PoseMode = "one"
+    mode: PoseMode = "one"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Status:
     being loaded, ``build`` how far that is, and ``model_error`` why the last change of model failed; ``wish`` is what was
     asked for and ``backend`` what really runs, with the reason in ``backend.fallback`` where that is something else, or
     None while nothing does, as in the state "starting";
-    ``way`` is how people are looked for, and ``note`` one line about why model or way are not the ones wished for.
+    ``mode`` is how people are looked for, and ``note`` one line about why model or mode are not the ones wished for.
     """
 
     state: State
@@ -89,9 +89,9 @@ class Status:
     model_error: str
     wish: ModelRequest
     backend: Backend | None
-    way: PoseMode
+    mode: PoseMode
     note: str
-    people: int
+    person_count: int
     stats: Snapshot
     recording: Recording | None
 
@@ -103,7 +103,7 @@ class _Inference:
     worker: Worker
     inbox: Slot[Frame]
     folder: Path
-    people: PoseMode  # the way asked for; the estimator changes to it between two frames
+    mode: PoseMode  # the one asked for; the estimator changes to it between two frames
     number: int  # of the wish: a newer one is loaded instead, as long as this one waits
     engine: Engine | None = None
     detector: PersonFinder | None = None
@@ -126,7 +126,7 @@ class Session:
     is a folder of the model store. Every method may be called from any thread; all return at once, but for stop, wait
     and, while it makes its folder, start_recording. *load* makes an engine; *builds_first* says of a folder, device and
     precision whether that takes long, because the engine is compiled first; *open_detector* loads the person detector of a
-    model store, or gives None. *people* is the way of looking for them, *smoothing* steadies their joints.
+    model store, or gives None. *mode* is how people are looked for, *smoothing* steadies their joints.
 
     In real time the CPU then serves meanwhile, and it takes over, too, from a device that fails in mid-stream.
     """
@@ -138,7 +138,7 @@ class Session:
         *,
         device: str = "auto",
         precision: str = "auto",
-        people: PoseMode = "one",
+        mode: PoseMode = "one",
         smoothing: SmoothRule | None = None,
         realtime: bool = True,
         load: Load = load_engine,
@@ -168,7 +168,7 @@ class Session:
         self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
         self._search_from = 0  # from this frame on the picture is another one
         # The model
-        self._wish = ModelRequest(model, device, precision, people)
+        self._wish = ModelRequest(model, device, precision, mode)
         self._inference: _Inference | None = None  # the one that gets the frames
         self._newest: _Inference  # the last one asked for
         self._loaders: list[_Inference] = []  # those that load, run or finish
@@ -178,7 +178,7 @@ class Session:
         self._build: Build | None = None
         self._fallback = ""  # why what runs is not what was wished for, where its engine does not know
         self._engine_error = ""  # why there is no engine
-        self._note = ""  # why model or way are not the ones wished for
+        self._note = ""  # why model or mode are not the ones wished for
         self._clicks: list[Point | None] = []  # on people to lock; None lets go
         self._capture_drops = 0  # of inboxes that are gone
         # The recording
@@ -217,25 +217,25 @@ class Session:
             if self._build is not None:
                 self._newest.worker.request_stop()
             self._wishes += 1
-            self._wish = ModelRequest(folder, device or self._wish.device, precision or self._wish.precision, self._wish.people)
+            self._wish = ModelRequest(folder, device or self._wish.device, precision or self._wish.precision, self._wish.mode)
             self._start_loader(self._wish)
 
-    def set_people(self, people: PoseMode) -> None:
-        """Look for *people* that way from now on: between two frames, where the model can, else with one that can.
+    def set_mode(self, mode: PoseMode) -> None:
+        """Look for people in *mode* from now on: between two frames, where the model can, else with one that can.
 
         When that fails, all goes on as it was and ``status().model_error`` says why.
         """
         with self._lock:
             if self._stopped:
                 return
-            self._wish = replace(self._wish, people=people)
+            self._wish = replace(self._wish, mode=mode)
             self._model_error = ""
             if not self._started:
                 return
-            if people != "bottom-up" and self._loaders and all(one.folder == self._wish.folder for one in self._loaders):
+            if mode != "bottom-up" and self._loaders and all(one.folder == self._wish.folder for one in self._loaders):
                 self._note = ""
                 for one in self._loaders:
-                    one.people = people
+                    one.mode = mode
             else:
                 self._wishes += 1
                 self._start_loader(self._wish)
@@ -374,7 +374,7 @@ class Session:
                 self._model_error,
                 self._wish,
                 self._backend(engine) if engine is not None and state != "starting" else None,
-                self._inference.people if self._inference is not None else self._wish.people,
+                self._inference.mode if self._inference is not None else self._wish.mode,
                 self._note,
                 self._people,
                 self._stats.snapshot(drops),
@@ -520,7 +520,7 @@ class Session:
             lambda error: self._inference_failed(inference, request, error),
         )
         inbox: Slot[Frame] = Slot(lossless=not self._realtime)
-        self._newest = inference = _Inference(worker, inbox, wish.folder, wish.people, self._wishes)
+        self._newest = inference = _Inference(worker, inbox, wish.folder, wish.mode, self._wishes)
         self._loaders.append(inference)
         self._engine_came.notify_all()  # those that wait for their turn and are not wanted any more
         worker.start()
@@ -536,10 +536,10 @@ class Session:
                 return not (stop.is_set() or (self._inference is not None and self._unwanted(me, stop)))
 
         note, wished = self._suit(me, wish), wish
-        wish = replace(wish, folder=me.folder, people=me.people)
+        wish = replace(wish, folder=me.folder, mode=me.mode)
         stands_in = not has_stand_in and self._stands_in(wish, wished, request)
         if stands_in:
-            wish = ModelRequest(wish.folder, "cpu", people=wish.people)
+            wish = ModelRequest(wish.folder, "cpu", mode=wish.mode)
         if has_stand_in:  # compiling and timing would only slow the stand-in's start
             with self._lock:
                 self._engine_came.wait_for(lambda: self._unwanted(me, stop) or self._inference or self._engine_error, STAND_IN_S)
@@ -580,12 +580,12 @@ class Session:
             return True
 
     def _suit(self, me: _Inference, wish: ModelRequest) -> str:
-        """Find the model for the way wished for; returns a line where it is not the model wished for.
+        """Find the model for the mode wished for; returns a line where it is not the model wished for.
 
         Where there is none and nothing runs yet, that is one person with the model wished for.
         """
         try:
-            me.folder, note = suited_model(wish.folder, me.people)
+            me.folder, note = suited_model(wish.folder, me.mode)
         except ModelError as error:
             return self._one_instead(me, error)
         with self._lock:
@@ -604,8 +604,8 @@ class Session:
         return note
 
     def _equip(self, me: _Inference) -> str:
-        """Open the detector where the way has use for one and there is none yet; returns a line where it cannot be opened."""
-        if me.people == "bottom-up" or me.detector is not None:
+        """Open the detector where the mode has use for one and there is none yet; returns a line where it cannot be opened."""
+        if me.mode == "bottom-up" or me.detector is not None:
             return ""
         try:
             me.detector = self._open_detector(me.folder.parent)
@@ -615,18 +615,18 @@ class Session:
         return ""
 
     def _one_instead(self, me: _Inference, error: ModelError) -> str:
-        """Look for one person, for want of what *error* says; raises *error* where another way runs that can go on."""
+        """Look for one person, for want of what *error* says; raises *error* where another mode runs that can go on."""
         with self._lock:
             running = self._inference
-            self._wish = replace(self._wish, people="one" if running is None else running.people)
+            self._wish = replace(self._wish, mode="one" if running is None else running.mode)
         if running is not None:
             raise error
-        me.people = "one"
+        me.mode = "one"
         return str(error)
 
     def _make_estimator(self, me: _Inference) -> Estimator:
         assert me.engine is not None
-        return make_estimator(me.people, me.engine, me.detector, self.latency_budget_ms, thorough=not self._realtime)
+        return make_estimator(me.mode, me.engine, me.detector, self.latency_budget_ms, thorough=not self._realtime)
 
     def _stands_in(self, wish: ModelRequest, wished: ModelRequest, request: int) -> bool:
         """Whether this thread is to run the CPU engine for *wish*; what was *wished* is then on its way on another thread."""
@@ -690,14 +690,14 @@ class Session:
         return replace(engine.backend, fallback=self._fallback) if self._fallback else engine.backend
 
     def _note_model(self, recorder: Recorder) -> None:
-        """Write the model that runs, if any, and the way into the recording."""
+        """Write the model that runs, if any, and the mode into the recording."""
         with self._lock:
             running = self._inference
             if running is None or running.engine is None:
                 return
-            engine, people = running.engine, running.people
+            engine, mode = running.engine, running.mode
             backend = self._backend(engine)
-        recorder.model_changed(engine.spec, backend, people)
+        recorder.model_changed(engine.spec, backend, mode)
 
     def _infer(self, me: _Inference, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -707,7 +707,7 @@ class Session:
                     return
                 continue
             assert me.estimator is not None
-            if me.people != me.estimator.people:
+            if me.mode != me.estimator.mode:
                 self._change_way(me, me.estimator)
             self._instruct(me.estimator)
             if me.searched_from < self._search_from <= frame.index:
@@ -732,12 +732,12 @@ class Session:
             self._equip(me)
             me.estimator = self._make_estimator(me)
             me.estimator.take_over_state(before)
-            if before.people == "one":  # whose number nobody has seen
+            if before.mode == "one":  # whose number nobody has seen
                 self._count_anew(me.estimator)
         except ModelError as error:
             with self._lock:
-                me.people, self._model_error = before.people, str(error)
-                self._wish = replace(self._wish, people=before.people)
+                me.mode, self._model_error = before.mode, str(error)
+                self._wish = replace(self._wish, mode=before.mode)
             return
         if me is self._inference and self._recorder is not None:
             self._note_model(self._recorder)

@@ -1,4 +1,4 @@
-"""The sidebar's section on the model: which network runs, and on what."""
+"""The sidebar's section on the model: which one runs, and on what."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
 from poseapp.live.session import Status
-from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.ui.actions import action
+from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
-from poseapp.ui.combo import DETAIL, ComboBox
-from poseapp.ui.widgets import Badge, Elided, describe, label
+from poseapp.ui.combo_box import DETAIL, ComboBox
+from poseapp.ui.display_names import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.widgets import describe, label
 
 _ROLE = Qt.ItemDataRole.UserRole
 
 
 class ModelControls(QWidget):
-    """Which network runs, and on what."""
+    """Which model runs, and on what."""
 
     chosen = Signal(object)  # Path of the folder
     device_chosen = Signal(str)
@@ -32,18 +35,19 @@ class ModelControls(QWidget):
         self._current = ""
         self.box = ComboBox()
         self.box.setObjectName("model")
-        describe(self.box, "Model", "How exactly and how fast joints are found; the camera does not stop (Ctrl+1 … Ctrl+9)")
+        keys = action("choose_model").gesture
+        describe(self.box, "Model", f"How exactly and how fast joints are found. The camera does not stop for a change ({keys})")
         self.box.activated.connect(self._activated)
         self.device_box, self.precision_box = ComboBox(whole=True), ComboBox(whole=True)
         self._missing: dict[str, str] = {}  # device → why it cannot be used
         for box, name, tip, signal in (
-            (self.device_box, "Device", "Where the network runs", self.device_chosen),
-            (self.precision_box, "Precision", "How exactly the network calculates", self.precision_chosen),
+            (self.device_box, "Device", "Where the model runs", self.device_chosen),
+            (self.precision_box, "Precision", "How exactly the model calculates", self.precision_chosen),
         ):
             describe(box, name, tip)
             box.activated.connect(lambda row, box=box, signal=signal: signal.emit(box.itemData(row, _ROLE)))
         self.advanced = (("Device", self.device_box), ("Precision", self.precision_box))
-        self.detail = Elided("", "muted")
+        self.detail = ElidedLabel("", "muted")
         self.badge = Badge()  # says what is not as expected; what runs stands in the header
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

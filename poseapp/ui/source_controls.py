@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QVBo
 from poseapp.live.session import Status
 from poseapp.live.sources import DEFAULT_MODE, Camera, Mode
 from poseapp.ui import icons
-from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
 from poseapp.ui.colours import DARK, Theme
-from poseapp.ui.combo import ComboBox
-from poseapp.ui.widgets import Elided, describe, label, set_role
+from poseapp.ui.combo_box import ComboBox
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.source_choice import DEMO, SYNTHETIC, SourceChoice, find_camera
+from poseapp.ui.widgets import describe, label, set_role
 
 SIZES = ((640, 360), (640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 RATES = (15.0, 24.0, 30.0, 60.0, 120.0)
@@ -32,14 +33,14 @@ _ROLE = Qt.ItemDataRole.UserRole
 class SourceControls(QWidget):
     """What to look at, and in which size and rate."""
 
-    chosen = Signal(object)  # Choice
+    chosen = Signal(object)  # SourceChoice
     mode_chosen = Signal(object)  # Mode
 
     def __init__(self) -> None:
         super().__init__()
         self._theme = DARK
         self._cameras: list[Camera] = []
-        self._current: Choice | None = None
+        self._current: SourceChoice | None = None
         self.box = ComboBox()
         self.box.setObjectName("source")
         describe(self.box, "Source", "What to look at: a camera, a clip, or what was opened last")
@@ -53,7 +54,7 @@ class SourceControls(QWidget):
             describe(box, name, f"{name} asked of the camera")
             box.activated.connect(self._mode_activated)
         self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
-        self.actual = Elided("–")
+        self.actual = ElidedLabel("–")
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(self.box, 1)
@@ -89,7 +90,7 @@ class SourceControls(QWidget):
         self.open.setMenu(menu)
 
     @property
-    def current(self) -> Choice | None:
+    def current(self) -> SourceChoice | None:
         """The choice that is shown."""
         return self._current
 
@@ -99,7 +100,7 @@ class SourceControls(QWidget):
             self._cameras = cameras
             self._fill()
 
-    def set_current(self, choice: Choice) -> None:
+    def set_current(self, choice: SourceChoice) -> None:
         """Show *choice* as the one in use."""
         self._current = choice
         self._fill()
@@ -153,7 +154,7 @@ class SourceControls(QWidget):
             add(current.label, current.kind, current)
             separate()
         for camera in self._cameras:
-            add(camera.name, "camera", Choice.camera(camera))
+            add(camera.name, "camera", SourceChoice.camera(camera))
         if current is not None and current.kind == "camera" and find_camera(current, self._cameras) is None:
             add(f"{current.label} (not plugged in)", "camera", current)
         elif not self._cameras:
@@ -169,13 +170,13 @@ class SourceControls(QWidget):
         index = -1
         for row in range(self.box.count()):
             data = self.box.itemData(row, _ROLE)
-            same = isinstance(data, Choice) and self._current is not None and data.kind == self._current.kind
+            same = isinstance(data, SourceChoice) and self._current is not None and data.kind == self._current.kind
             if same and (data.kind != "camera" or self._same_camera(data)):
                 index = row
                 break
         self.box.setCurrentIndex(index)
 
-    def _same_camera(self, choice: Choice) -> bool:
+    def _same_camera(self, choice: SourceChoice) -> bool:
         assert self._current is not None
         current = find_camera(self._current, self._cameras)
         return choice == self._current if current is None else current == find_camera(choice, self._cameras)
@@ -184,7 +185,7 @@ class SourceControls(QWidget):
         data = self.box.itemData(row, _ROLE)
         with QSignalBlocker(self.box):
             self._show_current()  # what runs stays shown until the new one runs
-        if isinstance(data, Choice):
+        if isinstance(data, SourceChoice):
             self.chosen.emit(data)
 
     def _fill_modes(self, mode: Mode) -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from poseapp.cli.main import main
-from poseapp.cli.models_build import building
+from poseapp.cli.progress import building
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress

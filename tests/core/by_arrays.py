@@ -72,7 +72,9 @@ class TrackerByArrays:
         ids[new] = np.arange(self.next_id, self.next_id + len(new))
         self.next_id += len(new)
         self._begin(ids[new], z[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
-        self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
+        self._last = Poses(
+            xy=poses.xy, score=poses.score, person_score=poses.person_score, ids=ids.astype(np.int64), skeleton=poses.skeleton
+        )
         if skipped:
             expected = self.predict(t)
             self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
@@ -90,7 +92,13 @@ class TrackerByArrays:
         z = np.where(tracks.known > 0, z, complex(np.nan, np.nan))[keep]
         xy = z[..., None].view(np.float64).astype(np.float32)
         score = (tracks.score * tracks.known)[keep].astype(np.float32)
-        return Poses(xy, score, tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
+        return Poses(
+            xy=xy,
+            score=score,
+            person_score=tracks.person_score[keep].astype(np.float32),
+            ids=tracks.ids[keep],
+            skeleton=self._skeleton,
+        )
 
     def reset(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
@@ -332,7 +340,7 @@ class SmootherByArrays:
         self._seen[rows] = np.where(taken, t, seen)
         out = np.where(present, z, complex(np.nan, np.nan))
         xy = out[..., None].view(np.float64).astype(np.float32)
-        return Poses(xy, poses.score, poses.person_score, poses.ids, poses.skeleton)
+        return Poses(xy=xy, score=poses.score, person_score=poses.person_score, ids=poses.ids, skeleton=poses.skeleton)
 
     def _rows(self, ids: list[int], t: float) -> NDArray[np.intp]:
         """The rows of *ids*. When somebody is new, those who have been away for longer than a gap make room."""

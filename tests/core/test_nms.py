@@ -14,7 +14,9 @@ from poseapp.core.types import Poses
 def scored(people: list[NDArray[np.float64]], scores: list[float]) -> Poses:
     poses = poses_of(*people)
     person = np.array(scores, np.float32)
-    return Poses(poses.xy, poses.score, person, np.arange(len(people), dtype=np.int64), poses.skeleton)
+    return Poses(
+        xy=poses.xy, score=poses.score, person_score=person, ids=np.arange(len(people), dtype=np.int64), skeleton=poses.skeleton
+    )
 
 
 def test_nobody_and_one() -> None:
@@ -82,7 +84,10 @@ def test_a_higher_threshold_keeps_more() -> None:
     random = np.random.default_rng(3)
     people = [standing_at(300, 300) + random.normal(0, 0.5 + 2 * i, (17, 2)) for i in range(8)]
     poses = scored(people, np.linspace(0.9, 0.2, 8).tolist())
-    kept = [len(pose_nms(poses, PoseNmsRule(POSE_NMS.sigma1, POSE_NMS.sigma2, POSE_NMS.weight, eta))) for eta in (0.1, 0.9, 3.0)]
+    kept = [
+        len(pose_nms(poses, PoseNmsRule(sigma1=POSE_NMS.sigma1, sigma2=POSE_NMS.sigma2, weight=POSE_NMS.weight, eta=eta)))
+        for eta in (0.1, 0.9, 3.0)
+    ]
     assert kept[0] == 1
     assert kept == sorted(kept)
     assert kept[2] == 8

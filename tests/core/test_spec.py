@@ -14,20 +14,20 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.spec import FAMILIES, ModelSpec, Source
 
 SPEC = ModelSpec(
-    "some-model",
-    "hourglass",
-    COCO_17,
-    (256, 192),
-    4,
-    "dark",
-    "udp",
-    2.0,
-    "ab" * 32,
-    3,
-    5,
-    Source("p", "d", "l", "u"),
-    {"ap": 0.5},
-    {"int8": "cd" * 32},
+    name="some-model",
+    family="hourglass",
+    skeleton=COCO_17,
+    input_hw=(256, 192),
+    stride=4,
+    decode="dark",
+    mapping="udp",
+    sigma_px=2.0,
+    weights_sha256="ab" * 32,
+    parameters=3,
+    macs=5,
+    source=Source("p", "d", "l", "u"),
+    metrics={"ap": 0.5},
+    variants={"int8": "cd" * 32},
 )
 
 

@@ -224,7 +224,13 @@ def test_every_skeleton_can_be_tracked(skeleton: Skeleton) -> None:
         middles = np.array([[[300 + 3 * frame, 300]], [[420 - 3 * frame, 300]]])
         xy = (body + middles)[:: -1 if frame % 2 else 1]
         n = np.full(2, 0.8, np.float32)
-        poses = Poses(xy.astype(np.float32), np.full((2, skeleton.k), 0.8, np.float32), n, np.zeros(2, np.int64), skeleton)
+        poses = Poses(
+            xy=xy.astype(np.float32),
+            score=np.full((2, skeleton.k), 0.8, np.float32),
+            person_score=n,
+            ids=np.zeros(2, np.int64),
+            skeleton=skeleton,
+        )
         ids = tracker.update(poses, frame / FPS).ids.tolist()
         assert ids == ([1, 2] if frame % 2 == 0 else [2, 1])
 

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from poseapp.convert.int8 import convolutions
+from poseapp.convert.int8_graph import convolutions
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import machine
 from poseapp.engine.model_folder import model_file

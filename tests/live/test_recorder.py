@@ -42,8 +42,8 @@ def result(index: int, t: float, image: ImageArray | None = None, people: int = 
     frame = Frame(SOURCE.picture(index / 30) if image is None else image, index, t)
     xy = np.repeat(SOURCE.truth(index / 30)[None], people, axis=0)
     n = np.full((people, 17), 0.8, np.float32)
-    poses = Poses(xy, n, np.full(people, 0.75, np.float32), np.arange(1, people + 1), COCO_17)
-    return Result(frame, poses, model="fake")
+    poses = Poses(xy=xy, score=n, person_score=np.full(people, 0.75, np.float32), ids=np.arange(1, people + 1), skeleton=COCO_17)
+    return Result(frame=frame, poses=poses, model="fake")
 
 
 @contextmanager

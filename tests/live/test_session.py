@@ -109,7 +109,7 @@ def test_from_idle_to_running_to_stopped() -> None:
     assert status.model == "a"
     assert str(status.backend) == "Fake 1 · CPU · FP32"
     assert status.loading == status.message == status.model_error == ""
-    wait_until(lambda: session.status().people == 1)
+    wait_until(lambda: session.status().person_count == 1)
     session.stop()
     session.stop()
     assert session.status().state == "stopped"

@@ -12,7 +12,7 @@ from capture_rules import GPU, broken_rules, module_up, up
 from test_deploy_parity import NETS, deploy_for
 from torch import Tensor
 
-from poseapp.bench.gpu import InPrecision
+from poseapp.bench.gpu.ways import InPrecision
 from poseapp.convert.export import export_onnx
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec

@@ -33,7 +33,20 @@ from poseapp.train.tasks.bottom_up import SceneEncoder
 
 INPUT = (128, 192)
 SPEC = ModelSpec(
-    "oracle", "openpose", OPENPOSE_18, INPUT, 4, "dark", "centre", 1.5, "0" * 64, 1, 1, Source("none", "none", "none"), {}, {}
+    name="oracle",
+    family="openpose",
+    skeleton=OPENPOSE_18,
+    input_hw=INPUT,
+    stride=4,
+    decode="dark",
+    mapping="centre",
+    sigma_px=1.5,
+    weights_sha256="0" * 64,
+    parameters=1,
+    macs=1,
+    source=Source("none", "none", "none"),
+    metrics={},
+    variants={},
 )
 
 

@@ -15,7 +15,7 @@ import pytest
 from drawn import Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp.bench import training as bench
+from poseapp.bench.gradients import draw_gradients, gradient_by_depth
 from poseapp.cli.main import app
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.train import checkpoint
@@ -166,9 +166,9 @@ def test_pictures_for_the_board() -> None:
 def test_a_loss_after_every_stage_feeds_the_first_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figure 5 of Wei et al.: without supervision on the way, hardly any gradient reaches the input."""
     recipe = tiny_recipe("cpm")
-    everywhere = bench.gradient_by_depth(recipe, "everywhere", steps=2, batch=2)
-    final = bench.gradient_by_depth(recipe, "final", steps=2, batch=2)
+    everywhere = gradient_by_depth(recipe, "everywhere", steps=2, batch=2)
+    final = gradient_by_depth(recipe, "final", steps=2, batch=2)
     assert [g.layer for g in everywhere] == [g.layer for g in final]
     assert everywhere[0].layer == "stage1.0"
     assert everywhere[0].rms > 2 * final[0].rms
-    assert bench.draw_gradients(everywhere, final).shape == (420, 960, 3)
+    assert draw_gradients(everywhere, final).shape == (420, 960, 3)

@@ -24,7 +24,9 @@ def a_picture(random: np.random.Generator, people: int = 3, doubles: int = 3) ->
     n = people * doubles
     score = np.full((n, 17), 0.7, np.float32)
     sure = (0.9 - 0.02 * off).reshape(n).astype(np.float32)
-    poses = Poses(xy.reshape(n, 17, 2).astype(np.float32), score, sure, np.zeros(n, np.int64), COCO_17)
+    poses = Poses(
+        xy=xy.reshape(n, 17, 2).astype(np.float32), score=score, person_score=sure, ids=np.zeros(n, np.int64), skeleton=COCO_17
+    )
     low, high = truth.min(axis=1), truth.max(axis=1)
     boxes = np.concatenate([low, high - low], axis=1)
     labelled = np.concatenate([truth, np.full((people, 17, 1), 2.0)], axis=2)

@@ -14,18 +14,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from poseapp.convert.int8 import (
-    LARGEST,
-    LARGEST_ON_CPU,
-    RANGES,
-    Calibration,
-    Quantised,
-    _mean_shift,
-    _whole,
-    affine,
-    convolutions,
-    quantise,
-)
+from poseapp.convert.int8 import LARGEST_ON_CPU, Quantised, _mean_shift, _whole, quantise
+from poseapp.convert.int8_calibration import LARGEST, RANGES, RangeCalibration, affine
+from poseapp.convert.int8_graph import convolutions
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.comparator import difference_px, sample_crops
@@ -71,17 +62,17 @@ def source(repo_root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def for_cpus(source: Path) -> Calibration:
-    return Calibration(source, sample_crops(HW)[::2])
+def for_cpus(source: Path) -> RangeCalibration:
+    return RangeCalibration(source, sample_crops(HW)[::2])
 
 
 @pytest.fixture(scope="module")
-def for_gpus(source: Path) -> Calibration:
-    return Calibration(source, sample_crops(HW)[::2], "gpu")
+def for_gpus(source: Path) -> RangeCalibration:
+    return RangeCalibration(source, sample_crops(HW)[::2], "gpu")
 
 
 @pytest.fixture(scope="module")
-def on_gpu(source: Path, for_gpus: Calibration, tmp_path_factory: pytest.TempPathFactory) -> Quantisation:
+def on_gpu(source: Path, for_gpus: RangeCalibration, tmp_path_factory: pytest.TempPathFactory) -> Quantisation:
     path = tmp_path_factory.mktemp("int8") / "int8.onnx"
     done = quantise(source, path, for_gpus, "error", keep=("/net/trunk/stem/",))
     return Quantisation(done, path, onnx.load(path))
@@ -177,7 +168,7 @@ def test_a_step_that_fp16_cannot_hold_is_made_larger() -> None:
 
 
 def test_on_cpus_inputs_and_outputs_of_convolutions_are_rounded_and_sums_are_not(
-    source: Path, for_cpus: Calibration, tmp_path: Path
+    source: Path, for_cpus: RangeCalibration, tmp_path: Path
 ) -> None:
     done = quantise(source, tmp_path / "int8.onnx", for_cpus, "max", keep=("/net/trunk/stem/",))
     before, after = onnx.load(source), onnx.load(tmp_path / "int8.onnx")
@@ -240,7 +231,7 @@ def test_zero_is_held_exactly_and_both_ends_to_half_a_step(low: float, high: flo
         assert abs((whole - zero) * step - value) <= step
 
 
-def test_ranges_are_as_large_as_they_say(for_cpus: Calibration, for_gpus: Calibration) -> None:
+def test_ranges_are_as_large_as_they_say(for_cpus: RangeCalibration, for_gpus: RangeCalibration) -> None:
     for tensor in for_gpus.tensors[:20]:
         largest, percentile, error = (for_gpus.scale(tensor, ranges) for ranges in RANGES)
         low, high = for_cpus.bounds(tensor.removesuffix("_half"), "max")
@@ -258,7 +249,7 @@ def test_too_few_crops(source: Path) -> None:
     with pytest.raises(
         ModelError, match=r"model\.onnx: expected 16 crops or more to calibrate on, got 3\. Give more pictures\.$"
     ):
-        Calibration(source, sample_crops(HW)[:3])
+        RangeCalibration(source, sample_crops(HW)[:3])
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,13 @@ from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_a
 
 def shown(xy: FloatArray, score: float = 0.9) -> Poses:
     one = np.ones(1, np.float32)
-    return Poses(xy.astype(np.float32)[None], np.full((1, 17), score, np.float32), one, np.zeros(1, np.int64), COCO_17)
+    return Poses(
+        xy=xy.astype(np.float32)[None],
+        score=np.full((1, 17), score, np.float32),
+        person_score=one,
+        ids=np.zeros(1, np.int64),
+        skeleton=COCO_17,
+    )
 
 
 def test_people_stay_in_frames_of_both_sizes_at_thirty_to_a_hundred_per_cent(figures: list[Person]) -> None:

@@ -87,7 +87,7 @@ def open_window(
         window = MainWindow(make_preferences(), themes, engines_dir, device)
         windows.append(window)
         if load is not None:
-            window.player.make_session = functools.partial(Session, load=load, builds_first=load.builds_first)
+            window.controller.make_session = functools.partial(Session, load=load, builds_first=load.builds_first)
         window.resize(1024, 640)
         window.show()
         window.begin(None if remembered else source or VideoSource(demo_clip, loop=True), model)

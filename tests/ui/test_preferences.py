@@ -15,13 +15,14 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.pipeline.modes import PoseSettings
 from poseapp.ui import key_store
-from poseapp.ui.choices import SYNTHETIC, Choice
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.settings_file import MOST_BYTES, SettingsFile, Value, take_over
+from poseapp.ui.source_choice import SYNTHETIC, SourceChoice
 
-SECRET = Choice("address", "rtsp://admin:hunter2@cam/live", "rtsp://cam/live")
+SECRET = SourceChoice("address", "rtsp://admin:hunter2@cam/live", "rtsp://cam/live")
 WAIT_MS = 30_000
 
 
@@ -110,7 +111,7 @@ HOSTILE: list[Any] = [
     True,
 ]
 KEYS = ["window/geometry", "window/state", "window/panel", "window/theme", "source/choice", "source/mode", "model/name",
-        "model/device", "model/precision", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
+        "model/device", "model/precision", "people/mode", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
         "view/labels", "recording/folder", "recording/clean_video", "source/last_folder"]  # fmt: skip
 
 
@@ -133,7 +134,7 @@ def test_no_value_can_break_a_start(path: Path, value: Any) -> None:
 @pytest.mark.parametrize("choice", ["[" * 5000, '{"kind": []}', '{"kind": "video", "value": "\\u0000", "label": ""}',
                                     json.dumps({"kind": "video", "value": "x" * 5000, "label": ""})])  # fmt: skip
 def test_a_remembered_source_that_makes_no_sense_is_none(choice: str) -> None:
-    assert Choice.from_text(choice) is None
+    assert SourceChoice.from_text(choice) is None
 
 
 @pytest.mark.parametrize("mode", ["99999x99999x30", "1280x720xinf", "1280x720xnan", "-1x720x30", "9" * 5000 + "x1x1"])
@@ -143,6 +144,17 @@ def test_a_camera_is_asked_for_sizes_that_exist(path: Path, mode: str) -> None:
     assert preferences.mode == DEFAULT_MODE
     preferences.mode = Mode(1920, 1080, 60.0)
     assert preferences.mode == Mode(1920, 1080, 60.0, DEFAULT_MODE.codec)
+
+
+def test_the_mode_is_read_under_its_old_name_and_written_under_its_new_one(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"people/way": "top-down"}')
+    preferences = Preferences(path)
+    assert preferences.pose_settings.mode == "top-down"
+    preferences.pose_settings = PoseSettings("bottom-up")
+    preferences.save()
+    assert json.loads(path.read_text())["people/mode"] == "bottom-up"
+    assert Preferences(path).pose_settings.mode == "bottom-up"
 
 
 # -- the file of Qt ---------------------------------------------------------------------------------------------------
@@ -231,8 +243,8 @@ def test_only_addresses_without_secrets_are_in_the_file(path: Path) -> None:
     preferences.source = SECRET
     preferences.save()
     assert "hunter2" not in path.read_text()
-    assert Preferences(path).source == Choice("address", "", "rtsp://cam/live")
-    open_one = Choice("address", "rtsp://cam/live", "rtsp://cam/live")
+    assert Preferences(path).source == SourceChoice("address", "", "rtsp://cam/live")
+    open_one = SourceChoice("address", "rtsp://cam/live", "rtsp://cam/live")
     preferences.source = open_one
     preferences.save()
     assert Preferences(path).source == open_one
@@ -240,7 +252,7 @@ def test_only_addresses_without_secrets_are_in_the_file(path: Path) -> None:
 
 def said(window: MainWindow) -> str:
     """What the notice and the card over the picture say."""
-    card = window.view.state
+    card = window.view.message
     return window.banner.text + (f"{card.title} {card.text}" if card is not None else "")
 
 
@@ -251,11 +263,11 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     key_vault: KeyStore,
     settings_file: Path,
 ) -> None:
-    secret = Choice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
-    window.player.choose(secret)
+    secret = SourceChoice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
+    window.controller.choose(secret)
     qtbot.waitUntil(lambda: bool(key_vault.kept), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "127.0.0.1:9" in said(window), timeout=WAIT_MS)
-    for text in (window.windowTitle(), said(window), window.controls.source.box.currentText()):
+    for text in (window.windowTitle(), said(window), window.sidebar.source.box.currentText()):
         assert "hunter2" not in text
         assert "127.0.0.1:9" in text
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
@@ -265,7 +277,7 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     qtbot.waitUntil(lambda: "127.0.0.1:9" in again.windowTitle(), timeout=WAIT_MS)
     assert again.bridge.session is not None
     qtbot.waitUntil(lambda: again.bridge.session is not None and again.bridge.status() is not None, timeout=WAIT_MS)
-    again.player.choose(SYNTHETIC)
+    again.controller.choose(SYNTHETIC)
     qtbot.waitUntil(lambda: not key_vault.kept, timeout=WAIT_MS)
 
 
@@ -273,14 +285,14 @@ def test_without_a_key_store_the_address_is_asked_for_again(
     qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    monkeypatch.setattr("poseapp.ui.player.list_cameras", list)
+    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)
     preferences = Preferences(settings_file)
     preferences.source = SECRET
     preferences.save()
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    assert window.view.note == "rtsp://cam/live: this address holds a password, which is not kept. Enter it again (Ctrl+U)."
-    assert window.controls.source.box.currentText() == "Demo clip"
+    assert window.banner.text == "rtsp://cam/live: this address holds a password, which is not kept. Enter it again (Ctrl+U)."
+    assert window.sidebar.source.box.currentText() == "Demo clip"
 
 
 def test_a_damaged_file_is_said_in_the_window(qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path) -> None:

@@ -25,9 +25,9 @@ from poseapp.core.types import ImageArray, Result
 from poseapp.live.sources import Camera, Mode, SyntheticSource, VideoSource
 from poseapp.ui import dialogs
 from poseapp.ui.app import close_on_signals
-from poseapp.ui.choices import SYNTHETIC, Choice, find_camera
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.source_choice import SYNTHETIC, SourceChoice, find_camera
 
 WAIT_MS = 30_000
 
@@ -39,7 +39,7 @@ def status(window: MainWindow):  # type: ignore[no-untyped-def]
 
 
 def choose_model(window: MainWindow, name: str) -> None:
-    box = window.controls.model.box
+    box = window.sidebar.model.box
     row = next(i for i in range(box.count()) if box.itemText(i).startswith(name))
     box.activated.emit(row)
 
@@ -69,7 +69,7 @@ def test_changing_the_model_does_not_stop_the_camera(qtbot: QtBot, window: MainW
     qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.model == "second", timeout=WAIT_MS)
     assert indices == sorted(set(indices)), "frames came twice or out of order: the source was opened again"
     assert status(window).state == "running"
-    qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "second", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "second", timeout=WAIT_MS)
     assert window.preferences.model == "second"
     qtbot.waitUntil(lambda: window.header.backend.text.endswith("· CPU · FP32"), timeout=WAIT_MS)
 
@@ -77,7 +77,7 @@ def test_changing_the_model_does_not_stop_the_camera(qtbot: QtBot, window: MainW
 def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window: MainWindow) -> None:
     choose_model(window, "truncated")
     qtbot.waitUntil(lambda: "truncated" in window.banner.text and "SHA-256" in window.banner.text, timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: window.controls.model.box.currentText() == "first", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "first", timeout=WAIT_MS)
     before = window.view.result
     qtbot.waitUntil(lambda: window.view.result is not before, timeout=WAIT_MS)
     assert status(window).model == "first"
@@ -93,7 +93,7 @@ def test_a_model_that_fails_keeps_the_old_one_and_says_why(qtbot: QtBot, window:
     [("keyless", "missing stride"), ("foreign", "got 'vitpose'")],
 )
 def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWindow, name: str, why: str) -> None:
-    box = window.controls.model.box
+    box = window.sidebar.model.box
     row = box.findText(f"{name} (broken)")
     assert row >= 0
     item = box.model().index(row, 0)
@@ -106,23 +106,23 @@ def test_a_broken_model_cannot_be_chosen_and_its_tooltip_says_why(window: MainWi
 
 def test_threshold_hides_joints_in_the_picture_and_leaves_the_result_alone(qtbot: QtBot, window: MainWindow) -> None:
     wait_for_person(qtbot, window)
-    window.actions_.by_name["pause"].setChecked(True)
+    window.menus.actions["pause"].setChecked(True)
     result = window.view.result
     while result is None or not len(result.poses):  # the very last frame before the pause may have lost the person
-        window.actions_.by_name["pause"].setChecked(False)
+        window.menus.actions["pause"].setChecked(False)
         wait_for_person(qtbot, window)
-        window.actions_.by_name["pause"].setChecked(True)
+        window.menus.actions["pause"].setChecked(True)
         result = window.view.result
     scores = np.full_like(result.poses.score, 0.6)  # a sure model's may all be 1, which no threshold hides
     result = replace(result, poses=replace(result.poses, score=scores.copy()), smoothed=None)
     window.view.show_result(result)
     pictures: dict[int, ImageArray] = {}
     for value in (1, 100):
-        window.controls.view.threshold.setValue(value)
+        window.sidebar.view.threshold.setValue(value)
         picture = window.view.picture()
         assert picture is not None
         pictures[value] = picture.copy()
-    assert window.controls.view.value.text() == "1.00"
+    assert window.sidebar.view.value.text() == "1.00"
     drawn = np.abs(pictures[1].astype(int) - pictures[100]).max(axis=2) > 30
     assert drawn.sum() > 100, "joints that the lowest threshold shows must be gone at the highest"
     assert window.view.result is result
@@ -131,13 +131,13 @@ def test_threshold_hides_joints_in_the_picture_and_leaves_the_result_alone(qtbot
 
 
 def test_mirror_flips_the_preview_and_not_the_data(window: MainWindow) -> None:
-    window.actions_.by_name["pause"].setChecked(True)
-    window.controls.view.threshold.setValue(100)
+    window.menus.actions["pause"].setChecked(True)
+    window.sidebar.view.threshold.setValue(100)
     result, before = window.view.result, window.view.picture()
     assert result is not None
     assert before is not None
     before, frame, xy = before.copy(), result.frame.image.copy(), result.poses.xy.copy()
-    window.controls.view.mirror.click()
+    window.sidebar.view.mirror.click()
     after = window.view.picture()
     assert after is not None
     # Scaling samples at places that mirror each other up to a part of a pixel.
@@ -162,10 +162,10 @@ def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None
     result = wait_for_person(qtbot, window)
     assert not result.heatmaps, "they cost time, so they come when they are asked for"
     QTest.keyClick(window.view, Qt.Key.Key_H)
-    assert window.controls.view.heatmaps.isChecked()
+    assert window.sidebar.view.heatmaps.isChecked()
     while not result.heatmaps:
         result = wait_for_person(qtbot, window, result)
-    window.actions_.by_name["pause"].setChecked(True)
+    window.menus.actions["pause"].setChecked(True)
     # Sure of everything, so that every joint there is has its name.
     sure = replace(result.poses, score=np.ones_like(result.poses.score))
     window.view.show_result(replace(result, poses=sure, smoothed=None))
@@ -174,7 +174,7 @@ def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None
     QTest.keyClick(window.view, Qt.Key.Key_L)
     assert window.view.options.heatmaps
     assert window.view.options.labels
-    assert window.actions_.by_name["labels"].isChecked()
+    assert window.menus.actions["labels"].isChecked()
 
 
 def test_pictures_fill_the_stage_in_device_pixels_and_keep_their_shape(window: MainWindow) -> None:
@@ -188,8 +188,8 @@ def test_pictures_fill_the_stage_in_device_pixels_and_keep_their_shape(window: M
 
 def test_every_joint_is_listed_with_its_confidence(qtbot: QtBot, window: MainWindow) -> None:
     result = wait_for_person(qtbot, window)
-    qtbot.waitUntil(lambda: window.controls.joints.scores is not None, timeout=WAIT_MS)
-    scores = window.controls.joints.scores
+    qtbot.waitUntil(lambda: window.sidebar.joints.scores is not None, timeout=WAIT_MS)
+    scores = window.sidebar.joints.scores
     assert scores is not None
     assert scores.shape == (result.poses.skeleton.k,)
 
@@ -213,8 +213,8 @@ def test_painted_frames_are_counted(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def test_full_screen_shows_the_picture_alone_and_brings_everything_back(qtbot: QtBot, window: MainWindow) -> None:
-    window.show_panel(True)
-    parts = (window.header, window.record_bar, window.sidebar, window.panel, window.menuBar())
+    window.panel.setVisible(True)
+    parts = (window.header, window.record_bar, window.sidebar_dock, window.panel, window.menuBar())
     QTest.keyClick(window.view, Qt.Key.Key_F)
     assert window.isFullScreen()
     assert not any(part.isVisible() for part in parts)
@@ -224,18 +224,18 @@ def test_full_screen_shows_the_picture_alone_and_brings_everything_back(qtbot: Q
     assert not window.isFullScreen()
     assert all(part.isVisible() for part in parts)
     QTest.keyClick(window.view, Qt.Key.Key_C)
-    assert not window.sidebar.isVisible()
+    assert not window.sidebar_dock.isVisible()
     assert not window.header.buttons["sidebar"].isChecked()
 
 
 def test_nothing_is_cut_at_the_smallest_size(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(BusyCamera(free=True))
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: window.controls.source.size_box.isVisible(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.source.size_box.isVisible(), timeout=WAIT_MS)
     assert window.minimumSizeHint().width() <= 1024
     assert window.minimumSizeHint().height() <= 640
     assert (window.width(), window.height()) == (1024, 640)
-    scroll = window.controls.findChild(QScrollArea)
+    scroll = window.sidebar.findChild(QScrollArea)
     assert scroll is not None
     body = scroll.widget()
     assert body is not None
@@ -263,8 +263,8 @@ def start_recording(qtbot: QtBot, window: MainWindow, frames: int = 5) -> Path:
 
 def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: QtBot, window: MainWindow) -> None:
     window.record_bar.clean.setChecked(True)
-    window.controls.view.threshold.setValue(100)  # hides every joint
-    window.controls.view.mirror.setChecked(True)
+    window.sidebar.view.threshold.setValue(100)  # hides every joint
+    window.sidebar.view.mirror.setChecked(True)
     wait_for_person(qtbot, window)
     people: list[int] = []
     window.bridge.arrived.connect(lambda result: people.append(len(result.poses)))
@@ -307,7 +307,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_recorded(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
-    window.set_folder(file / "below")
+    window.recording_actions.set_folder(file / "below")
     QTest.keyClick(window.view, Qt.Key.Key_R)
     qtbot.waitUntil(lambda: "cannot be written" in window.banner.text, timeout=WAIT_MS)
     assert not window.record_bar.record.isChecked()
@@ -326,7 +326,7 @@ def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWi
     started = time.monotonic()
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
         window.close()
-        card = window.view.state
+        card = window.view.message
         assert card is not None
         assert card.title == "Finishing the recording…"
     assert time.monotonic() - started < 20  # a second where the machine does nothing else
@@ -364,17 +364,17 @@ class BusyCamera:
 def test_a_camera_that_is_busy_is_said_and_comes_back(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     camera = BusyCamera()
     window = open_window(camera)
-    qtbot.waitUntil(lambda: window.view.state is not None and "cannot be opened" in window.view.state.text, timeout=WAIT_MS)
-    card = window.view.state
+    qtbot.waitUntil(lambda: window.view.message is not None and "cannot be opened" in window.view.message.text, timeout=WAIT_MS)
+    card = window.view.message
     assert card is not None
     assert "Desk camera" in card.title
     assert window.banner.text == "", "the card says it"
     camera.free = True
-    qtbot.waitUntil(lambda: window.view.state is None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.message is None, timeout=WAIT_MS)
     assert window.banner.text == ""
-    qtbot.waitUntil(lambda: window.controls.source.actual.full_text() == "640×480 at 30 fps", timeout=WAIT_MS)
-    assert window.controls.source.mode() == Mode(1280, 720, 30.0, "MJPG")
-    assert window.controls.source.size_box.isVisible()
+    qtbot.waitUntil(lambda: window.sidebar.source.actual.full_text() == "640×480 at 30 fps", timeout=WAIT_MS)
+    assert window.sidebar.source.mode() == Mode(1280, 720, 30.0, "MJPG")
+    assert window.sidebar.source.size_box.isVisible()
 
 
 def test_a_file_that_is_no_video_is_said_without_a_dialog(
@@ -383,14 +383,14 @@ def test_a_file_that_is_no_video_is_said_without_a_dialog(
     monkeypatch.setattr(QMessageBox, "exec", lambda _self: pytest.fail("a dialog was opened"))
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"not a video" * 100)
-    window.open_path(broken)
-    qtbot.waitUntil(lambda: window.view.state is not None and "not a video" in window.view.state.text, timeout=WAIT_MS)
-    card = window.view.state
+    window.source_actions.open_path(broken)
+    qtbot.waitUntil(lambda: window.view.message is not None and "not a video" in window.view.message.text, timeout=WAIT_MS)
+    card = window.view.message
     assert card is not None
     assert card.actions == (("video", "Open another video…"), ("again", "Try again"), ("demo", "Demo clip"))
     assert window.banner.text == "", "an error is said once"
     window.view.action.emit("demo")
-    qtbot.waitUntil(lambda: status(window).state == "running" and window.view.state is None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: status(window).state == "running" and window.view.message is None, timeout=WAIT_MS)
     assert window.banner.text == ""
 
 
@@ -400,13 +400,13 @@ def test_a_file_from_the_command_line_that_is_no_video_can_be_replaced(
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"not a video" * 100)
     window = open_window(VideoSource(broken))
-    qtbot.waitUntil(lambda: window.view.state is not None and "not a video" in window.view.state.text, timeout=WAIT_MS)
-    assert window.view.state is not None
-    assert window.view.state.actions[0] == ("video", "Open another video…")
+    qtbot.waitUntil(lambda: window.view.message is not None and "not a video" in window.view.message.text, timeout=WAIT_MS)
+    assert window.view.message is not None
+    assert window.view.message.actions[0] == ("video", "Open another video…")
 
 
 def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, window: MainWindow) -> None:
-    window.player.choose(Choice("address", "camera.local/stream", "camera.local/stream"))
+    window.controller.choose(SourceChoice("address", "camera.local/stream", "camera.local/stream"))
     assert "no such file, folder or address" in window.banner.text
     assert window.banner.action == "Change address…"
     before = window.view.result
@@ -415,7 +415,7 @@ def test_an_address_that_is_none_is_said_and_what_runs_goes_on(qtbot: QtBot, win
     assert "no such file, folder or address" in window.banner.text
     assert status(window).state == "running"
     assert window.preferences.source is None
-    window.player.choose(SYNTHETIC)
+    window.controller.choose(SYNTHETIC)
     assert window.banner.text == ""
 
 
@@ -425,7 +425,7 @@ def test_a_camera_that_hangs_is_said_and_another_source_can_be_chosen(
     camera = HungCamera(unblocks=False)
     window = open_window(camera, load=Loader())
     qtbot.waitUntil(lambda: "hung camera: does not deliver pictures" in window.banner.text, timeout=WAIT_MS)
-    window.player.choose(SYNTHETIC)
+    window.controller.choose(SYNTHETIC)
     qtbot.waitUntil(lambda: status(window).state == "running" and window.banner.text == "", timeout=WAIT_MS)
     camera.let_go.set()
 
@@ -440,18 +440,18 @@ def test_a_remembered_model_that_is_gone_is_said(qtbot: QtBot, open_window: Call
 
 def test_no_model_at_all_is_said(qtbot: QtBot, open_window: Callable[..., MainWindow], tmp_path: Path) -> None:
     window = open_window(model=None, engines_dir=tmp_path)
-    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "No model to run", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.message is not None and window.view.message.title == "No model to run", timeout=WAIT_MS)
     assert window.bridge.session is None
 
 
 def test_without_a_camera_the_demo_clip_runs_and_says_so(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poseapp.ui.player.list_cameras", list)  # whatever is plugged into this machine
+    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)  # whatever is plugged into this machine
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    assert window.controls.source.box.currentText() == "Demo clip"
-    assert "No camera found" in window.view.note
+    assert window.sidebar.source.box.currentText() == "Demo clip"
+    assert "No camera found" in window.banner.text
     assert window.preferences.source is None, "a stand-in is not a choice to remember"
 
 
@@ -459,26 +459,26 @@ def test_a_camera_plugged_in_later_appears_and_is_offered(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugged: list[Camera] = []
-    monkeypatch.setattr("poseapp.ui.player.list_cameras", lambda: list(plugged))
+    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", lambda: list(plugged))
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     plugged += [Camera(90, "Twin", path="/dev/a"), Camera(91, "Twin", path="/dev/b")]
-    window.actions_.by_name["cameras"].trigger()
-    box = window.controls.source.box
+    window.menus.actions["cameras"].trigger()
+    box = window.sidebar.source.box
     qtbot.waitUntil(lambda: box.findText("Twin (1)") >= 0 and box.findText("Twin (2)") >= 0, timeout=WAIT_MS)
     assert window.banner.text == "Twin (1) is plugged in."
     assert box.currentText() == "Demo clip", "a source does not change by itself"
     box.activated.emit(box.findText("Twin (2)"))
     qtbot.waitUntil(lambda: status(window).source == "Twin (2)", timeout=WAIT_MS)
-    assert window.preferences.source == Choice("camera", "/dev/b", "Twin (2)")
-    qtbot.waitUntil(lambda: window.view.state is not None and "cannot be opened" in window.view.state.text, timeout=WAIT_MS)
-    assert window.view.state is not None
-    assert window.view.state.actions[0] == ("again", "Try now")
-    assert window.controls.source.size_box.isVisible()
+    assert window.preferences.source == SourceChoice("camera", "/dev/b", "Twin (2)")
+    qtbot.waitUntil(lambda: window.view.message is not None and "cannot be opened" in window.view.message.text, timeout=WAIT_MS)
+    assert window.view.message is not None
+    assert window.view.message.actions[0] == ("again", "Try now")
+    assert window.sidebar.source.size_box.isVisible()
 
 
 def test_a_camera_is_known_by_its_make_and_then_by_its_place() -> None:
-    logitech = Choice("camera", "/dev/video2", "Logitech (2)")
+    logitech = SourceChoice("camera", "/dev/video2", "Logitech (2)")
     built_in, first, second = Camera(2, "Built-in", 0, "/dev/video2"), Camera(0, "Logitech (1)"), Camera(4, "Logitech (2)")
     assert find_camera(logitech, [built_in]) is None, "another camera has its place now"
     assert find_camera(logitech, [built_in, first, second]) is second
@@ -496,24 +496,24 @@ def test_choices_are_remembered(
     window: MainWindow,
     sample_picture: Path,
 ) -> None:
-    window.open_path(sample_picture)
+    window.source_actions.open_path(sample_picture)
     choose_model(window, "second")
-    window.controls.view.threshold.setValue(55)
-    window.controls.view.mirror.setChecked(True)
-    window.controls.view.labels.setChecked(True)
+    window.sidebar.view.threshold.setValue(55)
+    window.sidebar.view.mirror.setChecked(True)
+    window.sidebar.view.labels.setChecked(True)
     window.record_bar.clean.setChecked(True)
-    window.use_theme("light")
+    window.view_actions.use_theme("light")
     window.resize(1100, 700)
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
         window.close()
     again = open_window(model=None, remembered=True)
-    again.use_theme("dark")
+    again.view_actions.use_theme("dark")
     qtbot.waitUntil(lambda: again.view.result is not None, timeout=WAIT_MS)
-    assert again.controls.source.current == Choice.file("picture", sample_picture)
+    assert again.sidebar.source.current == SourceChoice.file("picture", sample_picture)
     qtbot.waitUntil(lambda: status(again).model == "second", timeout=WAIT_MS)
     assert again.view.options.threshold == 0.55
     assert again.view.options.mirror
-    assert again.controls.view.labels.isChecked()
+    assert again.sidebar.view.labels.isChecked()
     assert again.record_bar.clean.isChecked()
     assert again.record_bar.record.isEnabled()
 
@@ -534,17 +534,17 @@ def test_preferences_that_cannot_be_read_count_as_not_there(
 
 def test_a_clip_at_its_end_offers_to_play_again(qtbot: QtBot, open_window: Callable[..., MainWindow], demo_clip: Path) -> None:
     window = open_window(SyntheticSource((240, 320), 30, seconds=0.5))
-    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "The end", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.message is not None and window.view.message.title == "The end", timeout=WAIT_MS)
     index = window.view.result.frame.index if window.view.result is not None else 0
     window.view.action.emit("again")
     qtbot.waitUntil(lambda: window.view.result is not None and window.view.result.frame.index > index, timeout=WAIT_MS)
-    window.player.choose(Choice.file("video", demo_clip))
+    window.controller.choose(SourceChoice.file("video", demo_clip))
     qtbot.waitUntil(lambda: status(window).source == VideoSource(demo_clip).name, timeout=WAIT_MS)
 
 
 def test_space_plays_again_what_has_ended(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
     window = open_window(SyntheticSource((240, 320), 30, seconds=0.5))
-    qtbot.waitUntil(lambda: window.view.state is not None and window.view.state.title == "The end", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.message is not None and window.view.message.title == "The end", timeout=WAIT_MS)
     index = window.view.result.frame.index if window.view.result is not None else 0
     window.view.setFocus()
     QTest.keyClick(window.view, Qt.Key.Key_Space)
@@ -581,6 +581,6 @@ def test_an_address_is_offered_again_unless_a_password_may_be_in_it(
 ) -> None:
     requested: list[str] = []
     monkeypatch.setattr(dialogs, "ask_source", lambda _parent, _kind, _start, address: requested.append(address))
-    window.player._tried = Choice("address", address, "an address")
-    window.open_source("address")
+    window.controller._tried = SourceChoice("address", address, "an address")
+    window.source_actions.open("address")
     assert requested == [offered]

@@ -160,4 +160,4 @@ def _pose(xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton
     points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
     # A low score draws thin lines.
     score = np.where(shown, 0.5, 0).astype(np.float32)[None]
-    return Poses(points, score, np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+    return Poses(xy=points, score=score, person_score=np.ones(1, np.float32), ids=np.zeros(1, np.int64), skeleton=skeleton)

@@ -624,7 +624,13 @@ def contact_sheet(evaluation: Evaluation, worst: int = 20, cell_hw: tuple[int, i
 def _draw(image: ImageArray, xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> ImageArray:
     """*image* with the *shown* joints (K,) of one pose drawn into it."""
     points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
-    pose = Poses(points, shown.astype(np.float32)[None], np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+    pose = Poses(
+        xy=points,
+        score=shown.astype(np.float32)[None],
+        person_score=np.ones(1, np.float32),
+        ids=np.zeros(1, np.int64),
+        skeleton=skeleton,
+    )
     draw_poses(image, pose, DrawOptions(threshold=0.5))
     return image
 

@@ -108,7 +108,7 @@ def look(
             score[i] = joints[:, 2]
         # How sure a pose is: its box's score times the mean of its joints' (as a detection is scored in COCO's way).
         person_score = (box_score * score.mean(axis=1)).astype(np.float32)
-        poses = Poses(xy, score, person_score, np.zeros(len(xy), np.int64), spec.skeleton)
+        poses = Poses(xy=xy, score=score, person_score=person_score, ids=np.zeros(len(xy), np.int64), skeleton=spec.skeleton)
         truth = np.stack([person.joints for person in group]).astype(np.float64)
         pictures.append(Picture(poses, truth, np.array([person.area for person in group]), boxes))
         on_picture(len(pictures), len(together))
@@ -149,7 +149,7 @@ class NmsScorer:
         if key in self._ap:
             return self._ap[key]
         scenes = [
-            Scene(xy[k], score[k], p.truth[:, self._joints], p.area, p.boxes)
+            Scene(predicted=xy[k], score=score[k], truth=p.truth[:, self._joints], area=p.area, boxes=p.boxes)
             for p, xy, score, k in zip(self._pictures, self._xy, self._score, keep, strict=True)
         ]
         self._ap[key] = metrics.average_precision(scenes, self._sigmas).ap

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.convert.int8 import RANGES, Calibration, Quantised, Range, quantise
+from poseapp.convert.int8 import Quantised, quantise
+from poseapp.convert.int8_calibration import RANGES, Range, RangeCalibration
 from poseapp.core import transform
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.pictures import PICTURES
@@ -187,7 +188,7 @@ def _best(
     them most: the file must serve in each, and they do not round alike.
     """
     held_back = max(1, len(crops) // 4)
-    calibration = Calibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
+    calibration = RangeCalibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
     keep = calibration.first(FIRST_KEPT)
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)

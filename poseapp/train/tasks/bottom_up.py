@@ -164,6 +164,12 @@ def validate_scenes(
 def _drawn(crop: ImageArray, people: FloatArray, recipe: Recipe) -> ImageArray:
     picture = crop.copy()
     n = len(people)
-    poses = Poses(people[..., :2], people[..., 2], np.ones(n, np.float32), np.arange(n, dtype=np.int64), recipe.skeleton)
+    poses = Poses(
+        xy=people[..., :2],
+        score=people[..., 2],
+        person_score=np.ones(n, np.float32),
+        ids=np.arange(n, dtype=np.int64),
+        skeleton=recipe.skeleton,
+    )
     draw_poses(picture, poses, DrawOptions(threshold=0.1))
     return picture

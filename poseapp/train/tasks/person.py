@@ -173,7 +173,13 @@ def _overlays(result: PersonScore) -> ImageArray:
     pictures = []
     for crop, joints in zip(result.crops, result.keypoints.astype(np.float32), strict=True):
         picture = crop.copy()
-        pose = Poses(joints[None, :, :2], joints[None, :, 2], np.ones(1, np.float32), np.zeros(1, np.int64), result.skeleton)
+        pose = Poses(
+            xy=joints[None, :, :2],
+            score=joints[None, :, 2],
+            person_score=np.ones(1, np.float32),
+            ids=np.zeros(1, np.int64),
+            skeleton=result.skeleton,
+        )
         draw_poses(picture, pose, DrawOptions(threshold=0.1))
         pictures.append(picture)
     return np.hstack(pictures).astype(np.uint8, copy=False)

@@ -1,0 +1,41 @@
+"""What models, devices and precisions are called in the window."""
+
+from __future__ import annotations
+
+from poseapp.engine.load import StoredModel
+
+# Where and how a network can run: the key of the command line, and the name in the window.
+DEVICE_NAMES = {
+    "auto": "Automatic",
+    "cpu": "CPU",
+    "openvino": "OpenVINO",
+    "cuda": "CUDA",
+    "tensorrt": "TensorRT",
+}
+
+
+PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
+
+
+DEVICE_TIPS = {
+    "auto": "The fastest of what is here",
+    "cpu": "The processor, with the runtime that is fastest there",
+    "openvino": "The processor, with Intel's OpenVINO",
+    "cuda": "An NVIDIA GPU, with PyTorch",
+    "tensorrt": "An NVIDIA GPU, with an engine that is built for it once",
+}
+
+
+# What the models that ship are for; others go by their own names.
+MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}
+
+
+def model_title(name: str) -> str:
+    """What the model called *name* is called in the window."""
+    return MODEL_TITLES.get(name, name)
+
+
+def in_order(models: list[StoredModel]) -> list[StoredModel]:
+    """*models* as the window lists them: from fast to accurate, and then the others as they come."""
+    titles = list(MODEL_TITLES)
+    return sorted(models, key=lambda model: titles.index(model.name) if model.name in titles else len(titles))
