@@ -35,7 +35,7 @@ def export_command(
     from poseapp.convert.export import in_place_of
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import place_for
-    from poseapp.train.checkpoint import read_network
+    from poseapp.train.checkpoint import TrainedNetwork, read
     from poseapp.train.eval.contact_sheets import score_calibration
     from poseapp.train.export import About, Commands, export, write_card
 
@@ -45,15 +45,14 @@ def export_command(
         raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
-    trained = read_network(checkpoint)
-    recipe = trained.recipe
-    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe.name), replace)
+    state = read(checkpoint)
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or state.recipe), replace)
     check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
     store = ["--engines-dir", str(engines_dir)] if engines_dir else []
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    train_line = train_line or trained.state.command or f"poseapp train {recipe.name}"
+    train_line = train_line or state.command or f"poseapp train {state.recipe}"
     further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
     again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
     commands = Commands(
@@ -61,7 +60,8 @@ def export_command(
         export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
-    if recipe.task == "detection":
+    trained = TrainedNetwork.of(state, checkpoint)
+    if trained.recipe.task == "detection":
         takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
         commands = dataclasses.replace(
             commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
@@ -75,7 +75,7 @@ def export_command(
         spec = export(trained, made, sections, fp16)
         result, as_trained = None, None
         if annotations is not None and images is not None:
-            if not recipe.fields:  # whose scores are made outside the graph, in core/paf.py
+            if not trained.recipe.fields:  # whose scores are made outside the graph, in core/paf.py
                 as_trained = score_calibration(figures_of(made, annotations, images)[0])
                 spec = export(trained, made, sections, fp16, as_trained.odds)
             result, how = figures_of(made, annotations, images, show=True)

@@ -179,6 +179,20 @@ class TrainedNetwork:
     net: nn.Module
     state: TrainingState
 
+    @classmethod
+    def of(cls, state: TrainingState, path: Path) -> TrainedNetwork:
+        """The network in *state*, which was read from *path*.
+
+        Raises CheckpointError on an unknown recipe, or weights that do not fit its network.
+        """
+        recipe = RECIPES.get(state.recipe)
+        if recipe is None:
+            raise CheckpointError(f"{path}: unknown recipe {state.recipe!r}. There are: {', '.join(RECIPES)}.")
+        recipe = override(recipe, state.overrides)
+        net = recipe.net().eval()
+        _load(net, state.ema, path, recipe.name)
+        return cls(recipe, net, state)
+
     @property
     def samples_per_step(self) -> int:
         """Samples that a step of the training took, over all processes."""
@@ -186,18 +200,8 @@ class TrainedNetwork:
 
 
 def read_network(path: Path) -> TrainedNetwork:
-    """The trained network in the checkpoint at *path*.
-
-    Raises CheckpointError on a file that is no checkpoint, an unknown recipe, or weights that do not fit its network.
-    """
-    state = read(path)
-    recipe = RECIPES.get(state.recipe)
-    if recipe is None:
-        raise CheckpointError(f"{path}: unknown recipe {state.recipe!r}. There are: {', '.join(RECIPES)}.")
-    recipe = override(recipe, state.overrides)
-    net = recipe.net().eval()
-    _load(net, state.ema, path, recipe.name)
-    return TrainedNetwork(recipe, net, state)
+    """The trained network in the checkpoint at *path*. Raises CheckpointError as ``read`` and ``TrainedNetwork.of`` do."""
+    return TrainedNetwork.of(read(path), path)
 
 
 def _load(net: nn.Module, weights: Mapping[str, Tensor], path: Path, name: str) -> None:

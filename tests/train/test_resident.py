@@ -263,7 +263,7 @@ def test_how_often_and_how_much() -> None:
 
 
 def run(recipe: Recipe, data: Any, folder: Path, steps: int | None = None, **more: Any) -> list[float]:
-    training = train(recipe, data, folder, Options(workers=0), **more)
+    training = train(recipe, data, folder, Options(workers=0, **more))
     losses = [p.loss for p in itertools.islice(training, steps)]
     training.close()
     return losses
