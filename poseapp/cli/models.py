@@ -13,7 +13,7 @@ from poseapp.cli.options import EnginesDir
 from poseapp.engine.load import default_engines_dir
 
 models_app = typer.Typer(
-    cls=PlainGroup, rich_markup_mode=None, help="List, import, fetch and compile models.", pretty_exceptions_enable=False
+    cls=PlainGroup, rich_markup_mode=None, help="List, fetch, import, convert and compile models.", pretty_exceptions_enable=False
 )
 
 

@@ -11,11 +11,14 @@ import typer
 from poseapp.core.types import POSE_MODES
 from poseapp.engine.load import DEVICES, PRECISION_CHOICES
 
+MODEL, POSES = "Model", "Poses"  # titles in --help, over the options that belong together
+
 _STORE = typer.Option(
     "--engines-dir",
     metavar="FOLDER",
     help="The folder with the models.",
     show_default="your own models and those that come with the app",
+    rich_help_panel=MODEL,
 )
 EnginesDir = Annotated[Path, _STORE]
 GivenEnginesDir = Annotated[Path | None, _STORE]  # for commands that write down how they were called: None where it was not
@@ -26,7 +29,8 @@ Model = Annotated[
         "-m",
         metavar="NAME",
         help="Which model, of those that `poseapp models` lists.",
-        show_default="hourglass-s, on a GPU hourglass-l; in the window the last choice",
+        show_default="hourglass-s; hourglass-l on a GPU",
+        rich_help_panel=MODEL,
     ),
 ]
 
@@ -56,7 +60,8 @@ Device = Annotated[
         callback=_one_of(*DEVICES),
         help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
         "tensorrt or cuda (NVIDIA GPUs).",
-        show_default="auto; in the window the last choice",
+        show_default="auto",
+        rich_help_panel=MODEL,
     ),
 ]
 Precision = Annotated[
@@ -67,7 +72,8 @@ Precision = Annotated[
         callback=_one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
-        show_default="auto; in the window the last choice",
+        show_default="auto",
+        rich_help_panel=MODEL,
     ),
 ]
 ModeName = Annotated[
@@ -77,7 +83,8 @@ ModeName = Annotated[
         metavar="HOW",
         callback=_one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
-        show_default="one; in the window the last choice",
+        show_default="one",
+        rich_help_panel=POSES,
     ),
 ]
 OldModeName = Annotated[str | None, typer.Option("--people", callback=_old_mode, hidden=True)]  # for one release
@@ -89,7 +96,8 @@ Smoothing = Annotated[
         min=0.0,
         max=1.0,
         help="How much joints are steadied; 0 is not at all.",
-        show_default="0.5; in the window the last choice",
+        show_default="0.5",
+        rich_help_panel=POSES,
     ),
 ]
 Budget = Annotated[
@@ -99,7 +107,8 @@ Budget = Annotated[
         metavar="MILLISECONDS",
         min=1.0,
         help="Top-down, live: the time for the poses of a frame. Whoever does not fit waits for the next.",
-        show_default="100; in the window the last choice",
+        show_default="100",
+        rich_help_panel=POSES,
     ),
 ]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]

@@ -16,6 +16,7 @@ from poseapp.console import plain_console
 from poseapp.engine.load import default_engines_dir, find_model
 
 DEMO = resources.asset("demo.mp4")
+WITHOUT_WINDOW = "Without a window"  # title in --help
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def run_command(  # noqa: PLR0913 - the command's options
             metavar="SOURCE",
             help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
             "(rtsp://… or http://…), or synthetic (a drawn figure).",
-            show_default="the demo clip; in the window the last choice, else the first camera",
+            show_default="the demo clip; in the window the first camera",
         ),
     ] = None,
     out: Annotated[
@@ -58,27 +59,10 @@ def run_command(  # noqa: PLR0913 - the command's options
             "-o",
             metavar="FOLDER",
             help="Where recordings go.",
-            show_default="recordings/ where you are; in the window the last choice",
+            show_default="recordings/ where you are",
         ),
     ] = None,
     model: Model = None,
-    headless: Annotated[
-        bool, typer.Option("--headless", help="No window: work through SOURCE, and write video and joints to --out.")
-    ] = False,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--seconds",
-            metavar="SECONDS",
-            min=0.1,
-            help="With --headless: stop so long after the model is loaded.",
-            show_default="at the end of SOURCE",
-        ),
-    ] = None,
-    wait: Annotated[
-        float,
-        typer.Option("--wait", metavar="SECONDS", min=0.0, help="Headless: how long a camera or stream may give no picture."),
-    ] = WAIT_S,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
     precision: Precision = None,
@@ -86,8 +70,38 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
+    headless: Annotated[
+        bool,
+        typer.Option(
+            "--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW
+        ),
+    ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            metavar="SECONDS",
+            min=0.1,
+            help="Stop so long after the model is loaded.",
+            rich_help_panel=WITHOUT_WINDOW,
+            show_default="at the end of SOURCE",
+        ),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            min=0.0,
+            help="How long a camera or stream may give no picture.",
+            rich_help_panel=WITHOUT_WINDOW,
+        ),
+    ] = WAIT_S,
 ) -> None:
-    """Open the window on SOURCE, or work through it without a window (--headless)."""
+    """Open the window on SOURCE, or work through SOURCE without a window.
+
+    The window remembers each choice: a default below counts where there is none.
+    """
     options = RunOptions(
         source=source,
         model=model,

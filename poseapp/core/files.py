@@ -27,9 +27,9 @@ def sha256_file(path: Path) -> str:
 
 
 def atomic_write(path: Path, content: bytes, synced: bool = True) -> None:
-    """Write *path*, readable by its owner alone, through a file beside it, so that no one ever sees half of it.
+    """Write *path*, readable by its owner alone, through a file beside it, so that nobody ever sees half of it.
 
-    With *synced* it waits for the disk, so that this holds for a power cut too. Raises OSError.
+    With *synced* the call waits for the disk, so that the file is whole after a power cut too. Raises OSError.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:
@@ -84,9 +84,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def only_one(lock: Path) -> Iterator[bool]:
-    """Whether this is the only one, on this machine, inside the block with the file *lock*, which is there meanwhile only.
+    """True where nobody else on this machine is inside the block with the same file *lock*, else False.
 
-    The system gives the lock back when a process dies. Raises OSError where *lock* cannot be made.
+    The file is there for the time of the block only. The system gives the lock back when a process dies. Raises OSError where
+    *lock* cannot be made.
     """
     while True:
         file = lock.open("a+b")
@@ -97,16 +98,16 @@ def only_one(lock: Path) -> Iterator[bool]:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 break
-        file.close()  # the one before took the file away as it left: this is no longer the one that others see
+        file.close()  # the last holder removed the file as it left: others no longer see this one
     try:
         yield True
     finally:
-        if sys.platform != "win32":  # there, an open file cannot be taken away
+        if sys.platform != "win32":  # there, an open file cannot be removed
             lock.unlink(missing_ok=True)
         unlock(file)
         file.close()
         if sys.platform == "win32":
-            with contextlib.suppress(OSError):  # somebody else has opened it meanwhile, and takes it away
+            with contextlib.suppress(OSError):  # somebody else has opened it meanwhile, and will remove it
                 lock.unlink(missing_ok=True)
 
 
@@ -145,7 +146,7 @@ else:
 
 @contextlib.contextmanager
 def no_empty_folders(folder: Path) -> Iterator[None]:
-    """Remove *folder*, and those around it, where they were made within the block and are empty at its end."""
+    """At the end of the block, remove *folder* and the folders around it that the block made and left empty."""
     folder = folder.absolute()
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:

@@ -1,7 +1,7 @@
 """Joints in plain numbers, x + iy, measures of bodies, and how much boxes overlap.
 
-A call of numpy costs as much as the arithmetic on one person, and several times as much where another kind of call or a large
-network came before it: its code and data are no longer in the caches then. What is done once a frame for a person is plain.
+A call of numpy costs as much as the arithmetic on one person. After another kind of call or a large network it costs several
+times as much, since its code and data have left the caches. So the work on one person in every frame uses plain numbers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from poseapp.core.types import FloatArray
 
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom, px
+SMALLEST_BODY_PX = 8.0  # what is smaller counts as this large: noise is not scaled up without end
 
 
 def plain(xy: FloatArray) -> list[list[complex]]:
@@ -28,7 +29,7 @@ def array(people: Sequence[Sequence[complex]], k: int) -> FloatArray:
 
 
 def bounds(joints: Sequence[complex]) -> Bounds:
-    """What holds *joints* x + iy; NaN without any."""
+    """The box around *joints* x + iy; NaN without any."""
     if not joints:
         return (math.nan,) * 4
     x, y = [z.real for z in joints], [z.imag for z in joints]

@@ -36,7 +36,7 @@ class Skeleton:
             raise ValueError(f"skeleton {self.name}: a limb names a joint that does not exist")
 
     def __hash__(self) -> int:
-        return hash(self.name)  # what hangs on a skeleton is looked up several times a frame: not by all its joints each time
+        return hash(self.name)  # caches by skeleton are asked several times a frame: hashing all joints takes too long
 
     @property
     def k(self) -> int:

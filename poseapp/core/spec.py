@@ -1,4 +1,4 @@
-"""ModelSpec: all that is needed to run a model and to say where it comes from, and its JSON."""
+"""ModelSpec: how to run a model and where it comes from, and the JSON form of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Processor = Literal["cpu", "gpu"]
 PROCESSORS: tuple[Processor, ...] = get_args(Processor)
-# "int8" alone is of models that were quantised when one file served both.
+# "int8" alone: models from a time when one INT8 file served both processors.
 VARIANTS = ("fp16", "int8-cpu", "int8-gpu", "int8")
 
 
@@ -97,12 +97,12 @@ class ModelSpec:
 
     @property
     def has_affinity_fields(self) -> bool:
-        """Whether the network gives part affinity fields (core/paf.py), which people are found bottom-up by."""
+        """Whether the network gives part affinity fields (core/paf.py): without them it cannot find people bottom-up."""
         return self.family in _FAMILIES_WITH_FIELDS
 
     @property
     def precisions(self) -> frozenset[str]:
-        """What there are files for: "fp32", and "fp16" and "int8" where it has them for any processor."""
+        """The precisions that the model has files for: "fp32", and "fp16" and "int8" if there is a file for any processor."""
         return frozenset({"fp32", *(variant.partition("-")[0] for variant in self.variants)})
 
     def variant(self, precision: str, processor: Processor) -> str | None:
@@ -180,7 +180,7 @@ class ModelSpec:
 
 
 def is_name(name: str) -> bool:
-    """Whether *name* can be a model's: it is shown, and files are called by it."""
+    """Whether a model can have the name *name*, which is shown and is used in the names of files."""
     return 0 < len(name) <= 100 and is_plain(name) and not set(name) & set("/\\") and not name.startswith(".")
 
 

@@ -32,10 +32,10 @@ def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...],
 class Frame:
     """One captured picture.
 
-    ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it
-    without a copy. ``index`` counts the frames of a source from 0; ``t`` is the capture time in
-    seconds on the monotonic clock (for a file played as fast as possible: its own clock). A picture that could not be
-    read leaves a gap in ``index``. ``file`` is the picture's own file where a source has one for each, else "".
+    ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it without a copy.
+    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap. ``t`` is the capture time
+    in seconds on the monotonic clock (for a file that is played as fast as possible: the clock of the file). ``file`` is the
+    file of this picture where each picture of the source has one, else "".
     """
 
     image: ImageArray
@@ -80,7 +80,7 @@ class Poses:
         return len(self.xy)
 
     def pick(self, which: NDArray[np.bool_]) -> Poses:
-        """Those that are *which* (N,)."""
+        """The people for whom *which* (N,) is true."""
         return Poses(
             xy=self.xy[which],
             score=self.score[which],
@@ -90,7 +90,7 @@ class Poses:
         )
 
     def plus(self, other: Poses) -> Poses:
-        """These people and then those of *other*, which has the same skeleton."""
+        """These people, then the people of *other*, which has the same skeleton."""
         if len(other) == 0:
             return self
         return Poses(
@@ -129,13 +129,13 @@ class Heatmaps:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """A frame, the poses found in that very frame, and what each stage of finding them took.
+    """A frame, the poses found in that same frame, and how long each stage took.
 
     ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
     ``boxes`` (M, 4) float32: the regions given to the network, x, y, width, height in frame px.
     ``smoothed`` are the same people in the same order with steadied joints; None where smoothing is off.
-    ``mode`` is how they were looked for; ``locked`` the identity that the user holds on to, in sight or not;
-    ``carried`` the identities that were not looked at in this frame: their joints are where they are expected.
+    ``mode`` is how people were found. ``locked`` is the identity that the user holds on to, in sight or not.
+    ``predicted`` are the identities that the network did not look at in this frame: their joints are where they are expected.
     """
 
     frame: Frame

@@ -115,7 +115,7 @@ ACTIONS: tuple[Action, ...] = (
         "next_mode", "Model", "Change how many people", keys=("P",), section="Window",
         sheet="One person, several, all at once",
     ),
-    Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="This list"),
+    Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),
     Action("about", "Help", "About poseapp"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     pass
 
 
-RUN_TIP = "Measures three fixed scenarios with warm-up; the live view waits meanwhile"
+RUN_TIP = "Measures three fixed scenarios. The live view waits"
 
 
 COLUMNS = ("", "fps", "total p50", "total p95", "inference", "overhead", "first pose", "dropped", "CPU", "memory")
@@ -43,14 +43,14 @@ class BenchmarkPage(QWidget):
         describe(self.run, "Run benchmark", RUN_TIP)
         self.copy, self.save = QPushButton("Copy table"), QPushButton("Save JSON…")
         describe(self.copy, "Copy table", "Copy the figures as text")
-        describe(self.save, "Save JSON", "Save the figures and what was measured on")
+        describe(self.save, "Save JSON", "Save the figures, and the machine that they are from")
         for button in (self.run, self.copy, self.save):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.progress = QProgressBar()
         self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
         self.progress.setFixedWidth(180)
-        self._about = "Measures three fixed scenarios at 1280 × 720. It takes about 20 s; the live view waits meanwhile."
+        self._about = "Measures three fixed scenarios at 1280×720. It takes about 20 s. The live view waits."
         self.text = ElidedLabel(self._about, "muted")
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
@@ -67,7 +67,7 @@ class BenchmarkPage(QWidget):
         self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         header.setHighlightSections(False)
-        self.empty = label("No benchmark yet: the figures of this machine appear here.", "muted")
+        self.empty = label("No benchmark yet. The figures of this machine appear here.", "muted")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.empty)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from poseapp.engine.load import StoredModel
 
-# Where and how a network can run: the key of the command line, and the name in the window.
+# Where and how a model can run: the key of the command line, and the name in the window.
 DEVICE_NAMES = {
     "auto": "Automatic",
     "cpu": "CPU",
@@ -12,22 +12,23 @@ DEVICE_NAMES = {
     "cuda": "CUDA",
     "tensorrt": "TensorRT",
 }
-
-
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
-
-
 DEVICE_TIPS = {
-    "auto": "The fastest of what is here",
-    "cpu": "The processor, with the runtime that is fastest there",
+    "auto": "The fastest device of this computer",
+    "cpu": "The processor, with the fastest runtime",
     "openvino": "The processor, with Intel's OpenVINO",
     "cuda": "An NVIDIA GPU, with PyTorch",
-    "tensorrt": "An NVIDIA GPU, with an engine that is built for it once",
+    "tensorrt": "An NVIDIA GPU. An engine is built for it once",
 }
 
-
-# What the models that ship are for; others go by their own names.
-MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate"}
+# The models that ship, in the order of the list; others go by their own names.
+MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate", "openpose-s": "Many people"}
+MODEL_PURPOSES = {
+    "hourglass-t": "For old laptops and batteries",
+    "hourglass-s": "For most computers",
+    "hourglass-l": "For fast computers and graphics cards",
+    "openpose-s": "As fast for ten people as for one, less exact",
+}
 
 
 def model_title(name: str) -> str:

@@ -44,8 +44,8 @@ class Header(QWidget):
         names.addWidget(self.detail)
         self.backend = Chip()
         self.rate, self.latency, self.person_count = Figure("fps"), Figure("ms"), Figure("people")
-        self.rate.setToolTip("Poses on the screen per second")
-        self.latency.setToolTip("From capture to the screen: the median of the last seconds")
+        self.rate.setToolTip("Pictures with poses on the screen in a second")
+        self.latency.setToolTip("From the camera to the screen: the median of the last seconds")
         self.person_count.setToolTip("People found in the picture")
         self.buttons = {
             "fullscreen": icon_button("fullscreen", action("fullscreen").tooltip),

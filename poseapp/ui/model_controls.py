@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
 from poseapp.live.session import Status
@@ -15,11 +16,12 @@ from poseapp.ui.actions import action
 from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo_box import DETAIL, ComboBox
-from poseapp.ui.display_names import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.ui.display_names import DEVICE_NAMES, DEVICE_TIPS, MODEL_PURPOSES, PRECISION_NAMES, model_title
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, label
 
 _ROLE = Qt.ItemDataRole.UserRole
+CHANGE_TIP = "How exactly and how fast joints are found. The camera does not stop for a change"
 
 
 class ModelControls(QWidget):
@@ -35,8 +37,6 @@ class ModelControls(QWidget):
         self._current = ""
         self.box = ComboBox()
         self.box.setObjectName("model")
-        keys = action("choose_model").gesture
-        describe(self.box, "Model", f"How exactly and how fast joints are found. The camera does not stop for a change ({keys})")
         self.box.activated.connect(self._activated)
         self.device_box, self.precision_box = ComboBox(whole=True), ComboBox(whole=True)
         self._missing: dict[str, str] = {}  # device → why it cannot be used
@@ -136,6 +136,8 @@ class ModelControls(QWidget):
         self._fill_precisions()
         self.detail.set_text(summary(self._models[index]) if index >= 0 else "")
         self.detail.setVisible(index >= 0)
+        tip = explain(self._models[index]) if index >= 0 else ""
+        describe(self.box, "Model", f"{CHANGE_TIP} ({action('choose_model').gesture})" + (f"\n\n{tip}" if tip else ""))
 
     def _activated(self, row: int) -> None:
         folder: Path = self.box.itemData(row, _ROLE)
@@ -166,11 +168,8 @@ def _select(box: ComboBox, key: str) -> None:
 
 
 def summary(model: StoredModel) -> str:
-    """A line about *model*, such as "hourglass-s · 144 × 192 px · 0.9 M"."""
-    if model.spec is None:
-        return ""
-    h, w = model.spec.input_hw
-    return f"{model.name} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M"
+    """A line about *model*: what it is for, or else its name and numbers, such as "mine · 144×192 px · 0.9 M weights"."""
+    return MODEL_PURPOSES.get(model.name) or (f"{model.name} · {_numbers(model.spec)}" if model.spec is not None else "")
 
 
 def explain(model: StoredModel) -> str:
@@ -178,6 +177,11 @@ def explain(model: StoredModel) -> str:
     if model.spec is None:
         return f"Cannot be used: {model.error}"
     metrics = "\n".join(f"{name}: {value:g}" for name, value in list(model.spec.metrics.items())[:4])
-    h, w = model.spec.input_hw
-    what = f"{model.spec.family_label} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
+    what = f"{model.name}: {model.spec.family_label} · {_numbers(model.spec)}"
     return f"{what}\n{model.spec.source.paper}" + (f"\n{metrics}" if metrics else "")
+
+
+def _numbers(spec: ModelSpec) -> str:
+    """The size of the input, width×height as users say it, and the number of weights."""
+    h, w = spec.input_hw
+    return f"{w}×{h} px · {spec.parameters / 1e6:.1f} M weights"

@@ -43,7 +43,7 @@ class SourceControls(QWidget):
         self._current: SourceChoice | None = None
         self.box = ComboBox()
         self.box.setObjectName("source")
-        describe(self.box, "Source", "What to look at: a camera, a clip, or what was opened last")
+        describe(self.box, "Source", "A camera, a clip, or what was opened last")
         self.box.activated.connect(self._activated)
         self.open = QPushButton("Open…")
         self.open.setProperty("role", "toggle")
@@ -51,9 +51,9 @@ class SourceControls(QWidget):
         describe(self.open, "Open another source", "A video, a picture, a folder of pictures or a network address")
         self.size_box, self.rate_box = ComboBox(whole=True), ComboBox(whole=True)
         for box, name in ((self.size_box, "Picture size"), (self.rate_box, "Frame rate")):
-            describe(box, name, f"{name} asked of the camera")
+            describe(box, name, f"{name} that the camera is asked for")
             box.activated.connect(self._mode_activated)
-        self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
+        self._requested_name, self._actual_name = label("Asked for", "muted"), label("Given", "muted")
         self.actual = ElidedLabel("–")
         top = QHBoxLayout()
         top.setSpacing(6)
@@ -68,9 +68,9 @@ class SourceControls(QWidget):
         facts = QGridLayout()
         facts.setHorizontalSpacing(10)
         facts.setVerticalSpacing(6)
-        facts.addWidget(self._asked_name, 0, 0)
+        facts.addWidget(self._requested_name, 0, 0)
         facts.addWidget(self._modes, 0, 1)
-        facts.addWidget(self._granted_name, 1, 0)
+        facts.addWidget(self._actual_name, 1, 0)
         facts.addWidget(self.actual, 1, 1)
         facts.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
@@ -116,7 +116,7 @@ class SourceControls(QWidget):
         return Mode(width, height, float(self.rate_box.currentData()), DEFAULT_MODE.codec)
 
     def show_status(self, status: Status) -> None:
-        """Show what was asked and what was granted."""
+        """Show what was requested of the camera, and what it gives."""
         camera = status.requested is not None
         self._show_modes(camera)
         if status.requested is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
@@ -194,7 +194,7 @@ class SourceControls(QWidget):
         with QSignalBlocker(self.size_box), QSignalBlocker(self.rate_box):
             self.size_box.clear()
             for width, height in sizes:
-                self.size_box.addItem(f"{width} × {height}", (width, height))
+                self.size_box.addItem(f"{width}×{height}", (width, height))
             self.size_box.setCurrentIndex(sizes.index((mode.width, mode.height)))
             self.rate_box.clear()
             for fps in rates:
@@ -202,9 +202,9 @@ class SourceControls(QWidget):
             self.rate_box.setCurrentIndex(rates.index(mode.fps))
 
     def _show_modes(self, camera: bool) -> None:
-        for widget in (self._modes, self._asked_name):
+        for widget in (self._modes, self._requested_name):
             widget.setVisible(camera)
-        self._granted_name.setText("Granted" if camera else "Picture")
+        self._actual_name.setText("Given" if camera else "Picture")
 
     def _show_mode(self, mode: Mode) -> None:
         if (mode.width, mode.height, mode.fps) != (*self.size_box.currentData(), self.rate_box.currentData()):

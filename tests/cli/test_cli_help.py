@@ -69,7 +69,7 @@ def test_bounds_and_defaults_in_words() -> None:
     }
     assert told["--batch PEOPLE"].endswith("From 1 to 8. Default: 8.")
     assert told["--seconds SECONDS"].endswith("At least 1. Default: 5.")
-    assert told["--smoothing STRENGTH"].endswith("From 0 to 1. Default: 0.5; in the window the last choice.")
+    assert told["--smoothing STRENGTH"].endswith("From 0 to 1. Default: 0.5.")
     assert told["NAME"].endswith("Required.")
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from poseapp.core.geometry import SMALLEST_BODY_PX
 from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, ROI, Box, RoiRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.smoothing import SMALLEST_PX, SMOOTH, SmoothRule
-from poseapp.core.tracking import TRACK, TrackRule
+from poseapp.core.smoothing import SMOOTH, SmoothRule
+from poseapp.core.track import TRACK, TrackRule
 from poseapp.core.transform import Affine, fit_aspect, whole_box
 from poseapp.core.types import FloatArray, Poses
 
@@ -367,7 +368,7 @@ class SmootherByArrays:
         now = np.sqrt(longest * np.maximum(extent.min(axis=1), longest / 4))
         size: Array = np.maximum(now, 0.95 * self._size[rows] + 0.05 * now)
         self._size[rows] = size
-        floored: Array = np.maximum(size, SMALLEST_PX)
+        floored: Array = np.maximum(size, SMALLEST_BODY_PX)
         return floored
 
 

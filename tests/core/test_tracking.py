@@ -10,7 +10,8 @@ import pytest
 from walkers import poses_of, standing_at
 
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
-from poseapp.core.tracking import TRACK, Tracker
+from poseapp.core.track import TRACK
+from poseapp.core.tracking import Tracker
 from poseapp.core.types import Poses
 
 FPS = 30.0

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from on_screen import choose_model, status
 from pytestqt.qtbot import QtBot
 
 from poseapp.live.sources import DEFAULT_MODE, Mode
@@ -76,7 +77,7 @@ def test_a_damaged_file_is_kept_aside_and_said_in_one_line(path: Path, content: 
     path.write_bytes(content)
     preferences = Preferences(path)
     assert preferences.problem.startswith(f"{path}: is ")
-    assert preferences.problem.endswith("The settings begin anew; the old file is kept as settings.json.broken.")
+    assert preferences.problem.endswith("The default settings are used; the old file is kept as settings.json.broken.")
     assert "\n" not in preferences.problem
     assert path.with_name("settings.json.broken").read_bytes() == content
     assert preferences.theme == "system"
@@ -298,5 +299,51 @@ def test_without_a_key_store_the_address_is_asked_for_again(
 def test_a_damaged_file_is_said_in_the_window(qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path) -> None:
     settings_file.write_text("{")
     window = open_window()
-    assert "is damaged. The settings begin anew" in window.banner.text
+    assert "is damaged. The default settings are used" in window.banner.text
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+
+
+# -- what is chosen ---------------------------------------------------------------------------------------------------
+
+
+def test_choices_are_remembered(
+    qtbot: QtBot,
+    open_window: Callable[..., MainWindow],
+    make_preferences: Callable[[], Preferences],
+    window: MainWindow,
+    sample_picture: Path,
+) -> None:
+    window.source_actions.open_path(sample_picture)
+    choose_model(window, "second")
+    window.sidebar.view.threshold.setValue(55)
+    window.sidebar.view.mirror.setChecked(True)
+    window.sidebar.view.labels.setChecked(True)
+    window.record_bar.clean.setChecked(True)
+    window.view_actions.use_theme("light")
+    window.resize(1100, 700)
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+    again = open_window(model=None, remembered=True)
+    again.view_actions.use_theme("dark")
+    qtbot.waitUntil(lambda: again.view.result is not None, timeout=WAIT_MS)
+    assert again.sidebar.source.current == SourceChoice.file("picture", sample_picture)
+    qtbot.waitUntil(lambda: status(again).model == "second", timeout=WAIT_MS)
+    assert again.view.options.threshold == 0.55
+    assert again.view.options.mirror
+    assert again.sidebar.view.labels.isChecked()
+    assert again.record_bar.clean.isChecked()
+    assert again.record_bar.record.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("view/threshold", "nan"), ("source/choice", "{"), ("source/mode", "0xax9"), ("window/theme", "pink")]
+)
+def test_preferences_that_cannot_be_read_count_as_not_there(
+    make_preferences: Callable[[], Preferences], key: str, value: str
+) -> None:
+    preferences = make_preferences()
+    preferences._settings.set_value(key, value)
+    assert preferences.draw.threshold == 0.3
+    assert preferences.source is None
+    assert preferences.mode == Mode(1280, 720, 30.0, "MJPG")
+    assert preferences.theme == "system"
