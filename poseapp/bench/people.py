@@ -18,6 +18,7 @@ from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.core.types import PoseMode
 from poseapp.engine.machine import machine
 from poseapp.live.session import Session
+from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import check_mode
 
 PEOPLE_COUNTS = (1, 2, 5, 10)
@@ -137,8 +138,8 @@ class _Turn:
 
 
 def _measure_people(engine_folder: Path, source: ClipSource, mode: PoseMode, device: str, seconds: float) -> _Turn:
-    session = Session(source, engine_folder, device=device, mode=mode, builds_first=lambda *_: False)
-    session.latency_budget_ms = math.inf
+    session = Session(source, ModelRequest(engine_folder, device, mode=mode), builds_first=lambda *_: False)
+    session.settings.latency_budget_ms = math.inf
     frame_ms: list[float] = []
     found: list[int] = []
     started = 0.0

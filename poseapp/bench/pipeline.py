@@ -21,7 +21,8 @@ from poseapp.core.types import ImageArray, PoseMode, Result
 from poseapp.engine.base import Backend
 from poseapp.engine.machine import machine
 from poseapp.live.recording import RecordOptions
-from poseapp.live.session import Session, Status
+from poseapp.live.session import Session
+from poseapp.live.status import ModelRequest, Status
 from poseapp.pipeline.modes import check_mode, suited_model
 from poseapp.render import DrawOptions, annotate
 
@@ -102,7 +103,7 @@ def running(
     mode: PoseMode = "one",
 ) -> Iterator[Session]:
     """A session on *source*, recording to a folder that is thrown away. It waits for an engine that is built first."""
-    session = Session(source, engine_folder, device=device, precision=precision, mode=mode, builds_first=lambda *_: False)
+    session = Session(source, ModelRequest(engine_folder, device, precision, mode), builds_first=lambda *_: False)
     with tempfile.TemporaryDirectory(prefix="poseapp-bench-", ignore_cleanup_errors=True) as folder:
         try:
             session.start()

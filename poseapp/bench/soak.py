@@ -14,7 +14,8 @@ from poseapp.bench.clip import ClipSource, clip_images
 from poseapp.bench.pipeline import FRAME_PERIOD_S, running
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import ImageArray
-from poseapp.live.session import Session, Status
+from poseapp.live.session import Session
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions, annotate
 
 MINUTE_S = 60.0

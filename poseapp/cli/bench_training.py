@@ -114,7 +114,7 @@ def gradients_command(
     """How much gradient reaches each layer with a loss after every stage, and with one at the end."""
     require_torch()
     from poseapp.bench.gradients import draw_gradients, gradient_by_depth
-    from poseapp.train.eval.evaluate import write_png
+    from poseapp.train.eval.contact_sheets import write_png
 
     chosen = recipe_called(recipe)
     everywhere = gradient_by_depth(chosen, "everywhere", steps, batch)
@@ -135,7 +135,7 @@ def report_command(
     require_torch()
     from poseapp.bench.gradients import draw_gradients, gradient_by_depth
     from poseapp.bench.training import rates
-    from poseapp.train.eval.evaluate import write_png
+    from poseapp.train.eval.contact_sheets import write_png
     from poseapp.train.recipes import RECIPES
 
     print(_samples_in_markdown(data, workers))

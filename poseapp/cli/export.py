@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from poseapp.cli import train_options as options
-from poseapp.cli.evaluate import FIGURES_FROM, figures_of, takes_no
+from poseapp.cli.evaluate import FIGURES_FROM, evaluate_detector, figures_of, takes_no
 from poseapp.cli.options import GivenEnginesDir, Half, Replace
 from poseapp.cli.train import require_torch
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.files import no_empty_folders
+
+if TYPE_CHECKING:
+    from poseapp.train.checkpoint import TrainedNetwork
+    from poseapp.train.export import About, Commands
 
 
 def export_command(
@@ -30,13 +35,12 @@ def export_command(
 ) -> None:
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
-    from poseapp.cli.detector import export_detector_command
     from poseapp.cli.models_import import model_name
     from poseapp.convert.export import in_place_of
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import place_for
     from poseapp.train.checkpoint import TrainedNetwork, read
-    from poseapp.train.eval.contact_sheets import score_calibration
+    from poseapp.train.eval.calibration import score_calibration
     from poseapp.train.export import About, Commands, export, write_card
 
     if (annotations is None) != (images is None):
@@ -76,16 +80,42 @@ def export_command(
         result, as_trained = None, None
         if annotations is not None and images is not None:
             if not trained.recipe.fields:  # whose scores are made outside the graph, in core/paf.py
-                as_trained = score_calibration(figures_of(made, annotations, images)[0])
-                spec = export(trained, made, sections, fp16, as_trained.odds)
-            result, how = figures_of(made, annotations, images, show=True)
-            commands = dataclasses.replace(commands, conventions=how)
+                as_trained = score_calibration(figures_of(made, annotations, images))
+                spec = export(trained, made, sections, fp16, as_trained.score_odds_scale)
+            result = figures_of(made, annotations, images, show=True)
+            commands = dataclasses.replace(commands, conventions=result.conventions)
         write_card(made, spec, trained, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
     if int8 and annotations is not None and images is not None:
         from poseapp.cli.models_convert import quantise_command
 
         quantise_command(folder.name, images, [annotations], 0, folder.parent)
+
+
+def export_detector_command(
+    trained: TrainedNetwork,
+    folder: Path,
+    sections: About,
+    about: Path | None,
+    annotations: Path | None,
+    images: Path | None,
+    commands: Commands,
+    replace: bool,
+) -> None:
+    """Export the detector *trained* to *folder*; with *annotations*, measure it and choose its threshold."""
+    from poseapp.convert.export import in_place_of
+    from poseapp.train.eval.detector import conventions
+    from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
+
+    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+        if about is not None:
+            (made / "about.md").write_bytes(about.read_bytes())
+        spec, figures = export_detector(trained, made, sections), None
+        if annotations is not None and images is not None:
+            spec = with_threshold(made, evaluate_detector(made, annotations, images, show=False).best_threshold)
+            figures = evaluate_detector(made, annotations, images)
+            commands = dataclasses.replace(commands, conventions=conventions(spec))
+        write_detector_card(made, spec, trained, sections, figures, commands)
 
 
 def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from poseapp.core.types import Result
     from poseapp.live.recording import Recording
-    from poseapp.live.session import ModelRequest, Session, Status
+    from poseapp.live.session import Session
     from poseapp.live.sources import Source
+    from poseapp.live.status import ModelRequest, Status
     from poseapp.pipeline.modes import PoseSettings
 
 WAIT_S = 30.0
@@ -96,7 +97,7 @@ class _Seen:
 
 def run_headless(
     source_text: str,
-    wish: ModelRequest,
+    request: ModelRequest,
     pose_settings: PoseSettings,
     out: Path,
     seconds: float | None,
@@ -118,14 +119,11 @@ def run_headless(
         _settle(source, Patience(source.name, True, wait_s, console))
     session = Session(
         source,
-        wish.folder,
-        device=wish.device,
-        precision=wish.precision,
-        mode=wish.mode,
+        request,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )
-    session.latency_budget_ms = pose_settings.latency_budget_ms
+    session.settings.latency_budget_ms = pose_settings.latency_budget_ms
     seen = _Seen()
     session.start_recording(RecordOptions(out))
     session.start()

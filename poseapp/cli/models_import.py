@@ -14,6 +14,7 @@ from poseapp import resources
 from poseapp.cli import import_options as options
 from poseapp.cli.models_list import short_count
 from poseapp.cli.options import EnginesDir, Half, Replace
+from poseapp.cli.packages import require
 from poseapp.console import description, plain_console
 from poseapp.convert.catalogue import entry
 from poseapp.core.errors import CheckpointError, ModelError
@@ -23,11 +24,10 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import default_engines_dir
 from poseapp.engine.store import place_for, store_folders
 
-NO_TORCH = 'models import and fetch need PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 T = TypeVar("T", bound=str)
 
 
-def import_command(
+def import_command(  # noqa: PLR0913 - the command's options
     file: options.File,
     arch: options.Arch,
     name: options.Name = None,
@@ -44,13 +44,21 @@ def import_command(
     replace: Replace = False,
 ) -> None:
     """Convert trained weights of a known network into a model that the app runs."""
-    require_torch()
+    require("models import and fetch need", "torch", "onnx")
     from poseapp.convert.importing import Wanted, import_file
 
     wanted = Wanted(
-        _size(input_size), _choice("--skeleton", skeleton, tuple(SKELETONS)), _choice("--mapping", mapping, get_args(Mapping)),
-        _choice("--decode", decode, get_args(Decode)), sigma, flip, fp16, replace, data, licence,
-    )  # fmt: skip
+        input_hw=_size(input_size),
+        skeleton=_choice("--skeleton", skeleton, tuple(SKELETONS)),
+        mapping=_choice("--mapping", mapping, get_args(Mapping)),
+        decode=_choice("--decode", decode, get_args(Decode)),
+        sigma_px=sigma,
+        flip=flip,
+        fp16=fp16,
+        replace=replace,
+        data=data,
+        licence=licence,
+    )
     spec, loaded = import_file(file, arch, model_name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
     console = plain_console(stderr=True)
     if loaded.extra:
@@ -68,7 +76,7 @@ def fetch_command(
 ) -> None:
     """Download published weights, check them and convert them into a model that the app runs."""
     one = entry(name)
-    require_torch()
+    require("models import and fetch need", "torch", "onnx")
     place = place_for(engines_dir, name, replace)
     if place.exists() and not replace:
         raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
@@ -91,15 +99,6 @@ def fetch_command(
         cache = resources.cache_dir("weights")
         spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
     report_model(console, spec, engines_dir)
-
-
-def require_torch() -> None:
-    """Raise ModelError, with what to install, where torch is missing."""
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ModuleNotFoundError:
-        raise ModelError(NO_TORCH) from None
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

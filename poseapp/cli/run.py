@@ -18,6 +18,45 @@ from poseapp.engine.load import default_engines_dir, find_model
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
 
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE",
+        help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
+        "(rtsp://… or http://…), or synthetic (a drawn figure).",
+        show_default="the demo clip; in the window the first camera",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Where recordings go.", show_default="recordings/ where you are"),
+]
+Headless = Annotated[
+    bool,
+    typer.Option("--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        metavar="SECONDS",
+        min=0.1,
+        help="Stop so long after the model is loaded.",
+        rich_help_panel=WITHOUT_WINDOW,
+        show_default="at the end of SOURCE",
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0.0,
+        help="How long a camera or stream may give no picture.",
+        rich_help_panel=WITHOUT_WINDOW,
+    ),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -43,25 +82,8 @@ class RunOptions:
 
 
 def run_command(  # noqa: PLR0913 - the command's options
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="SOURCE",
-            help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
-            "(rtsp://… or http://…), or synthetic (a drawn figure).",
-            show_default="the demo clip; in the window the first camera",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="Where recordings go.",
-            show_default="recordings/ where you are",
-        ),
-    ] = None,
+    source: Source = None,
+    out: Out = None,
     model: Model = None,
     engines_dir: EnginesDir = default_engines_dir(),
     device: Device = None,
@@ -70,33 +92,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
-    headless: Annotated[
-        bool,
-        typer.Option(
-            "--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW
-        ),
-    ] = False,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--seconds",
-            metavar="SECONDS",
-            min=0.1,
-            help="Stop so long after the model is loaded.",
-            rich_help_panel=WITHOUT_WINDOW,
-            show_default="at the end of SOURCE",
-        ),
-    ] = None,
-    wait: Annotated[
-        float,
-        typer.Option(
-            "--wait",
-            metavar="SECONDS",
-            min=0.0,
-            help="How long a camera or stream may give no picture.",
-            rich_help_panel=WITHOUT_WINDOW,
-        ),
-    ] = WAIT_S,
+    headless: Headless = False,
+    seconds: Seconds = None,
+    wait: Wait = WAIT_S,
 ) -> None:
     """Open the window on SOURCE, or work through SOURCE without a window.
 
@@ -149,7 +147,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
-    from poseapp.live.session import ModelRequest
+    from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
 
     console = plain_console(stderr=True)

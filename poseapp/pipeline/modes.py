@@ -71,7 +71,7 @@ def _has_fields(model: StoredModel) -> bool:
     return model.spec is not None and model.spec.has_affinity_fields
 
 
-def open_detector(engines_dir: Path) -> PersonFinder | None:
+def open_detector(engines_dir: Path) -> Detector | None:
     """The person detector of the store, loaded; None where there is none. Raises ModelError when it is broken."""
     folder = find_detector(engines_dir)
     return Detector(folder) if folder is not None else None

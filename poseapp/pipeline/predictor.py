@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
-from poseapp.core.roi import Box
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray
 from poseapp.engine.base import Engine
 
@@ -56,7 +55,7 @@ class CropPredictor:
         self._engine = engine
         self._input_from_cell = input_from_cells(self.spec.input_hw, self.spec.heatmap_hw, self.spec.mapping)
 
-    def predict(self, image: ImageArray, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
+    def predict(self, image: ImageArray, boxes: Sequence[NDArray[np.floating]], heatmaps: bool, timer: StageTimer) -> CropPoses:
         """The pose of one person in each of *boxes*, N × (4,) x, y, width, height in px of *image* (H, W, 3) uint8 BGR.
 
         All boxes, at least one, go through the network as one batch. *timer* gets the stages "crop" and "inference".

@@ -20,7 +20,7 @@ def annotate(
 
     With *hw* the frame is scaled to that size first, and then drawn on: lines stay sharp, and less memory is moved.
     One person is drawn in the colours of the sides of the body, several in those of their identities, with its number.
-    Who draws every frame hands in the last array again: the first touch of new memory costs as much as the drawing.
+    Callers that draw every frame give the last array as *out*: the first touch of new memory costs as much as the drawing.
     """
     shape = (*(hw or result.frame.hw), 3)
     image = out if out is not None and out.shape == shape else np.empty(shape, np.uint8)

@@ -14,7 +14,7 @@ from poseapp.render.colours import OUTLINE
 
 
 def draw_heatmaps(image: ImageArray, maps: Heatmaps, mirror: bool = False) -> ImageArray:
-    """Draw the highest of all joints' confidence at each place into *image* as a translucent colour; returns *image*."""
+    """Draw the highest confidence of all joints at each place into *image*, as a translucent colour; returns *image*."""
     h, w = image.shape[:2]
     peak = np.clip(maps.values.max(axis=0), 0.0, 1.0)
     to_picture: Affine = maps.to_frame
@@ -45,9 +45,10 @@ def _heatmap_tables() -> tuple[ImageArray, ImageArray]:
 
 
 def draw_fields(image: ImageArray, maps: Heatmaps, mirror: bool = False) -> ImageArray:
-    """Draw the part affinity fields into *image*, the strongest limb at each place: hue says where to, opacity how sure.
+    """Draw the part affinity fields into *image*: the direction of the strongest limb at each place as a hue.
 
-    ``draw_wheel`` shows which hue is which direction. Maps without fields draw nothing. Returns *image*.
+    The opacity is the strength of the field. ``draw_wheel`` shows which hue is which direction. Maps without fields draw
+    nothing. Returns *image*.
     """
     if maps.fields is None:
         return image
@@ -83,7 +84,7 @@ def _hues(x: FloatArray, y: FloatArray) -> ImageArray:
 
 
 def draw_wheel(image: ImageArray) -> None:
-    """Which hue is which direction: a wheel in the lower right corner of *image*."""
+    """Draw a wheel of directions and their hues into the lower right corner of *image*."""
     wheel, inside = _wheel(max(24, round(0.065 * min(image.shape[:2]))))
     side = len(wheel)
     margin = side // 5

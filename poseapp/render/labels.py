@@ -1,4 +1,4 @@
-"""Names and confidences beside joints: they lead away from the body, and no two of them overlap."""
+"""Draws the names and scores of joints beside them: outside of the body, and no two on top of each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Labelled:
-    """A person whose joints are named: ``xy`` (K, 2) picture px, ``score`` (K,), ``visible`` (K,); ``unit`` px, as a pen."""
+    """A person whose joints are named: ``xy`` (K, 2) picture px, ``score`` (K,), ``visible`` (K,), ``unit`` px of a thin line."""
 
     skeleton: Skeleton
     xy: FloatArray
@@ -37,9 +37,9 @@ class Labelled:
 
 
 def draw_labels(image: ImageArray, people: Sequence[Labelled], taken: Sequence[Box] = ()) -> list[Box]:
-    """Name the visible joints of *people* in *image*, nothing over the boxes *taken*; returns the boxes of the names.
+    """Write the names of the visible joints of *people* into *image*; returns the boxes of the names.
 
-    Markers of joints are kept free. A joint for whose name there is no room has none.
+    The boxes *taken* and the markers of joints stay free. A joint gets no name where there is no room for one.
     """
     boxes = _Boxes(image.shape[:2], [*taken, *(marker for person in people for marker in _markers(person))])
     drawn: list[Box] = []
@@ -64,7 +64,7 @@ def draw_labels(image: ImageArray, people: Sequence[Labelled], taken: Sequence[B
 
 
 class _Boxes:
-    """Where something is drawn already."""
+    """The boxes in which something is drawn already."""
 
     def __init__(self, picture_hw: tuple[int, ...], taken: Sequence[Box]) -> None:
         self._h, self._w = picture_hw
@@ -72,7 +72,7 @@ class _Boxes:
         self._boxes = np.array([*taken, *taken, (0, 0, 0, 0)], np.float64)  # as many labels as markers, at most
 
     def take(self, box: Box) -> bool:
-        """Take *box* where it is inside the picture and free; returns whether it was."""
+        """Take *box* if it is inside the picture and free; returns whether it was."""
         left, top, right, bottom = box
         if left < 0 or top < 0 or right > self._w or bottom > self._h:
             return False
@@ -91,9 +91,9 @@ def _markers(person: Labelled) -> list[Box]:
 
 
 def _order(person: Labelled, away: list[list[float]], line_px: int) -> list[int]:
-    """Which joints to name: the outermost first, who have most room, and those of the face last, if it is large enough.
+    """The joints to name: the outermost first, since they have most room, and the joints of a large enough face last.
 
-    *away* (K, 2) is where they are, seen from the middle of the body.
+    *away* (K, 2) is the offset of each joint from the middle of the body.
     """
     visible = sorted(np.flatnonzero(person.visible).tolist(), key=lambda k: -math.hypot(*away[k]))
     face = [k for k in visible if person.skeleton.keypoints[k].endswith(FACE)]
@@ -103,7 +103,7 @@ def _order(person: Labelled, away: list[list[float]], line_px: int) -> list[int]
 
 
 def _middle(person: Labelled) -> FloatArray:
-    """The middle of the trunk, or of all that is visible where the trunk is not; (2,) px."""
+    """The middle (2,) px of the trunk, or of all visible joints if the trunk is not visible."""
     trunk = _trunk(person.skeleton) & person.visible
     middle: FloatArray = person.xy[trunk if trunk.any() else person.visible].mean(axis=0)
     return middle
@@ -129,7 +129,7 @@ def _places(at: tuple[float, float], size: tuple[int, int], gap: float, lying: b
 
 
 def _lead(image: ImageArray, at: tuple[float, float], box: Box, unit: float) -> None:
-    """A thin line from the joint *at* to *box*, where that is not right beside it."""
+    """Draw a thin line from the joint *at* to *box*, unless the box is right beside the joint."""
     left, top, right, bottom = box
     if top <= at[1] <= bottom or left <= at[0] <= right:
         return

@@ -1,7 +1,7 @@
 """Writes text into pictures with letters of its own: cv2.putText has other letters in each major version of OpenCV.
 
-Outline and text are made of the same glyphs, and each text once: it is kept as what is left of the picture under it
-and what is added, so that writing it costs two passes over its few pixels.
+Outline and text are made of the same glyphs. A text is made once and kept in two layers: the share of the picture that shows
+through, and what is added. So writing it costs two passes over a few pixels.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def write(
 ) -> None:
     """Write *text* into *image* (H, W, 3) uint8 BGR, its upper left corner at *left*, *top* (px), in letters of *em_px*.
 
-    Without an *outline* the room for it is left free. What lies outside the picture is cut off.
+    Without an *outline* its room stays free. Letters outside the picture are cut off.
     """
     kept, added = _layers(text, em_px, ink, outline)
     h, w = image.shape[:2]
@@ -83,7 +83,7 @@ def _masks(text: str, em_px: int) -> tuple[NDArray[np.float32], NDArray[np.float
 
 @lru_cache(maxsize=512)
 def _layers(text: str, em_px: int, ink: Colour, outline: Colour | None) -> tuple[ImageArray, ImageArray]:
-    """What is left of the picture, in 255ths, and what is added, both (h, w, 3) uint8."""
+    """The share of the picture that shows through, in 255ths, and what is added; both (h, w, 3) uint8."""
     fill, wide = (mask[..., None] for mask in _masks(text, em_px))
     under = wide * (1 - fill) if outline is not None else np.zeros_like(fill)
     added = fill * np.array(ink, np.float32) + under * np.array(outline or (0, 0, 0), np.float32)

@@ -47,8 +47,8 @@ def draw_poses(
 ) -> None:
     """Draw limbs, joints and labels into *image*. A joint's marker grows with its score.
 
-    *identities* draws people in their colours and with their numbers; the one *locked* gets corners around, and those
-    *faint* are drawn as thin lines. Joints that no body can have there are left out, see core/anatomy.py.
+    With *identities* people have their own colours and numbers. The person *locked* has corners around, and the people in
+    *faint* are thin lines. Joints that cannot be right are left out, see core/anatomy.py.
     """
     h, w = image.shape[:2]
     labelled: list[Labelled] = []
@@ -85,7 +85,7 @@ def draw_poses(
 
 
 def _pen(joints: list[complex], picture_px: int) -> float:
-    """Px that a line of width 1 has: by the picture, thinner on a person with *joints* x + iy who is small in it."""
+    """The width in px of a thin line: by the size of the picture, and thinner on a small person with *joints* x + iy."""
     if len(joints) < 3:  # too few to tell
         return picture_px / 640
     left, top, right, bottom = bounds(joints)
@@ -116,7 +116,7 @@ def _head(skeleton: Skeleton) -> NDArray[np.bool_]:
 def _draw_limbs(
     image: ImageArray, skeleton: Skeleton, points: list[list[int]], weight: list[float], unit: float, one: Colour | None
 ) -> None:
-    """*points* are in 1/16 px; *weight* is the score of each joint, below 0 where it is not drawn."""
+    """Draw the limbs: *points* in 1/16 px, *weight* the score of each joint, or below 0 for a joint that is not drawn."""
     for (a, b), side in zip(skeleton.limbs, _limb_colours(skeleton), strict=True):
         weaker = min(weight[a], weight[b])
         if weaker >= 0:
@@ -128,7 +128,7 @@ def _draw_limbs(
 def _draw_joints(
     image: ImageArray, skeleton: Skeleton, points: list[list[int]], weight: list[float], unit: float, one: Colour | None
 ) -> None:
-    """As _draw_limbs."""
+    """Draw the joints; the arguments are those of ``_draw_limbs``."""
     for centre, score, (side, size) in zip(points, weight, _joint_markers(skeleton), strict=True):
         if score >= 0:
             radius = unit * size * (1.5 + 4.0 * score)
@@ -147,7 +147,7 @@ def _disc(image: ImageArray, centre: list[int], radius: float, colour: Colour) -
 
 
 def _draw_corners(image: ImageArray, xy: FloatArray, colour: Colour) -> None:
-    """Four corners around the joints *xy* (J, 2) of the person that the user holds on to."""
+    """Draw four corners around the joints *xy* (J, 2) of the person that the user holds on to."""
     h, w = image.shape[:2]
     unit = max(h, w) / 640
     low, high = xy.min(axis=0), xy.max(axis=0)

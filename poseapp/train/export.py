@@ -20,15 +20,10 @@ from poseapp.core.spec import ModelSpec, Source
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
 from poseapp.train.checkpoint import TrainedNetwork
-from poseapp.train.eval.contact_sheets import (
-    WITHIN,
-    ScoreCalibration,
-    draw_poses_alone,
-    draw_score_calibration,
-    score_calibration,
-)
-from poseapp.train.eval.evaluate import Evaluation, write_png
-from poseapp.train.eval.subsets import parts_of
+from poseapp.train.eval.calibration import WITHIN, ScoreCalibration, draw_score_calibration, score_calibration
+from poseapp.train.eval.contact_sheets import draw_poses_alone, write_png
+from poseapp.train.eval.figures import Evaluation
+from poseapp.train.eval.subsets import subsets_of
 from poseapp.train.recipes import Recipe
 
 
@@ -241,13 +236,13 @@ def _figures(result: Evaluation, commands: Commands) -> str:
 
 What becomes of each labelled joint (kinds after Ronchi & Perona, ICCV 2017):
 
-{_table(["joint", "PCK@0.2", "PCKh@0.5", *kinds], joints)}{_parts(result)}"""
+{_table(["joint", "PCK@0.2", "PCKh@0.5", *kinds], joints)}{_subsets(result)}"""
 
 
-def _parts(result: Evaluation) -> str:
+def _subsets(result: Evaluation) -> str:
     rows = [
-        [part.name, str(part.people), _number(part.mean_oks), *map(_percent, (part.oks50, part.pck, part.limb_pck))]
-        for part in parts_of(result)
+        [one.name, str(one.people), _number(one.mean_oks), *map(_percent, (one.oks50, one.pck, one.limb_pck))]
+        for one in subsets_of(result)
     ]
     if not rows:
         return ""
@@ -266,11 +261,12 @@ def _percent(share: float | None) -> str:
 def _scores(as_trained: ScoreCalibration | None, after: ScoreCalibration) -> str:
     within = f"half are within OKS tolerance (similarity at least {WITHIN:g})"
     if as_trained is None:
-        scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {1 / (1 + after.odds):.2f}
+        scores = f"""Scores are heights of heatmap peaks. Of joints with a score of {1 / (1 + after.score_odds_scale):.2f}
 {within}. Mean distance of score and share: {after.error:.3f}.
 Measured on the same people as the figures above."""
     else:
-        scores = f"""A score is the height h of a heatmap's peak, its odds h / (1 − h) multiplied by {as_trained.odds:.2f}
+        scale = as_trained.score_odds_scale
+        scores = f"""A score is the height h of a heatmap's peak, its odds h / (1 − h) multiplied by {scale:.2f}
 in the graph, so that of joints with a score of 0.5 {within}.
 Mean distance of score and share: {after.error:.3f}, as trained {as_trained.error:.3f}.
 Measured on the same people as the figures above."""

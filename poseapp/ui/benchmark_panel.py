@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from poseapp.bench.report import BenchmarkReport
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.actions import action
 from poseapp.ui.benchmark_page import BenchmarkPage
 from poseapp.ui.colours import DARK, Theme

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, label
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
 
 from poseapp.core.addresses import address_name
-from poseapp.live.sources import PICTURES
+from poseapp.core.pictures import PICTURES
 from poseapp.ui.source_choice import SourceChoice, SourceKind
 
 VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"

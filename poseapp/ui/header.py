@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.actions import action
 from poseapp.ui.chip import Chip
 from poseapp.ui.colours import DARK, Theme

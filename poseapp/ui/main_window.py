@@ -9,8 +9,8 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplicat
 
 from poseapp.core.types import Result
 from poseapp.engine.load import StoredModel
-from poseapp.live.session import Status
 from poseapp.live.sources import Source
+from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.about_box import AboutBox
 from poseapp.ui.action_handlers import make_menus

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.actions import action
 from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
@@ -102,8 +102,8 @@ class ModelControls(QWidget):
             self.badge.show_text(f"Runs on {status.backend.device} instead", "", "warning", status.backend.fallback)
         serves = waits or (status.backend is not None and not status.backend.fallback)
         self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
-        _select(self.device_box, status.wish.device)
-        _select(self.precision_box, status.wish.precision)
+        _select(self.device_box, status.model_request.device)
+        _select(self.precision_box, status.model_request.precision)
 
     def set_devices(self, missing: dict[str, str]) -> None:
         """Offer the devices that can be used; the others' tooltips say what they lack."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from poseapp.core.types import POSE_MODES, PoseMode
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.pipeline.modes import LATENCY_BUDGET_MS, STRENGTH, PoseSettings
 from poseapp.ui.actions import action
 from poseapp.ui.colours import Theme
@@ -114,8 +114,8 @@ class PoseControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Show the mode that is requested; the buttons go back when it cannot be had."""
-        if status.wish.mode != self._pose_settings.mode:
-            self.show_pose_settings(replace(self._pose_settings, mode=status.wish.mode))
+        if status.model_request.mode != self._pose_settings.mode:
+            self.show_pose_settings(replace(self._pose_settings, mode=status.model_request.mode))
 
     def next_mode(self) -> None:
         """Choose the next mode."""

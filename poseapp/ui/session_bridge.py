@@ -9,8 +9,9 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from poseapp.core.types import Result
 from poseapp.live.recording import RecordOptions, save_snapshot
-from poseapp.live.session import Session, Status
+from poseapp.live.session import Session
 from poseapp.live.sources import Source
+from poseapp.live.status import Status
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
 from poseapp.ui.jobs import Jobs
@@ -52,7 +53,7 @@ class SessionBridge(QObject):
         """Run *session* from now on."""
         assert self._session is None
         self._session = session
-        session.heatmaps = self._heatmaps
+        session.settings.heatmaps = self._heatmaps
         session.start()
         self._frames.start(FRAME_MS)
         self._polls.start(STATUS_MS)
@@ -79,9 +80,9 @@ class SessionBridge(QObject):
         """Change how people are looked for."""
         if self._session is None:
             return
-        self._session.latency_budget_ms = pose_settings.latency_budget_ms
-        self._session.set_smoothing(smooth_rule(pose_settings.smoothing))
-        if pose_settings.mode != self._session.status().wish.mode:
+        self._session.settings.latency_budget_ms = pose_settings.latency_budget_ms
+        self._session.settings.smoothing = smooth_rule(pose_settings.smoothing)
+        if pose_settings.mode != self._session.status().model_request.mode:
             self._session.set_mode(pose_settings.mode)
         self.poll()
 
@@ -100,7 +101,7 @@ class SessionBridge(QObject):
         """Ask the network for its heatmaps, or no longer."""
         self._heatmaps = on
         if self._session is not None:
-            self._session.heatmaps = on
+            self._session.settings.heatmaps = on
 
     def painted(self, result: Result, draw_ms: float) -> None:
         """*result* is on the screen."""

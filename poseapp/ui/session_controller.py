@@ -24,6 +24,7 @@ from poseapp.live.sources import (
     VideoSource,
     list_cameras,
 )
+from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
@@ -278,13 +279,10 @@ class SessionController(QObject):
         if self._source is not None and self._folder is not None and not (self._suspended or self._stopped):
             session = self.make_session(
                 self._source,
-                self._folder,
-                device=self._device,
-                precision=self._precision,
-                mode=self._pose_settings.mode,
+                ModelRequest(self._folder, self._device, self._precision, self._pose_settings.mode),
                 smoothing=smooth_rule(self._pose_settings.smoothing),
             )
-            session.latency_budget_ms = self._pose_settings.latency_budget_ms
+            session.settings.latency_budget_ms = self._pose_settings.latency_budget_ms
             self._bridge.start(session)
 
     def _make(self, choice: SourceChoice) -> Source | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui.display_names import model_title
 from poseapp.ui.message_card import Message
 from poseapp.ui.source_choice import SourceKind

@@ -7,7 +7,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from poseapp.core.types import Result
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.fold import Fold

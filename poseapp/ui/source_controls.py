@@ -6,8 +6,8 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
 from poseapp.live.sources import DEFAULT_MODE, Camera, Mode
+from poseapp.live.status import Status
 from poseapp.ui import icons
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.combo_box import ComboBox

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.banner import NOTICE_MS, Level
 from poseapp.ui.menus import Menus
@@ -72,10 +72,10 @@ class StatusPresenter:
 
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)
-        self._menus.check_choice("People", status.wish.mode)
+        self._menus.check_choice("People", status.model_request.mode)
         self._menus.actions["fields"].setEnabled(status.mode == "bottom-up")
-        self._menus.check_choice("Device", status.wish.device)
-        self._menus.check_choice("Precision", status.wish.precision)
+        self._menus.check_choice("Device", status.model_request.device)
+        self._menus.check_choice("Precision", status.model_request.precision)
 
     def _show_recording(self, status: Status) -> None:
         recording = status.recording

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui.actions import action
 from poseapp.ui.widgets import action_toggle, describe, label

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,24 @@ def test_reports_are_printed(command: list[str], capsys: pytest.CaptureFixture[s
 def test_without_the_command_line_only_some_benchmarks_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench_main.main(["people"]) == 2
     assert "expected gpu, tracking or stages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "who"),
+    [
+        (["bench", "gpu"], "bench gpu needs"),
+        (["bench", "training", "speed"], "training needs"),
+        (["models", "import", "x.pth", "--arch", "hrnet-w32"], "models import and fetch need"),
+        (["models", "fetch", "hrnet-w32-256x192"], "models import and fetch need"),
+    ],
+)
+def test_without_torch_one_line_says_what_to_install(
+    command: list[str], who: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(command) == 1
+    wanted = f'poseapp: {who} PyTorch, which is not installed. Install it with: pip install "poseapp[train]"\n'
+    assert capsys.readouterr().err == wanted
 
 
 def test_the_gpu_benchmark_has_its_own_help(capsys: pytest.CaptureFixture[str]) -> None:

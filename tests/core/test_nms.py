@@ -93,7 +93,7 @@ def test_a_higher_threshold_keeps_more() -> None:
     assert kept[2] == 8
 
 
-def test_a_face_found_by_itself_is_a_piece_of_the_person_and_of_nobody_else() -> None:
+def test_a_face_found_alone_is_a_fragment_of_its_person_and_of_nobody_else() -> None:
     whole = standing_at(300, 300)
     poses = poses_of(whole, whole + np.array([1.0, 2.0]), standing_at(420, 300))
     poses.score[1, 5:] = 0.1  # trusted are the five joints of the face alone
@@ -103,5 +103,5 @@ def test_a_face_found_by_itself_is_a_piece_of_the_person_and_of_nobody_else() ->
     assert fragments(poses_of()).shape == (0, 0)
 
 
-def test_two_whole_people_are_no_pieces_of_each_other() -> None:
+def test_two_whole_people_are_no_fragments_of_each_other() -> None:
     assert not fragments(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()

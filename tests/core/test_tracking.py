@@ -180,7 +180,7 @@ def test_capture_times_count_and_not_frames() -> None:
     assert np.abs(tracker.predict(t + 0.3).xy[0] - standing_at(200 + 100 * (t + 0.3), 300)).max() < 2.0
 
 
-def test_a_clip_that_begins_anew_forgets_everybody_and_repeats_no_number() -> None:
+def test_a_clip_that_begins_again_resets_the_tracker_and_repeats_no_number() -> None:
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300)), 5.0)
     assert tracker.update(poses_of(standing_at(300, 300)), 0.0).ids.tolist() == [2]
@@ -236,7 +236,7 @@ def test_every_skeleton_can_be_tracked(skeleton: Skeleton) -> None:
         assert ids == ([1, 2] if frame % 2 == 0 else [2, 1])
 
 
-def test_a_shorter_memory_forgets_sooner() -> None:
+def test_a_shorter_memory_drops_people_sooner() -> None:
     for memory_s, identity in ((2.0, 1), (0.5, 2)):
         tracker = Tracker(COCO_17, replace(TRACK, memory_s=memory_s))
         for frame in range(60):

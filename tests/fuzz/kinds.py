@@ -31,7 +31,8 @@ from poseapp.train.data.coco import read_annotations
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import read_pictures
 from poseapp.train.data.shards import Shards
-from poseapp.train.eval.evaluate import Box, coco_summary, read_boxes
+from poseapp.train.eval.average_precision import coco_summary
+from poseapp.train.eval.detections import Box, read_boxes
 
 Trial = Callable[[random.Random], None]
 """Reads one damaged file, the next one of a seed: returns, or raises PoseAppError. Anything else is a fault."""

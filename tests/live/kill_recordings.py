@@ -31,6 +31,7 @@ from pathlib import Path
 from poseapp.live import session as session_module
 from poseapp.live.recording import Recorder, RecordOptions
 from poseapp.live.sources import VideoSource
+from poseapp.live.status import ModelRequest
 
 class Camera(VideoSource):
     live = True
@@ -52,7 +53,7 @@ class Told(Recorder):
 
 session_module.Recorder = Told
 clip, model, folder = map(Path, sys.argv[1:])
-session = session_module.Session(Camera(clip, loop=True), model, device="cpu")
+session = session_module.Session(Camera(clip, loop=True), ModelRequest(model, "cpu"))
 session.start()
 while session.status().backend is None:
     time.sleep(0.01)

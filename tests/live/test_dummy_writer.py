@@ -10,6 +10,7 @@ from fakes import Loader, MarkerSource
 from poseapp.core.types import Result
 from poseapp.live.recording import WRITERS, RecordingStart, RecordOptions
 from poseapp.live.session import Session
+from poseapp.live.status import ModelRequest
 
 
 class PeopleCounts:
@@ -32,7 +33,7 @@ def _one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_its_file_is_in_the_recording(tmp_path: Path) -> None:
-    session = Session(MarkerSource(seconds=0.5), Path("a"), load=Loader(), realtime=False)
+    session = Session(MarkerSource(seconds=0.5), ModelRequest(Path("a")), load=Loader(), realtime=False)
     folder = session.start_recording(RecordOptions(tmp_path))
     session.start()
     assert session.wait(30)
@@ -45,7 +46,7 @@ def test_its_file_is_in_the_recording(tmp_path: Path) -> None:
 
 
 def test_it_goes_with_a_recording_of_nothing(tmp_path: Path) -> None:
-    session = Session(MarkerSource(), Path("a"), load=Loader())
+    session = Session(MarkerSource(), ModelRequest(Path("a")), load=Loader())
     session.start_recording(RecordOptions(tmp_path / "new"))
     session.stop()
     assert [*tmp_path.iterdir()] == []

@@ -20,6 +20,7 @@ from poseapp.live.sources import FolderSource, Source
 from poseapp.live.sources.animation import AnimationSource
 from poseapp.live.sources.parse import parse_source
 from poseapp.live.sources.pictures import list_pictures, natural
+from poseapp.live.status import ModelRequest
 
 
 def pictures(folder: Path, *names: str, hw: tuple[int, int] = (24, 32)) -> Path:
@@ -98,7 +99,11 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
     pictures(folder, "sub/1.png", hw=(200, 100))
     (folder / "3.png").write_bytes(b"no picture")
     session = Session(
-        FolderSource(folder), Path("fake"), realtime=False, load=lambda *_a, **_k: MarkerEngine(), open_detector=lambda _: None
+        FolderSource(folder),
+        ModelRequest(Path("fake")),
+        realtime=False,
+        load=lambda *_a, **_k: MarkerEngine(),
+        open_detector=lambda _: None,
     )
     recording = session.start_recording(RecordOptions(tmp_path / "out", clean_video=True))
     session.start()
@@ -144,7 +149,11 @@ def test_a_picture_of_another_size_begins_a_new_search(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png", hw=(90, 160))
     pictures(tmp_path, "2.png", "3.png", hw=(60, 80))
     session = Session(
-        FolderSource(tmp_path), Path("fake"), realtime=False, load=lambda *_a, **_k: MarkerEngine(), open_detector=lambda _: None
+        FolderSource(tmp_path),
+        ModelRequest(Path("fake")),
+        realtime=False,
+        load=lambda *_a, **_k: MarkerEngine(),
+        open_detector=lambda _: None,
     )
     session.start()
     assert session.wait(30)

@@ -464,7 +464,8 @@ def test_a_killed_process_leaves_a_recording_that_plays(tmp_path: Path) -> None:
         from fakes import Loader, MarkerSource
         from poseapp.live.recording import RecordOptions
         from poseapp.live.session import Session
-        session = Session(MarkerSource((240, 320), fps=60), Path("fake"), load=Loader())
+        from poseapp.live.status import ModelRequest
+        session = Session(MarkerSource((240, 320), fps=60), ModelRequest(Path("fake")), load=Loader())
         session.start()
         session.start_recording(RecordOptions(Path(sys.argv[1])))
         while True:

@@ -23,11 +23,13 @@ from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
 from poseapp.core.errors import EngineError, ModelError, RecordError
 from poseapp.core.types import ImageArray, Result
 from poseapp.live import capture as capture_module
+from poseapp.live import model_changes as changes_module
 from poseapp.live import session as session_module
 from poseapp.live.recording import Recorder, RecordOptions
-from poseapp.live.session import Session, Status
+from poseapp.live.session import Session
 from poseapp.live.sources import CameraSource, FolderSource, Mode, PictureSource, Source, StreamSource, VideoSource
 from poseapp.live.sources import stream as stream_module
+from poseapp.live.status import ModelRequest, Status
 
 A, B, C = Path("a"), Path("b"), Path("c")
 QUICK_S = 10.0  # for what takes two or three seconds at most, on any machine; where it hangs, it does so for 20 s and more
@@ -39,7 +41,7 @@ def running(
 ) -> Iterator[Session]:
     """A started session with model a, stopped at the end; with *record*, recording from before its first frame."""
     load = load or Loader()
-    session = Session(source, A, device=device, realtime=realtime, load=load, builds_first=load.builds_first)
+    session = Session(source, ModelRequest(A, device), realtime=realtime, load=load, builds_first=load.builds_first)
     try:
         if record is not None:
             session.start_recording(RecordOptions(record))
@@ -101,7 +103,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_from_idle_to_running_to_stopped() -> None:
     load = Loader()
-    session = Session(MarkerSource(), A, load=load)
+    session = Session(MarkerSource(), ModelRequest(A), load=load)
     assert session.status().state == "idle"
     session.start()
     status = seen(session, lambda s: s.state == "running")
@@ -159,7 +161,7 @@ class Gated(FlakyCamera):
 
 
 def test_stop_before_start_and_after_it_twice() -> None:
-    session = Session(MarkerSource(), A, load=Loader())
+    session = Session(MarkerSource(), ModelRequest(A), load=Loader())
     session.stop()
     assert session.status().state == "stopped"
     with pytest.raises(RuntimeError):
@@ -225,7 +227,7 @@ def test_a_painted_result_is_counted_with_its_age() -> None:
 def test_heatmaps_come_when_they_are_asked_for() -> None:
     with running(MarkerSource()) as session:
         assert next_result(session).heatmaps == ()
-        session.heatmaps = True
+        session.settings.heatmaps = True
         wait_until(lambda: next_result(session).heatmaps)
 
 
@@ -409,7 +411,7 @@ def test_a_load_given_up_at_the_end_does_not_hide_why_the_source_failed(tmp_path
     load = Loader()
     load.build = threading.Event()
     missing = VideoSource(tmp_path / "nowhere.mp4")
-    session = Session(missing, A, device="gpu", realtime=False, load=load, builds_first=lambda *_: False)
+    session = Session(missing, ModelRequest(A, "gpu"), realtime=False, load=load, builds_first=lambda *_: False)
     session.start_recording(RecordOptions(tmp_path / "out"))
     session.start()
     assert session.wait(20)
@@ -616,7 +618,7 @@ def test_the_cpu_serves_while_an_engine_is_built_and_then_makes_room(tmp_path: P
         assert status.build is not None
         assert (status.state, status.model, status.loading, status.build.text) == ("running", "a", "a", "Building a")
         assert status.backend is not None
-        assert (status.backend.device, status.backend.fallback, status.wish.device) == ("CPU", "", "gpu")
+        assert (status.backend.device, status.backend.fallback, status.model_request.device) == ("CPU", "", "gpu")
         assert load.build is not None
         load.build.set()
         results = [next_result(session)]
@@ -648,12 +650,12 @@ def test_a_change_of_device_builds_beside_what_runs() -> None:
         load.build.set()
         wait_until(lambda: device_of(session) == "Fake GPU")
         assert load.precisions == ["auto", "fp16"]
-        assert session.status().wish.precision == "fp16"
+        assert session.status().model_request.precision == "fp16"
 
 
 def test_nothing_is_built_before_the_cpu_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would only take the machine away from what the user waits for."""
-    monkeypatch.setattr(session_module, "STAND_IN_S", 60.0)
+    monkeypatch.setattr(changes_module, "STAND_IN_S", 60.0)
     load = building()
     load.gates["cpu"] = threading.Event()
     with running(MarkerSource(), load, device="gpu") as session:
@@ -681,7 +683,7 @@ def test_a_build_that_fails_leaves_the_cpu_and_says_why() -> None:
 
 
 def test_a_build_that_fails_before_the_cpu_is_there_says_why_once_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "STAND_IN_S", 0.1)
+    monkeypatch.setattr(changes_module, "STAND_IN_S", 0.1)
     load = building()
     load.build_error = EngineError("a: out of memory.")
     load.gates["cpu"] = threading.Event()
@@ -800,7 +802,7 @@ def test_a_real_model_that_is_broken_in_the_store(tmp_path: Path, repo_root: Pat
     good = tiny_model.write_model(tmp_path / "good")
     bad = tiny_model.write_model(tmp_path / "bad")
     (bad / "model.onnx").write_bytes((bad / "model.onnx").read_bytes()[:300])
-    session = Session(MarkerSource(), good)
+    session = Session(MarkerSource(), ModelRequest(good))
     try:
         session.start()
         wait_until(in_state(session, "running"))
@@ -926,7 +928,7 @@ def hold_on_to_somebody(session: Session) -> None:
 @pytest.mark.parametrize("unblocks", [True, False])
 def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_path: Path) -> None:
     camera = HungCamera(unblocks)
-    session = Session(camera, A, load=Loader())
+    session = Session(camera, ModelRequest(A), load=Loader())
     session.start_recording(RecordOptions(tmp_path))
     session.start()
     try:
@@ -946,7 +948,7 @@ def test_a_stream_that_hangs_does_not_keep_the_app_from_closing(tmp_path: Path, 
     content = grey_clip(tmp_path / "clip.mkv", [n / 30 for n in range(90)], cluster_time_limit="500").read_bytes()
     server = Server(content, cut=len(content) * 2 // 3)
     try:
-        session = Session(StreamSource(server.url), A, load=Loader())
+        session = Session(StreamSource(server.url), ModelRequest(A), load=Loader())
         session.start()
         result = next_result(session)
         while result.frame.t + 0.7 > time.monotonic():  # until no more pictures come
@@ -1030,7 +1032,7 @@ def test_everything_at_once_from_several_threads(tmp_path: Path) -> None:
     """Sources, models, recordings and status, changed from four threads, and a stop in the middle of it."""
     load = Loader()
     load.errors["c"] = ModelError("c: broken.")
-    session = Session(MarkerSource((90, 120), fps=200), A, load=load)
+    session = Session(MarkerSource((90, 120), fps=200), ModelRequest(A), load=load)
     session.start()
     go_on = threading.Event()
     errors: list[BaseException] = []

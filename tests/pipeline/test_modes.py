@@ -26,7 +26,9 @@ from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
-from poseapp.pipeline.modes import smooth_rule, suited_model
+from poseapp.live.status import ModelRequest
+from poseapp.pipeline.estimator import Estimator
+from poseapp.pipeline.modes import make_estimator, smooth_rule, suited_model
 
 # -- through the session, to the file ---------------------------------------------------------------------------------
 
@@ -156,8 +158,7 @@ class Running:
         self.store = PaintedStore(folder, **store)
         self.session = Session(
             source,
-            folder / model,
-            mode=mode,
+            ModelRequest(folder / model, mode=mode),
             load=self.store,
             builds_first=lambda *_: False,
             open_detector=self.store.open_detector,
@@ -212,19 +213,26 @@ def test_the_mode_changes_between_two_frames_and_back(tmp_path: Path) -> None:
         assert indices == sorted(set(indices))
 
 
-def lost_and_found(running: Running, times: int) -> None:
-    """As if the one person had been lost *times* times: each time they get another number."""
-    inference = running.session._inference
-    assert inference is not None
-    assert inference.estimator is not None
-    inference.estimator.tracker.next_id += times
+@pytest.fixture
+def estimators(monkeypatch: pytest.MonkeyPatch) -> list[Estimator]:
+    """All estimators that sessions make, the newest one last."""
+    made: list[Estimator] = []
+
+    def remember(*arguments: Any, **options: Any) -> Estimator:
+        made.append(make_estimator(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr("poseapp.live.model_runner.make_estimator", remember)
+    return made
 
 
 @pytest.mark.parametrize("mode", ["top-down", "bottom-up"])
-def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path, mode: PoseMode) -> None:
+def test_numbers_of_several_people_start_at_1_whatever_was_before(
+    tmp_path: Path, mode: PoseMode, estimators: list[Estimator]
+) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        lost_and_found(running, 7)
+        estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
         running.session.set_mode("top-down")
         several = running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         assert sorted(several.poses.ids) == [1, 2]
@@ -235,10 +243,10 @@ def test_numbers_of_several_people_start_at_1_whatever_was_before(tmp_path: Path
         assert other.frame.index > several.frame.index
 
 
-def test_in_a_recording_no_number_is_given_twice(tmp_path: Path) -> None:
+def test_in_a_recording_no_number_is_given_twice(tmp_path: Path, estimators: list[Estimator]) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        lost_and_found(running, 7)
+        estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
         folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
         running.session.set_mode("top-down")
         running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
@@ -287,7 +295,7 @@ def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: 
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
         assert status.model_error.startswith(f"bottom-up: expected a model with part affinity fields in {tmp_path}, found none.")
-        assert (status.state, status.mode, status.wish.mode, status.loading) == ("running", "one", "one", "")
+        assert (status.state, status.mode, status.model_request.mode, status.loading) == ("running", "one", "one", "")
         assert running.until(lambda r: len(r.poses) == 1).mode == "one"
 
 
@@ -298,7 +306,7 @@ def test_top_down_without_a_detector_says_what_to_do_and_goes_on(tmp_path: Path)
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
         assert status.model_error.startswith("top-down: expected a person detector in the model store, found none.")
-        assert (status.state, status.mode, status.wish.mode) == ("running", "one", "one")
+        assert (status.state, status.mode, status.model_request.mode) == ("running", "one", "one")
 
 
 def test_a_start_that_cannot_have_its_mode_looks_for_one_person(tmp_path: Path) -> None:
@@ -321,12 +329,12 @@ def test_another_model_for_bottom_up_keeps_the_mode(tmp_path: Path) -> None:
 def test_smoothing_is_switched_while_it_runs(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW), mode="top-down") as running:
         assert running.until(lambda r: len(r.poses) == 2).smoothed is None
-        running.session.set_smoothing(SmoothRule())
+        running.session.settings.smoothing = SmoothRule()
         result = running.until(lambda r: r.smoothed is not None and len(r.poses) == 2)
         assert result.smoothed is not None
         assert result.shown is result.smoothed
         assert result.smoothed.ids.tolist() == result.poses.ids.tolist()
-        running.session.set_smoothing(None)
+        running.session.settings.smoothing = None
         assert running.until(lambda r: r.smoothed is None).shown is not None
 
 
@@ -343,9 +351,9 @@ def test_a_click_reaches_the_one_it_means(tmp_path: Path) -> None:
 def test_a_budget_set_while_it_runs(tmp_path: Path) -> None:
     source = PaintedSource(crowd(6, HW), fps=10, hw=HW)
     with Running(tmp_path, source, mode="top-down", delay_s=0.02) as running:
-        running.session.latency_budget_ms = math.inf
+        running.session.settings.latency_budget_ms = math.inf
         running.until(lambda r: len(r.poses) == 6 and not r.predicted)
-        running.session.latency_budget_ms = 30.0
+        running.session.settings.latency_budget_ms = 30.0
         running.until(lambda r: len(r.poses) == 6 and len(r.predicted) >= 4)
 
 

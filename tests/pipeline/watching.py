@@ -22,6 +22,7 @@ from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.types import FloatArray, Frame, PoseMode, Result
 from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
+from poseapp.live.status import ModelRequest
 from poseapp.pipeline.estimator import Estimator
 from poseapp.pipeline.modes import make_estimator
 
@@ -65,8 +66,7 @@ def recorded(source: PaintedSource, mode: PoseMode, tmp_path: Path, **settings: 
     store = PaintedStore(folder)
     session = Session(
         source,
-        folder / "hourglass-s",
-        mode=mode,
+        ModelRequest(folder / "hourglass-s", mode=mode),
         realtime=False,
         load=store,
         open_detector=store.open_detector,

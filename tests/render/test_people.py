@@ -1,4 +1,4 @@
-"""Drawing several people: colours by identity, numbers, the locked one, those carried along, and affinity fields."""
+"""Drawing several people: colours by identity, numbers, the locked one, predicted people, and affinity fields."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_locked_one_gets_corners_and_only_that_one() -> None:
     np.testing.assert_array_equal(drawn(two(locked=9)), drawn(two()))
 
 
-def test_those_carried_along_are_thin_lines() -> None:
+def test_predicted_people_are_thin_lines() -> None:
     whole, thin = drawn(two()), drawn(two(predicted=frozenset({4})))
     left = np.s_[:, : HW[1] // 2]
     assert 0 < thin[left].any(axis=2).sum() < 0.6 * whole[left].any(axis=2).sum()

@@ -14,15 +14,16 @@ from poseapp.core.heatmap import times_odds
 from poseapp.core.skeleton import COCO_17
 from poseapp.nets.deploy import HeatmapDecoder
 from poseapp.train.data.annotations import Person
-from poseapp.train.eval.contact_sheets import (
+from poseapp.train.eval.calibration import (
     LARGEST_ODDS,
-    draw_poses_alone,
+    calibration_of,
     draw_score_calibration,
-    reliability_of,
     score_calibration,
     score_of_half,
 )
-from poseapp.train.eval.evaluate import Evaluation, Scored, summarise
+from poseapp.train.eval.contact_sheets import draw_poses_alone
+from poseapp.train.eval.evaluation_set import Scored
+from poseapp.train.eval.figures import Evaluation, summarise
 
 
 def scored(n: int, half: float, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -36,10 +37,10 @@ def scored(n: int, half: float, seed: int = 0) -> tuple[NDArray[np.float64], NDA
 @pytest.mark.parametrize("half", [0.2, 0.35, 0.5])
 def test_the_odds_bring_a_half_to_one_half(half: float) -> None:
     score, right = scored(200_000, half)
-    found = reliability_of(score, right)
-    assert 1 / (1 + found.odds) == pytest.approx(half, rel=0.06)
-    better = times_odds(score, found.odds)
-    assert reliability_of(better, right).error < 0.02
+    found = calibration_of(score, right)
+    assert 1 / (1 + found.score_odds_scale) == pytest.approx(half, rel=0.06)
+    better = times_odds(score, found.score_odds_scale)
+    assert calibration_of(better, right).error < 0.02
     near = np.abs(better - 0.5) < 0.05
     assert right[near].mean() == pytest.approx(0.5, abs=0.04)
     assert found.count.sum() == len(score)
@@ -47,15 +48,15 @@ def test_the_odds_bring_a_half_to_one_half(half: float) -> None:
 
 def test_calibration_error_by_hand() -> None:
     score, right = np.array([0.15, 0.15, 0.95, 0.95]), np.array([False, True, True, True])
-    found = reliability_of(score, right)
+    found = calibration_of(score, right)
     assert found.count.tolist() == [0, 2, 0, 0, 0, 0, 0, 0, 0, 2]
     assert found.right[[1, 9]].tolist() == [0.5, 1.0]
     assert found.error == pytest.approx((2 * 0.35 + 2 * 0.05) / 4)
 
 
 def test_scores_that_say_nothing_are_not_stretched_without_end() -> None:
-    assert reliability_of(np.array([0.1, 0.2]), np.array([True, True])).odds == LARGEST_ODDS
-    assert reliability_of(np.array([0.8, 0.9]), np.array([False, False])).odds == 1 / LARGEST_ODDS
+    assert calibration_of(np.array([0.1, 0.2]), np.array([True, True])).score_odds_scale == LARGEST_ODDS
+    assert calibration_of(np.array([0.8, 0.9]), np.array([False, False])).score_odds_scale == 1 / LARGEST_ODDS
     assert score_of_half(np.array([0.2, 0.4, 0.6, 0.8]), np.array([False, False, True, True])) == pytest.approx(0.5)
 
 

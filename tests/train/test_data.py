@@ -17,7 +17,7 @@ from poseapp.core import heatmap, paf, transform
 from poseapp.core.errors import DataError, SourceError
 from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
-from poseapp.live.sources import read_picture
+from poseapp.live.sources.pictures import read_picture
 from poseapp.train.data.annotations import Person, convert_joints, read_coco, read_image
 from poseapp.train.data.augment import PLAIN, Augment
 from poseapp.train.data.crop_dataset import CropDataset

@@ -11,11 +11,10 @@ import pytest
 from drawn import draw_set
 from tiny_model import write_model
 
-from poseapp.cli import following as cli_follow
+from poseapp.cli.main import main
 from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Poses
-from poseapp.engine.load import load_engine
 from poseapp.train.data.annotations import Person
 from poseapp.train.eval import panning
 from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
@@ -131,12 +130,12 @@ def test_each_sequence_begins_anew(figures: list[Person]) -> None:
 
 def test_the_apps_own_estimator_is_what_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     annotations = draw_set(tmp_path, people=2)
-    engine = load_engine(write_model(tmp_path / "engines" / "tiny"), "cpu")
-    try:
-        out = tmp_path / "out.json"
-        result = cli_follow.evaluate_following(engine, tmp_path / "engines", annotations, tmp_path / "images", out, 2)
-    finally:
-        engine.close()
-    assert json.loads(out.read_text())["sequences"] == result.sequences == 2
-    assert result.lock_rate == 0  # that model takes the brightest place for every joint
+    write_model(tmp_path / "engines" / "tiny")
+    out = tmp_path / "out.json"
+    where = ["--annotations", str(annotations), "--images", str(tmp_path / "images"), "--engines-dir", str(tmp_path / "engines")]
+    options = ["--boxes", "track", "--device", "cpu", "--limit", "2", "--json", str(out)]
+    assert main(["eval", "--model", "tiny", *where, *options]) == 0
+    figures = json.loads(out.read_text())
+    assert figures["sequences"] == 2
+    assert figures["lock_rate"] == 0  # that model takes the brightest place for every joint
     assert "one person at 30 to 100 % of the height" in " ".join(capsys.readouterr().out.split())

@@ -10,8 +10,9 @@ from drawn import STANDING
 
 from poseapp.core.skeleton import COCO_17
 from poseapp.train.data.annotations import Person
-from poseapp.train.eval.evaluate import Evaluation, Scored, summarise
-from poseapp.train.eval.subsets import Part, parts_of
+from poseapp.train.eval.evaluation_set import Scored
+from poseapp.train.eval.figures import Evaluation, summarise
+from poseapp.train.eval.subsets import Subset, subsets_of
 
 
 def evaluation(names: list[str], off_px: list[float]) -> Evaluation:
@@ -26,8 +27,8 @@ def evaluation(names: list[str], off_px: list[float]) -> Evaluation:
 
 
 def test_each_part_has_its_own_figures() -> None:
-    street, sports = parts_of(evaluation(["sports_1.jpg", "street_1.jpg", "sports_2.jpg"], [0.0, 500.0, 0.0]))[::-1]
-    assert sports == Part("sports", 2, 1.0, 1.0, 1.0, 1.0)
+    street, sports = subsets_of(evaluation(["sports_1.jpg", "street_1.jpg", "sports_2.jpg"], [0.0, 500.0, 0.0]))[::-1]
+    assert sports == Subset("sports", 2, 1.0, 1.0, 1.0, 1.0)
     assert (street.name, street.people) == ("street", 1)
     assert street.pck == pytest.approx(13 / 17)  # two elbows and two eyes are off
     assert street.limb_pck == pytest.approx(10 / 12)  # eyes are no limbs
@@ -37,7 +38,7 @@ def test_each_part_has_its_own_figures() -> None:
 def test_a_part_in_which_nobody_has_enough_labels_has_no_oks() -> None:
     result = evaluation(["sports_1.jpg", "street_1.jpg"], [0.0, 0.0])
     result.people[1].joints[:13, 2] = 0
-    part = parts_of(result)[1]
+    part = subsets_of(result)[1]
     assert (part.name, part.people) == ("street", 0)
     assert np.isnan(part.mean_oks)
 
@@ -46,4 +47,4 @@ def test_a_part_in_which_nobody_has_enough_labels_has_no_oks() -> None:
     "names", [["one_1.jpg", "one_2.jpg"], ["1.jpg", "2.jpg"], ["a_1.jpg", "2.jpg"], [f"{n}_x.jpg" for n in range(9)]]
 )
 def test_names_that_do_not_tell_parts(names: list[str]) -> None:
-    assert parts_of(evaluation(names, [0.0] * len(names))) == []
+    assert subsets_of(evaluation(names, [0.0] * len(names))) == []

@@ -17,7 +17,7 @@ def test_a_signal_closes_the_window_whatever_it_interrupts(qtbot: QtBot, window:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         close_on_signals(window)
-        with qtbot.waitSignal(window.closed, timeout=WAIT_MS), session._stats._lock:
+        with qtbot.waitSignal(window.closed, timeout=WAIT_MS), session.stats._lock:
             signal.raise_signal(signal.SIGTERM)  # closing asks for the status, which takes this lock
     finally:
         for number, handler in before.items():

@@ -104,7 +104,7 @@ def test_no_box_of_the_window_does_anything_before_enter(
     assert [box.currentIndex() for box in boxes] == before
     now = window.bridge.status()
     assert now is not None
-    assert (now.wish, now.source) == (requested.wish, requested.source)
+    assert (now.model_request, now.source) == (requested.model_request, requested.source)
 
 
 def test_what_opens_other_sources_is_a_menu_beside_the_box(qtbot: QtBot, window: MainWindow) -> None:

@@ -150,7 +150,7 @@ def test_smoothing_has_a_slider_and_an_off_switch(qtbot: QtBot, window: MainWind
     assert window.preferences.pose_settings.smoothing == 0.75
     session = window.bridge.session
     assert session is not None
-    assert session._smoothing == SmoothRule(min_cutoff_hz=SmoothRule().min_cutoff_hz / 2)
+    assert session.settings.smoothing == SmoothRule(min_cutoff_hz=SmoothRule().min_cutoff_hz / 2)
 
 
 def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> None:
@@ -160,7 +160,7 @@ def test_the_budget_reaches_the_session(qtbot: QtBot, window: MainWindow) -> Non
     for text, ms in (("30 ms", 30.0), ("no limit", math.inf)):
         box.setCurrentIndex(box.findText(text))
         box.activated.emit(box.currentIndex())
-        assert session.latency_budget_ms == ms
+        assert session.settings.latency_budget_ms == ms
         assert window.preferences.pose_settings.latency_budget_ms == ms
 
 

@@ -33,7 +33,7 @@ from poseapp.train.data.coco import Annotations as ReadAnnotations
 from poseapp.train.data.coco import load_json, parse_annotations
 from poseapp.train.data.loader import report_once
 from poseapp.train.data.votes import load_votes, with_votes
-from poseapp.train.eval.evaluate import Predictor
+from poseapp.train.eval.predictor import PersonPredictor
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -293,7 +293,7 @@ def _open(path: Path, scratch: Path) -> Engine:
 
 
 def _judge_of(engine: Engine) -> JointFinder:
-    predictor = Predictor(engine, flip=True)
+    predictor = PersonPredictor(engine, flip=True)
 
     def look(person: Person) -> FloatArray:
         return predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))

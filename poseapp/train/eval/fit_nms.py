@@ -30,8 +30,9 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Poses
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
-from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.annotations import BOX_PADDING, Person
 from poseapp.train.data.datasets import find_set
+from poseapp.train.eval.predictor import PersonPredictor
 
 Array = NDArray[np.float64]
 
@@ -95,17 +96,15 @@ def look(
     for person in people:
         together[person.path].append(person)
     random, spec, pictures = np.random.default_rng(seed), engine.spec, []
+    predictor = PersonPredictor(engine)
     for path, group in together.items():
-        image = read_image(path)
         boxes = np.stack([person.box for person in group]).astype(np.float64)
         found, box_score = candidate_boxes(boxes, how, random)
         xy = np.empty((len(found), spec.skeleton.k, 2), np.float32)
         score = np.empty((len(found), spec.skeleton.k), np.float32)
         for i, box in enumerate(found):
-            affine = transform.crop_affine(transform.fit_aspect(box, spec.input_hw, BOX_PADDING), spec.input_hw)
-            joints = engine.infer(transform.crop(image, affine, spec.input_hw)[None]).keypoints[0]
-            xy[i] = transform.apply(transform.invert(affine), joints[:, :2].astype(np.float64))
-            score[i] = joints[:, 2]
+            joints = predictor(path, transform.fit_aspect(box, spec.input_hw, BOX_PADDING))
+            xy[i], score[i] = joints[:, :2], joints[:, 2]
         # How sure a pose is: its box's score times the mean of its joints' (as a detection is scored in COCO's way).
         person_score = (box_score * score.mean(axis=1)).astype(np.float32)
         poses = Poses(xy=xy, score=score, person_score=person_score, ids=np.zeros(len(xy), np.int64), skeleton=spec.skeleton)

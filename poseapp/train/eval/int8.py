@@ -26,7 +26,8 @@ from poseapp.engine.model_folder import model_file, replacing
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.train.data.annotations import read_image
 from poseapp.train.data.datasets import LabelledSet
-from poseapp.train.eval.evaluate import Figures, default_boxes, evaluate
+from poseapp.train.eval.evaluate import EvaluationOptions, default_boxes, evaluate
+from poseapp.train.eval.figures import Figures
 
 CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose between ranges
 # The first convolutions stay as they are: their few channels differ in range, one step for all of them rounds some away, and
@@ -244,8 +245,8 @@ class _Scoring:
         def on_person(done: int, total: int) -> None:
             self._tell(f"scoring {what}", done / total)
 
-        boxes = default_boxes(engine.spec)
-        return evaluate(engine, annotations, self._images, boxes=boxes, limit=self._limit, on_person=on_person).figures
+        options = EvaluationOptions(boxes=default_boxes(engine.spec), limit=self._limit)
+        return evaluate(engine, annotations, self._images, options, on_person=on_person).figures
 
 
 def _entered(spec: ModelSpec, report: Report) -> ModelSpec:

@@ -5,10 +5,10 @@ Nobody says where the person is, as in front of a webcam. Needs no torch.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +19,12 @@ from poseapp.core.errors import DataError
 from poseapp.core.geometry import box_iou
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, Frame, ImageArray, Poses
+from poseapp.engine.base import Engine
+from poseapp.pipeline.estimator import PersonFinder
+from poseapp.pipeline.modes import make_estimator
 from poseapp.train.data.annotations import Person, read_image
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.eval.figures import as_json
 
 SIZES = ((480, 640), (720, 1280))  # height and width of a frame
 HEIGHTS = (0.3, 1.0)  # of the person, in heights of the frame
@@ -102,7 +107,7 @@ def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Ge
 
 
 @dataclass(frozen=True)
-class Following:
+class PanningFigures:
     """How well people are found and kept in ``sequences`` of 45 frames; shares are 0..1, the names the keys of the JSON file.
 
     ``lock_rate`` is the share locked on within ten frames, ``lock_rate_small`` of people under half the frame's height and
@@ -122,8 +127,7 @@ class Following:
 
     def to_json(self) -> str:
         """The text of the JSON file; null for what cannot be said."""
-        known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
-        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+        return as_json(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +174,7 @@ def follow_all(
     return out
 
 
-def summarise(followed: Sequence[Followed]) -> Following:
+def summarise(followed: Sequence[Followed]) -> PanningFigures:
     """The figures of all sequences."""
     first = np.array([int(f.on.argmax()) + 1 if f.on.any() else 10**6 for f in followed])
     tall = np.array([_height(f.panned) for f in followed])
@@ -179,7 +183,7 @@ def summarise(followed: Sequence[Followed]) -> Following:
     on = np.concatenate([a for a, _ in after]) if after else np.empty(0, bool)
     similarity = np.concatenate([o[a] for a, o in after]) if after else np.empty(0)
     lost = [bool(np.convolve(~a, np.ones(LOST_AFTER)).max(initial=0) >= LOST_AFTER) for a, _ in after]
-    return Following(
+    return PanningFigures(
         sequences=len(followed),
         lock_rate=_mean(in_time),
         lock_rate_small=_mean(in_time[tall < 0.5]),
@@ -188,6 +192,40 @@ def summarise(followed: Sequence[Followed]) -> Following:
         loss_rate=_mean(~on),
         lost=_mean(np.array(lost)),
         mean_oks=_mean(similarity),
+    )
+
+
+def evaluate_panning(
+    engine: Engine,
+    detector: PersonFinder | None,
+    annotations: Path,
+    images: Path,
+    limit: int = 0,
+    on_sequence: Callable[[int, int], None] = lambda done, total: None,
+) -> PanningFigures:
+    """Let the Estimator of the mode "one" find and follow people through sequences made of a set's pictures.
+
+    *limit* stops after so many sequences (0: all). Raises DataError on wrong annotations or pictures.
+    """
+    skeleton = engine.spec.skeleton
+    sequences = panned(LabelledSet(annotations, images, "val").read(skeleton, 1), limit)
+    estimator = make_estimator("one", engine, detector)
+
+    def show(sequence: Panned) -> list[Poses]:
+        estimator.reset()
+        return [estimator.estimate(frame).poses for frame in sequence.frames()]
+
+    return summarise(follow_all(sequences, show, skeleton, on_sequence))
+
+
+def conventions(engine: Engine, detector: PersonFinder | None) -> str:
+    """One line that says how the figures were made."""
+    found_by = "searched for in one region a frame" if detector is None else "found by the person detector"
+    sizes = " and ".join(f"{w}×{h}" for h, w in SIZES)
+    return (
+        f"pictures panned and zoomed in frames of {sizes}, one person at {100 * HEIGHTS[0]:.0f} to "
+        f"{100 * HEIGHTS[1]:.0f} % of the height, {found_by}; on a person: the boxes about the joints overlap by "
+        f"{SAME_PLACE:g}; {engine.backend}"
     )
 
 

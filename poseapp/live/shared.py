@@ -1,0 +1,54 @@
+"""What the threads of a session share, and what its lock guards."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from poseapp.core.smoothing import SmoothRule
+from poseapp.core.types import Result
+from poseapp.live.recording.recordings import Recordings
+from poseapp.live.slot import Slot
+from poseapp.live.stats import Stats
+from poseapp.pipeline.modes import LATENCY_BUDGET_MS
+
+
+@dataclass(eq=False)
+class LiveSettings:
+    """What may change between two frames. Any thread may set a field; the model's thread reads each one once a frame.
+
+    ``heatmaps`` asks for heatmaps with each result. ``latency_budget_ms`` is for the poses of all people in a frame, top-down.
+    ``smoothing`` steadies the joints; None leaves them as they are found.
+    """
+
+    heatmaps: bool = False
+    latency_budget_ms: float = LATENCY_BUDGET_MS
+    smoothing: SmoothRule | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Shared:
+    """What the threads of a session share.
+
+    ``lock`` is the session's only lock. It is re-entrant, and also a condition on which threads wait for a change. It guards:
+
+    - all attributes of Session, SourceRunner, ModelChanges and ModelThread that change after they are made,
+    - ``ModelRunner.engine`` and ``ModelRunner.estimator``: their thread replaces them with the lock held, other threads read them
+      with the lock held, and their thread reads them without it. Everything else of a ModelRunner belongs to its thread,
+    - the list of Recordings, and ``stopped``.
+
+    Whoever changes what a thread may be waiting for calls ``lock.notify_all``: a model came, or will not come; a load ended; a
+    request is not wanted any more; a source was left; the session stops.
+
+    The lock does not guard what is safe by itself: ``stats``, ``results``, the inboxes and a Recorder have locks of their own;
+    ``recordings.current`` and each field of ``settings`` are replaced as a whole, so a thread that reads one without the lock
+    sees the old value or the new one. Nobody loads, opens, writes, waits for a thread or sleeps while holding the lock.
+    """
+
+    realtime: bool
+    settings: LiveSettings
+    lock: threading.Condition = field(default_factory=threading.Condition)
+    stats: Stats = field(default_factory=Stats)
+    results: Slot[Result] = field(default_factory=Slot)
+    recordings: Recordings = field(default_factory=Recordings)
+    stopped: bool = False
