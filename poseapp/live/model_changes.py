@@ -167,7 +167,14 @@ class ModelChanges:
             lambda error: self._failed(thread, error),
         )
         inbox: Slot[Frame] = Slot(lossless=not self._shared.realtime)
-        thread = ModelThread(worker, inbox, request.folder, request.mode, self._orders, self._requests)
+        thread = ModelThread(
+            worker=worker,
+            inbox=inbox,
+            folder=request.folder,
+            mode=request.mode,
+            order=self._orders,
+            request_number=self._requests,
+        )
         self._threads.append(thread)
         self._shared.lock.notify_all()  # those that wait for their turn and are not wanted any more
         worker.start()

@@ -38,7 +38,7 @@ OpenDetector = Callable[[Path], PersonFinder | None]
 """Loads the person detector of a model store, or gives None; raises ModelError. ``open_detector`` is the one of the app."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class ModelThread:
     """The thread of one requested model, from the request to the end of the model: first it loads, then it runs."""
 

@@ -284,8 +284,9 @@ def votes(
 def _open(path: Path, scratch: Path) -> Engine:
     if path.suffix != ".pt":
         return load_engine(path, "cpu")
+    from poseapp.convert.card import About
     from poseapp.train.checkpoint import read_network
-    from poseapp.train.export import About, export
+    from poseapp.train.export import export
 
     scratch.mkdir()
     export(read_network(path), scratch, About.unstated())
