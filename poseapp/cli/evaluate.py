@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FIGURES_FROM = ("--device", "cpu", "--precision", "fp32")
 
 
-def evaluate_command(
+def evaluate_command(  # noqa: PLR0913 - the command's options
     model: options.Model,
     annotations: options.Annotations,
     images: options.Images,
