@@ -7,8 +7,8 @@ from pathlib import Path
 
 from poseapp.core.addresses import address_name
 from poseapp.core.errors import ModelError, PoseAppError
-from poseapp.engine.devices import unavailable
-from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
+from poseapp.engine.backends import device_labels, unavailable
+from poseapp.engine.load import StoredModel, find_model, list_models
 from poseapp.live.sources import Camera, list_cameras
 from poseapp.ui import key_store
 from poseapp.ui.source_choice import SourceChoice, unique_labels
@@ -55,7 +55,7 @@ def find_cameras() -> tuple[list[Camera], str]:
 
 def look_for_devices() -> dict[str, str]:
     """Each device, and why it cannot be used here; "" where it can."""
-    return {device: unavailable(device) for device in DEVICES}
+    return {device: unavailable(device) for device in device_labels()}
 
 
 def _find_model(engines_dir: Path, name: str | None, device: str) -> tuple[list[StoredModel], Path | None, str]:
