@@ -334,7 +334,7 @@ def prune(
     """Remove plans of these model folders, and of the cache, that nothing can use any more.
 
     Old are plans of a model that changed, of another TensorRT, GPU or driver than *gpu* and what is installed (None: they
-    cannot be told and stay), plans without their JSON, and leftovers of builds that were killed. *everything* removes all.
+    are not known, and such plans stay), plans without their JSON, and leftovers of builds that were killed. *everything* removes all.
     """
     cache = cache_dir or default_cache_dir()
     trt = tensorrt()
