@@ -241,7 +241,7 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
 PLACES = """
 import json
 from poseapp.core.errors import ModelError
-from poseapp.engine.tensorrt.builder import plans_dir
+from poseapp.engine.tensorrt.plans import plans_dir
 from poseapp.engine.detector import find_detector
 from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.store import place_for

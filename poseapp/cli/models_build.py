@@ -17,7 +17,7 @@ from poseapp.engine import choice
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import default_engines_dir, find_model, list_models
 from poseapp.engine.model_folder import model_file
-from poseapp.engine.tensorrt.builder import MAX_BATCH, precision_for, prune
+from poseapp.engine.tensorrt.plans import MAX_BATCH, precision_for, prune
 
 
 def _known_precision(value: str | None) -> str | None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISION_CHOICES
+from poseapp.engine.backends import device_labels, device_tips
+from poseapp.engine.load import PRECISION_CHOICES
 
 MODEL, POSES = "Model", "Poses"  # titles in --help, over the options that belong together
 
@@ -44,6 +45,10 @@ def _one_of(*known: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def _listed(tips: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({tip[0].lower()}{tip[1:]})" for name, tip in tips.items())
+
+
 def _old_mode(value: str | None) -> str | None:
     """The value of ``--people``, the name that ``--mode`` had first."""
     if value is not None:
@@ -57,9 +62,8 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        callback=_one_of(*DEVICES),
-        help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
-        "tensorrt or cuda (NVIDIA GPUs).",
+        callback=_one_of(*device_labels()),
+        help=f"Where the model runs: {_listed(device_tips())}.",
         show_default="auto",
         rich_help_panel=MODEL,
     ),

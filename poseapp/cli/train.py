@@ -83,7 +83,7 @@ def train_command(
             raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
         people, validation = read_sets(data, val, chosen)
         if workers < 0:
-            from poseapp.engine.onnxruntime import available_cores
+            from poseapp.engine.machine import available_cores
 
             workers = max(1, min(8, available_cores() // processes - 1))
         command = command_line(recipe, data, val, set_ or [], start_from, teacher, out, resident)

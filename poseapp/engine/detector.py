@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from poseapp.core import transform
-from poseapp.core.errors import EngineError, ModelError, first_line
+from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.files import sha256_file
 from poseapp.core.json_files import Fields, read_json, shortened
 from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
-from poseapp.engine.onnxruntime import open_session
+from poseapp.engine.onnxruntime import open_session, run_session
 from poseapp.engine.store import folders_with
 
 SPEC_FILE = "detector.json"
@@ -101,7 +101,8 @@ class DetectorSpec:
 class Detector:
     """The detector in *folder*, loaded and warmed up, in ONNX Runtime on the CPU.
 
-    Like an Engine it is made, used and closed on one thread. *threads* 0 takes the cores this process may use, at most 8.
+    One thread makes, uses and closes it, as with an Engine; whoever made the detector closes it. *threads* 0 takes the cores
+    that this process may use, at most 8.
     Raises ModelError when detector.json or model.onnx is missing or wrong, EngineError when the graph cannot run.
     """
 
@@ -138,10 +139,7 @@ class Detector:
         """Boxes (N, M, 5) x, y, width, height in input px and score, best first, of *crops* (N, H, W, 3) uint8 BGR."""
         if self._session is None:
             raise EngineError(f"{self.spec.name}: the detector is closed.")
-        try:
-            return np.asarray(self._session.run(["boxes"], {"crops": crops})[0], np.float32)
-        except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
-            raise EngineError(f"{self.spec.name}: ONNX Runtime failed ({first_line(error)}).") from None
+        return run_session(self._session, self.spec.name, ["boxes"], crops)[0]
 
     def close(self) -> None:
         """Free the session; safe to call twice."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from poseapp.ui.display_names import DEVICE_NAMES, PRECISION_NAMES
+from poseapp.engine.backends import device_labels
+from poseapp.ui.display_names import PRECISION_NAMES
 from poseapp.ui.menus import Handler, Menus
 from poseapp.ui.pose_controls import MODE_NAMES
 from poseapp.ui.source_choice import DEMO, SYNTHETIC
@@ -51,7 +52,7 @@ def make_menus(window: MainWindow) -> Menus:
     menus.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.view_actions.use_theme, before="next_theme")
     mode, choose_mode = controller.pose_settings.mode, window.sidebar.pose.choose_mode
     menus.add_choice("Model", "People", MODE_NAMES, mode, choose_mode, before="next_mode")
-    menus.add_choice("Model", "Device", DEVICE_NAMES, controller.device, controller.choose_device)
+    menus.add_choice("Model", "Device", device_labels(), controller.device, controller.choose_device)
     menus.add_choice("Model", "Precision", PRECISION_NAMES, controller.precision, controller.choose_precision)
     menus.check("sidebar", True)
     openers = [*(f"open_{kind}" for kind in get_args(OpenKind)), "cameras"]

@@ -1,25 +1,11 @@
-"""What models, devices and precisions are called in the window."""
+"""What models and precisions are called in the window."""
 
 from __future__ import annotations
 
 from poseapp.engine.load import StoredModel
 
 # Where and how a model can run: the key of the command line, and the name in the window.
-DEVICE_NAMES = {
-    "auto": "Automatic",
-    "cpu": "CPU",
-    "openvino": "OpenVINO",
-    "cuda": "CUDA",
-    "tensorrt": "TensorRT",
-}
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
-DEVICE_TIPS = {
-    "auto": "The fastest device of this computer",
-    "cpu": "The processor, with the fastest runtime",
-    "openvino": "The processor, with Intel's OpenVINO",
-    "cuda": "An NVIDIA GPU, with PyTorch",
-    "tensorrt": "An NVIDIA GPU. An engine is built for it once",
-}
 
 # The models that ship, in the order of the list; others go by their own names.
 MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate", "openpose-s": "Many people"}

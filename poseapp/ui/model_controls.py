@@ -9,6 +9,7 @@ from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from poseapp.core.spec import ModelSpec
+from poseapp.engine.backends import device_labels, device_tips
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
 from poseapp.live.status import Status
@@ -16,7 +17,7 @@ from poseapp.ui.actions import action
 from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo_box import DETAIL, ComboBox
-from poseapp.ui.display_names import DEVICE_NAMES, DEVICE_TIPS, MODEL_PURPOSES, PRECISION_NAMES, model_title
+from poseapp.ui.display_names import MODEL_PURPOSES, PRECISION_NAMES, model_title
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, label
 
@@ -115,7 +116,8 @@ class ModelControls(QWidget):
         self.badge.set_theme(theme)
 
     def _fill_devices(self) -> None:
-        entries = {key: (name, self._missing.get(key, ""), DEVICE_TIPS[key]) for key, name in DEVICE_NAMES.items()}
+        tips = device_tips()
+        entries = {key: (name, self._missing.get(key, ""), tips[key]) for key, name in device_labels().items()}
         _fill(self.device_box, entries)
 
     def _fill_precisions(self) -> None:

@@ -13,7 +13,8 @@ from poseapp import resources
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import is_plain
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISION_CHOICES
+from poseapp.engine.backends import device_labels
+from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import DrawOptions
@@ -127,7 +128,7 @@ class Preferences:
     def device(self) -> str:
         """Where the model runs."""
         value = self._text("model/device")
-        return value if value in DEVICES else "auto"
+        return value if value in device_labels() else "auto"
 
     @device.setter
     def device(self, value: str) -> None:

@@ -10,8 +10,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from poseapp.core.addresses import address_name, holds_secrets
 from poseapp.core.errors import ModelError, PoseAppError
-from poseapp.engine.devices import unavailable
-from poseapp.engine.load import DEVICES, StoredModel, find_model, list_models
+from poseapp.engine.backends import device_labels, unavailable
+from poseapp.engine.load import StoredModel, find_model, list_models
 from poseapp.live.session import Session
 from poseapp.live.sources import (
     Camera,
@@ -321,7 +321,7 @@ class SessionController(QObject):
 
 def look_for_devices() -> dict[str, str]:
     """Each device, and why it cannot be used here; "" where it can."""
-    return {device: unavailable(device) for device in DEVICES}
+    return {device: unavailable(device) for device in device_labels()}
 
 
 def _with_its_address(remembered: SourceChoice | None) -> SourceChoice | None:

@@ -22,7 +22,7 @@ import poseapp
 from poseapp.cli import display
 from poseapp.cli.main import main
 from poseapp.convert.catalogue import CATALOGUE
-from poseapp.engine.devices import unavailable
+from poseapp.engine.backends import unavailable
 
 FRAMES = 24
 

@@ -16,7 +16,7 @@ from poseapp.bench.gpu.ways import COMPILED, EAGER, ROUNDED
 from poseapp.core.errors import PoseAppError
 from poseapp.engine import driver
 from poseapp.engine.machine import machine
-from poseapp.engine.tensorrt import builder as build
+from poseapp.engine.tensorrt import library
 
 
 def report(lines: Sequence[Line], rates: Rates) -> str:
@@ -112,12 +112,12 @@ def _told(line: Line | None, figure: str, unit: str) -> str:
 def versions() -> dict[str, str]:
     """What ran, and where."""
     gpu = driver.find_gpu()
-    runtime = build.tensorrt() if isinstance(gpu, driver.Gpu) else None
+    runtime = library.tensorrt() if isinstance(gpu, driver.Gpu) else None
     return {
         "GPU": f"{gpu.name}, compute capability {gpu.compute[0]}.{gpu.compute[1]}" if isinstance(gpu, driver.Gpu) else gpu,
         "driver": gpu.driver if isinstance(gpu, driver.Gpu) else "–",
         "PyTorch": f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}, cuDNN {torch.backends.cudnn.version() or 'none'}",
-        "TensorRT": build.runtime_name(runtime) if runtime is not None else "not loaded",
+        "TensorRT": library.runtime_name(runtime) if runtime is not None else "not loaded",
         "CPU": f"{machine()['cpu']}, {machine()['system']}",
     }
 

@@ -105,7 +105,7 @@ def torch_way(way: str, subject: Subject, batch: int, device: torch.device) -> I
 
 
 @contextlib.contextmanager
-def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.GpuEngine]:
+def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.TrtEngine]:
     """The network through TensorRT: the stored model, or one with made-up weights in a folder that is thrown away.
 
     Made-up weights give heatmaps that are noise, so only stored models are compared with ONNX Runtime.

@@ -1,4 +1,4 @@
-"""Run by test_cuda.py in a process of its own, where the driver library is the stub: everything a Device can do, once."""
+"""Everything that a Device can do, once, on the strict driver: ``python device.py LAYER [forget]`` prints one JSON line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from poseapp.engine.driver import find_gpu
 def main(layer: str) -> dict[str, Any]:
     """What came of each step, by name."""
     driver = ctypes.CDLL("libcuda.so.1")
-    driver.stub_held.restype = ctypes.c_char_p
+    driver.strict_held.restype = driver.strict_log.restype = ctypes.c_char_p
     told: dict[str, Any] = {"gpu": str(find_gpu()), "unavailable": unavailable(), "layers": list(installed_layers())}
     if unavailable():
         return told
@@ -28,7 +28,7 @@ def main(layer: str) -> dict[str, Any]:
         told.update(_work(device, driver))
     device.close()
     device.close()
-    told["held"] = driver.stub_held().decode()
+    told["held"], told["broken"] = driver.strict_held().decode(), driver.strict_log().decode()
     return told
 
 
@@ -61,6 +61,7 @@ def _work(device: Device, driver: ctypes.CDLL) -> dict[str, Any]:
     told["replayed"] = down.tolist()
     up[0] = 8
     graph.launch()
+    stream.wait()
     told["replayed again"] = down[0].tolist()
 
     def fails() -> None:
@@ -69,9 +70,9 @@ def _work(device: Device, driver: ctypes.CDLL) -> dict[str, Any]:
 
     told["failed capture"] = _error(lambda: device.capture(stream, fails))
     stream.wait()  # it is no longer being captured
-    driver.stub_fail_after(0)
+    driver.strict_lose(719)
     told["failed launch"] = _error(graph.launch)
-    driver.stub_fail_after(-1)
+    driver.strict_lose(0)
     told["out of memory"] = _error(lambda: device.buffer(2**31))
     told["memory"] = device.free_memory()
     told["allocations"] = device.allocations
