@@ -269,7 +269,7 @@ def test_nothing_is_written_beside_the_bundled_models(installed: Installed) -> N
 
 @pytest.mark.slow
 def test_changing_a_bundled_model_changes_a_copy_among_the_own(installed: Installed) -> None:
-    installed.run("poseapp", "models", "halve", "hourglass-t")
+    installed.run("poseapp", "models", "convert", "hourglass-t", "--precision", "fp16")
     assert (own_folder(installed) / "hourglass-t" / "model.fp16.onnx").is_file()
     assert models(installed)["hourglass-t"].split().count("yours") == 1
 

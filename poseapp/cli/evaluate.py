@@ -171,13 +171,13 @@ def open_model(model: str, engines_dir: Path | None, device: str, precision: str
 
 def find_detector_folder(model: str, engines_dir: Path | None) -> Path | None:
     """The folder of a detector: by its name in the store, or by the path of its model.onnx; None when *model* is none."""
-    from poseapp.engine.detector import SPEC_FILE
+    from poseapp.engine.detector import DetectorSpec
     from poseapp.engine.load import default_engines_dir
     from poseapp.engine.store import folder_named
 
     path = Path(model)
     folder = path.parent if path.suffix == ".onnx" else folder_named(engines_dir or default_engines_dir(), model)
-    return folder if (folder / SPEC_FILE).is_file() else None
+    return folder if (folder / DetectorSpec.FILE).is_file() else None
 
 
 def evaluate(

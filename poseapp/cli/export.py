@@ -14,10 +14,9 @@ from poseapp.cli.evaluate import FIGURES_FROM, evaluate_detector, figures_of, ta
 from poseapp.cli.options import GivenEnginesDir, Half, Replace
 from poseapp.cli.train import require_torch
 from poseapp.core.errors import DataError, ModelError
-from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
-    from poseapp.train.export import About, Commands
+    from poseapp.convert.card import About, Commands
 
 
 def export_command(
@@ -35,12 +34,13 @@ def export_command(
     """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
     require_torch()
     from poseapp.cli.models_import import model_name
-    from poseapp.convert.export import in_place_of
+    from poseapp.convert.card import About, Commands
     from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.model_folder import ModelFolder
     from poseapp.engine.store import place_for
     from poseapp.train import checkpoint as checkpoints
     from poseapp.train.eval.calibration import score_calibration
-    from poseapp.train.export import About, Commands, export, write_card
+    from poseapp.train.export import export, write_card
     from poseapp.train.recipes import RECIPES
 
     if (annotations is None) != (images is None):
@@ -73,7 +73,8 @@ def export_command(
         export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
         typer.echo(f"Exported to {folder}")
         return
-    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+    with ModelFolder(folder).made_anew(replace) as model:
+        made = model.path
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec = export(checkpoint, made, sections, fp16)
@@ -87,9 +88,9 @@ def export_command(
         write_card(made, spec, checkpoint, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
     if int8 and annotations is not None and images is not None:
-        from poseapp.cli.models_convert import quantise_command
+        from poseapp.cli.models_convert import convert_command
 
-        quantise_command(folder.name, images, [annotations], 0, folder.parent)
+        convert_command(folder.name, "int8", images, [annotations], engines_dir=folder.parent)
 
 
 def export_detector_command(
@@ -103,11 +104,12 @@ def export_detector_command(
     replace: bool,
 ) -> None:
     """Export the detector in *checkpoint* to *folder*; with *annotations*, measure it and choose its threshold."""
-    from poseapp.convert.export import in_place_of
+    from poseapp.engine.model_folder import ModelFolder
     from poseapp.train.eval.detector import conventions
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
+    with ModelFolder(folder).made_anew(replace) as model:
+        made = model.path
         if about is not None:
             (made / "about.md").write_bytes(about.read_bytes())
         spec, figures = export_detector(checkpoint, made, sections), None

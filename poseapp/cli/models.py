@@ -6,7 +6,7 @@ import typer
 
 from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.models_build import build_command, prune_command, time_command
-from poseapp.cli.models_convert import halve_command, quantise_command
+from poseapp.cli.models_convert import convert_command, halve_command, quantise_command
 from poseapp.cli.models_import import fetch_command, import_command
 from poseapp.cli.models_list import list_command
 from poseapp.cli.options import EnginesDir
@@ -27,10 +27,13 @@ for _name, _command in (
     ("list", list_command),
     ("time", time_command),
     ("import", import_command),
-    ("quantise", quantise_command),
-    ("halve", halve_command),
+    ("convert", convert_command),
     ("fetch", fetch_command),
     ("build", build_command),
     ("prune", prune_command),
 ):
     models_app.command(_name, cls=PlainCommand)(_command)
+
+# Former names of convert, for one release.
+models_app.command("quantise", cls=PlainCommand, hidden=True)(quantise_command)
+models_app.command("halve", cls=PlainCommand, hidden=True)(halve_command)

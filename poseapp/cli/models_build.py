@@ -16,7 +16,7 @@ from poseapp.core.spec import PRECISIONS
 from poseapp.engine import choice
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import default_engines_dir, find_model, list_models
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.tensorrt.plans import MAX_BATCH, precision_for, prune
 
 
@@ -66,7 +66,7 @@ def build_command(
     model = find_model(engines_dir, name)
     assert model.spec is not None, "find_model gives usable ones"
     chosen = precision_for(model.spec, precision or "auto")
-    model_file(model.folder, model.spec, chosen, "gpu")
+    ModelFolder(model.folder).graph(model.spec, chosen, "gpu")
     reason = trt.unavailable()
     if reason:
         raise EngineError(reason)

@@ -18,7 +18,7 @@ from poseapp.console import plain_console
 from poseapp.convert.catalogue import CATALOGUE, Entry
 from poseapp.core.errors import ModelError
 from poseapp.engine.load import StoredModel, default_engines_dir, list_models
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.store import store_folders
 
 WIDE = 260  # columns for the list where nothing says how many there are
@@ -61,7 +61,7 @@ def _stored_row(model: StoredModel) -> _Row:
         return _Row(model.name, size=size, state="broken", broken=model.error)
     spec = model.spec
     try:
-        model_file(model.folder, spec)
+        ModelFolder(model.folder).graph(spec)
         broken = ""
     except ModelError as error:
         broken = str(error)

@@ -173,4 +173,4 @@ TrainLine = Annotated[
         rich_help_panel="Model card",
     ),
 ]
-Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")]
+Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models convert` does; needs --images.")]

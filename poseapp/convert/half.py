@@ -7,7 +7,6 @@ network takes minutes.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from poseapp.core.errors import ModelError
-from poseapp.core.files import sha256_file
-from poseapp.core.spec import ModelSpec
 from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
-from poseapp.engine.model_folder import HALF_OPERATORS, NETWORK, model_file, replacing
+from poseapp.engine.graph_nodes import HALF_OPERATORS, NETWORK
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
 
 _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts and ends
@@ -29,34 +27,30 @@ def halve(folder: Path) -> float:
 
     That is on the stored crops. ModelError, and the model is as it was, when FP16 moves them too far or nothing can be written.
     """
-    spec = ModelSpec.read(folder / "model.json")
-    source = model_file(folder, spec)
-    with replacing(folder) as made, contextlib.ExitStack() as stack:
-        half = made / "model.fp16.onnx"
-        sha256 = write_half(source, half)
-        ours, trusted = (stack.enter_context(contextlib.closing(OrtEngine(path, spec))) for path in (half, source))
+    model = ModelFolder(folder)
+    spec = model.spec()
+    source = model.graph(spec)
+    with model.adding() as made, contextlib.ExitStack() as stack:
+        write_half(source, made.file("fp16"))
+        paths = made.file("fp16"), source
+        ours, trusted = (stack.enter_context(contextlib.closing(OrtEngine(path, spec))) for path in paths)
         px = difference_px(ours, trusted, sample_crops(spec.input_hw))
         if not px <= TOLERANCE_PX["FP16"]:
             raise ModelError(
                 f"{spec.name}: FP16 moves joints by {px:.2f} px on the stored crops, 0.5 is the most. It is not kept."
             )
-        changed = dataclasses.replace(spec, variants={**spec.variants, "fp16": sha256})
-        (made / "model.json").write_text(changed.to_json(), encoding="utf-8")
+        made.write_spec(made.with_variants(spec, "fp16"))
     return px
 
 
-def write_half(source: Path, target: Path) -> str:
-    """Write the model in *source* with its network in FP16 to *target*; inputs and outputs keep their types.
-
-    Returns the SHA-256 of the file written.
-    """
+def write_half(source: Path, target: Path) -> None:
+    """Write the model in *source* with its network in FP16 to *target*; inputs and outputs keep their types."""
     import onnx
 
     model = onnx.load(source)
     make_half(model)
     onnx.checker.check_model(model)
     onnx.save(model, target)
-    return sha256_file(target)
 
 
 def make_half(model: Any) -> None:

@@ -15,7 +15,7 @@ from poseapp.convert.int8_graph import ACTIVATIONS, convolutions, read_graph
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import Processor
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.engine.model_folder import NETWORK
+from poseapp.engine.graph_nodes import NETWORK
 
 Range = Literal["max", "percentile", "error"]
 RANGES: tuple[Range, ...] = get_args(Range)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from poseapp.convert.half import make_half, replace_nodes
 from poseapp.core.spec import Processor
-from poseapp.engine.model_folder import NETWORK
+from poseapp.engine.graph_nodes import NETWORK
 
 ACTIVATIONS = ("Relu", "Clip")
 _HALF_OPSET = 19  # the first in which scales may be FP16

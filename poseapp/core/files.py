@@ -155,3 +155,19 @@ def no_empty_folders(folder: Path) -> Iterator[None]:
         for place in missing:
             with contextlib.suppress(OSError):  # something is in it, or it was never made
                 place.rmdir()
+
+
+def writable(folder: Path, make: bool = False) -> bool:
+    """Whether a file can be made in *folder*, which is made too if *make* says so.
+
+    The function makes a file to find out: permissions do not tell of read-only and full disks.
+    """
+    try:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    except OSError:
+        return False
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
+    return True

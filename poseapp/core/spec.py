@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from poseapp.core.errors import ModelError, is_plain
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
@@ -48,6 +48,8 @@ class ModelSpec:
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
     ``variants`` the same model in other precisions: "fp16", or "int8-cpu" → hash of model.fp16.onnx or model.int8-cpu.onnx.
     """
+
+    FILE: ClassVar[str] = "model.json"
 
     name: str
     family: Family

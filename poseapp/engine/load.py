@@ -12,7 +12,7 @@ from poseapp.core.errors import EngineError, ModelError, printable
 from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.engine import backends, choice, driver, thread_count
 from poseapp.engine.base import BaseEngine, Engine, Progress, foreign_errors
-from poseapp.engine.model_folder import missing, model_file
+from poseapp.engine.model_folder import ModelFolder, missing
 from poseapp.engine.store import folders_with, store_folders
 
 PRECISION_CHOICES = ("auto", *PRECISIONS)
@@ -102,7 +102,7 @@ def load_engine(
     if precision not in PRECISION_CHOICES:
         raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
     spec = ModelSpec.read(folder / "model.json")
-    model_file(folder, spec)
+    ModelFolder(folder).graph(spec)
     hearing = _Hearing(progress)
     reason = ""
     for gpu in backends.gpu_backends(device):

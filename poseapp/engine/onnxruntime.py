@@ -13,7 +13,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, BaseEngine, Progress, check_graph
 from poseapp.engine.machine import most_threads
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 
 _DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
 
@@ -37,7 +37,7 @@ def builds_first(folder: Path, spec: ModelSpec, precision: str) -> bool:
 
 def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, progress: Progress | None) -> OrtEngine:
     """See BackendModule."""
-    return OrtEngine(model_file(folder, spec, precision), spec, threads)
+    return OrtEngine(ModelFolder(folder).graph(spec, precision), spec, threads)
 
 
 class OrtEngine(BaseEngine):

@@ -13,11 +13,12 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
+from poseapp.core.files import writable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend, BaseEngine, Progress, check_graph, joined
 from poseapp.engine.machine import most_threads
-from poseapp.engine.model_folder import model_file, writable
+from poseapp.engine.model_folder import ModelFolder
 
 
 def unavailable() -> str:
@@ -44,7 +45,7 @@ def builds_first(folder: Path, spec: ModelSpec, precision: str) -> bool:
 
 def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, progress: Progress | None) -> OpenVinoEngine:
     """See BackendModule."""
-    return OpenVinoEngine(model_file(folder, spec, precision), spec, threads)
+    return OpenVinoEngine(ModelFolder(folder).graph(spec, precision), spec, threads)
 
 
 class OpenVinoEngine(BaseEngine):

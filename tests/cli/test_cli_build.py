@@ -50,7 +50,7 @@ def test_without_a_gpu_it_is_one_line(store: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("precision", "status", "told"),
     [
-        ("fp16", 1, "tiny has no FP16 file. Make one with: poseapp models halve tiny\n"),
+        ("fp16", 1, "tiny has no FP16 file. Make one with: poseapp models convert tiny --precision fp16\n"),
         ("int4", 2, "expected one of fp32, fp16, int8, got 'int4'"),
     ],
 )

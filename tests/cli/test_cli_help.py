@@ -41,7 +41,7 @@ def test_help_is_complete_and_plain(name: tuple[str, ...], capsys: pytest.Captur
     assert max(map(len, shown.splitlines())) <= 80
     words = " ".join(shown.replace("-\n", "-").split())
     for below, one in getattr(command, "commands", {}).items():
-        assert f"{below} {one.get_short_help_str(limit=400)}" in words
+        assert (f"{below} {one.get_short_help_str(limit=400)}" in words) == (not one.hidden)
     parameters: list[Any] = [one for one in command.params if not getattr(one, "hidden", False)]  # hidden: an old name
     for parameter in parameters:
         names, text = describe(parameter)

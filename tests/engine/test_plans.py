@@ -159,9 +159,10 @@ def test_a_file_that_is_not_the_models_is_not_built(folder: Path) -> None:
 
 
 def test_a_precision_the_model_does_not_have_says_how_to_make_it(folder: Path, spec: ModelSpec) -> None:
-    with pytest.raises(ModelError, match=r"^tiny has no FP16 file\. Make one with: poseapp models halve tiny$"):
+    convert = r"Make one with: poseapp models convert tiny --precision"
+    with pytest.raises(ModelError, match=rf"^tiny has no FP16 file\. {convert} fp16$"):
         PlanRequest(folder, spec, "fp16", 1, GPU).key()
-    with pytest.raises(ModelError, match=r"^tiny has no INT8 file\. Make one with: poseapp models quantise tiny --images DIR$"):
+    with pytest.raises(ModelError, match=rf"^tiny has no INT8 file\. {convert} int8 --images DIR$"):
         PlanRequest(folder, spec, "int8", 1, GPU).key()
 
 

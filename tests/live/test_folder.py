@@ -67,7 +67,11 @@ def frames_of(source: Source) -> tuple[list[Frame], list[tuple[int, list[str]]]]
     frames: list[Frame] = []
     told: list[tuple[int, list[str]]] = []
     events = CaptureEvents(
-        frames.append, lambda _: None, lambda _: None, lambda: None, lambda n, lines: told.append((n, list(lines)))
+        frame=frames.append,
+        opened=lambda _: None,
+        lost=lambda _: None,
+        ended=lambda: None,
+        unreadable=lambda n, lines: told.append((n, list(lines))),
     )
     capture(source, False, 0, events, threading.Event())
     return frames, told

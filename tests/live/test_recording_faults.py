@@ -17,8 +17,8 @@ import pytest
 from clips import decoded
 from fakes import FlakyCamera, Loader, MarkerSource, wait_until
 from kill_recordings import kill_many
+from sessions import next_result, running
 from test_recorder import lines, manifest, recording, result, run_python
-from test_session import next_result, running
 
 from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
-from test_session import A, next_result, running, running_loaders, seen
+from sessions import A, next_result, running, running_loaders, seen
 
 from poseapp.live import source_runner as source_module
 from poseapp.live.model_changes import MOST_LOADS

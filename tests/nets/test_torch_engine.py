@@ -14,7 +14,7 @@ from poseapp.convert.export import export_onnx
 from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.model_folder import HALF_OPERATORS
+from poseapp.engine.graph_nodes import HALF_OPERATORS
 from poseapp.engine.torch import engine as torch_cuda
 from poseapp.engine.torch.graph import Graph
 from poseapp.engine.torch.operators import OPERATORS

@@ -18,6 +18,7 @@ from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
 from poseapp.cli.main import app
+from poseapp.convert.card import About
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -35,7 +36,6 @@ from poseapp.train.eval.detections import Box, drop_doubles, read_boxes
 from poseapp.train.eval.evaluate import EvaluationOptions, evaluate
 from poseapp.train.eval.figures import Figures
 from poseapp.train.eval.predictor import PersonPredictor
-from poseapp.train.export import About
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
 

@@ -149,7 +149,7 @@ def test_int8_is_greyed_for_a_model_without_it(qtbot: QtBot, window: MainWindow)
         )
         index = model.precision_box.model().index(3, 0)
         assert bool(index.flags() & Qt.ItemFlag.ItemIsEnabled) == bool(variants)
-        assert ("poseapp models quantise first" in index.data(Qt.ItemDataRole.ToolTipRole)) == (not variants)
+        assert ("poseapp models convert first --precision int8" in index.data(Qt.ItemDataRole.ToolTipRole)) == (not variants)
 
 
 def test_the_panel_starts_anew_with_another_backend(qtbot: QtBot, open_window: OpenWindow) -> None:

@@ -43,7 +43,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path}: cannot be read ({error.strerror or error}). Give the path of a .pth or .pt file."
         ) from None
-    except Exception:
+    except Exception:  # noqa: BLE001 - what a damaged file raises depends on where the file is damaged
         raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
     state = _unwrap(content)
     if not state:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import EngineError, printable
-from poseapp.core.files import atomic_write, only_one, sha256
+from poseapp.core.files import atomic_write, only_one, sha256, writable
 from poseapp.engine.base import Progress
-from poseapp.engine.model_folder import model_file, writable
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.tensorrt.library import (
     cannot_build_because,
     capability_name,
@@ -86,7 +86,7 @@ def _built(
 ) -> Plan:
     """Build the plan and write it to *path*, because of *reason*, which *progress* is told too."""
     log.info("%s: building the plan: %s", path.name, reason)
-    onnx = model_file(request.folder, request.spec, request.precision, "gpu")
+    onnx = ModelFolder(request.folder).graph(request.spec, request.precision, "gpu")
     content, info = build_plan(onnx, key, lambda text, share: progress(f"{text}: {reason}", share))
     jit_path(path).unlink(missing_ok=True)  # kernels of the plan that was there
     atomic_write(path, content)

@@ -20,11 +20,11 @@ from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
-from poseapp.core.files import atomic_write, sha256, sha256_file
+from poseapp.core.files import atomic_write, sha256, sha256_file, writable
 from poseapp.core.json_files import Fields, parse_json, read_json
 from poseapp.core.spec import PRECISIONS, ModelSpec, Precision
 from poseapp.engine.driver import Gpu, find_gpu
-from poseapp.engine.model_folder import graph_sha256, model_file, writable
+from poseapp.engine.model_folder import ModelFolder, graph_sha256
 from poseapp.engine.tensorrt.library import INSTALL, runtime_name, tensorrt, user_allocation
 
 MAX_BATCH = 8
@@ -180,7 +180,7 @@ class PlanRequest:
             raise EngineError(f"{spec.name}: TensorRT is not installed. {INSTALL}.")
         if not 1 <= self.batch <= MAX_BATCH:
             raise EngineError(f"{spec.name}: batch: expected 1 to {MAX_BATCH}, got {self.batch}.")
-        model_file(self.folder, spec, precision, "gpu")  # is there, and is what the spec says
+        ModelFolder(self.folder).graph(spec, precision, "gpu")  # is there, and is what the spec says
         return PlanKey(
             onnx_sha256=graph_sha256(spec, precision, "gpu"),
             runtime=runtime_name(trt),

@@ -18,7 +18,7 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine import driver
 from poseapp.engine.base import MAPS, Backend, BaseEngine, Progress, foreign_errors, joined
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.torch.graph import Graph
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class TorchEngine(BaseEngine):
         ):
             if precision == "fp32" and self._device.type == "cuda":
                 torch.backends.cudnn.allow_tf32 = False  # PyTorch would round to TF32's 10 bits and call it FP32
-            graph = Graph(model_file(folder, spec), self._device, getattr(torch, _TYPES[precision]))
+            graph = Graph(ModelFolder(folder).graph(spec), self._device, getattr(torch, _TYPES[precision]))
             if list(graph.inputs) != ["crops"] or not {"keypoints", "heatmaps"} <= set(graph.outputs):
                 raise EngineError(f"{folder}: expected input crops, outputs keypoints and heatmaps; got {graph.inputs}.")
             self._run: Callable[[Tensor], dict[str, Tensor]] = torch.compile(graph) if compiled else graph

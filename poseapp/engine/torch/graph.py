@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from poseapp.engine.model_folder import HALF_OPERATORS, NETWORK
+from poseapp.engine.graph_nodes import HALF_OPERATORS, NETWORK
 from poseapp.engine.torch.operators import OPERATORS
 
 if TYPE_CHECKING:

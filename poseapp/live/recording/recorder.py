@@ -203,7 +203,7 @@ class Recorder:
         try:
             self._open(writers)
             self._write_frames(writers)
-        except Exception as error:
+        except Exception as error:  # whatever stops a recording, its files are closed below
             expected = isinstance(error, (OSError, FFmpegError))
             log.log(logging.DEBUG if expected else logging.ERROR, "recording stopped", exc_info=True)
             self._set_error(f"The recording stopped: {_why(error)}.")
@@ -288,7 +288,7 @@ class Recorder:
         """Do one step of finishing a recording: its failure must not keep the other steps from being done."""
         try:
             action()
-        except Exception as error:
+        except Exception as error:  # a writer may fail in any way
             log.debug("while finishing a recording", exc_info=True)
             self._set_error(f"The recording could not be finished: {_why(error)}.")
 

@@ -35,7 +35,7 @@ def list_cameras() -> list[Camera]:
     backend = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_MSMF, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_ANY)
     try:
         found = enumerate_cameras(backend)
-    except Exception as error:  # a driver's own failure must not take the list of other sources with it
+    except Exception as error:  # noqa: BLE001 - a driver may raise anything; the other sources are still to be listed
         raise SourceError(f"cameras: cannot be listed ({error}). Give the camera by number: camera:0.") from None
     # On Linux one camera has several nodes of one name; the first is the one that gives pictures.
     seen: set[tuple[str, str]] = set()

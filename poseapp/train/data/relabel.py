@@ -284,7 +284,8 @@ def votes(
 def _open(path: Path, scratch: Path) -> Engine:
     if path.suffix != ".pt":
         return load_engine(path, "cpu")
-    from poseapp.train.export import About, export
+    from poseapp.convert.card import About
+    from poseapp.train.export import export
 
     scratch.mkdir()
     export(path, scratch, About.unstated())
