@@ -154,12 +154,6 @@ def score_sequence(panned: PannedSequence, poses: Sequence[Poses], skeleton: Ske
     return SequenceResult(panned, on, similarity)
 
 
-def _box_of(points: FloatArray) -> FloatArray:
-    """The box (4,) around *points* (J, 2): x, y, width, height."""
-    low: FloatArray = points.min(axis=0)
-    return np.concatenate([low, points.max(axis=0) - low])
-
-
 def score_sequences(
     sequences: Sequence[PannedSequence],
     show: Callable[[PannedSequence], list[Poses]],
