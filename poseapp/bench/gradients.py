@@ -12,9 +12,9 @@ import torch
 from poseapp.bench.training import a_batch, a_training
 from poseapp.core.types import ImageArray
 from poseapp.nets.deploy import Normalise
-from poseapp.train.loop import supervised, train_step
 from poseapp.train.losses import supervise
 from poseapp.train.recipes import Recipe, Supervision
+from poseapp.train.schedule import supervised
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class LayerGradient:
 
 def gradient_by_depth(recipe: Recipe, supervision: Supervision, steps: int, batch: int) -> list[LayerGradient]:
     """Gradients of the convolutions, first layer first, after *steps* training steps under one strategy."""
-    training = a_training(replace(recipe, supervision=supervision, warmup_steps=0), torch.device("cpu"))
-    normalise = Normalise()
+    stepper = a_training(replace(recipe, supervision=supervision, warmup_steps=0), torch.device("cpu"))
+    net, normalise = stepper.training.net, Normalise()
     crops, target, weight = a_batch(recipe, batch, recipe.phases[0].input_hw)
     for _ in range(steps):
-        train_step(training, training.net, normalise, [(crops, target, weight)])
-    training.net.zero_grad()
-    out = training.net(normalise(crops))
+        stepper.step([(crops, target, weight)])
+    net.zero_grad()
+    out = net(normalise(crops))
     stages = [out] if isinstance(out, torch.Tensor) else out
     chosen = supervised(supervision, len(stages), 1.0 if supervision != "final" else 0.0)
     supervise([stages[s] for s in chosen], target, weight).backward()
     return [
         LayerGradient(name.removesuffix(".weight"), float(p.grad.square().mean().sqrt()))
-        for name, p in training.net.named_parameters()
+        for name, p in net.named_parameters()
         if p.ndim == 4 and p.grad is not None
     ]
 

@@ -17,16 +17,15 @@ from poseapp.core import transform
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import ImageArray
 from poseapp.nets.blocks import count_macs
-from poseapp.nets.deploy import Normalise
-from poseapp.train.checkpoint import Training
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
 from poseapp.train.data.datasets import find_set
 from poseapp.train.data.loader import steps_of
+from poseapp.train.data.order import Loading
 from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.data.targets import target_of
-from poseapp.train.ema import Ema
-from poseapp.train.loop import make_optimiser, train_step
+from poseapp.train.loop import new_network, new_training
 from poseapp.train.recipes import Precision, Recipe
+from poseapp.train.step import Stepper
 from poseapp.train.tasks.detection import BoxEncoder
 
 
@@ -87,13 +86,12 @@ def rates(recipes: Sequence[Recipe], device: str, batch: int, seconds: float) ->
 
 def step_rate(recipe: Recipe, device: torch.device, batch: int, seconds: float) -> tuple[float, float]:
     """Images a second of training steps at the deployed size, after one to warm up, and the peak of GPU memory in GiB."""
-    training = a_training(recipe, device)
-    normalise = Normalise().to(device)
+    stepper = a_training(recipe, device)
     batches = [a_batch(recipe, batch, recipe.input_hw)]
-    train_step(training, training.net, normalise, batches)
+    stepper.step(batches)
     steps, start = 0, time.perf_counter()
     while not steps or time.perf_counter() - start < seconds:
-        train_step(training, training.net, normalise, batches)
+        stepper.step(batches)
         steps += 1
     rate = steps * batch / (time.perf_counter() - start)
     return rate, torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
@@ -103,7 +101,8 @@ def loaded_and_trained(recipe: Recipe, data: str, workers: int, seconds: float) 
     """Images a second out of the loader and into training steps, one after the other; what is asked of the ratio is 3."""
     people = people_of(recipe, data)
     per_epoch = len(people) // recipe.batch
-    steps = steps_of(people, recipe, target_of(recipe, recipe.input_hw), range(100 * per_epoch), per_epoch, 0, 1, workers)
+    loading = Loading(range(100 * per_epoch), per_epoch, workers=workers)
+    steps = steps_of(people, recipe, target_of(recipe, recipe.input_hw), loading)
     for _ in range(4 * workers):  # the processes start up, and their queue fills
         next(steps)
     count, start = 0, time.perf_counter()
@@ -133,12 +132,10 @@ def made_up_people(count: int, skeleton: Skeleton, seed: int = 0) -> list[Person
     return people
 
 
-def a_training(recipe: Recipe, device: torch.device) -> Training:
-    """A fresh training of *recipe*."""
+def a_training(recipe: Recipe, device: torch.device) -> Stepper:
+    """What makes the steps of a fresh training of *recipe*."""
     torch.manual_seed(recipe.seed)
-    net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-    return Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps=1000)
+    return Stepper(new_training(recipe, new_network(recipe, device), steps=1000))
 
 
 def a_batch(recipe: Recipe, size: int, input_hw: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -151,7 +148,7 @@ def a_batch(recipe: Recipe, size: int, input_hw: tuple[int, int]) -> tuple[torch
         joints = person.joints.copy()
         joints[:, :2] *= np.array(input_hw[::-1], np.float32) / (640, 480)
         box = np.array([[0.0, 0.0], [input_hw[1], input_hw[0]]])
-        if recipe.learns == "boxes":
+        if recipe.task == "detection":
             maps, weight = BoxEncoder(recipe.stride).encode([CropPoses(joints, box.ravel().astype(np.float32))], [], input_hw)
         else:
             maps, weight = target.encode_all([joints], [box]) if target.limbs else target.encode(joints)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,37 @@ if TYPE_CHECKING:
 FIGURES_FROM = ("--device", "cpu", "--precision", "fp32")
 
 
-def evaluate_command(
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions:
+    """The options of eval: what is scored, how, and the files that are written."""
+
+    model: str
+    annotations: Path
+    images: Path
+    boxes: str
+    flip: bool
+    multi_scale: bool
+    limit: int
+    engines_dir: Path | None
+    device: str
+    precision: str
+    out: Path | None
+    sheet: Path | None
+    drawn: Path | None
+    scores: Path | None
+
+    def for_crops(self) -> dict[str, object]:
+        """The options that only the evaluation of a pose model on its crops has a use for, by their names."""
+        return {
+            "--flip": self.flip,
+            "--multi-scale": self.multi_scale,
+            "--sheet": self.sheet,
+            "--drawn": self.drawn,
+            "--scores": self.scores,
+        }
+
+
+def evaluate_command(  # noqa: PLR0913 - the command's options
     model: options.Model,
     annotations: options.Annotations,
     images: options.Images,
@@ -43,47 +74,87 @@ def evaluate_command(
     device: options.EvalDevice = "auto",
     precision: options.Precision = "auto",
 ) -> None:
-    """Score an exported model on a labelled set, in the engine the app uses: on the joints that both have."""
+    """Score a model on a labelled set, in the engine the app uses: on the joints that both have."""
+    given = EvalOptions(
+        model=model,
+        annotations=annotations,
+        images=images,
+        boxes=boxes,
+        flip=flip,
+        multi_scale=multi_scale,
+        limit=limit,
+        engines_dir=engines_dir,
+        device=device,
+        precision=precision,
+        out=out,
+        sheet=sheet,
+        drawn=drawn,
+        scores=scores,
+    )
+    detector_folder = find_detector_folder(model, engines_dir)
+    if detector_folder is not None:
+        _score_detector(given, detector_folder)
+    elif boxes == "track":
+        _score_panning(given)
+    else:
+        _score_model(given)
+
+
+def _score_detector(given: EvalOptions, folder: Path) -> None:
+    from poseapp.train.eval.figures import write_json
+
+    runs = {"--device": given.device != "auto", "--precision": given.precision != "auto"}
+    takes_no("eval of a person detector", {"--boxes": given.boxes, **given.for_crops(), **runs})
+    figures = evaluate_detector(folder, given.annotations, given.images, given.limit)
+    if given.out is not None:
+        write_json(figures.to_json(), given.out)
+
+
+def _score_panning(given: EvalOptions) -> None:
+    from poseapp.train.eval.figures import write_json
+
+    takes_no("eval --boxes track", given.for_crops())
+    with _opened(given) as (engine, detector):
+        figures = evaluate_panning(engine, detector, given.annotations, given.images, given.limit)
+    if given.out is not None:
+        write_json(figures.to_json(), given.out)
+
+
+def _score_model(given: EvalOptions) -> None:
     from poseapp.core.multiscale import SCALES
-    from poseapp.engine.load import default_engines_dir
-    from poseapp.pipeline.modes import open_detector
     from poseapp.train.eval.contact_sheets import contact_sheet, write_png
     from poseapp.train.eval.evaluate import EvaluationOptions, default_boxes
     from poseapp.train.eval.figures import write_json
 
-    pictures = {"--flip": flip, "--multi-scale": multi_scale, "--sheet": sheet, "--drawn": drawn, "--scores": scores}
-    detector_folder = find_detector_folder(model, engines_dir)
-    if detector_folder is not None:
-        runs = {"--device": device != "auto", "--precision": precision != "auto"}
-        takes_no("eval of a person detector", {"--boxes": boxes, **pictures, **runs})
-        figures = evaluate_detector(detector_folder, annotations, images, limit)
-        if out is not None:
-            write_json(figures.to_json(), out)
-        return
-    if boxes == "track":
-        takes_no("eval --boxes track", pictures)
-    with ExitStack() as opened:
-        engine = opened.enter_context(closing(open_model(model, engines_dir, device, precision)))
-        detector = open_detector(engines_dir or default_engines_dir()) if boxes in ("detect", "track") else None
-        if detector is not None:
-            opened.enter_context(closing(detector))
-        if boxes == "track":
-            panning = evaluate_panning(engine, detector, annotations, images, limit)
-            if out is not None:
-                write_json(panning.to_json(), out)
-            return
-        how = EvaluationOptions(
-            boxes=boxes or default_boxes(engine.spec), flip=flip, scales=SCALES if multi_scale else (), limit=limit
-        )
-        result = evaluate(engine, annotations, images, how, detector)
+    with _opened(given) as (engine, detector):
+        boxes = given.boxes or default_boxes(engine.spec)
+        scales = SCALES if given.multi_scale else ()
+        how = EvaluationOptions(boxes=boxes, flip=given.flip, scales=scales, limit=given.limit)
+        result = evaluate(engine, given.annotations, given.images, how, detector)
         print_figures(result, engine.spec.name)
-    if out is not None:
-        write_json(result.figures.to_json(), out)
-    if drawn is not None or scores is not None:
-        write_card_pictures(result, drawn, scores)
-    if sheet is not None:
-        write_png(contact_sheet(result), sheet)
-        typer.echo(f"The worst people, truth on the left: {sheet}")
+    if given.out is not None:
+        write_json(result.figures.to_json(), given.out)
+    write_card_pictures(result, given.drawn, given.scores)
+    if given.sheet is not None:
+        write_png(contact_sheet(result), given.sheet)
+        typer.echo(f"The worst people, truth on the left: {given.sheet}")
+
+
+@contextmanager
+def _opened(given: EvalOptions) -> Iterator[tuple[Engine, Detector | None]]:
+    """The model's engine, and the store's person detector where the boxes ask for it and there is one; closed at the end."""
+    from poseapp.engine.load import default_engines_dir
+    from poseapp.pipeline.modes import open_detector
+
+    with ExitStack() as opened:
+        engine = open_model(given.model, given.engines_dir, given.device, given.precision)
+        opened.callback(engine.close)
+        detector = None
+        if given.boxes in ("detect", "track"):
+            detector = open_detector(given.engines_dir or default_engines_dir())
+        if detector is not None:
+            opened.callback(detector.close)
+        yield engine, detector
 
 
 def open_model(model: str, engines_dir: Path | None, device: str, precision: str = "auto") -> Engine:

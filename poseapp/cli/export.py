@@ -17,9 +17,10 @@ from poseapp.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
     from poseapp.convert.card import About, Commands
+    from poseapp.train.checkpoint import TrainedNetwork
 
 
-def export_command(
+def export_command(  # noqa: PLR0913 - the command's options
     checkpoint: options.Checkpoint,
     name: options.Name = "",
     about: options.ExportAbout = None,
@@ -36,12 +37,8 @@ def export_command(
     from poseapp.cli.models_import import model_name
     from poseapp.convert.card import About, Commands
     from poseapp.engine.load import default_engines_dir
-    from poseapp.engine.model_folder import ModelFolder
     from poseapp.engine.store import place_for
-    from poseapp.train import checkpoint as checkpoints
-    from poseapp.train.eval.calibration import score_calibration
-    from poseapp.train.export import export, write_card
-    from poseapp.train.recipes import RECIPES
+    from poseapp.train.checkpoint import TrainedNetwork, read
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
@@ -49,15 +46,14 @@ def export_command(
         raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
-    state = checkpoints.read(checkpoint)
-    recipe = str(state["recipe"])
-    folder = place_for(engines_dir or default_engines_dir(), model_name(name or recipe), replace)
+    state = read(checkpoint)
+    folder = place_for(engines_dir or default_engines_dir(), model_name(name or state.recipe), replace)
     check_place(folder, checkpoint, replace)
     described = about is not None or (folder / "about.md").exists()
     sections = About.read(about or folder / "about.md") if described else About.unstated()
     store = ["--engines-dir", str(engines_dir)] if engines_dir else []
     measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    train_line = train_line or str(state.get("command", "")) or f"poseapp train {recipe}"
+    train_line = train_line or state.command or f"poseapp train {state.recipe}"
     further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
     again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
     commands = Commands(
@@ -65,27 +61,15 @@ def export_command(
         export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
         evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
     )
-    if recipe in RECIPES and RECIPES[recipe].learns == "boxes":
+    trained = TrainedNetwork.of(state, checkpoint)
+    if trained.recipe.task == "detection":
         takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
         commands = dataclasses.replace(
             commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
         )
-        export_detector_command(checkpoint, folder, sections, about, annotations, images, commands, replace)
-        typer.echo(f"Exported to {folder}")
-        return
-    with ModelFolder(folder).made_anew(replace) as model:
-        made = model.path
-        if about is not None:
-            (made / "about.md").write_bytes(about.read_bytes())
-        spec = export(checkpoint, made, sections, fp16)
-        result, as_trained = None, None
-        if annotations is not None and images is not None:
-            if not RECIPES[recipe].fields:  # whose scores are made outside the graph, in core/paf.py
-                as_trained = score_calibration(figures_of(made, annotations, images))
-                spec = export(checkpoint, made, sections, fp16, as_trained.score_odds_scale)
-            result = figures_of(made, annotations, images, show=True)
-            commands = dataclasses.replace(commands, conventions=result.conventions)
-        write_card(made, spec, checkpoint, sections, result, commands, as_trained)
+        export_detector(trained, _Card(folder, sections, about, annotations, images, commands), replace)
+    else:
+        export_pose_model(trained, _Card(folder, sections, about, annotations, images, commands), replace, fp16)
     typer.echo(f"Exported to {folder}")
     if int8 and annotations is not None and images is not None:
         from poseapp.cli.models_convert import convert_command
@@ -93,31 +77,58 @@ def export_command(
         convert_command(folder.name, "int8", images, [annotations], engines_dir=folder.parent)
 
 
-def export_detector_command(
-    checkpoint: Path,
-    folder: Path,
-    sections: About,
-    about: Path | None,
-    annotations: Path | None,
-    images: Path | None,
-    commands: Commands,
-    replace: bool,
-) -> None:
-    """Export the detector in *checkpoint* to *folder*; with *annotations*, measure it and choose its threshold."""
+@dataclasses.dataclass(frozen=True)
+class _Card:
+    """A model's folder and what goes into its card: the text, from a file or not, the set to measure on, and the commands."""
+
+    folder: Path
+    sections: About
+    about: Path | None
+    annotations: Path | None
+    images: Path | None
+    commands: Commands
+
+    def copy_about(self, made: Path) -> None:
+        """Keep the text beside the model in *made*."""
+        if self.about is not None:
+            (made / "about.md").write_bytes(self.about.read_bytes())
+
+
+def export_pose_model(trained: TrainedNetwork, card: _Card, replace: bool, fp16: bool) -> None:
+    """Export the pose network *trained*; where there is a set, calibrate its scores and measure it."""
+    from poseapp.engine.model_folder import ModelFolder
+    from poseapp.train.eval.calibration import score_calibration
+    from poseapp.train.export import export, write_card
+
+    with ModelFolder(card.folder).made_anew(replace) as model:
+        made = model.path
+        card.copy_about(made)
+        spec, commands = export(trained, made, card.sections, fp16), card.commands
+        result, as_trained = None, None
+        if card.annotations is not None and card.images is not None:
+            if not trained.recipe.fields:  # whose scores are made outside the graph, in core/paf.py
+                as_trained = score_calibration(figures_of(made, card.annotations, card.images))
+                spec = export(trained, made, card.sections, fp16, as_trained.score_odds_scale)
+            result = figures_of(made, card.annotations, card.images, show=True)
+            commands = dataclasses.replace(commands, conventions=result.conventions)
+        write_card(made, spec, trained, card.sections, result, commands, as_trained)
+
+
+def export_detector(trained: TrainedNetwork, card: _Card, replace: bool) -> None:
+    """Export the detector *trained*; where there is a set, choose its threshold and measure it."""
     from poseapp.engine.model_folder import ModelFolder
     from poseapp.train.eval.detector import conventions
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with ModelFolder(folder).made_anew(replace) as model:
+    with ModelFolder(card.folder).made_anew(replace) as model:
         made = model.path
-        if about is not None:
-            (made / "about.md").write_bytes(about.read_bytes())
-        spec, figures = export_detector(checkpoint, made, sections), None
-        if annotations is not None and images is not None:
-            spec = with_threshold(made, evaluate_detector(made, annotations, images, show=False).best_threshold)
-            figures = evaluate_detector(made, annotations, images)
+        card.copy_about(made)
+        spec, figures, commands = export_detector(trained, made, card.sections), None, card.commands
+        if card.annotations is not None and card.images is not None:
+            spec = with_threshold(made, evaluate_detector(made, card.annotations, card.images, show=False).best_threshold)
+            figures = evaluate_detector(made, card.annotations, card.images)
             commands = dataclasses.replace(commands, conventions=conventions(spec))
-        write_detector_card(made, spec, checkpoint, sections, figures, commands)
+        write_detector_card(made, spec, trained, card.sections, figures, commands)
 
 
 def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from poseapp.cli.options import EnginesDir, Stored
+from poseapp.cli.options import EnginesDir, Stored, one_of
 from poseapp.cli.progress import building
 from poseapp.console import plain_console
 from poseapp.core.errors import EngineError
@@ -18,12 +18,6 @@ from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import default_engines_dir, find_model, list_models
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.tensorrt.plans import MAX_BATCH, precision_for, prune
-
-
-def _known_precision(value: str | None) -> str | None:
-    if value is not None and value not in PRECISIONS:
-        raise typer.BadParameter(f"expected one of {', '.join(PRECISIONS)}, got {value!r}")
-    return value
 
 
 def time_command(
@@ -60,7 +54,7 @@ def build_command(
             metavar="NAME",
             help=f"How exactly it shall compute: {', '.join(PRECISIONS)}.",
             show_default="fp16 where the model has it",
-            callback=_known_precision,
+            callback=one_of(*PRECISIONS),
         ),
     ] = None,
     batch: Annotated[int, typer.Option(metavar="PEOPLE", help="The most at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,

@@ -36,7 +36,9 @@ Model = Annotated[
 ]
 
 
-def _one_of(*known: str) -> Callable[[str | None], str | None]:
+def one_of(*known: str) -> Callable[[str | None], str | None]:
+    """The callback of an option that takes one of *known*, or is left out."""
+
     def check(value: str | None) -> str | None:
         if value is not None and value not in known:
             raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
@@ -53,7 +55,7 @@ def _old_mode(value: str | None) -> str | None:
     """The value of ``--people``, the name that ``--mode`` had first."""
     if value is not None:
         typer.echo("--people is deprecated: use --mode.", err=True)
-    return _one_of(*POSE_MODES)(value)
+    return one_of(*POSE_MODES)(value)
 
 
 # None is what the window used last, and auto without one.
@@ -62,7 +64,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        callback=_one_of(*device_labels()),
+        callback=one_of(*device_labels()),
         help=f"Where the model runs: {_listed(device_tips())}.",
         show_default="auto",
         rich_help_panel=MODEL,
@@ -73,7 +75,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        callback=_one_of(*PRECISION_CHOICES),
+        callback=one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
         show_default="auto",
@@ -85,7 +87,7 @@ ModeName = Annotated[
     typer.Option(
         "--mode",
         metavar="HOW",
-        callback=_one_of(*POSE_MODES),
+        callback=one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
         show_default="one",
         rich_help_panel=POSES,

@@ -8,7 +8,7 @@ import math
 import os
 import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,11 @@ from poseapp.core.errors import DataError
 from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from poseapp.train.loop import Options, Progress
     from poseapp.train.recipes import Recipe
-    from poseapp.train.tasks.base import Items
+    from poseapp.train.tasks import Items
 
 NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
 
@@ -65,6 +68,10 @@ def train_command(
         check_sets(data or [], recipe)
         return
     require_torch()
+    import torch
+
+    from poseapp.train.distil import load_teacher
+    from poseapp.train.loop import Options
     from poseapp.train.recipes import RECIPES, override
 
     if list_:
@@ -86,12 +93,23 @@ def train_command(
             from poseapp.engine.machine import available_cores
 
             workers = max(1, min(8, available_cores() // processes - 1))
-        command = command_line(recipe, data, val, set_ or [], start_from, teacher, out, resident)
-        how = How(place, workers, rank, max_minutes, save_every, validate_every, compile_, resume, start_from, teacher, command)
+        how = Options(
+            device=place,
+            workers=workers,
+            save_every_s=save_every,
+            compiled=compile_,
+            validate_every=validate_every,
+            max_minutes=max_minutes or math.inf,
+            resume=resume,
+            start_from=start_from,
+            teacher=load_teacher(teacher, chosen, torch.device(place)) if teacher else None,
+            overrides=changes,
+            command=command_line(recipe, data, val, set_ or [], start_from, teacher, out, resident),
+        )
         with warnings_shown(rank):
             if resident:
                 people = hold(people, chosen, place)
-            run_training(chosen, people, validation, folder, how, changes)
+            run_training(chosen, people, validation, folder, how, rank)
 
 
 def recipe_called(name: str) -> Recipe:
@@ -142,23 +160,6 @@ def command_line(
     return shlex.join(["poseapp", "train", recipe, *(word for pair in given for word in pair), *flags])
 
 
-@dataclasses.dataclass(frozen=True)
-class How:
-    """The part of the train command's options that is no change of the recipe; ``rank`` is this process' number."""
-
-    device: str
-    workers: int
-    rank: int
-    max_minutes: float
-    save_every_s: float
-    validate_every: float
-    compiled: bool
-    resume: bool
-    start_from: Path | None
-    teacher: Path | None
-    command: str
-
-
 @contextmanager
 def process_group(device: str) -> Iterator[tuple[str, int, int]]:
     """The device, the number of this process and how many this machine has; joins the group when torchrun has started it."""
@@ -189,7 +190,7 @@ def read_sets(data: list[str], val: str, recipe: Recipe) -> tuple[Items, Sequenc
     """What to train on, mixed from all sets, and what to validate on (nothing where there is no val part): people or pictures."""
     from poseapp.train.data.datasets import find_set
     from poseapp.train.data.shards import Shards
-    from poseapp.train.tasks.base import task_of
+    from poseapp.train.tasks import task_of
 
     sets = [find_set(where, "train") for where in data]
     people: Items
@@ -224,80 +225,64 @@ def hold(people: Items, recipe: Recipe, device: str) -> Items:
     return held
 
 
-def run_training(
-    recipe: Recipe, people: Items, validation: Sequence[Any], folder: Path, how: How, changes: dict[str, str]
-) -> None:
-    """Train under a progress bar, with curves and TensorBoard's files in *folder*."""
-    import torch
-    from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+def run_training(recipe: Recipe, items: Items, validation: Sequence[Any], folder: Path, how: Options, process: int = 0) -> None:
+    """Train under a progress bar, with curves and TensorBoard's files in *folder*. The first *process* alone says something."""
+    from poseapp.train.loop import train
+    from poseapp.train.tasks import task_of
 
-    from poseapp.train.distil import load_teacher
-    from poseapp.train.loop import Options, train
-    from poseapp.train.monitor import Monitor
-    from poseapp.train.tasks.base import task_of
-
-    console = plain_console(stderr=True, quiet=how.rank > 0)
+    task = task_of(recipe)
+    console = plain_console(stderr=True, quiet=process > 0)
     console.print(
-        f"{recipe.name}: {len(people):,} {task_of(recipe).items} to train on, {len(validation):,} to validate on; "
+        f"{recipe.name}: {len(items):,} {task.items} to train on, {len(validation):,} to validate on; "
         f"{how.device}, run in {folder}"
     )
     if not validation:
         console.print("No val part, so nobody will know how good it is: label some pictures apart, and give them with --val.")
-    learnt = load_teacher(how.teacher, recipe, torch.device(how.device)) if how.teacher else None
     with no_empty_folders(folder), stop_signals() as stop:
-        steps = train(
-            recipe,
-            people,
-            folder,
-            Options(
-                how.device,
-                how.workers,
-                save_every_s=how.save_every_s,
-                validate_every=how.validate_every,
-                compiled=how.compiled,
-                max_minutes=how.max_minutes or math.inf,
-                stop=stop,
-            ),
-            validation=validation,
-            teacher=learnt,
-            start_from=how.start_from,
-            resume=how.resume,
-            overrides=changes,
-            command=how.command,
-        )
-        columns = (
-            BarColumn(),
-            description(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
-        monitor = None
-        done = total = 0
-        try:
-            with Progress(*columns, console=console, speed_estimate_period=300) as bar, closing(steps):
-                task = bar.add_task("starting", total=None)
-                smooth = math.nan
-                for at in steps:
-                    done, total = at.step, at.steps
-                    smooth = at.loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * at.loss
-                    text = f"step {done:,}/{total:,}  loss {smooth:.5f}  lr {at.lr:.1e}  {at.images_per_s:.0f} img/s"
-                    bar.update(task, completed=done, total=total, description=text)
-                    if how.rank == 0:
-                        # Not before the first step is done: a training that is refused leaves the folder as it was.
-                        monitor = monitor or Monitor(folder, task_of(recipe).figures, at.step - 1)
-                        monitor.add(at)
-                    if at.validation is not None:
-                        figures = ", ".join(f"{name} {value:.4f}" for name, value in at.validation.figures.items())
-                        console.print(f"step {done:,}: {figures}")
-        finally:
-            if monitor is not None:
-                monitor.close()
-    if how.rank > 0:
-        return
-    if done < total:
-        console.print(f"Stopped at step {done:,} of {total:,}; saved. Go on with --resume.")
+        steps = train(recipe, items, folder, dataclasses.replace(how, stop=stop), validation)
+        seen = recorded(steps, folder, task.figures) if process == 0 else steps
+        with closing(steps), closing(seen):
+            last = shown(seen, console)
+    if last is not None and last.step < last.steps:
+        console.print(f"Stopped at step {last.step:,} of {last.steps:,}; saved. Go on with --resume.")
     else:
         console.print(f"Done. Export it with: poseapp export {folder}")
+
+
+def recorded(steps: Iterator[Progress], folder: Path, figures: Sequence[str]) -> Generator[Progress, None, None]:
+    """*steps*, written into the files of a Monitor on the way."""
+    from poseapp.train.monitor import Monitor
+
+    monitor = None
+    try:
+        for at in steps:
+            # Not before the first step is done: a training that is refused leaves the folder as it was.
+            monitor = monitor or Monitor(folder, figures, at.step - 1)
+            monitor.add(at)
+            yield at
+    finally:
+        if monitor is not None:
+            monitor.close()
+
+
+def shown(steps: Iterator[Progress], console: Console) -> Progress | None:
+    """Show *steps* as a progress bar until they end; returns the last of them."""
+    from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(), description(), TimeElapsedColumn(), TimeRemainingColumn(elapsed_when_finished=True)
+    at = None
+    with Bar(*columns, console=console, speed_estimate_period=300) as bar:
+        task = bar.add_task("starting", total=None)
+        smooth = math.nan
+        for at in steps:
+            smooth = at.loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * at.loss
+            text = f"step {at.step:,}/{at.steps:,}  loss {smooth:.5f}  lr {at.lr:.1e}  {at.images_per_s:.0f} img/s"
+            bar.update(task, completed=at.step, total=at.steps, description=text)
+            if at.validation is not None:
+                figures = ", ".join(f"{name} {value:.4f}" for name, value in at.validation.figures.items())
+                console.print(f"step {at.step:,}: {figures}")
+    return at
 
 
 @contextmanager

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.types import FloatArray
 
+Float = TypeVar("Float", np.float32, np.float64)
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom, px
 SMALLEST_BODY_PX = 8.0  # what is smaller counts as this large: noise is not scaled up without end
 
@@ -53,6 +55,12 @@ def distance_from_segment(point: complex, start: complex, end: complex) -> float
     along, away = end - start, point - start
     share = (away * along.conjugate()).real / max(abs(along) ** 2, 1e-9)
     return abs(away - min(max(share, 0.0), 1.0) * along)
+
+
+def box_around(points: NDArray[Float], margin: float = 0.0) -> NDArray[Float]:
+    """The box (4,) x, y, width, height around *points* (J, 2), J ≥ 1, larger on each side by *margin* of its size."""
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    return np.concatenate([low - margin * size, (1 + 2 * margin) * size]).astype(points.dtype, copy=False)
 
 
 def box_iou(a: FloatArray, b: FloatArray) -> float:

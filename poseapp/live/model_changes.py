@@ -17,7 +17,6 @@ from poseapp.live.slot import Slot
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.status import BuildProgress, ModelRequest
 from poseapp.live.worker import Worker
-from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import suited_model
 
 MOST_LOADS = 2  # at once, of models: each takes memory and cores; of those that wait, only the newest is loaded
@@ -62,7 +61,6 @@ class ModelChanges:
         self.error = ""  # why the last change failed
         self.failure = ""  # why there is no model
         self.note = ""  # why model or mode are not the ones requested
-        self.clicks: list[Point | None] = []  # on people to lock since the last frame; None lets go
         self._fallback = ""  # why what runs is not what was requested, where its engine does not know
         self._threads: list[ModelThread] = []  # those that load, run or finish
         self._orders = self._order_taken = 0  # the order of the newest thread, and of the one that serves
@@ -125,12 +123,6 @@ class ModelChanges:
     def dropped(self) -> int:
         """How many frames were replaced by newer ones before a model took them."""
         return self._dropped + (self.serving.thread.inbox.dropped if self.serving is not None else 0)
-
-    def take_clicks(self) -> list[Point | None]:
-        """The clicks since the last call. Without the lock."""
-        with self._shared.lock:
-            clicks, self.clicks = self.clicks, []
-        return clicks
 
     def describe_in(self, recorder: Recorder) -> None:
         """Write the model that runs, if any, and the mode into the recording. With or without the lock."""
@@ -284,8 +276,6 @@ class ModelChanges:
 
     def _make_runner(self, thread: ModelThread, engine: Engine) -> ModelRunner:
         events = RunnerEvents(
-            clicks=self.take_clicks,
-            new_scene_from=self._new_scene_from,
             result=self._result,
             fell_back=lambda reason: self._fell_back(thread, reason),
             mode_changed=lambda: self._mode_changed(thread),
@@ -334,10 +324,6 @@ class ModelChanges:
         recorder = self._shared.recordings.current
         if recorder is not None:
             self.describe_in(recorder)
-
-    def _new_scene_from(self) -> int:
-        with self._shared.lock:
-            return self._source.new_scene_from
 
     def _serves(self, thread: ModelThread) -> bool:
         """Whether *thread* gets the frames. With the lock held."""

@@ -19,7 +19,7 @@ from poseapp.engine.base import Engine, Progress
 from poseapp.live.shared import Shared
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
-from poseapp.pipeline.estimator import Estimator, PersonFinder, Point
+from poseapp.pipeline.estimator import Estimator, PersonFinder
 from poseapp.pipeline.modes import make_estimator
 from poseapp.pipeline.top_down import TopDown
 
@@ -52,10 +52,8 @@ class ModelThread:
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerEvents:
-    """What a ModelRunner asks of its owner and reports to it; all are called on the runner's thread, without the lock."""
+    """What a ModelRunner reports to its owner; all are called on the runner's thread, without the lock."""
 
-    clicks: Callable[[], list[Point | None]]  # of the user since the last frame
-    new_scene_from: Callable[[], int]  # from this frame on the picture is another one
     result: Callable[[Result], None]  # of each frame, in the order of the frames
     fell_back: Callable[[str], None]  # the CPU has taken over from a device that failed, and why
     mode_changed: Callable[[], None]
@@ -130,11 +128,11 @@ class ModelRunner:
         """Bring the estimator up to date with what the user and the source have changed since the last frame."""
         if self.thread.mode != self.estimator.mode:
             self._change_mode(self.thread.mode)
-        for xy in self._events.clicks():
+        clicks, new_scene_from = self._shared.take_news()
+        for xy in clicks:
             self.estimator.lock(xy)
         if isinstance(self.estimator, TopDown):
             self.estimator.latency_budget_ms = self._shared.settings.latency_budget_ms
-        new_scene_from = self._events.new_scene_from()
         if self._searched_from < new_scene_from <= frame.index:
             self._searched_from = new_scene_from
             self.estimator.reset()

@@ -125,8 +125,7 @@ class Session:
 
     def lock_person(self, xy: Point | None) -> None:
         """Hold on to the person at *xy*, frame px; None, and the same person once more, lets go."""
-        with self._lock:
-            self._models.clicks.append(xy)
+        self._shared.add_click(xy)
 
     def cancel_build(self) -> None:
         """Give up the engine that is being compiled; what runs goes on, and its backend says why it is that one."""

@@ -10,6 +10,7 @@ from poseapp.core.types import Result
 from poseapp.live.recording.recordings import Recordings
 from poseapp.live.slot import Slot
 from poseapp.live.stats import Stats
+from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import LATENCY_BUDGET_MS
 
 
@@ -35,7 +36,7 @@ class Shared:
     - all attributes of Session, SourceRunner, ModelChanges and ModelThread that change after they are made,
     - ``ModelRunner.engine`` and ``ModelRunner.estimator``: their thread replaces them with the lock held, other threads read them
       with the lock held, and their thread reads them without it. Everything else of a ModelRunner belongs to its thread,
-    - the list of Recordings, and ``stopped``.
+    - the list of Recordings, ``stopped``, ``new_scene_from`` and the clicks.
 
     Whoever changes what a thread may be waiting for calls ``lock.notify_all``: a model came, or will not come; a load ended; a
     request is not wanted any more; a source was left; the session stops.
@@ -52,3 +53,16 @@ class Shared:
     results: Slot[Result] = field(default_factory=Slot)
     recordings: Recordings = field(default_factory=Recordings)
     stopped: bool = False
+    new_scene_from: int = 0  # from this frame on the picture is another one: nobody in it is known
+    _clicks: list[Point | None] = field(default_factory=list)
+
+    def add_click(self, xy: Point | None) -> None:
+        """The user has clicked on the person at *xy*, frame px, or lets go of all."""
+        with self.lock:
+            self._clicks.append(xy)
+
+    def take_news(self) -> tuple[list[Point | None], int]:
+        """The clicks since the last call, and ``new_scene_from``: what the model's thread asks for before each frame."""
+        with self.lock:
+            clicks, self._clicks = self._clicks, []
+            return clicks, self.new_scene_from

@@ -40,7 +40,6 @@ class SourceRunner:
         self.state: State = "starting"
         self.message = ""
         self.next_index = 0  # of the frame that comes next, counted over all sources
-        self.new_scene_from = 0  # from this frame on the picture is another one
         self._worked_index = -1  # frames up to this one are worked on, or wanted by nobody
         self._final: tuple[State, str] | None = None  # what the source comes to once its last frame is worked on
         self._waits_since: float | None = None  # for the source to answer
@@ -137,7 +136,7 @@ class SourceRunner:
         with self._shared.lock:
             if not stop.is_set():
                 self.actual = mode
-                self.new_scene_from = self.next_index
+                self._shared.new_scene_from = self.next_index
 
     def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
         recorder = self._shared.recordings.current

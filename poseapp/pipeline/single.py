@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from poseapp.core.geometry import box_around
 from poseapp.core.roi import ROI, Box, RoiTracker, detected_region, is_person, next_region, scale_box, search_boxes
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
@@ -125,7 +126,7 @@ class OnePerson:
         for box in tries:
             seen = self._predictor.predict(frame.image, [box], False, timer)
             joints = seen.xy[0][seen.score[0] >= ROI.trusted]
-            if is_person(seen.score[0], known=False) and _holds(np.concatenate([joints.min(0), np.ptp(joints, 0)]), xy):
+            if is_person(seen.score[0], known=False) and _holds(box_around(joints), xy):
                 self._roi.reset()
                 self.locked = self.tracker.next_id
                 return box

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,20 @@ from poseapp.core.spec import ModelSpec, Source
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
-from poseapp.train.checkpoint import averaged_network
+from poseapp.train.checkpoint import TrainedNetwork
 from poseapp.train.eval.calibration import WITHIN, ScoreCalibration, draw_score_calibration, score_calibration
 from poseapp.train.eval.contact_sheets import draw_poses_alone, write_png
 from poseapp.train.eval.figures import Evaluation
 from poseapp.train.eval.subsets import subsets_of
-from poseapp.train.recipes import Recipe
 
 
-def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, score_odds: float = 1.0) -> ModelSpec:
-    """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its model.json; returns the spec.
+def export(trained: TrainedNetwork, folder: Path, about: About, fp16: bool = False, score_odds: float = 1.0) -> ModelSpec:
+    """Write the averaged weights of *trained* to the empty *folder* as model.onnx, with its model.json; returns the spec.
 
     *fp16* writes model.fp16.onnx beside it; *score_odds* multiplies the odds of the scores in the graph. The figures are
-    still empty: ``write_card`` fills them in. Raises CheckpointError on a checkpoint that is not one, or of an unknown recipe.
+    still empty: ``write_card`` fills them in.
     """
-    recipe, net, _ = averaged_network(checkpoint)
+    recipe, net = trained.recipe, trained.net
     decoder = HeatmapDecoder(recipe.input_hw, recipe.heatmap_hw, recipe.decode, recipe.mapping, recipe.sigma_px, score_odds)
     fields = 2 * len(recipe.skeleton.limbs) if recipe.fields else 0
     spec = ModelSpec(
@@ -57,7 +55,7 @@ def export(checkpoint: Path, folder: Path, about: About, fp16: bool = False, sco
 def write_card(
     folder: Path,
     spec: ModelSpec,
-    checkpoint: Path,
+    trained: TrainedNetwork,
     about: About,
     result: Evaluation | None,
     commands: Commands,
@@ -79,52 +77,37 @@ def write_card(
         write_png(draw_score_calibration(as_trained or after, after if as_trained else None), folder / "scores.png")
         write_png(draw_poses_alone(result), folder / "poses.png")
         measured["Scores and poses"] = _scores(as_trained, after)
-    training = Training.of(checkpoint)
     does = "measures the figures above" if result is not None else "exports the network"
-    intro = [*training.preliminary, f"{training.recipe.paper}."]
-    model.write_card(trained_card(spec.name, intro, _facts(spec, training), about, measured, commands, does))
+    intro = [*preliminary(trained), f"{trained.recipe.paper}."]
+    model.write_card(trained_card(spec.name, intro, _facts(spec, trained), about, measured, commands, does))
 
 
-@dataclass(frozen=True)
-class Training:
-    """What a card says of the training in a checkpoint: its *recipe*, and *steps* of *samples*, of which *step* are done."""
-
-    recipe: Recipe
-    step: int
-    steps: int
-    samples: int
-
-    @classmethod
-    def of(cls, checkpoint: Path) -> Training:
-        """The training that *checkpoint* is of. Raises CheckpointError."""
-        recipe, _, state = averaged_network(checkpoint)
-        return cls(recipe, state["step"], state["steps"], recipe.batch * recipe.accumulate * state.get("processes", 1))
-
-    @property
-    def preliminary(self) -> list[str]:
-        """A paragraph that says so where the training is not at its end."""
-        if self.step >= self.steps:
-            return []
-        return [f"> **Preliminary**: exported after {self.step:,} of {self.steps:,} steps of its training."]
-
-    def text(self, unit: str) -> str:
-        """The training in a line; *unit* is what a sample is: people, or scenes."""
-        recipe = self.recipe
-        phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
-        return (
-            f"`{recipe.name}`: {self.steps:,} steps of {self.samples} {unit}, {phases}; "
-            f"learning rate {recipe.lr:g}; averaged weights (EMA {recipe.ema:g})"
-        )
+def preliminary(trained: TrainedNetwork) -> list[str]:
+    """A paragraph of a card that says so where the training is not at its end."""
+    state = trained.state
+    if state.step >= state.steps:
+        return []
+    return [f"> **Preliminary**: exported after {state.step:,} of {state.steps:,} steps of its training."]
 
 
-def _facts(spec: ModelSpec, training: Training) -> dict[str, str]:
+def training_line(trained: TrainedNetwork, unit: str) -> str:
+    """The training in a line of a card; *unit* is what a sample is: people, or scenes."""
+    recipe = trained.recipe
+    phases = ", then ".join(f"{p.share:.0%} of the steps at {p.input_hw[0]}×{p.input_hw[1]}" for p in recipe.phases)
+    return (
+        f"`{recipe.name}`: {trained.state.steps:,} steps of {trained.samples_per_step} {unit}, {phases}; "
+        f"learning rate {recipe.lr:g}; averaged weights (EMA {recipe.ema:g})"
+    )
+
+
+def _facts(spec: ModelSpec, trained: TrainedNetwork) -> dict[str, str]:
     h, w = spec.input_hw
     return {
         "network": f"{spec.family}, {spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-adds a crop",
         "input": f"{h}×{w} px (height × width), uint8 BGR; normalisation and decoding are in the graph",
         "output": f"{spec.skeleton.k} joints ({spec.skeleton.name}), heatmaps {h // spec.stride}×{w // spec.stride}, "
         f"decode {spec.decode}, mapping {spec.mapping}, σ {spec.sigma_px:g} px",
-        "recipe": training.text("people"),
+        "recipe": training_line(trained, "people"),
         "model.onnx": f"SHA-256 `{spec.weights_sha256}`",
     }
 

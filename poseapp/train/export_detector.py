@@ -13,21 +13,20 @@ from poseapp.engine.detector import DetectorSpec
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.detector import DeployDetector
-from poseapp.train.checkpoint import averaged_network
+from poseapp.train.checkpoint import TrainedNetwork
 from poseapp.train.eval.detector import BoxFigures
-from poseapp.train.export import Training
+from poseapp.train.export import preliminary, training_line
 from poseapp.train.tasks.detection import BOXES
 
 UNMEASURED = 0.3  # the threshold of a detector that nobody has measured
 
 
-def export_detector(checkpoint: Path, folder: Path, about: About) -> DetectorSpec:
-    """Write the averaged weights of *checkpoint* to the empty *folder* as model.onnx, with its detector.json; returns the spec.
+def export_detector(trained: TrainedNetwork, folder: Path, about: About) -> DetectorSpec:
+    """Write the averaged weights of *trained* to the empty *folder* as model.onnx, with its detector.json; returns the spec.
 
-    Figures and threshold are not measured yet: ``write_detector_card`` fills them in. Raises CheckpointError on a
-    checkpoint that is not one, or of an unknown recipe.
+    Figures and threshold are not measured yet: ``write_detector_card`` fills them in.
     """
-    recipe, net, _ = averaged_network(checkpoint)
+    recipe, net = trained.recipe, trained.net
     model = ModelFolder(folder)
     spec = DetectorSpec(
         name=folder.name,
@@ -52,7 +51,7 @@ def with_threshold(folder: Path, threshold: float) -> DetectorSpec:
 
 
 def write_detector_card(
-    folder: Path, spec: DetectorSpec, checkpoint: Path, about: About, figures: BoxFigures | None, commands: Commands
+    folder: Path, spec: DetectorSpec, trained: TrainedNetwork, about: About, figures: BoxFigures | None, commands: Commands
 ) -> None:
     """Write *figures* into detector.json, and the model card README.md; None where nothing was measured."""
     model = ModelFolder(folder)
@@ -62,20 +61,19 @@ def write_detector_card(
         spec = dataclasses.replace(spec, metrics=known)
         model.write_spec(spec)
         measured, does = _figures(figures, commands), "measures the figures above, chooses the threshold by them,"
-    training = Training.of(checkpoint)
-    what = f"{training.recipe.paper}; a centre map, sizes and offsets on one of the project's hourglasses."
-    intro = [*training.preliminary, f"Where people are in a whole frame. {what}"]
-    model.write_card(trained_card(spec.name, intro, _facts(spec, training), about, {"Figures": measured}, commands, does))
+    what = f"{trained.recipe.paper}; a centre map, sizes and offsets on one of the project's hourglasses."
+    intro = [*preliminary(trained), f"Where people are in a whole frame. {what}"]
+    model.write_card(trained_card(spec.name, intro, _facts(spec, trained), about, {"Figures": measured}, commands, does))
 
 
-def _facts(spec: DetectorSpec, training: Training) -> dict[str, str]:
+def _facts(spec: DetectorSpec, trained: TrainedNetwork) -> dict[str, str]:
     h, w = spec.input_hw
     return {
         "network": f"{spec.parameters / 1e6:.2f} M parameters, {spec.macs / 1e9:.2f} G multiply-adds a frame",
         "input": f"{h}×{w} px, into which a frame is fitted, uint8 BGR; normalisation and decoding are in the graph",
         "output": f"the {spec.boxes} best boxes, x, y, width, height in px of the input and score; "
         f"a person from {spec.threshold:g} on",
-        "recipe": training.text("scenes"),
+        "recipe": training_line(trained, "scenes"),
         "model.onnx": f"SHA-256 `{spec.weights_sha256}`",
     }
 

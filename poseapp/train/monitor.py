@@ -17,7 +17,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.files import atomic_path
 from poseapp.core.types import ImageArray
 from poseapp.train.loop import Progress
-from poseapp.train.tasks.base import Score
+from poseapp.train.tasks import Score
 
 COLUMNS = ("step", "loss", "lr", "images_per_s")  # then the figures of the recipe's validation
 _COLOURS = {"blue": (200, 90, 20), "orange": (20, 120, 240)}

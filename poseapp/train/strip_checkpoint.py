@@ -1,11 +1,12 @@
 """The averaged weights of a training alone: ``python -m poseapp.train.strip_checkpoint RUN OUT.pt``, large ones in FP16.
 
-A checkpoint holds four numbers for each weight, so that a training can go on; the stripped file holds one, of half the size.
-It can be exported, and another training can begin with it or learn from it, but no training can be resumed with it.
+A checkpoint holds four numbers a weight, to go on from; this holds half a number, to carry. It can be exported, begun from and
+learnt from, but not resumed.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -18,18 +19,16 @@ from poseapp.train import checkpoint
 
 
 def strip(source: Path, out: Path) -> int:
-    """Write the averaged weights of the checkpoint *source* to *out*; returns the size of *out* in bytes.
+    """Write the stripped form of the checkpoint *source* to *out*; returns its size in bytes.
 
-    Weights of convolutions are rounded to FP16; vectors, among them BatchNorm's statistics, stay as they are.
-    Raises CheckpointError.
+    Weights of convolutions are halved; vectors, among them BatchNorm's statistics, stay as they are. Raises CheckpointError.
     """
     state = checkpoint.read(source)
-    ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state["ema"].items()}
-    kept = {key: state[key] for key in ("recipe", "overrides", "command", "step", "steps", "processes", "best") if key in state}
-    nothing: dict[str, torch.Tensor] = {}
+    ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state.ema.items()}
+    stripped = dataclasses.replace(state, ema=ema, net={}, optimiser={}, scaler={})
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(kept | {"net": nothing, "ema": ema}, out)
+        torch.save(vars(stripped), out)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"{out}: cannot be written ({first_line(error)}). Give another place.") from None
     return out.stat().st_size

@@ -1,10 +1,10 @@
-"""What models and precisions are called in the window."""
+"""What models and precisions are called in the window, in the order of its lists."""
 
 from __future__ import annotations
 
 from poseapp.engine.load import StoredModel
 
-# Where and how a model can run: the key of the command line, and the name in the window.
+# The key of the command line, and the name in the window.
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
 # The models that ship, in the order of the list; others go by their own names.
@@ -13,7 +13,7 @@ MODEL_PURPOSES = {
     "hourglass-t": "For old laptops and batteries",
     "hourglass-s": "For most computers",
     "hourglass-l": "For fast computers and graphics cards",
-    "openpose-s": "As fast for ten people as for one, less exact",
+    "openpose-s": "Quick for crowds, less exact",
 }
 
 

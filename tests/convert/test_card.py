@@ -11,6 +11,7 @@ import pytest
 from poseapp.convert.card import About, Commands, card, with_section
 from poseapp.engine.detector import DetectorSpec
 from poseapp.engine.model_folder import ModelFolder
+from poseapp.train.checkpoint import read_network
 from poseapp.train.export import write_card
 from poseapp.train.export_detector import write_detector_card
 
@@ -28,12 +29,12 @@ def sections(text: str) -> dict[str, str]:
 def test_a_bundled_card_is_made_again_to_the_letter(repo_root: Path, tmp_path: Path, name: str) -> None:
     bundled = repo_root / "engines" / name
     folder = shutil.copytree(bundled, tmp_path / name)
-    about = About.read(bundled / "about.md")
+    about, trained = About.read(bundled / "about.md"), read_network(bundled / "weights.pt")
     if name == "person-detector":
         spec = DetectorSpec.read(bundled / DetectorSpec.FILE)
-        write_detector_card(folder, spec, bundled / "weights.pt", about, None, COMMANDS)
+        write_detector_card(folder, spec, trained, about, None, COMMANDS)
     else:
-        write_card(folder, ModelFolder(bundled).spec(), bundled / "weights.pt", about, None, COMMANDS)
+        write_card(folder, ModelFolder(bundled).spec(), trained, about, None, COMMANDS)
     want, got = (sections((path / "README.md").read_text(encoding="utf-8")) for path in (bundled, folder))
     assert [title for title in want if title in got] == list(got)
     assert set(want) - set(got) <= set(MEASURED)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from poseapp.core.geometry import array, body_size_px, bounds, box_iou, box_ious, distance_from_segment, plain
+from poseapp.core.geometry import array, body_size_px, bounds, box_around, box_iou, box_ious, distance_from_segment, plain
 from poseapp.core.types import FloatArray
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> FloatArray:
     return np.array(rows, np.float32).reshape(-1, 4)
+
+
+def test_the_box_around_points() -> None:
+    points = np.array([[1, 5], [4, 2], [2, 3]], np.float32)
+    assert box_around(points).tolist() == [1, 2, 3, 3]
+    assert box_around(points, margin=0.1).tolist() == pytest.approx([0.7, 1.7, 3.6, 3.6])
 
 
 def test_box_iou_is_intersection_over_union() -> None:

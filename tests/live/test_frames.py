@@ -150,7 +150,7 @@ def rates(path: Path) -> tuple[float, int]:
     return found
 
 
-@pytest.mark.parametrize("granted", [0.0, 30.0, 120.0, 1e9, 1e-9])
+@pytest.mark.parametrize("actual", [0.0, 30.0, 120.0, 1e9, 1e-9])
 @pytest.mark.parametrize("fps", [1, 5, 24, 60, 240])
 def test_the_header_says_the_rate_that_the_pictures_had(fps: int, actual: float, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "a.mkv", (48, 64), actual)

@@ -31,7 +31,7 @@ from poseapp.train.eval.box_sources import assigned
 from poseapp.train.eval.evaluate import EvaluationOptions, evaluate
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import Phase, Recipe
-from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks import task_of
 from poseapp.train.tasks.bottom_up import SceneEncoder
 
 INPUT = (128, 192)
@@ -204,7 +204,7 @@ def test_a_drawn_crowd_is_learnt_by_heart(tmp_path: Path) -> None:
         sigma_px=1.5,
         mapping="centre",
         augment=STILL,
-        learns="scene",
+        task="bottom-up",
         scenes=Scenes(grids=((1, 1, 1.0),), group_p=0, fitted_p=1, flip_p=0, rotation_p=0),
         background=True,
         fields=True,
@@ -220,7 +220,7 @@ def test_a_drawn_crowd_is_learnt_by_heart(tmp_path: Path) -> None:
     pictures = task.read(LabelledSet(path, tmp_path / "images", "train"), 5)
     losses = [p.loss for p in train(recipe, pictures, tmp_path / "run", Options(workers=0))]
     net = recipe.net().eval()
-    net.load_state_dict(checkpoint.read(tmp_path / "run" / "last.pt")["ema"])
+    net.load_state_dict(checkpoint.read(tmp_path / "run" / "last.pt").ema)
     score = task.validate(net, pictures, torch.device("cpu"), 0)
     assert score.figures["recall"] == 1.0, f"{score.figures}, loss {losses[0]:.5f} → {losses[-1]:.5f}"
     assert score.figures["mean_oks"] > 0.85

@@ -21,7 +21,7 @@ from poseapp.core.errors import DataError, PoseAppError
 from poseapp.train import checkpoint
 from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
-from poseapp.train.validate import Validation
+from poseapp.train.tasks.person import PersonScore
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_one_line_trains_and_another_goes_on(small: str, tmp_path: Path) -> None
     assert picture is not None
     assert {"last.pt", "best.pt", "curves.png", "progress.csv"} <= {p.name for p in run.iterdir()}
     assert sum(p.stat().st_size for p in run.glob("events.out.tfevents.*")) > 10_000  # scalars and pictures
-    assert checkpoint.read(run / "last.pt")["overrides"] == {"lr": "1e-3"}
+    assert checkpoint.read(run / "last.pt").overrides == {"lr": "1e-3"}
 
 
 @pytest.mark.parametrize("wrong", [["--set", "batch=4096"], ["--start-from", "missing.pt"], ["--resume"]])
@@ -143,7 +143,7 @@ def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert "saved. Go on with --resume." in errors
     assert "Traceback" not in errors
-    step = checkpoint.read(run / "last.pt")["step"]
+    step = checkpoint.read(run / "last.pt").step
     assert step >= 100
     assert f"Stopped at step {step:,} of" in errors.replace("\n", " ")
 
@@ -153,7 +153,7 @@ def test_pictures_for_the_board() -> None:
     keypoints = np.concatenate([np.full((2, 17, 2), 20.0), np.ones((2, 17, 1))], axis=2).astype(np.float32)
     maps = np.zeros((2, 17, 16, 12), np.float32)
     maps[1, 3, 8, 6] = 1
-    result = Validation(0.5, 0.5, crops, keypoints, maps)
+    result = PersonScore(0.5, 0.5, crops, keypoints, maps)
     pictures = result.pictures()
     assert pictures["predictions"][18:23, 18:23].max() > 100
     hot = pictures["heatmaps"]

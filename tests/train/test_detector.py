@@ -28,7 +28,7 @@ from poseapp.train.data.image_index import Scenes, read_pictures
 from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES, Phase, Recipe
-from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks import task_of
 from poseapp.train.tasks.detection import BoxEncoder, box_loss, centres
 
 HW = (128, 128)
@@ -141,7 +141,7 @@ def tiny(**changes: object) -> Recipe:
         stride=8,
         mapping="centre",
         augment=STILL,
-        learns="boxes",
+        task="detection",
         scenes=Scenes(grids=((1, 1, 1.0),), group_p=0, fitted_p=1, flip_p=0, rotation_p=0),
         epochs=120,
         batch=4,
@@ -163,7 +163,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     losses = [p.loss for p in train(recipe, pictures, folder / "run", Options(workers=0))]
     assert losses[-1] < 0.2 * losses[0]
     net = recipe.net().eval()
-    net.load_state_dict(checkpoint.read(folder / "run" / "last.pt")["ema"])
+    net.load_state_dict(checkpoint.read(folder / "run" / "last.pt").ema)
     score = task_of(recipe).validate(net, pictures, torch.device("cpu"), 0)
     assert score.figures == {"ap50": 1.0, "recall": 1.0}
     assert score.pictures()["boxes"].shape == (128, 4 * 192, 3)

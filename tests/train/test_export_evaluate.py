@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -146,7 +147,7 @@ def test_what_cannot_be_said_is_null_in_the_json_file() -> None:
 
 def test_the_last_network_and_not_the_average_would_differ(trained: Path) -> None:
     state = checkpoint.read(trained / "run" / "last.pt")
-    assert not np.allclose(state["net"]["stem_conv.weight"], state["ema"]["stem_conv.weight"], atol=1e-4)
+    assert not np.allclose(state.net["stem_conv.weight"], state.ema["stem_conv.weight"], atol=1e-4)
 
 
 def test_evaluation_needs_no_torch(trained: Path) -> None:
@@ -293,8 +294,17 @@ def test_a_model_of_the_store_can_teach(trained: Path) -> None:
 def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "tiny-hourglass", tiny_recipe(epochs=25))
     line = ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)]
+    reads: list[object] = []
+    load = torch.load
+
+    def counted(path: Any, **how: Any) -> Any:
+        reads.append(path)
+        return load(path, **how)
+
+    monkeypatch.setattr(torch, "load", counted)
     done = CliRunner().invoke(app, [*line, "--fp16"])
     assert done.exit_code == 0, done.output
+    assert reads == [trained / "run" / "last.pt"], "once, though network, card and command line need it"
     whole, half = (tmp_path / "mine" / name for name in ("model.onnx", "model.fp16.onnx"))
     assert half.stat().st_size < whole.stat().st_size
     before = whole.read_bytes()
@@ -392,7 +402,7 @@ def test_a_checkpoint_of_another_network_says_what_differs(
     other = tiny_recipe(epochs=25, net=lambda: StackedHourglass(3, 17, features=32, stem=16, order=2))
     monkeypatch.setitem(RECIPES, other.name, other)
     with pytest.raises(CheckpointError, match=r"weights differ, \S+ first\. The recipe may have changed") as caught:
-        checkpoint.averaged_network(trained / "run" / "last.pt")
+        checkpoint.read_network(trained / "run" / "last.pt")
     assert "\n" not in str(caught.value)
 
 

@@ -24,7 +24,7 @@ Sample = tuple[Tensor, Tensor, Tensor]  # crop (H, W, 3) uint8 BGR, target (C, h
 Batch = tuple[Tensor, Tensor, Tensor]  # the same with N in front
 
 
-class PoseDataset(Dataset[Sample]):
+class CropDataset(Dataset[Sample]):
     """Augmented crops: item (epoch, i) is ``crop`` (H, W, 3) uint8 BGR, ``target`` (C, h, w), ``weight`` (C,).
 
     One affine takes each sample straight from the original picture to the network's input. The random

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from poseapp.core import metrics, transform
 from poseapp.core.errors import DataError
-from poseapp.core.geometry import box_iou
+from poseapp.core.geometry import box_around, box_iou
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, Frame, ImageArray, Poses
 from poseapp.engine.base import Engine
@@ -38,7 +38,7 @@ LOST_AFTER = 3  # frames in a row
 
 
 @dataclass(frozen=True, eq=False)
-class Panned:
+class PannedSequence:
     """One picture as a sequence: ``affines`` (F, 2, 3) take px of the picture to those of each frame, ``hw`` in size."""
 
     person: Person
@@ -67,7 +67,7 @@ class Panned:
         return joints
 
 
-def panned(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[Panned]:
+def panned_sequences(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[PannedSequence]:
     """A sequence for each person who is alone in a picture and has eight or more labelled joints; of *limit* (0: all) people.
 
     Sizes of frames take turns, heights of people are spread evenly over 30 to 100 % of the frame's. The camera sways around
@@ -85,7 +85,7 @@ def panned(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[Pann
     return [_pan(p, SIZES[i % len(SIZES)], share, random) for i, (p, share) in enumerate(zip(alone, shares, strict=True))]
 
 
-def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Generator) -> Panned:
+def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Generator) -> PannedSequence:
     h, w = hw
     x, y, width, height = person.box.astype(np.float64)
     tall = HEIGHTS[0] + (HEIGHTS[1] - HEIGHTS[0]) * share
@@ -103,7 +103,7 @@ def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Ge
         limits = np.array([w, h]) / 2 - 0.5
         centre = np.clip(moved, limits - room, limits + room)
         affines.append(np.column_stack([np.eye(2) * scale, centre - scale * np.array([x + width / 2, y + height / 2])]))
-    return Panned(person, np.stack(affines), hw)
+    return PannedSequence(person, np.stack(affines), hw)
 
 
 @dataclass(frozen=True)
@@ -131,15 +131,15 @@ class PanningFigures:
 
 
 @dataclass(frozen=True, eq=False)
-class Followed:
+class SequenceResult:
     """What became of one sequence: whether the app was ``on`` the person (F,), and the OKS (F,) of what it showed, else NaN."""
 
-    panned: Panned
+    panned: PannedSequence
     on: NDArray[np.bool_]
     oks: NDArray[np.float64]
 
 
-def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Followed:
+def score_sequence(panned: PannedSequence, poses: Sequence[Poses], skeleton: Skeleton) -> SequenceResult:
     """Compare what was shown, *poses* of each frame, with the truth. Of several people the first counts."""
     on, similarity = np.zeros(len(poses), bool), np.full(len(poses), np.nan)
     for number, shown in enumerate(poses):
@@ -149,32 +149,26 @@ def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Follow
         scale = float(np.sqrt(np.linalg.det(panned.affines[number][:, :2])))
         sure = shown.score[0] >= SURE
         if np.count_nonzero(sure) >= 2:
-            on[number] = box_iou(_box_of(shown.xy[0][sure]), _box_of(truth[truth[:, 2] > 0, :2])) >= SAME_PLACE
+            on[number] = box_iou(box_around(shown.xy[0][sure]), box_around(truth[truth[:, 2] > 0, :2])) >= SAME_PLACE
         similarity[number] = metrics.oks(shown.xy[0], truth, panned.person.area * scale**2, skeleton.sigmas)
-    return Followed(panned, on, similarity)
+    return SequenceResult(panned, on, similarity)
 
 
-def _box_of(points: FloatArray) -> FloatArray:
-    """The box (4,) around *points* (J, 2): x, y, width, height."""
-    low: FloatArray = points.min(axis=0)
-    return np.concatenate([low, points.max(axis=0) - low])
-
-
-def follow_all(
-    sequences: Sequence[Panned],
-    show: Callable[[Panned], list[Poses]],
+def score_sequences(
+    sequences: Sequence[PannedSequence],
+    show: Callable[[PannedSequence], list[Poses]],
     skeleton: Skeleton,
     on_sequence: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Followed]:
-    """Let *show* look at each of *sequences*, beginning anew with each, and compare."""
+) -> list[SequenceResult]:
+    """Let *show* find people in each of *sequences*, beginning anew with each, and compare."""
     out = []
     for i, sequence in enumerate(sequences):
-        out.append(follow(sequence, show(sequence), skeleton))
+        out.append(score_sequence(sequence, show(sequence), skeleton))
         on_sequence(i + 1, len(sequences))
     return out
 
 
-def summarise(followed: Sequence[Followed]) -> PanningFigures:
+def summarise(followed: Sequence[SequenceResult]) -> PanningFigures:
     """The figures of all sequences."""
     first = np.array([int(f.on.argmax()) + 1 if f.on.any() else 10**6 for f in followed])
     tall = np.array([_height(f.panned) for f in followed])
@@ -208,14 +202,14 @@ def evaluate_panning(
     *limit* stops after so many sequences (0: all). Raises DataError on wrong annotations or pictures.
     """
     skeleton = engine.spec.skeleton
-    sequences = panned(LabelledSet(annotations, images, "val").read(skeleton, 1), limit)
+    sequences = panned_sequences(LabelledSet(annotations, images, "val").read(skeleton, 1), limit)
     estimator = make_estimator("one", engine, detector)
 
-    def show(sequence: Panned) -> list[Poses]:
+    def show(sequence: PannedSequence) -> list[Poses]:
         estimator.reset()
         return [estimator.estimate(frame).poses for frame in sequence.frames()]
 
-    return summarise(follow_all(sequences, show, skeleton, on_sequence))
+    return summarise(score_sequences(sequences, show, skeleton, on_sequence))
 
 
 def conventions(engine: Engine, detector: PersonFinder | None) -> str:
@@ -229,7 +223,7 @@ def conventions(engine: Engine, detector: PersonFinder | None) -> str:
     )
 
 
-def _height(panned: Panned) -> float:
+def _height(panned: PannedSequence) -> float:
     """Of the person in the first frame, in heights of the frame."""
     return float(panned.affines[0, 1, 1] * panned.person.box[3] / panned.hw[0])
 

@@ -49,12 +49,12 @@ def test_candidates_lie_around_their_people() -> None:
 
 def test_the_fitted_rule_drops_the_doubles_and_nobody_else() -> None:
     random = np.random.default_rng(1)
-    judge = NmsScorer([a_picture(random) for _ in range(6)], COCO_17)
+    scorer = NmsScorer([a_picture(random) for _ in range(6)], COCO_17)
     nothing_dropped = PoseNmsRule(eta=2.5, weight=0.3)
-    rule, ap = fit(judge, nothing_dropped)
-    assert ap > judge.ap(None) + 0.02
-    assert ap == judge.ap(rule)
-    kept = judge.kept(rule)
+    rule, ap = fit(scorer, nothing_dropped)
+    assert ap > scorer.ap(None) + 0.02
+    assert ap == scorer.ap(rule)
+    kept = scorer.kept(rule)
     assert all(k.reshape(3, 3).any(axis=1).all() for k in kept)  # everybody is still there
     assert sum(k.sum() for k in kept) <= 6 * 3 + 2
 

@@ -17,7 +17,7 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray, Poses
 from poseapp.train.data.annotations import Person
 from poseapp.train.eval import panning
-from poseapp.train.eval.panning import FRAMES, SIZES, Followed, follow, follow_all, panned, summarise
+from poseapp.train.eval.panning import FRAMES, SIZES, SequenceResult, panned_sequences, score_sequence, score_sequences, summarise
 
 
 def shown(xy: FloatArray, score: float = 0.9) -> Poses:
@@ -32,7 +32,7 @@ def shown(xy: FloatArray, score: float = 0.9) -> Poses:
 
 
 def test_people_stay_in_frames_of_both_sizes_at_thirty_to_a_hundred_per_cent(figures: list[Person]) -> None:
-    sequences = panned(figures)
+    sequences = panned_sequences(figures)
     assert [s.hw for s in sequences] == [SIZES[i % 2] for i in range(8)]
     heights = []
     for s in sequences:
@@ -49,12 +49,12 @@ def test_people_stay_in_frames_of_both_sizes_at_thirty_to_a_hundred_per_cent(fig
         assert moves.max() > 0.01 * w or s.affines[0, 1, 1] * s.person.box[3] > 0.9 * h
     assert min(heights) < 0.4
     assert max(heights) > 0.9
-    assert np.array_equal(panned(figures)[3].affines, sequences[3].affines)
+    assert np.array_equal(panned_sequences(figures)[3].affines, sequences[3].affines)
 
 
 def test_the_joints_of_a_frame_lie_on_its_pixels(figures: list[Person]) -> None:
     found = 0
-    for s in panned(figures):
+    for s in panned_sequences(figures):
         frames = list(s.frames())
         assert len(frames) == FRAMES
         assert frames[0].hw == s.hw
@@ -69,11 +69,11 @@ def test_the_joints_of_a_frame_lie_on_its_pixels(figures: list[Person]) -> None:
 
 
 def test_the_app_is_on_a_person_where_it_shows_their_place(figures: list[Person]) -> None:
-    s = panned(figures)[0]
+    s = panned_sequences(figures)[0]
     truth = [s.truth(n)[:, :2] for n in range(FRAMES)]
     poses = [Poses.none(COCO_17)] * 3 + [shown(xy + 4000) for xy in truth[3:5]] + [shown(xy) for xy in truth[5:]]
     poses[20] = shown(truth[20], score=0.1)  # nothing that would be drawn
-    result = follow(s, poses, COCO_17)
+    result = score_sequence(s, poses, COCO_17)
     assert result.on.tolist() == [n >= 5 and n != 20 for n in range(FRAMES)]
     assert np.isnan(result.oks[:3]).all()
     assert result.oks[5] == pytest.approx(1.0)
@@ -84,12 +84,12 @@ def test_the_app_is_on_a_person_where_it_shows_their_place(figures: list[Person]
 
 
 def test_late_lost_and_never(figures: list[Person]) -> None:
-    sequences = panned(figures)
+    sequences = panned_sequences(figures)
 
-    def result(i: int, on: slice) -> Followed:
+    def result(i: int, on: slice) -> SequenceResult:
         there = np.zeros(FRAMES, bool)
         there[on] = True
-        return Followed(sequences[i], there, np.where(there, 0.5, np.nan))
+        return SequenceResult(sequences[i], there, np.where(there, 0.5, np.nan))
 
     late, lost, never = result(0, slice(10, None)), result(1, slice(0, 20)), result(2, slice(0, 0))
     together = summarise([late, lost, never])
@@ -106,23 +106,23 @@ def test_only_people_who_are_alone_are_followed(tmp_path: Path) -> None:
     from poseapp.train.data.annotations import read_coco
 
     people = read_coco(draw_set(tmp_path, people=3), tmp_path / "images", COCO_17)
-    assert len(panned([people[0], people[1]])) == 2
+    assert len(panned_sequences([people[0], people[1]])) == 2
     with pytest.raises(DataError, match="expected a person alone in a picture"):
-        panned([people[0], people[0]])
+        panned_sequences([people[0], people[0]])
     people[2].joints[:12, 2] = 0
-    assert [s.person for s in panned(people)] == people[:2]
+    assert [s.person for s in panned_sequences(people)] == people[:2]
 
 
 def test_each_sequence_begins_anew(figures: list[Person]) -> None:
     seen: list[int] = []
     done: list[tuple[int, int]] = []
-    sequences = panned(figures, limit=3)
+    sequences = panned_sequences(figures, limit=3)
 
-    def show(s: panning.Panned) -> list[Poses]:
+    def show(s: panning.PannedSequence) -> list[Poses]:
         seen.append(s.person.annotation_id)
         return [shown(s.truth(n)[:, :2]) for n in range(FRAMES)]
 
-    results = follow_all(sequences, show, COCO_17, lambda n, total: done.append((n, total)))
+    results = score_sequences(sequences, show, COCO_17, lambda n, total: done.append((n, total)))
     assert seen == [1, 2, 3]
     assert done == [(1, 3), (2, 3), (3, 3)]
     assert summarise(results).lock_rate == 1

@@ -1,8 +1,8 @@
-"""Validation during a training: the averaged network on people it does not train on."""
+"""Learning the joints of the person in a crop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,63 @@ from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import HeatmapDecoder, Normalise
 from poseapp.render import DrawOptions, draw_poses
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
-from poseapp.train.data.loader import loaded, process_rank
+from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.loader import Data, loaded, steps_of
+from poseapp.train.data.order import Loading, process_rank
+from poseapp.train.data.targets import target_of
+from poseapp.train.losses import summed_weight, supervise
 from poseapp.train.recipes import Recipe
 
 SHOWN = 8  # pictures kept for TensorBoard
 
 
+class PersonTask:
+    """The joints of the person in a crop: heatmaps, and fields where the recipe has some. See Task."""
+
+    items = "people"
+    figures: tuple[str, ...] = ("mean_oks", "pck")
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def read(self, part: LabelledSet, min_joints: int) -> Sequence[Any]:
+        """People; those to train on as often as the recipe's sampling weights say."""
+        people = part.read(self.recipe.skeleton, min_joints)
+        return resampled(people, self.recipe.sampling_weight) if part.split == "train" else people
+
+    def steps(self, items: Data, input_hw: tuple[int, int], loading: Loading) -> Iterator[list[Batch]]:
+        """Crops of one person each."""
+        return steps_of(items, self.recipe, target_of(self.recipe, input_hw), loading)
+
+    def total(self, target: Tensor, weight: Tensor) -> Tensor:
+        """The weight of the maps that count."""
+        return summed_weight(weight, self.recipe.hardest)
+
+    def loss(self, stages: Sequence[Tensor], target: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+        """Mean squared error."""
+        return supervise(stages, target, weight, total, self.recipe.hardest)
+
+    def validate(self, net: nn.Module, items: Sequence[Any], device: torch.device, workers: int) -> PersonScore:
+        """Mean OKS and PCK from annotated boxes."""
+        return validate(net, self.recipe, items, device, workers)
+
+
+def resampled(people: Sequence[Person], sampling_weight: tuple[tuple[str, float], ...]) -> list[Person]:
+    """*people*, each as often as *sampling_weight* says for the beginning of the picture's name; once where it says nothing."""
+    out: list[Person] = []
+    owed = {beginning: 0.0 for beginning, _ in sampling_weight}  # by fractions: 0.4 is the third and the fifth of five
+    for person in people:
+        beginning, times = next((each for each in sampling_weight if person.path.name.startswith(each[0])), ("", 1.0))
+        owed[beginning] = owed.get(beginning, 0.0) + times
+        whole = int(owed[beginning] + 1e-9)
+        owed[beginning] -= whole
+        out.extend([person] * whole)
+    return out
+
+
 @dataclass(frozen=True, eq=False)
-class Validation:
+class PersonScore:
     """Mean OKS (people with five or more labelled joints) and PCK@0.2 from annotated boxes, no flip test, 0..1.
 
     ``crops`` (n, H, W, 3) uint8 BGR, ``keypoints`` (n, K, 3) in input px and ``heatmaps`` (n, K, h, w) are the first few
@@ -50,7 +99,7 @@ class Validation:
         return {"predictions": _overlays(self), "heatmaps": _heat(self)} if len(self.crops) else {}
 
 
-class _Crops(Dataset[tuple[Tensor, Tensor]]):
+class _ValidationCrops(Dataset[tuple[Tensor, Tensor]]):
     """Item i: the crop (H, W, 3) uint8 BGR of person i, and the affine (2, 3) from its px to the picture's."""
 
     def __init__(self, people: Sequence[Person], input_hw: tuple[int, int]) -> None:
@@ -71,7 +120,7 @@ class _Crops(Dataset[tuple[Tensor, Tensor]]):
 
 
 @torch.no_grad()
-def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: torch.device, workers: int = 0) -> Validation:
+def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: torch.device, workers: int = 0) -> PersonScore:
     """Score *net*, in eval mode, on *people*; in a process group each process takes its share of them.
 
     People whose picture cannot be read are left out.
@@ -85,7 +134,7 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
     predicted: list[NDArray[np.floating]] = []
     shown: list[Any] = []
     known: list[NDArray[np.bool_]] = []
-    for (crops, to_picture), readable in loaded(_Crops(mine, recipe.input_hw), workers, batch_size=16):
+    for (crops, to_picture), readable in loaded(_ValidationCrops(mine, recipe.input_hw), workers, batch_size=16):
         known.append(readable)
         x = normalise(crops.to(device)).contiguous(memory_format=torch.channels_last)
         out = net(x)
@@ -116,10 +165,10 @@ def validate(net: nn.Module, recipe: Recipe, people: Sequence[Person], device: t
     pck_total = hits / max(1.0, joints_total)
     mean_oks = oks_sum / people_counted if people_counted else pck_total
     crops, joints, maps = shown
-    return Validation(mean_oks, pck_total, crops, joints, maps, recipe.skeleton)
+    return PersonScore(mean_oks, pck_total, crops, joints, maps, recipe.skeleton)
 
 
-def _overlays(result: Validation) -> ImageArray:
+def _overlays(result: PersonScore) -> ImageArray:
     """The first few people side by side with their predicted poses, uint8 BGR."""
     pictures = []
     for crop, joints in zip(result.crops, result.keypoints.astype(np.float32), strict=True):
@@ -136,7 +185,7 @@ def _overlays(result: Validation) -> ImageArray:
     return np.hstack(pictures).astype(np.uint8, copy=False)
 
 
-def _heat(result: Validation) -> ImageArray:
+def _heat(result: PersonScore) -> ImageArray:
     """The same people with the maximum over their heatmaps in colours, uint8 BGR."""
     pictures = []
     for crop, maps in zip(result.crops, result.heatmaps, strict=True):
