@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import Loader, MarkerSource, wait_until
+from fakes import Loader, MarkerEngine, MarkerSource, wait_until
 from sessions import (
     B,
     hold_on_to_somebody,
@@ -19,7 +19,12 @@ from sessions import (
     the_recording,
 )
 
-from poseapp.core.types import ImageArray
+from poseapp.core.smoothing import SmoothRule
+from poseapp.core.types import Frame, ImageArray, PoseMode, Result
+from poseapp.live.model_runner import ModelRunner, ModelThread, RunnerEvents
+from poseapp.live.shared import LiveSettings, Shared
+from poseapp.live.slot import Slot
+from poseapp.live.worker import Worker
 
 
 def test_an_engine_is_made_used_and_closed_on_one_thread() -> None:
@@ -152,3 +157,54 @@ def test_a_change_of_model_after_a_change_of_source_follows_on() -> None:
         while result.model == "a":
             result = next_result(session)
         assert result.locked == 1, "the picture is the same one: nobody is searched for"
+
+
+# -- without a session -----------------------------------------------------------------------------------------------
+
+
+def run_one_frame(engine: MarkerEngine, wanted: PoseMode = "one") -> tuple[ModelRunner, list[Result], list[str]]:
+    """A runner that has worked on one frame in the mode *wanted* and is closed; its results and reports."""
+    source = MarkerSource(still=True)
+    inbox: Slot[Frame] = Slot()
+    worker = Worker("unused", lambda _stop: None, lambda _error: None)
+    thread = ModelThread(worker=worker, inbox=inbox, folder=Path("a"), mode="one", order=1, request_number=0)
+    results: list[Result] = []
+    reports: list[str] = []
+    events = RunnerEvents(
+        result=results.append,
+        fell_back=lambda reason: reports.append(f"CPU: {reason}"),
+        mode_changed=lambda: reports.append("mode changed"),
+        mode_refused=lambda kept, error: reports.append(f"{kept} kept: {error}"),
+    )
+    shared = Shared(realtime=False, settings=LiveSettings(smoothing=SmoothRule()))
+    runner = ModelRunner(thread, engine, shared, events, load=Loader(), open_detector=lambda _: None)
+    thread.mode = wanted
+    inbox.put(Frame(source.picture(0.0), 0, 0.0))
+    inbox.close()
+    runner.run(threading.Event())
+    runner.close()
+    return runner, results, reports
+
+
+def test_a_runner_gives_a_result_and_closes_its_engine() -> None:
+    engine = MarkerEngine()
+    _, (result,), reports = run_one_frame(engine)
+    assert len(result.poses) == 1
+    assert result.smoothed is not None
+    assert reports == []
+    assert engine.closed
+
+
+def test_a_device_that_fails_gives_way_to_the_cpu_with_the_same_frame() -> None:
+    engine = MarkerEngine(fails_after=0, device="Fake GPU")
+    runner, (result,), reports = run_one_frame(engine)
+    assert len(result.poses) == 1
+    assert reports == ["CPU: fake: the device is gone."]
+    assert engine.closed
+    assert runner.engine.backend.device == "CPU"
+
+
+def test_a_mode_that_lacks_something_leaves_the_present_one() -> None:
+    runner, (result,), (report,) = run_one_frame(MarkerEngine(), wanted="top-down")
+    assert result.mode == runner.estimator.mode == "one"
+    assert report.startswith("one kept: top-down: expected a person detector")
