@@ -20,7 +20,7 @@ from torch import distributed
 from torch._inductor import config as inductor
 from torch.multiprocessing.spawn import spawn
 
-from poseapp.cli.train import stop_signals
+from poseapp.cli.train_progress import stop_signals
 from poseapp.core.errors import CheckpointError, DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.nets.cpm import ConvolutionalPoseMachine
