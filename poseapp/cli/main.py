@@ -1,4 +1,4 @@
-"""The command line: run | bench | models | train | eval | export. Logging is configured here and nowhere else."""
+"""The command line: run | review | bench | models | train | eval | export. Logging is configured here and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from poseapp.cli.export import export_command
 from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
 from poseapp.cli.train import train_command
 from poseapp.console import print_anything
@@ -63,6 +64,7 @@ def _main(
 
 
 app.command("run", cls=PlainCommand)(run_command)
+app.command("review", cls=PlainCommand)(review_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)

@@ -28,6 +28,7 @@ class RecordBar(QWidget):
     snapshot_asked = Signal()
     folder_asked = Signal()
     open_asked = Signal(object)  # Path
+    play_asked = Signal(object)  # Path
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +53,10 @@ class RecordBar(QWidget):
         self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         describe(self.open, "Open folder", "Show the last recording in the file manager")
         self.open.clicked.connect(self._open)
+        self.play = QPushButton("Play")
+        self.play.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        describe(self.play, "Play", "Play the last recording")
+        self.play.clicked.connect(lambda: self.play_asked.emit(self._finished))
         self.clean = Switch("Clean copy", "Also record the video without the skeleton")
         self.folder = icon_button("folder", "")
         self.folder.clicked.connect(self.folder_asked)
@@ -61,10 +66,12 @@ class RecordBar(QWidget):
         row.addWidget(self.record)
         row.addWidget(self.snapshot)
         row.addWidget(self.info, 1)
+        row.addWidget(self.play)
         row.addWidget(self.open)
         row.addWidget(self.clean)
         row.addWidget(self.folder)
         self.open.hide()
+        self.play.hide()
         self._idle()
 
     def set_folder(self, folder: Path) -> None:
@@ -86,6 +93,7 @@ class RecordBar(QWidget):
         self.clean.setEnabled(not active)
         self.folder.setEnabled(not active)
         self.open.setVisible(recording is not None and not active)
+        self.play.setVisible(recording is not None and not active and recording.frames > 0)
         if recording is None:
             self._finished = None
             self._idle()

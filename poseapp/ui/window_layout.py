@@ -14,16 +14,17 @@ from poseapp.ui.header import Header
 from poseapp.ui.overlay_stack import OverlayStack
 from poseapp.ui.record_bar import RecordBar
 from poseapp.ui.sidebar import Sidebar
+from poseapp.ui.transport_bar import TransportBar
 from poseapp.ui.video_view import VideoView
 
 
 class WindowLayout(QMainWindow):
-    """Header, picture with its notices, record bar; the sidebar on the right; the benchmark panel below."""
+    """Header, picture with its notices, transport, record bar; the sidebar on the right; the benchmark panel below."""
 
     def __init__(self) -> None:
         super().__init__()
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
-        self.build_progress = BuildProgress()
+        self.build_progress, self.transport = BuildProgress(), TransportBar()
         self.sidebar, self.panel = Sidebar(), BenchmarkPanel()
         self._compose()
         self._order_tabs()
@@ -36,6 +37,7 @@ class WindowLayout(QMainWindow):
         layout.addWidget(self.header)
         layout.addWidget(self.view, 1)
         self.overlays = OverlayStack(self.view, self.build_progress, self.banner)
+        layout.addWidget(self.transport)
         layout.addWidget(self.record_bar)
         self.setCentralWidget(centre)
         self.sidebar_dock = QDockWidget("Controls")
@@ -59,7 +61,8 @@ class WindowLayout(QMainWindow):
             self.view,
             self.build_progress.cancel,
             *self.banner.buttons,
-            *(bar.record, bar.snapshot, bar.open, bar.clean, bar.folder),
+            *self.transport.in_order(),
+            *(bar.record, bar.snapshot, bar.play, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),
         ]
         for before, after in pairwise(chain):

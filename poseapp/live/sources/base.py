@@ -81,6 +81,18 @@ class Traceable(Protocol):
     skipped: list[str]  # a line for each file that could not be read, in a folder; at most MOST_SKIPPED
 
 
+@runtime_checkable
+class SelfTimed(Protocol):
+    """A file that is played as the user says: paused, at another speed, from another place.
+
+    The capture thread reads both after each ``read``. With ``keeps_time`` the source waits itself until a picture is due, and the
+    times of its pictures are moments of the monotonic clock; without, it is a file as any other.
+    """
+
+    keeps_time: bool
+    jumped: bool  # the picture that was read last is from another place: people are not where they were
+
+
 class Device:
     """Something that a read may be using while another thread closes it.
 
