@@ -1,6 +1,6 @@
 """Makes the letters that are drawn into pictures: ``python assets/make_lettering.py``.
 
-Each printable ASCII character in DejaVu Sans Condensed Bold, white on black, in a cell of poseapp/lettering.png; the
+Each printable ASCII character in DejaVu Sans Condensed Bold, white on black, in a cell of poseapp/render/lettering.png; the
 module beside it puts texts together from them. The font must be installed (Debian: fonts-dejavu-extra).
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QFontInfo, QGuiApplication, QImage, QPainter
 
-from poseapp.lettering import CELL, CHARACTERS, COLUMNS, EM
+from poseapp.render.lettering import CELL, CHARACTERS, COLUMNS, EM
 
-FILE = Path(__file__).resolve().parent.parent / "poseapp" / "lettering.png"
+FILE = Path(__file__).resolve().parent.parent / "poseapp" / "render" / "lettering.png"
 FAMILY = "DejaVu Sans Condensed"
 BASELINE = 37  # px below the upper edge of a cell
 LEFT = 2

@@ -1,4 +1,4 @@
-"""Printing on any terminal, in any encoding: what cannot be shown there becomes a "?", and names are text, never commands."""
+"""Prints on any terminal, in any encoding: what cannot be shown becomes a "?", and names are text, never commands."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from poseapp.core.errors import PoseAppError
 
 
 def print_anything() -> None:
-    """From now on, what the encoding of a terminal, a file or a pipe cannot express is printed as "?".
+    """From now on print a "?" for each character that the encoding of a terminal, a file or a pipe lacks.
 
-    A file that output is redirected into has the code page's encoding on Windows, which lacks "×", and the work of an hour must
-    not end in an error for that.
+    On Windows, output that goes to a file has the encoding of the code page, which lacks "×". The work of an hour must not end in
+    an error for that.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -30,12 +30,12 @@ def plain_console(stderr: bool = False, **options: Any) -> Console:
 
 
 def description() -> TextColumn:
-    """The column of a progress bar that says what is being done."""
+    """The column of a progress bar with the description of the work."""
     return TextColumn("{task.description}", markup=False)
 
 
 def run_module(command: Callable[[], Any]) -> None:
-    """Run *command*, the work of ``python -m`` of a module; an error is one line, as everywhere."""
+    """Run *command*, the work of a module that is started with ``python -m``; errors are one line, as everywhere."""
     print_anything()
     try:
         command()

@@ -1,4 +1,4 @@
-"""Where the app finds what comes with it (pictures, clips, models), and where it keeps what a user adds."""
+"""Folders and files of the app: what comes with it (pictures, clips, models), and what a user adds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def own_engines_dir() -> Path:
 
 
 def cache_dir(name: str) -> Path:
-    """The folder *name* for what can be made again: timings, compiled engines, downloads. It may not exist yet."""
+    """The folder *name* in the cache, for what can be made again: timings, plans, downloads. It may not exist yet."""
     return Path(platformdirs.user_cache_dir(APP, False)) / name
 
 
@@ -41,7 +41,7 @@ def config_dir() -> Path:
 
 
 def is_read_only(folder: Path) -> bool:
-    """Whether *folder* belongs to an installed app: an update would take away what is written there."""
+    """Whether *folder* belongs to an installed app: an update would remove what is written there."""
     return installed() and folder.resolve().is_relative_to(_package().resolve())
 
 

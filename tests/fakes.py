@@ -305,3 +305,27 @@ class HungCamera:
     def close(self) -> None:
         if self._unblocks:
             self.let_go.set()
+
+
+class BusyCamera:
+    """A camera that another program uses until ``free`` is set."""
+
+    name, live, requested = "Desk camera", True, Mode(1280, 720, 30.0, "MJPG")
+
+    def __init__(self, free: bool = False) -> None:
+        self.free = free
+        self._figure = SyntheticSource((480, 640))
+
+    def open(self) -> Mode:
+        if not self.free:
+            raise SourceError("Desk camera: cannot be opened. Close the other program that uses it.")
+        return self._figure.open()
+
+    def read(self) -> tuple[ImageArray, float] | None:
+        time.sleep(1 / 60)
+        item = self._figure.read()
+        assert item is not None
+        return item[0], time.monotonic()
+
+    def close(self) -> None:
+        pass

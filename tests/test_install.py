@@ -232,8 +232,8 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     # What a mode needs beside the model, the person detector, is that of the app.
     for name in ("mine", "hourglass-t"):
         code = (
-            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_way\n"
-            f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_way(folder, 'top-down')\nprint(folder)"
+            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_mode\n"
+            f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_mode(folder, 'top-down')\nprint(folder)"
         )
         assert installed.python(code).strip() == str(own / name)
 
@@ -241,7 +241,7 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
 PLACES = """
 import json
 from poseapp.core.errors import ModelError
-from poseapp.engine.tensorrt.builder import plans_dir
+from poseapp.engine.tensorrt.plans import plans_dir
 from poseapp.engine.detector import find_detector
 from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.store import place_for
@@ -269,7 +269,7 @@ def test_nothing_is_written_beside_the_bundled_models(installed: Installed) -> N
 
 @pytest.mark.slow
 def test_changing_a_bundled_model_changes_a_copy_among_the_own(installed: Installed) -> None:
-    installed.run("poseapp", "models", "halve", "hourglass-t")
+    installed.run("poseapp", "models", "convert", "hourglass-t", "--precision", "fp16")
     assert (own_folder(installed) / "hourglass-t" / "model.fp16.onnx").is_file()
     assert models(installed)["hourglass-t"].split().count("yours") == 1
 

@@ -1,7 +1,7 @@
-"""The command ``python -m poseapp.bench``; each benchmark imports only what it measures.
+"""The command ``python -m poseapp.bench``: benchmarks for a machine without the packages of the command line.
 
-The pipeline's benchmark is ``poseapp bench``. Here are tracking and smoothing, a frame's stages alone, and the networks alone,
-which need PyTorch and a GPU, on machines that have neither a camera nor a screen.
+``poseapp bench`` has these and all the others. Each benchmark imports only what it measures: ``gpu`` needs neither typer nor the
+packages for cameras, video and windows.
 """
 
 from __future__ import annotations
@@ -9,23 +9,38 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from poseapp.core.errors import PoseAppError
 
-def main(arguments: Sequence[str]) -> None:
-    """Run the benchmark that *arguments* name."""
-    if arguments == ["--tracking"]:
-        from poseapp.bench.tracking import report
+USAGE = "python -m poseapp.bench: expected gpu, tracking or stages. All the others are sub-commands of: poseapp bench"
 
-        print(report())
-    elif arguments == ["--stages"]:
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmark that *arguments* name; returns the exit status."""
+    words = [word.removeprefix("--") if word in OLD else word for word in arguments]
+    if "gpu" in words:
+        from poseapp.bench.gpu.command import main as measure_gpu
+
+        words.remove("gpu")
+        return measure_gpu(words)
+    if words == ["tracking"]:
+        from poseapp.bench import tracking
+
+        print(tracking.report())
+    elif words == ["stages"]:
         from poseapp import resources
-        from poseapp.bench import stages as bench_stages
+        from poseapp.bench import stages
 
-        print(bench_stages.report(resources.asset("demo.mp4")))
+        print(stages.report(resources.asset("demo.mp4")))
     else:
-        from poseapp.bench.gpu import entry
+        print(USAGE, file=sys.stderr)
+        return 2
+    return 0
 
-        entry()
 
+OLD = ("--gpu", "--tracking", "--stages")  # as they were called before
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except PoseAppError as error:
+        sys.exit(str(error))

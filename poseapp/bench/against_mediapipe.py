@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from poseapp.bench import mediapipe_script
-from poseapp.bench.mediapipe_script import to_and_fro
-from poseapp.bench.pipeline import clip_images
+from poseapp.bench.clip import clip_images, to_and_fro
 from poseapp.core.errors import PoseAppError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.smoothing import Smoother
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Engine
@@ -153,7 +152,8 @@ class _MediaPipe:
         self._watch.start()
         try:
             self.version = self._answer().text("version")
-            np.save(pictures, np.stack(self._images)[..., ::-1])  # it takes RGB, and reads them in the first turn
+            played = [self._images[to_and_fro(n, len(self._images))] for n in range(2 * len(self._images) - 2)]
+            np.save(pictures, np.stack(played)[..., ::-1])  # it takes RGB, and reads them in the first turn
         except BaseException:
             self.__exit__()
             raise

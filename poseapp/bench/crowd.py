@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.bench.clip import HW, to_and_fro
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import VideoSource
-from poseapp.live.video_writer import VideoWriter
 
 START_S, SECONDS = 3.4, 1.7  # of the demo clip: both arms go up
 STRIDE = 2  # every second frame is used: 15 a second of the demo's 30
@@ -47,7 +48,7 @@ class Crowd:
     def __init__(
         self,
         clip: Path,
-        hw: tuple[int, int] = (720, 1280),
+        hw: tuple[int, int] = HW,
         start_s: float = START_S,
         seconds: float = SECONDS,
         stands: tuple[float, float] = STANDS,
@@ -65,7 +66,7 @@ class Crowd:
         """The *n*-th picture with *people* people, who are *n* frames and more apart in what they do."""
         image = self.room.copy()
         for x, y, height, delay in places(people, self.hw):
-            cutout = self._cutouts[_to_and_fro(n + delay, len(self._cutouts))]
+            cutout = self._cutouts[to_and_fro(n + delay, len(self._cutouts))]
             _paste(image, cutout, x, y, height / len(self._cutouts[0].picture))
         return image
 
@@ -144,14 +145,6 @@ def _cut_out(picture: ImageArray, room: ImageArray, middle: float) -> CutOut:
     x, y, w, h = cv2.boundingRect(outline)
     soft = cv2.GaussianBlur(mask, (5, 5), 0).astype(np.uint8)
     return CutOut(picture[y : y + h, x : x + w].copy(), soft[y : y + h, x : x + w], middle - x)
-
-
-def _to_and_fro(n: int, length: int) -> int:
-    """Frame *n* of a clip of *length* that is played forwards and backwards."""
-    if length == 1:
-        return 0
-    n %= 2 * (length - 1)
-    return n if n < length else 2 * (length - 1) - n
 
 
 def _paste(image: ImageArray, cutout: CutOut, x: float, y: float, scale: float) -> None:

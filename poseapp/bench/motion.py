@@ -111,7 +111,9 @@ def observe(walkers: list[Walker], t: float, how: Disturbance, random: np.random
         who = np.append(who, -1)
     n = len(who)
     score = random.uniform(0.5, 0.95, (n, COCO_17.k)).astype(np.float32)
-    poses = Poses(xy.astype(np.float32), score, score.mean(axis=1), np.zeros(n, np.int64), COCO_17)
+    poses = Poses(
+        xy=xy.astype(np.float32), score=score, person_score=score.mean(axis=1), ids=np.zeros(n, np.int64), skeleton=COCO_17
+    )
     return poses, who.astype(np.intp)
 
 

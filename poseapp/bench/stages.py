@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.bench.pipeline import ClipSource, clip_images
+from poseapp.bench.clip import ClipSource, clip_images
 from poseapp.core.smoothing import Smoother
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import Frame, ImageArray

@@ -12,7 +12,8 @@ from poseapp.bench.motion import Disturbance, Walker, crossing, observe, standin
 from poseapp.core import heatmap, paf
 from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.core.smoothing import SMOOTH, Smoother, SmoothRule
-from poseapp.core.tracking import TRACK, Tracker, TrackRule
+from poseapp.core.track import TRACK, TrackRule
+from poseapp.core.tracking import Tracker
 from poseapp.core.types import Poses
 
 Array = NDArray[np.float64]

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poseapp.core.types import Result
-    from poseapp.live.recorder import Recording
-    from poseapp.live.session import ModelRequest, Session, Status
+    from poseapp.live.recording import Recording
+    from poseapp.live.session import Session
     from poseapp.live.sources import Source
+    from poseapp.live.status import ModelRequest, Status
     from poseapp.pipeline.modes import PoseSettings
 
 WAIT_S = 30.0
@@ -75,7 +76,7 @@ class Patience:
 
 
 @dataclass
-class _Seen:
+class _RunFigures:
     """What the closing summary tells of the run."""
 
     begun: float = field(default_factory=time.monotonic)
@@ -96,7 +97,7 @@ class _Seen:
 
 def run_headless(
     source_text: str,
-    wish: ModelRequest,
+    request: ModelRequest,
     pose_settings: PoseSettings,
     out: Path,
     seconds: float | None,
@@ -107,7 +108,7 @@ def run_headless(
 
     A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
     """
-    from poseapp.live.recorder import RecordOptions
+    from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
     from poseapp.pipeline.modes import smooth_rule
@@ -118,19 +119,16 @@ def run_headless(
         _settle(source, Patience(source.name, True, wait_s, console))
     session = Session(
         source,
-        wish.folder,
-        device=wish.device,
-        precision=wish.precision,
-        people=wish.people,
+        request,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )
-    session.latency_budget_ms = pose_settings.latency_budget_ms
-    seen = _Seen()
+    session.settings.latency_budget_ms = pose_settings.latency_budget_ms
+    figures = _RunFigures()
     session.start_recording(RecordOptions(out))
     session.start()
     try:
-        _follow(session, source, Patience(source.name, source.live, wait_s, console), seen, seconds, console)
+        _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, console)
     except KeyboardInterrupt:
         console.print("Interrupted: finishing the recording.")
     finally:
@@ -140,9 +138,9 @@ def run_headless(
     assert recording is not None
     if recording.frames == 0:
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
-        raise PoseAppError(seen.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
-    _summarise(status, recording, source, seen)
-    failure = session.failure or recording.error or seen.given_up
+        raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
+    _summarise(status, recording, source, figures)
+    failure = session.failure or recording.error or figures.given_up
     if failure:
         raise PoseAppError(failure)
 
@@ -162,7 +160,9 @@ def _settle(source: Source, patience: Patience) -> None:
         time.sleep(RETRY_S)
 
 
-def _follow(session: Session, source: Source, patience: Patience, seen: _Seen, seconds: float | None, console: Console) -> None:
+def _follow(
+    session: Session, source: Source, patience: Patience, figures: _RunFigures, seconds: float | None, console: Console
+) -> None:
     """Show how far *session* is until it has ended, *seconds* have passed since the model came, or nothing comes any more."""
     columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
@@ -183,22 +183,22 @@ def _follow(session: Session, source: Source, patience: Patience, seen: _Seen, s
                     return
             result = session.take()
             if result is not None:
-                seen.result(result)
+                figures.result(result)
             now = time.monotonic()
-            if seen.ready is None and status.model:
-                seen.ready = now
+            if figures.ready is None and status.model:
+                figures.ready = now
             if not over and not patience.look(status, now):
-                seen.given_up = patience.last_word
+                figures.given_up = patience.last_word
                 return
-            if seconds is not None and seen.ready is not None and now - seen.ready > seconds:
-                seen.given_up = patience.trouble
+            if seconds is not None and figures.ready is not None and now - figures.ready > seconds:
+                figures.given_up = patience.trouble
                 return
 
 
-def _summarise(status: Status, recording: Recording, source: Source, seen: _Seen) -> None:
-    elapsed = seen.working_s(time.monotonic())
-    median = sorted(seen.latencies_ms)[len(seen.latencies_ms) // 2] if seen.latencies_ms else 0.0
-    first = f", first pose {seen.first_pose_s:.1f} s after the start" if seen.first_pose_s is not None else ", nobody found"
+def _summarise(status: Status, recording: Recording, source: Source, figures: _RunFigures) -> None:
+    elapsed = figures.working_s(time.monotonic())
+    median = sorted(figures.latencies_ms)[len(figures.latencies_ms) // 2] if figures.latencies_ms else 0.0
+    first = f", first pose {figures.first_pose_s:.1f} s after the start" if figures.first_pose_s is not None else ", nobody found"
     print(f"model      {status.model or '–'} on {status.backend or '–'}")
     if status.backend is not None and status.backend.fallback:
         print(f"instead    {status.backend.fallback}")

@@ -30,11 +30,13 @@ class PlainGroup(TyperGroup):
         return ["[OPTIONS]", "COMMAND …" if not self.invoke_without_command else "[COMMAND …]"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the options, and the commands with their whole first sentence; click calls it for --help."""
-        _write(self, ctx, formatter)
+        """Write the commands with their whole first sentence, and the options; click calls it for --help."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=400)) for name, one in commands if one is not None])
+            formatter.write_dl(
+                [(name, one.get_short_help_str(limit=400)) for name, one in commands if one is not None and not one.hidden]
+            )
+        _write(self, ctx, formatter)
 
 
 def describe(parameter: Any) -> tuple[str, str]:
@@ -48,9 +50,13 @@ def describe(parameter: Any) -> tuple[str, str]:
 
 
 def _write(command: Any, ctx: Any, formatter: Any) -> None:
-    parameters = command.get_params(ctx)
-    for title, kind in (("What it works on", "argument"), ("Options", "option")):
-        rows = [describe(one) for one in parameters if one.param_type_name == kind and not getattr(one, "hidden", False)]
+    """The parameters in sections: arguments, options, and options with a ``rich_help_panel`` under its title."""
+    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+    for one in command.get_params(ctx):
+        if not getattr(one, "hidden", False):
+            title = "Arguments" if one.param_type_name == "argument" else getattr(one, "rich_help_panel", None) or "Options"
+            sections.setdefault(title, []).append(describe(one))
+    for title, rows in sections.items():
         if rows:
             with formatter.section(title):
                 formatter.write_dl(rows)

@@ -25,11 +25,17 @@ InputSize = Annotated[
         metavar="SIZE",
         help="Height x width of its input in pixels, such as 256x192.",
         show_default="the network's",
+        rich_help_panel="Where the network differs from the authors'",
     ),
 ]
 Skeleton = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help=f"The joints and their order: {', '.join(SKELETONS)}.", show_default="by their number"),
+    typer.Option(
+        metavar="NAME",
+        help=f"The joints and their order: {', '.join(SKELETONS)}.",
+        show_default="by their number",
+        rich_help_panel="Where the network differs from the authors'",
+    ),
 ]
 Mapping = Annotated[
     str | None,
@@ -37,6 +43,7 @@ Mapping = Annotated[
         metavar="NAME",
         help=f"How heatmaps lie on the picture: {', '.join(get_args(heatmap.Mapping))}.",
         show_default="the authors'",
+        rich_help_panel="Where the network differs from the authors'",
     ),
 ]
 Decode = Annotated[
@@ -45,16 +52,29 @@ Decode = Annotated[
         metavar="NAME",
         help=f"How a joint is found in its heatmap: {', '.join(get_args(heatmap.Decode))}.",
         show_default="the authors'",
+        rich_help_panel="Where the network differs from the authors'",
     ),
 ]
 Sigma = Annotated[
     float | None,
     typer.Option(
-        metavar="PIXELS", help="How wide joints were drawn in the heatmaps it learnt.", show_default="the authors'", min=0.1
+        metavar="PIXELS",
+        help="How wide joints were drawn in the heatmaps it learnt.",
+        show_default="the authors'",
+        min=0.1,
+        rich_help_panel="Where the network differs from the authors'",
     ),
 ]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")]
-Data = Annotated[str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.")]
+Data = Annotated[
+    str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.", rich_help_panel="Model card")
+]
 Licence = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Licence of the weights, for the model card.", show_default="the authors'")
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Licence of the weights, for the model card.",
+        show_default="the authors'",
+        rich_help_panel="Model card",
+    ),
 ]

@@ -9,13 +9,17 @@ from typing import Annotated
 import typer
 
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.backends import device_labels, device_tips
+from poseapp.engine.load import PRECISION_CHOICES
+
+MODEL, POSES = "Model", "Poses"  # titles in --help, over the options that belong together
 
 _STORE = typer.Option(
     "--engines-dir",
     metavar="FOLDER",
     help="The folder with the models.",
     show_default="your own models and those that come with the app",
+    rich_help_panel=MODEL,
 )
 EnginesDir = Annotated[Path, _STORE]
 GivenEnginesDir = Annotated[Path | None, _STORE]  # for commands that write down how they were called: None where it was not
@@ -26,12 +30,15 @@ Model = Annotated[
         "-m",
         metavar="NAME",
         help="Which model, of those that `poseapp models` lists.",
-        show_default="hourglass-s, on a GPU hourglass-l; in the window the last choice",
+        show_default="hourglass-s; hourglass-l on a GPU",
+        rich_help_panel=MODEL,
     ),
 ]
 
 
-def _one_of(*known: str) -> Callable[[str | None], str | None]:
+def one_of(*known: str) -> Callable[[str | None], str | None]:
+    """The callback of an option that takes one of *known*, or is left out."""
+
     def check(value: str | None) -> str | None:
         if value is not None and value not in known:
             raise typer.BadParameter(f"expected one of {', '.join(known)}, got {value!r}")
@@ -40,16 +47,27 @@ def _one_of(*known: str) -> Callable[[str | None], str | None]:
     return check
 
 
+def _listed(tips: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({tip[0].lower()}{tip[1:]})" for name, tip in tips.items())
+
+
+def _old_mode(value: str | None) -> str | None:
+    """The value of ``--people``, the name that ``--mode`` had first."""
+    if value is not None:
+        typer.echo("--people is deprecated: use --mode.", err=True)
+    return one_of(*POSE_MODES)(value)
+
+
 # None is what the window used last, and auto without one.
 Device = Annotated[
     str | None,
     typer.Option(
         "--device",
         metavar="NAME",
-        callback=_one_of(*DEVICES),
-        help="Where the model runs: auto (the fastest that is here), cpu, openvino (Intel's for the CPU), "
-        "tensorrt or cuda (NVIDIA GPUs).",
-        show_default="auto; in the window the last choice",
+        callback=one_of(*device_labels()),
+        help=f"Where the model runs: {_listed(device_tips())}.",
+        show_default="auto",
+        rich_help_panel=MODEL,
     ),
 ]
 Precision = Annotated[
@@ -57,22 +75,25 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        callback=_one_of(*PRECISIONS),
+        callback=one_of(*PRECISION_CHOICES),
         help="How exactly the model computes: auto (the fastest that agrees), fp32 (exact), fp16 (for GPUs) or "
         "int8 (coarse and quick).",
-        show_default="auto; in the window the last choice",
+        show_default="auto",
+        rich_help_panel=MODEL,
     ),
 ]
-PeopleWay = Annotated[
+ModeName = Annotated[
     str | None,
     typer.Option(
-        "--people",
+        "--mode",
         metavar="HOW",
-        callback=_one_of(*POSE_MODES),
+        callback=one_of(*POSE_MODES),
         help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
-        show_default="one; in the window the last choice",
+        show_default="one",
+        rich_help_panel=POSES,
     ),
 ]
+OldModeName = Annotated[str | None, typer.Option("--people", callback=_old_mode, hidden=True)]  # for one release
 Smoothing = Annotated[
     float | None,
     typer.Option(
@@ -81,7 +102,8 @@ Smoothing = Annotated[
         min=0.0,
         max=1.0,
         help="How much joints are steadied; 0 is not at all.",
-        show_default="0.5; in the window the last choice",
+        show_default="0.5",
+        rich_help_panel=POSES,
     ),
 ]
 Budget = Annotated[
@@ -91,8 +113,10 @@ Budget = Annotated[
         metavar="MILLISECONDS",
         min=1.0,
         help="Top-down, live: the time for the poses of a frame. Whoever does not fit waits for the next.",
-        show_default="100; in the window the last choice",
+        show_default="100",
+        rich_help_panel=POSES,
     ),
 ]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
+Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]

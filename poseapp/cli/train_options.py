@@ -21,15 +21,22 @@ Data = Annotated[
         help="What to learn from: a set's folder, a file of labels with images/ beside it, or FILE=FOLDER (or "
         "FILE=shard-*.tar). May be given several times: the sets are mixed, and joints that one lacks do not count there.",
         show_default=False,
+        rich_help_panel="Data",
     ),
 ]
 Val = Annotated[
     str,
     typer.Option(
-        metavar="SET", help="The set to validate on.", show_default="the val part of the first --data, where it has one"
+        metavar="SET",
+        help="The set to validate on.",
+        show_default="the val part of the first --data, where it has one",
+        rich_help_panel="Data",
     ),
 ]
-TrainOut = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE")]
+TrainOut = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE", rich_help_panel="Run"),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -39,27 +46,47 @@ Set = Annotated[
         show_default=False,
     ),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.")]
-StartFrom = Annotated[Path | None, typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint: fine-tuning.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint, exactly.", rich_help_panel="Run")]
+StartFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint: fine-tuning.", rich_help_panel="Run"),
+]
 Teacher = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too."),
+    typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too.", rich_help_panel="Run"),
 ]
 TrainDevice = Annotated[
     str,
-    typer.Option(metavar="NAME", help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple)."),
+    typer.Option(
+        metavar="NAME",
+        help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple).",
+        rich_help_panel="Speed",
+    ),
 ]
 Workers = Annotated[
-    int, typer.Option(metavar="NUMBER", help="Processes that load pictures; -1 is as many as the cores allow.", min=-1)
+    int,
+    typer.Option(
+        metavar="NUMBER", help="Processes that load pictures; -1 is as many as the cores allow.", min=-1, rich_help_panel="Speed"
+    ),
 ]
 Resident = Annotated[
-    bool, typer.Option("--resident", help="Hold the decoded set in the device's memory and make the samples there: for GPUs.")
+    bool,
+    typer.Option(
+        "--resident",
+        help="Hold the decoded set in the device's memory and make the samples there: for GPUs.",
+        rich_help_panel="Speed",
+    ),
 ]
-ValidateEvery = Annotated[float, typer.Option(metavar="EPOCHS", help="How often to validate.", min=0.01)]
-MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Save and stop after so long; 0 is no limit.", min=0)]
-SaveEvery = Annotated[float, typer.Option(metavar="SECONDS", help="How often to save.", min=0)]
+ValidateEvery = Annotated[float, typer.Option(metavar="EPOCHS", help="How often to validate.", min=0.01, rich_help_panel="Run")]
+MaxMinutes = Annotated[
+    float, typer.Option(metavar="MINUTES", help="Save and stop after so long; 0 is no limit.", min=0, rich_help_panel="Run")
+]
+SaveEvery = Annotated[float, typer.Option(metavar="SECONDS", help="How often to save.", min=0, rich_help_panel="Run")]
 Compile = Annotated[
-    bool, typer.Option("--compile", help="Let torch compile the network: steps are quicker after a slow first one.")
+    bool,
+    typer.Option(
+        "--compile", help="Let torch compile the network: steps are quicker after a slow first one.", rich_help_panel="Speed"
+    ),
 ]
 Check = Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")]
 List = Annotated[bool, typer.Option("--list", help="List the recipes.")]
@@ -67,7 +94,11 @@ List = Annotated[bool, typer.Option("--list", help="List the recipes.")]
 # eval
 Model = Annotated[
     str,
-    typer.Option(metavar="NAME", help="A model that `poseapp models` lists, or a model.onnx with its model.json beside it."),
+    typer.Option(
+        metavar="NAME",
+        help="A model that `poseapp models` lists, or a model.onnx with its model.json beside it.",
+        rich_help_panel="Model",
+    ),
 ]
 Boxes = Annotated[
     str,
@@ -77,20 +108,39 @@ Boxes = Annotated[
         "is looked for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, or track "
         "(one person followed through panned pictures, as the app does).",
         show_default="gt; whole for openpose",
+        rich_help_panel="Method",
     ),
 ]
-Flip = Annotated[bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.")]
-MultiScale = Annotated[bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.")]
-Sheet = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.")]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.", rich_help_panel="Method")
+]
+MultiScale = Annotated[
+    bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.", rich_help_panel="Method")
+]
+Sheet = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.", rich_help_panel="Output")
+]
 Drawn = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures."),
+    typer.Option(
+        metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures.", rich_help_panel="Output"
+    ),
 ]
-Scores = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.")]
-Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0)]
-Precision = Annotated[str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.")]
-EvalOut = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.")]
-EvalDevice = Annotated[str, typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.")]
+Scores = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.", rich_help_panel="Output"),
+]
+Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0, rich_help_panel="Method")]
+Precision = Annotated[
+    str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.", rich_help_panel="Model")
+]
+EvalOut = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.", rich_help_panel="Output")
+]
+EvalDevice = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Where the model runs: auto, cpu, openvino, cuda or tensorrt.", rich_help_panel="Model"),
+]
 
 # export
 Checkpoint = Annotated[
@@ -103,14 +153,24 @@ ExportAbout = Annotated[
         metavar="FILE",
         help="Markdown for the model card, with the sections Data, Licence, Known limits and any others.",
         show_default="about.md in the model's folder, where there is one",
+        rich_help_panel="Model card",
     ),
 ]
-ExportAnnotations = Annotated[Path | None, typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.")]
-ExportImages = Annotated[Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.")]
+ExportAnnotations = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.", rich_help_panel="Model card"),
+]
+ExportImages = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.", rich_help_panel="Model card")
+]
 TrainLine = Annotated[
     str,
     typer.Option(
-        "--trained-by", metavar="TEXT", help="The training's command line, for the card.", show_default="as the run knows it"
+        "--trained-by",
+        metavar="TEXT",
+        help="The training's command line, for the card.",
+        show_default="as the run knows it",
+        rich_help_panel="Model card",
     ),
 ]
-Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models quantise` does; needs --images.")]
+Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models convert` does; needs --images.")]

@@ -5,12 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +14,14 @@ import torch
 from torch import nn
 
 from poseapp.convert.half import write_half
-from poseapp.core.errors import CheckpointError, ModelError
-from poseapp.core.files import no_empty_folders, only_one, sha256_file
+from poseapp.core.errors import CheckpointError
+from poseapp.core.files import atomic_path, sha256_file
 from poseapp.core.spec import ModelSpec
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.nets.deploy import Deploy
 
 OPSET = 17
+NO_SHA256 = "0" * 64  # of a graph that is not written yet
 
 
 class Exportable(Protocol):
@@ -48,24 +45,18 @@ def export_onnx(deploy: Exportable, input_hw: tuple[int, int], path: Path) -> st
     module = _with_unit_statistics(deploy.eval())
     crops = torch.zeros(2, *input_hw, 3, dtype=torch.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    os.close(handle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                module,
-                (crops,),
-                name,
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["crops"],
-                output_names=list(deploy.outputs),
-                dynamic_axes={name: {0: "n"} for name in ("crops", *deploy.outputs)},
-            )
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with atomic_path(path) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (crops,),
+            str(part),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["crops"],
+            output_names=list(deploy.outputs),
+            dynamic_axes={name: {0: "n"} for name in ("crops", *deploy.outputs)},
+        )
     return sha256_file(path)
 
 
@@ -85,65 +76,30 @@ def _with_unit_statistics(module: nn.Module) -> nn.Module:
     return out
 
 
-def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:
-    """Write *deploy* as a model of the store: model.onnx, model.json, README.md, and model.fp16.onnx if asked for.
+def export_model(deploy: Deploy, spec: ModelSpec, folder: ModelFolder, fp16: bool = False) -> ModelSpec:
+    """Write model.onnx, model.fp16.onnx if asked for, and model.json to *folder*.
 
-    *spec* comes with any hash; the one written, and returned, has the hash of model.onnx. The store never shows half a
-    model.
-    Raises ModelError when the folder cannot be written, is there already and *replace* is not set, or when the
-    written graph does not compute what the network does.
+    *spec* comes with any hashes; the one written, and returned, has those of the files.
     """
-    with no_empty_folders(folder.parent), in_place_of(folder, replace) as made:
-        spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, made / "model.onnx"))
-        check_parity(deploy, spec, made / "model.onnx")
-        if fp16:
-            half = write_half(made / "model.onnx", made / "model.fp16.onnx")
-            spec = dataclasses.replace(spec, variants={"fp16": half})
-        (made / "model.json").write_text(spec.to_json(), encoding="utf-8")
-        (made / "README.md").write_text(card, encoding="utf-8")
+    spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, folder.file()), variants={})
+    if fp16:
+        write_half(folder.file(), folder.file("fp16"))
+        spec = folder.with_variants(spec, "fp16")
+    folder.write_spec(spec)
     return spec
 
 
-@contextmanager
-def in_place_of(folder: Path, replace: bool = True) -> Iterator[Path]:
-    """A folder to make a model in; when the block ends well it takes the place of *folder*, else *folder* stays as it was.
+def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:
+    """Write *deploy* as a model of the store with its *card*; returns the spec as ``export_model`` does.
 
-    What people wrote about the model, about.md, comes along. Raises ModelError when the store cannot be written, when *folder*
-    is there and not to be *replace*d, and when another process is making a model of this name: the first one goes on.
+    The store never shows half a model. Raises ModelError when the folder cannot be written, is there already and *replace*
+    is not set; CheckpointError when the written graph does not compute what the network does.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with only_one(folder.parent / f".{folder.name}.lock") as alone:
-            if not alone:
-                raise ModelError(f"{folder}: a model of this name is being made right now. Wait for it, or give another name.")
-            if not replace and folder.exists() and any(path.name != "about.md" for path in folder.iterdir()):
-                raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
-            # A folder deeper than models lie, so that nobody who lists the store meets half a model.
-            place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp"))
-            try:
-                yield from _made_in(place, folder)
-            finally:
-                shutil.rmtree(place, ignore_errors=True)
-    except OSError as error:
-        raise ModelError(
-            f"{folder}: cannot be written ({error.strerror}). Free some space, or use another --engines-dir."
-        ) from None
-
-
-def _made_in(place: Path, folder: Path) -> Iterator[Path]:
-    made, old = place / folder.name, place / "old"
-    made.mkdir()
-    if (folder / "about.md").is_file():
-        shutil.copy(folder / "about.md", made)
-    yield made
-    if folder.exists():
-        folder.rename(old)
-    try:
-        made.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
+    with ModelFolder(folder).made_anew(replace) as made:
+        spec = export_model(deploy, spec, made, fp16)
+        check_parity(deploy, spec, made.file())
+        made.write_card(card)
+    return spec
 
 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from poseapp.convert.card import card
 from poseapp.convert.catalogue import Entry
 from poseapp.convert.checkpoints import ARCHS, Loaded, load, read_state
 from poseapp.convert.download import Progress, download
-from poseapp.convert.export import write_model
+from poseapp.convert.export import NO_SHA256, write_model
 from poseapp.core.errors import CheckpointError
 from poseapp.core.files import sha256_file
 from poseapp.core.heatmap import Decode, Mapping
@@ -51,8 +52,8 @@ def import_file(path: Path, arch: str, name: str, engines_dir: Path, wanted: Wan
     place = place_for(engines_dir, name, wanted.replace)
     loaded = load(read_state(path), ARCHS[arch], str(path))
     deploy, spec = deployed(loaded, name, wanted)
-    card = _card(spec, loaded, path, wanted)
-    return write_model(deploy, spec, card, place, wanted.fp16, wanted.replace), loaded
+    text = _card(spec, loaded, path, wanted)
+    return write_model(deploy, spec, text, place, wanted.fp16, wanted.replace), loaded
 
 
 def fetch(
@@ -101,7 +102,7 @@ def _spec(loaded: Loaded, name: str, wanted: Wanted) -> ModelSpec:
         decode=wanted.decode or layout.decode,
         mapping=wanted.mapping or layout.mapping,
         sigma_px=wanted.sigma_px or layout.sigma_px,
-        weights_sha256="0" * 64,  # write_model puts in that of the graph
+        weights_sha256=NO_SHA256,
         parameters=count_parameters(loaded.net),
         macs=count_macs(loaded.net, input_hw) * (2 if wanted.flip else 1),
         source=Source(arch.paper, wanted.data, wanted.licence or layout.licence, wanted.url or layout.url),
@@ -119,23 +120,20 @@ def _card(spec: ModelSpec, loaded: Loaded, path: Path, wanted: Wanted) -> str:
         if loaded.extra
         else ""
     )
-    return f"""# {spec.name}
-
-{spec.source.paper}.
-
-| | |
-|---|---|
-| Network | {loaded.arch.name}, read as: {loaded.layout.name} |
-| Input | {h} × {w} px, aspect kept |
-| Joints | {spec.skeleton.name}: {", ".join(spec.skeleton.keypoints)} |
-| Decoding | {spec.decode}, mapping {spec.mapping}, sigma {spec.sigma_px:g}{flip} |
-| Parameters | {spec.parameters:,} |
-| Multiply-accumulates | {spec.macs:,} (convolutions, one crop) |
-| Trained on | {spec.source.data} |
-| Licence of the weights | {spec.source.licence} |
-| From | {spec.source.url} |
-| File | {path.name}, SHA-256 {sha256_file(path)} |
-
-Published figure: {wanted.figure or "none is known"}. Nothing was measured here: `poseapp eval` does that.
-The weights were converted, not changed: graph and network agree on a test picture.{extra}
-"""
+    facts = {
+        "Network": f"{loaded.arch.name}, read as: {loaded.layout.name}",
+        "Input": f"{h} × {w} px, aspect kept",
+        "Joints": f"{spec.skeleton.name}: {', '.join(spec.skeleton.keypoints)}",
+        "Decoding": f"{spec.decode}, mapping {spec.mapping}, sigma {spec.sigma_px:g}{flip}",
+        "Parameters": f"{spec.parameters:,}",
+        "Multiply-accumulates": f"{spec.macs:,} (convolutions, one crop)",
+        "Trained on": spec.source.data,
+        "Licence of the weights": spec.source.licence,
+        "From": spec.source.url,
+        "File": f"{path.name}, SHA-256 {sha256_file(path)}",
+    }
+    figures = (
+        f"Published figure: {wanted.figure or 'none is known'}. Nothing was measured here: `poseapp eval` does that.\n"
+        f"The weights were converted, not changed: graph and network agree on a test picture.{extra}"
+    )
+    return card(spec.name, [f"{spec.source.paper}."], facts, {"Figures": figures})

@@ -1,4 +1,4 @@
-"""Network addresses as they may be shown: cameras take their passwords in them, and in every part."""
+"""Network addresses without secrets: the addresses of cameras hold passwords, and in any part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _HOST = re.compile(r"(?:[\w.-]+|\[[\w:.%-]+\])(?::\d{1,5})?")
-# What cameras and servers call their streams. A part of a path that is made of anything else may be a password or a token.
+# Words that cameras and servers use for streams. A part of a path that holds anything else may be a password or a token.
 _WORDS = (
     r"api|av|avc|axis|cam|camera|cgi|ch|channel|clip|demo|feed|h26[45]|hd|high|hls|image|index|jpe?g|live|livestream|low|main|media|"
     r"mjpe?g|mp4|mpeg|multicast|onvif|play|playlist|preview|profile|realmonitor|screen|sd|stream|streaming|sub|test|unicast|"
@@ -31,9 +31,9 @@ HIDDEN = "…"
 
 
 def address_name(address: str) -> str:
-    """What the stream at *address* is called: its host, and of the path and options what cannot be a secret.
+    """The name to show for the stream at *address*: the host, and the path and options where they cannot be secrets.
 
-    An address that is its own name holds nothing secret.
+    An address that equals its name holds no secret.
     """
     scheme, found, rest = address.strip().partition("://")
     if not found or not _SCHEME.fullmatch(scheme):
@@ -61,7 +61,7 @@ def holds_secrets(address: str) -> bool:
 
 
 def without_secrets(text: str) -> str:
-    """*text*, such as a line of a log, with every address by its name and without what is called password, token or so."""
+    """*text*, such as a line of a log, with the name of each address in its place, and without passwords and tokens."""
     text = _ADDRESS.sub(lambda match: match[0] if match[0].lower().startswith("file:") else address_name(match[0]), text)
     text = _LOGIN.sub(HIDDEN, text)
     text = _OPTION.sub(rf"\1{HIDDEN}", text)
@@ -69,7 +69,7 @@ def without_secrets(text: str) -> str:
 
 
 class CleanFormatter(logging.Formatter):
-    """Writes log records, with their tracebacks, without secrets."""
+    """Formats log records and their tracebacks without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines of *record*."""

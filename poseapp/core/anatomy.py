@@ -1,4 +1,4 @@
-"""What a body cannot look like: limbs far too long for it, and legs where its arms are."""
+"""Joints that cannot be right: limbs that are far too long for the body, and legs that lie on the arms."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ TOUCH = 0.08  # of the height: as near as joints are that touch
 
 
 def implausible(skeleton: Skeleton, xy: FloatArray, visible: NDArray[np.bool_], hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which joints (K,) of a person cannot be right, of those *visible* (K,); *xy* (K, 2) px of a picture of *hw*.
+    """Which of the *visible* (K,) joints of a person cannot be right (K,); *xy* (K, 2) px of a picture of *hw*.
 
-    The far end of a limb that is more than ``STRETCH`` times too long for this body; an ankle in the picture whose knee is
-    outside; and an ankle on a hand above the hips, whose knee is not seen or lies on the elbow: a network that cannot see
-    a leg likes to put it on an arm. Fewer than three limbs say nothing. Of 15,817 people marked by hand, 1 in 400 would
-    lose a joint by these rules.
+    Three kinds: the far end of a limb that is more than ``STRETCH`` times too long for this body; an ankle in the picture
+    with a knee outside; and an ankle on a hand above the hips, with a knee that is not seen or lies on the elbow, since a
+    network that cannot see a leg tends to put it on an arm. A body with fewer than three limbs is not judged. Of 15,817
+    people marked by hand, 1 in 400 would lose a joint by these rules.
     """
     limbs, z, seen = _limbs(skeleton), plain(xy[None])[0], visible.tolist()
-    # The height that each limb tells of; 0 where it is not there.
+    # The height of the person by each limb; 0 where the limb is not there.
     heights = [abs(z[far] - z[near]) / share if seen[near] and seen[far] else 0.0 for near, far, share, _ in limbs]
     wrong = np.zeros(skeleton.k, np.bool_)
     if sum(seen[near] and seen[far] for near, far, _, _ in limbs) < 3:
@@ -68,7 +68,7 @@ def _inside(z: complex, hw: tuple[int, int]) -> bool:
 
 @cache
 def _limbs(skeleton: Skeleton) -> tuple[tuple[int, int, float, bool], ...]:
-    """The limbs of known length: the joint nearer to the trunk, the one farther away, the share, whether it joins both sides."""
+    """The limbs of known length: the joint nearer to the trunk, the farther one, the share, whether the limb joins both sides."""
     found = []
     for limb in skeleton.limbs:
         for a, b in (limb, limb[::-1]):
@@ -81,7 +81,7 @@ def _limbs(skeleton: Skeleton) -> tuple[tuple[int, int, float, bool], ...]:
 
 @cache
 def _pairs(skeleton: Skeleton, near_name: str, far_name: str) -> tuple[tuple[int, int], ...]:
-    """The joints of the limbs between those two, on each side."""
+    """The joints of the limbs between *near_name* and *far_name*, on each side."""
     names = (near_name, far_name)
     return tuple((a, b) for a, b, _, _ in _limbs(skeleton) if (_part(skeleton, a), _part(skeleton, b)) == names)
 

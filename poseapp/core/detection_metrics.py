@@ -1,4 +1,4 @@
-"""How good found boxes are: intersection over union, matching to the truth, average precision."""
+"""How good detected boxes are: matches with the annotated ones, average precision, recall and precision at a threshold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.geometry import box_ious
 from poseapp.core.types import FloatArray
 
 IOUS = tuple(float(x) for x in np.arange(0.5, 0.96, 0.05).round(2))
@@ -26,17 +27,6 @@ class MatchInput:
     crowds: FloatArray
 
 
-def overlap(boxes: FloatArray, others: FloatArray, crowd: bool = False) -> NDArray[np.float64]:
-    """Intersection over union (N, M) of *boxes* (N, 4) and *others* (M, 4); with *crowd* over the area of *boxes* alone."""
-    a, b = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
-    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    both = np.clip(high - low, 0, None).prod(axis=-1)
-    area, other = a[..., 2:].prod(axis=-1), b[..., 2:].prod(axis=-1)
-    whole = np.broadcast_to(area, both.shape) if crowd else area + other - both
-    shares: NDArray[np.float64] = np.divide(both, whole, out=np.zeros_like(both), where=whole > 0)
-    return shares
-
-
 def match(found: MatchInput, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """For each box (N,), best score first: whether it is somebody's, and whether it counts at all.
 
@@ -45,13 +35,13 @@ def match(found: MatchInput, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.
     """
     order = np.argsort(-found.scores, kind="stable")
     boxes = found.boxes[order]
-    meets = overlap(boxes, found.truth)
+    meets = box_ious(boxes, found.truth)
     right = np.zeros(len(boxes), bool)
     for n in range(len(boxes)):
         if meets.shape[1] and meets[n].max() >= iou:
             right[n] = True
             meets[:, int(meets[n].argmax())] = -1.0
-    crowded = overlap(boxes, found.crowds, crowd=True).max(axis=1, initial=0.0) >= iou
+    crowded = box_ious(boxes, found.crowds, crowd=True).max(axis=1, initial=0.0) >= iou
     return right, right | ~crowded
 
 

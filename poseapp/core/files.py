@@ -1,218 +1,20 @@
-"""Files from outside: JSON read with bounds and taken apart by type; hashes, writing whole, and one process at a time."""
+"""Files: hashes, writing whole, one process at a time, and no empty folders left behind."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import math
 import os
-import reprlib
-import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
-
-from poseapp.core.errors import PoseAppError, is_plain, printable
-
-DEEPEST = 32  # nesting of objects and lists; COCO's files have 5
-LONGEST_NUMBER = 20  # digits of a whole number: Python's own grow without end
-SMALL_FILE = 1 << 20  # bytes: descriptions of models, caches
-LARGE_FILE = 1 << 31  # bytes: annotations
-
-Wrong = Callable[[str], PoseAppError]
-"""Makes the error for what is wrong with a file, such as "not valid JSON (…)": it adds which file, and what to do."""
+from typing import IO
 
 
-def read_json(path: Path, wrong: Wrong, most_bytes: int = SMALL_FILE, any_encoding: bool = False) -> Any:
-    """The content of the JSON file at *path*. Everything wrong with it raises what *wrong* makes, in one line.
-
-    See ``parse_json``. Raises OSError when the file cannot be read: callers say what to do then.
-    """
-    with path.open("rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise wrong("expected a file, got something else")
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise wrong(f"larger than {most_bytes / 2**20:,.0f} MiB")
-    return parse_json(content, wrong, any_encoding)
-
-
-def parse_json(content: bytes | str, wrong: Wrong, any_encoding: bool = False) -> Any:
-    """The value of the JSON text *content*: nested at most 32 deep, no key twice, no whole number of more than 20 digits.
-
-    Bytes are UTF-8, with or without a mark at the beginning; with *any_encoding* UTF-16 and UTF-32 too, and
-    what is none of these is read as Windows' Western European. NaN and Infinity are let through, as Python writes them.
-    """
-    text = content if isinstance(content, str) else _decoded(content, wrong, any_encoding)
-    try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
-    except RecursionError:
-        raise wrong(f"nested more than {DEEPEST} deep") from None
-    except ValueError as error:
-        raise wrong(f"not valid JSON ({printable(str(error))[:200]})") from None
-    except MemoryError:
-        raise wrong("too large for the memory") from None
-    if _depth_exceeds(value, DEEPEST):
-        raise wrong(f"nested more than {DEEPEST} deep")
-    return value
-
-
-def _decoded(content: bytes, wrong: Wrong, any_encoding: bool) -> str:
-    # Python's own guess looks at marks and zero bytes.
-    guesses = (json.detect_encoding(content), "utf-8-sig", "cp1252", "latin-1") if any_encoding else ("utf-8-sig",)
-    for encoding in guesses:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError as error:
-            at = error.start
-    raise wrong(f"not UTF-8 text (at byte {at})")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:i]))
-        raise ValueError(f"the key {shortened(twice)} stands twice in one object")
-    return out
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise ValueError(f"a whole number of {len(digits):,} digits")
-    return int(digits)
-
-
-def _depth_exceeds(value: Any, most: int) -> bool:
-    """Whether lists and objects in *value* are nested deeper than *most*; without recursion."""
-    level = [value]
-    for _ in range(most + 1):
-        # By type at once: lists of a hundred million numbers must not be walked one by one.
-        inner = [child for parent in level if isinstance(parent, (dict, list)) for child in _containers(parent)]
-        if not inner:
-            return False
-        level = inner
-    return True
-
-
-def _containers(parent: dict[str, Any] | list[Any]) -> list[Any]:
-    children = parent.values() if isinstance(parent, dict) else parent
-    kinds = set(map(type, children))
-    return [child for child in children if isinstance(child, (dict, list))] if kinds & {dict, list} else []
-
-
-def shortened(value: Any) -> str:
-    """*value* as it is shown in an error: its beginning, on one line."""
-    short = reprlib.Repr()
-    short.maxstring = short.maxother = 60
-    return short.repr(value)
-
-
-class Fields:
-    """An object from a JSON file, taken apart by name and type.
-
-    What is missing or of another type raises what *wrong* makes of, for example, "stride: expected a whole number, got 'four'".
-    """
-
-    def __init__(self, content: Any, wrong: Wrong, name: str = "") -> None:
-        self._wrong, self._name = wrong, name
-        if not isinstance(content, dict):
-            raise wrong(f"{f'{name}: ' if name else ''}expected an object, got {shortened(content)}")
-        self._content = content
-
-    def _take(self, key: str) -> Any:
-        if key not in self._content:
-            raise self._wrong(f"{self._path(key)}: missing")
-        return self._content[key]
-
-    def _path(self, key: str) -> str:
-        return f"{self._name}, {key}" if self._name else key
-
-    def _expected(self, key: str, what: str, got: Any) -> PoseAppError:
-        return self._wrong(f"{self._path(key)}: expected {what}, got {shortened(got)}")
-
-    def text(self, key: str) -> str:
-        """Text on one line, without control characters: it may be shown anywhere."""
-        value = self._take(key)
-        if not isinstance(value, str) or not is_plain(value):
-            raise self._expected(key, "a line of plain text", value)
-        return value
-
-    def number(self, key: str) -> float:
-        """A number, which may be NaN or infinite."""
-        value = self._take(key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._expected(key, "a number", value)
-        return float(value)
-
-    def integer(self, key: str) -> int:
-        """A whole number."""
-        return self._whole(key, self._take(key))
-
-    def _whole(self, key: str, value: Any) -> int:
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        if isinstance(value, bool) or not whole or abs(value) >= 1 << 63:
-            raise self._expected(key, "a whole number", value)
-        return int(value)
-
-    def array(self, key: str) -> list[Any]:
-        """A list of anything."""
-        value = self._take(key)
-        if not isinstance(value, list):
-            raise self._expected(key, "a list", value)
-        return value
-
-    def objects(self, key: str) -> list[Fields]:
-        """A list of objects."""
-        return [Fields(value, self._wrong, f"{self._path(key)} {i + 1}") for i, value in enumerate(self.array(key))]
-
-    def integers(self, key: str) -> tuple[int, ...]:
-        """A list of whole numbers."""
-        return tuple(self._whole(key, value) for value in self.array(key))
-
-    def floats(self, key: str, count: int) -> tuple[float, ...]:
-        """A list of *count* finite numbers."""
-        values = self.array(key)
-        numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-        if len(numbers) != count or len(values) != count or not all(map(math.isfinite, numbers)):
-            raise self._expected(key, f"{count} numbers", values)
-        return tuple(map(float, numbers))
-
-    def hw(self, key: str) -> tuple[int, int]:
-        """Height and width."""
-        values = self.array(key)
-        if len(values) != 2:
-            raise self._expected(key, "height and width", values)
-        height, width = (self._whole(key, value) for value in values)
-        return height, width
-
-    def object(self, key: str) -> Fields:
-        """An object in the object."""
-        return Fields(self._take(key), self._wrong, self._path(key))
-
-    def numbers(self, key: str) -> dict[str, float]:
-        """An object whose values are all numbers."""
-        inner = self.object(key)
-        return {name: inner.number(name) for name in inner.names()}
-
-    def texts(self, key: str) -> dict[str, str]:
-        """An object whose values are all text."""
-        inner = self.object(key)
-        return {name: inner.text(name) for name in inner.names()}
-
-    def names(self) -> tuple[str, ...]:
-        """The keys of the object, which are plain text."""
-        for name in self._content:
-            if not is_plain(name):
-                raise self._expected("a name", "a line of plain text", name)
-        return tuple(self._content)
-
-    @property
-    def content(self) -> Mapping[str, Any]:
-        """The object as it was read."""
-        return self._content
+def sha256(content: bytes) -> str:
+    """SHA-256 of *content*, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
@@ -225,9 +27,9 @@ def sha256_file(path: Path) -> str:
 
 
 def atomic_write(path: Path, content: bytes, synced: bool = True) -> None:
-    """Write *path*, readable by its owner alone, through a file beside it, so that no one ever sees half of it.
+    """Write *path*, readable by its owner alone, through a file beside it, so that nobody ever sees half of it.
 
-    With *synced* it waits for the disk, so that this holds for a power cut too. Raises OSError.
+    With *synced* the call waits for the disk, so that the file is whole after a power cut too. Raises OSError.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".tmp")
     try:
@@ -242,10 +44,50 @@ def atomic_write(path: Path, content: bytes, synced: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def only_one(lock: Path) -> Iterator[bool]:
-    """Whether this is the only one, on this machine, inside the block with the file *lock*, which is there meanwhile only.
+def atomic_path(path: Path) -> Iterator[Path]:
+    """The name of a file beside *path* for a library to write; it takes the place of *path* when the block ends well.
 
-    The system gives the lock back when a process dies. Raises OSError where *lock* cannot be made.
+    When the block fails, *path* stays as it was. One process at a time may write *path*: callers see to that. A file that a
+    killed process left is written over. Raises OSError.
+    """
+    part = path.with_name(f"{path.name}.tmp")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill; it takes the place of *folder* when the block ends well.
+
+    When the block fails, *folder* stays as it was. The new folder has the name of *folder* and lies one level deeper, so a
+    list of the folders around *folder* never shows half of it. Raises OSError.
+    """
+    prefix = f".{folder.name}-"
+    # The block's own error counts, not one of the cleaning up.
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix, suffix=".tmp", ignore_cleanup_errors=True) as place:
+        made, old = Path(place, "new", folder.name), Path(place, "old")
+        made.mkdir(parents=True)
+        yield made
+        if folder.exists():
+            folder.rename(old)
+        try:
+            made.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
+
+
+@contextlib.contextmanager
+def only_one(lock: Path) -> Iterator[bool]:
+    """True where nobody else on this machine is inside the block with the same file *lock*, else False.
+
+    The file is there for the time of the block only. The system gives the lock back when a process dies. Raises OSError where
+    *lock* cannot be made.
     """
     while True:
         file = lock.open("a+b")
@@ -256,16 +98,16 @@ def only_one(lock: Path) -> Iterator[bool]:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 break
-        file.close()  # the one before took the file away as it left: this is no longer the one that others see
+        file.close()  # the last holder removed the file as it left: others no longer see this one
     try:
         yield True
     finally:
-        if sys.platform != "win32":  # there, an open file cannot be taken away
+        if sys.platform != "win32":  # there, an open file cannot be removed
             lock.unlink(missing_ok=True)
         unlock(file)
         file.close()
         if sys.platform == "win32":
-            with contextlib.suppress(OSError):  # somebody else has opened it meanwhile, and takes it away
+            with contextlib.suppress(OSError):  # somebody else has opened it meanwhile, and will remove it
                 lock.unlink(missing_ok=True)
 
 
@@ -304,7 +146,7 @@ else:
 
 @contextlib.contextmanager
 def no_empty_folders(folder: Path) -> Iterator[None]:
-    """Remove *folder*, and those around it, where they were made within the block and are empty at its end."""
+    """At the end of the block, remove *folder* and the folders around it that the block made and left empty."""
     folder = folder.absolute()
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
@@ -313,3 +155,19 @@ def no_empty_folders(folder: Path) -> Iterator[None]:
         for place in missing:
             with contextlib.suppress(OSError):  # something is in it, or it was never made
                 place.rmdir()
+
+
+def writable(folder: Path, make: bool = False) -> bool:
+    """Whether a file can be made in *folder*, which is made too if *make* says so.
+
+    The function makes a file to find out: permissions do not tell of read-only and full disks.
+    """
+    try:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    except OSError:
+        return False
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
+    return True

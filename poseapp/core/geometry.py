@@ -1,19 +1,23 @@
-"""Joints in plain numbers, x + iy, and measures of bodies.
+"""Joints in plain numbers, x + iy, measures of bodies, and how much boxes overlap.
 
-A call of numpy costs as much as the arithmetic on one person, and several times as much where another kind of call or a large
-network came before it: its code and data are no longer in the caches then. What is done once a frame for a person is plain.
+A call of numpy costs as much as the arithmetic on one person. After another kind of call or a large network it costs several
+times as much, since its code and data have left the caches. So the work on one person in every frame uses plain numbers.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core.types import FloatArray
 
+Float = TypeVar("Float", np.float32, np.float64)
 Bounds = tuple[float, float, float, float]  # left, top, right, bottom, px
+SMALLEST_BODY_PX = 8.0  # what is smaller counts as this large: noise is not scaled up without end
 
 
 def plain(xy: FloatArray) -> list[list[complex]]:
@@ -27,7 +31,7 @@ def array(people: Sequence[Sequence[complex]], k: int) -> FloatArray:
 
 
 def bounds(joints: Sequence[complex]) -> Bounds:
-    """What holds *joints* x + iy; NaN without any."""
+    """The box around *joints* x + iy; NaN without any."""
     if not joints:
         return (math.nan,) * 4
     x, y = [z.real for z in joints], [z.imag for z in joints]
@@ -51,3 +55,32 @@ def distance_from_segment(point: complex, start: complex, end: complex) -> float
     along, away = end - start, point - start
     share = (away * along.conjugate()).real / max(abs(along) ** 2, 1e-9)
     return abs(away - min(max(share, 0.0), 1.0) * along)
+
+
+def box_around(points: NDArray[Float], margin: float = 0.0) -> NDArray[Float]:
+    """The box (4,) x, y, width, height around *points* (J, 2), J ≥ 1, larger on each side by *margin* of its size."""
+    low, size = points.min(axis=0), np.ptp(points, axis=0)
+    return np.concatenate([low - margin * size, (1 + 2 * margin) * size]).astype(points.dtype, copy=False)
+
+
+def box_iou(a: FloatArray, b: FloatArray) -> float:
+    """Intersection over union of two boxes (4,) x, y, width, height; in plain numbers, for every frame."""
+    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
+    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
+    if w <= 0 or h <= 0:
+        return 0.0
+    return float(w * h / (aw * ah + bw * bh - w * h))
+
+
+def box_ious(boxes: FloatArray, others: FloatArray, crowd: bool = False) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of *boxes* (N, 4) and *others* (M, 4), x, y, width, height; 0 for empty boxes.
+
+    With *crowd* the intersection is taken over the area of *boxes* alone, as COCO's evaluation does for crowds.
+    """
+    a, b = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    low, high = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    both = np.clip(high - low, 0, None).prod(axis=-1)
+    area, other = a[..., 2:].prod(axis=-1), b[..., 2:].prod(axis=-1)
+    union = np.broadcast_to(area, both.shape) if crowd else area + other - both
+    shares: NDArray[np.float64] = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    return shares

@@ -40,7 +40,7 @@ _NUMBERED = re.compile(r"(.*?)(\d{1,3})")
 
 
 def joint_name(text: str) -> str:
-    """The name that ``Skeleton`` has for the joint called *text*, in whatever spelling; *text* itself where none is meant."""
+    """The name that ``Skeleton`` has for the joint *text* in any spelling; *text* itself if it is no joint."""
     letters = re.sub(r"[\W_]+", "", text).lower()
     if letters in _SINGLE:
         return _SINGLE[letters]
@@ -52,7 +52,7 @@ def joint_name(text: str) -> str:
 
 
 def joint_names(texts: Sequence[str]) -> tuple[str, ...]:
-    """``joint_name`` of each of *texts*. Seventeen that are merely numbered, from 0 or 1, are COCO's joints by their numbers."""
+    """``joint_name`` of each of *texts*. Seventeen names that only count, from 0 or 1, are COCO's joints in their order."""
     numbered = [_NUMBERED.fullmatch(text.strip()) for text in texts]
     prefixes = {found[1] for found in numbered if found}
     numbers = [int(found[2]) for found in numbered if found]

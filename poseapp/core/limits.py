@@ -1,16 +1,16 @@
-"""How large what comes from outside may be: asked before anything is decoded, so that a small file cannot fill the memory."""
+"""Limits for files and streams from outside, checked before anything is decoded: a small file cannot fill the memory."""
 
 from __future__ import annotations
 
 import re
 import struct
 
-MOST_PICTURE_PIXELS = 100_000_000  # 300 MB decoded; the largest sensors of today's cameras and phones stay below or are cut
+MOST_PICTURE_PIXELS = 100_000_000  # 300 MB decoded; pictures of today's cameras and phones are smaller, with few exceptions
 MOST_PICTURE_BYTES = 1 << 28  # of a picture's file
 # The largest picture of level 6.2 of H.264 and HEVC, 8192×4352: 8K fits. Cameras and streams are held to it, too.
 MOST_VIDEO_PIXELS = 8192 * 4352
 FFMPEG_LIMIT = {"max_pixels": str(MOST_VIDEO_PIXELS)}  # an option of every decoder; larger frames are errors to it
-# Of what waits to be recorded: the largest frames of a video are 107 MB each.
+# Of frames that wait to be recorded: the largest frames of a video have 107 MB each.
 MOST_WAITING_BYTES = 1 << 28
 
 _PNM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
@@ -18,14 +18,14 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 def too_large(width: int, height: int, most_pixels: int) -> str:
-    """Why a picture of *width* × *height* is not decoded, in words that follow its name; "" where it is small enough."""
+    """Why a picture of *width* × *height* is not decoded, in words that follow the name of a file; "" if it is small enough."""
     if width * height <= most_pixels:
         return ""
     return f"{width}×{height} pixels are more than the {most_pixels / 1e6:.0f} million allowed"
 
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height as the header says; None where *content* is no PNG, JPEG, WebP, BMP, GIF, TIFF or PNM."""
+    """Width and height from the header; None if *content* is not a PNG, JPEG, WebP, BMP, GIF, TIFF or PNM file."""
     try:
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
             return _unpack(">II", content, 16)

@@ -163,7 +163,7 @@ def classify_errors(
 # --- COCO's average precision -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
     """One picture for COCO's evaluation, without crowds.
 
@@ -178,7 +178,7 @@ class Scene:
     boxes: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AveragePrecision:
     """COCO's summary, each 0..1, or −1 where no person is of that size."""
 
@@ -218,7 +218,9 @@ def average_precision(scenes: Sequence[Scene], sigmas: ArrayLike) -> AveragePrec
 def _best_first(scene: Scene) -> Scene:
     """The scene with its best-scored predictions alone, best first."""
     order = np.argsort(-scene.score, kind="mergesort")[:MAX_PEOPLE]
-    return Scene(scene.predicted[order], scene.score[order], scene.truth, scene.area, scene.boxes)
+    return Scene(
+        predicted=scene.predicted[order], score=scene.score[order], truth=scene.truth, area=scene.area, boxes=scene.boxes
+    )
 
 
 def _oks_matrix(scene: Scene, sigmas: Array) -> Array:

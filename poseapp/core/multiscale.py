@@ -1,7 +1,7 @@
-"""Averaging of a network's heatmaps over several scales of the crop, for measuring offline: it costs a pass each.
+"""Averages the heatmaps of a network over several scales of the crop, for evaluation: each scale costs a pass.
 
-Wei et al. 2016 and Newell et al. 2016 test on one scale; the release of the former averages the beliefs over
-several (testing/src/applyModel.m), since a network is best at the person's size that it was trained on.
+Wei et al. 2016 and Newell et al. 2016 test on one scale. The release of Wei et al. averages the beliefs over several scales
+(testing/src/applyModel.m), since a network is best at the size of person that it was trained on.
 """
 
 from __future__ import annotations

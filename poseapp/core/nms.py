@@ -12,7 +12,7 @@ from poseapp.core.types import Poses
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PoseNmsRule:
     """The elimination criterion's parameters, named as in the paper.
 
@@ -35,9 +35,11 @@ POSE_NMS = PoseNmsRule()
 
 
 @dataclass(frozen=True)
-class PartRule:
-    """When a pose is a piece of another one: it is at most ``smaller`` times as long, and of its joints from score ``trusted``
-    on at least the share ``shared`` lies within ``near`` lengths of the other one from the same joint there.
+class FragmentRule:
+    """When a pose is a fragment of another one.
+
+    It is at most ``smaller`` times as long as the other pose. Its joints with a score of at least ``trusted`` count: at least
+    the share ``shared`` of them lies within ``near`` lengths of the other pose from the same joint there.
     """
 
     trusted: float = 0.3
@@ -46,7 +48,7 @@ class PartRule:
     near: float = 0.08
 
 
-PART = PartRule()
+FRAGMENT = FragmentRule()
 
 
 def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
@@ -59,7 +61,7 @@ def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
     keep = surviving(likeness(poses, rule), poses.person_score, rule.eta)
     if keep.all():
         return poses
-    return Poses(poses.xy[keep], poses.score[keep], poses.person_score[keep], poses.ids[keep], poses.skeleton)
+    return poses.pick(keep)
 
 
 def likeness(poses: Poses, rule: PoseNmsRule) -> Array:
@@ -88,10 +90,10 @@ def similarities(poses: Poses, rule: PoseNmsRule) -> tuple[Array, Array]:
     return matching, spatial
 
 
-def parts(poses: Poses, rule: PartRule = PART) -> NDArray[np.bool_]:
-    """Which (N, N) pose j is a piece of the pose i: a face, say, found by itself beside the person whose face it is.
+def fragments(poses: Poses, rule: FragmentRule = FRAGMENT) -> NDArray[np.bool_]:
+    """Whether (N, N) the pose j is a fragment of the pose i: for example a face that was found alone, beside its own person.
 
-    A pose NMS, which weighs all joints, takes the two for different people.
+    A pose NMS weighs all joints, and takes the two for different people.
     """
     xy = poses.xy.astype(np.float64)
     trusted = np.isfinite(xy).all(axis=2) & (poses.score >= rule.trusted)
@@ -104,8 +106,8 @@ def parts(poses: Poses, rule: PartRule = PART) -> NDArray[np.bool_]:
     count = trusted.sum(axis=1)
     # Half of a body is one that leaves out a good deal of what the other has.
     smaller = size[None] <= rule.smaller * size[:, None]
-    of_it: NDArray[np.bool_] = smaller & (count > 0) & (near.sum(axis=2) >= rule.shared * count[None])
-    return of_it
+    out: NDArray[np.bool_] = smaller & (count > 0) & (near.sum(axis=2) >= rule.shared * count[None])
+    return out
 
 
 def surviving(alike: Array, score: NDArray[np.floating], eta: float) -> NDArray[np.bool_]:

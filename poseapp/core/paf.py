@@ -20,7 +20,7 @@ IntArray = NDArray[np.intp]
 Vectors = NDArray[np.complex64]  # of the plane, x + iy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assembly:
     """Thresholds of the decoding; the defaults are those of the authors' release.
 
@@ -136,8 +136,8 @@ def connect(
 ) -> tuple[IntArray, FloatArray, IntArray]:
     """Limbs between peaks: pairs of peak indices (C, 2), scores (C,) and the limb of each (C,).
 
-    Each pair of candidates is scored by the mean of the field along the line between them (Sec. 2.3, Eq. 11);
-    then, limb by limb, the best pairs are taken that share no joint (Sec. 2.4).
+    The score of a pair of candidates is the mean of the field along the line between them (Sec. 2.3, Eq. 11). Then, limb by
+    limb, the best pairs that share no joint are taken (Sec. 2.4).
     """
     first, second, limb = _all_pairs(peaks.joint, limbs)
     # So many samples may fail in a good limb; where one more does, it is out: most pairs are of two people.
@@ -179,7 +179,7 @@ def connect(
 
 
 def _all_pairs(joint: IntArray, limbs: tuple[tuple[int, int], ...]) -> tuple[IntArray, IntArray, IntArray]:
-    """Every pair of peaks that could be a limb: its first and second peak, and which limb, each (C,). *joint* is in order."""
+    """Every pair of peaks that could be a limb: the first peak, the second peak and the limb, each (C,). *joint* is sorted."""
     ends = np.asarray(limbs, np.intp)
     start = np.searchsorted(joint, np.arange(ends.max() + 2))
     count = np.diff(start)
@@ -195,8 +195,8 @@ def _near_a_field(
 ) -> NDArray[np.bool_]:
     """Which pairs (C,) have, at one of *places* (S,) on them, a *field* (L, h, w) longer than *threshold* in the pixels around.
 
-    The field between four pixels is nowhere longer than the longest of theirs, and whether that is long enough is found out
-    for all places at once: a look-up for each pair is all that is left.
+    The field between four pixels is nowhere longer than the longest of the four. Whether that is long enough is computed for
+    all places at once, so each pair costs one look-up.
     """
     h, w = field.shape[1:]
     # A little below the threshold, since the sum of the four is rounded.
@@ -231,9 +231,10 @@ def _sample(field: Vectors, which: IntArray, at: Vectors) -> Vectors:
 def _assemble(
     peaks: Peaks, pairs: IntArray, scores: FloatArray, limb: IntArray, k: int, how: Assembly
 ) -> tuple[FloatArray, FloatArray]:
-    """People out of limbs, the surest limbs first: a limb joins two parts unless they hold a joint in common.
+    """Joins limbs to people, the limbs with the highest scores first.
 
-    The release goes limb by limb in a fixed order; by score, a wrong limb comes late and finds its place taken.
+    A limb joins two fragments unless both have one joint in common. The release takes the limbs in a fixed order; in the order
+    of the scores, a wrong limb comes late and its place is taken already.
     """
     owner = [-1] * len(peaks.joint)  # of each peak, the person
     bit = [1 << k for k in peaks.joint.tolist()]
@@ -250,7 +251,7 @@ def _assemble(
             limb_score.append(score)
             continue
         if pa != pb and (has[pa] if pa >= 0 else bit[a]) & (has[pb] if pb >= 0 else bit[b]):
-            continue  # two people touch here, or this person has that joint elsewhere
+            continue  # two people touch here, or this person has the joint elsewhere
         if pa < 0 or pb < 0:
             pa, p = (pb, a) if pa < 0 else (pa, b)
             owner[p] = pa

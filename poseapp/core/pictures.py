@@ -1,4 +1,4 @@
-"""The one reader of pictures: for the live side, for training and for evaluation alike."""
+"""The one reader of pictures, for live use, training and evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from poseapp.core.limits import MOST_PICTURE_BYTES, MOST_PICTURE_PIXELS, picture_size, too_large
 from poseapp.core.types import ImageArray
 
-# What is taken for a picture in a folder, by name. What a file really is, its content says.
+# Files in a folder that are read as pictures, by name. The content of a file says which kind of picture it is.
 PICTURES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"}
 )
@@ -26,7 +26,7 @@ _JPEG_START, _JPEG_END, _JPEG_SCAN = 0xD8, 0xD9, 0xDA
 
 
 class PictureError(ValueError):
-    """A picture cannot be read. ``reason`` says why, in words that follow a file's name, or is "" where nobody knows."""
+    """A picture cannot be read. ``reason`` says why, in words that follow the name of a file; "" if the reason is unknown."""
 
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason or "not a readable picture")
@@ -45,8 +45,8 @@ def read_picture(path: Path) -> ImageArray:
 def decode_picture(content: bytes) -> ImageArray:
     """The picture (H, W, 3) uint8 BGR in the bytes of a file, upright as its EXIF or HEIF properties say.
 
-    Grey ones, those of 16 bits and CMYK are made BGR, transparency is left out. Of what a phone puts behind or
-    beside the picture (a short video, a depth map) nothing is seen. Raises PictureError, also when the file is cut off.
+    Grey pictures, pictures of 16 bits and CMYK become BGR; transparency is left out. A short video or a depth map that a
+    phone adds to a picture is left out too. Raises PictureError, also when the file is cut off.
     """
     if not content:
         raise PictureError("the file is empty")
@@ -66,7 +66,7 @@ def decode_picture(content: bytes) -> ImageArray:
 
 
 def _check_size(size: tuple[int, int] | None) -> None:
-    """Raise PictureError where nobody knows how large a picture is, or it is too large."""
+    """Raise PictureError if the size of a picture is unknown or too large."""
     if size is None:
         raise PictureError
     reason = too_large(*size, MOST_PICTURE_PIXELS)
@@ -83,7 +83,7 @@ def _decode_opencv(content: bytes) -> Any:
 
 
 def _decode_heif(content: bytes) -> Any:
-    """HEIC and AVIF by Pillow, which turns them and puts their tiles together."""
+    """HEIC and AVIF by Pillow, which turns the picture and puts the tiles together."""
     try:
         from PIL import Image, ImageOps
         from pillow_heif import register_heif_opener
@@ -99,7 +99,7 @@ def _decode_heif(content: bytes) -> Any:
             rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except PictureError:
         raise
-    except Exception:  # what a damaged file raises depends on where it is damaged
+    except Exception:
         return None
     return rgb[..., ::-1]
 

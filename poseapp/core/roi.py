@@ -1,4 +1,4 @@
-"""Where to look next: follow the last pose, search the frame when there is none."""
+"""The region of the next frame to give to the network: around the last pose, or a search over the frame."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from poseapp.core.types import FloatArray
 Box = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class FollowRule:
-    """When a pose counts as found (*find*), and as still there (*keep*): the mean of its best *joints* scores.
+@dataclass(frozen=True, kw_only=True)
+class RoiRule:
+    """When a pose is a person, and how large the next region is.
 
-    For scores that are calibrated, as those of bundled models: of joints with 0.5 half are right.
+    The mean of the best ``joints`` scores must be ``find`` for a new person and ``keep`` for a known one. These are for
+    calibrated scores, as the bundled models have: half of the joints with a score of 0.5 are right.
     """
 
     joints: int = 6
@@ -30,10 +31,10 @@ class FollowRule:
     trusted: float = 0.3  # joints below this score do not shape the next box
     margin: float = 1.35  # around the trusted joints, which lie inside the body's outline
     shrink: float = 0.9  # the least size of a box relative to the one before: a calm crop is a calm pose
-    misses: int = 3  # frames in a row below *keep* before the person is given up
+    misses: int = 3  # frames in a row below ``keep`` before the person is given up
 
 
-FOLLOW = FollowRule()
+ROI = RoiRule()
 
 # Rough lengths between joints in torso lengths (middle of the shoulders to middle of the hips), by eye from an
 # anatomical drawing: good enough to tell how far the unseen part of a body reaches.
@@ -55,12 +56,12 @@ _HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "head_top", "
 class RoiTracker:
     """The region of one person, frame after frame.
 
-    ``box`` says where to look in the next frame; ``update`` takes what was found there. While nobody is followed
-    the boxes walk over the frame: the whole of it, then upright parts of full height, because in a wide
-    picture an upright crop of the whole leaves a person small.
+    For each frame the caller asks ``box`` for the region, runs the network on it, and gives the pose to ``update``. While
+    nobody is followed the regions walk over the frame: the whole frame, then upright parts of full height, because a
+    person is small in an upright crop of a whole wide frame.
     """
 
-    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: FollowRule = FOLLOW) -> None:
+    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: RoiRule = ROI) -> None:
         self._skeleton, self._input_hw, self._rule = skeleton, input_hw, rule
         self._followed: Box | None = None
         self._misses = 0
@@ -74,8 +75,8 @@ class RoiTracker:
     def box(self, frame_hw: tuple[int, int], detected: Sequence[Box] = ()) -> Box:
         """The region (4,) to give to the network, x, y, width, height in frame px.
 
-        *detected* are regions in which somebody was seen, the surest first: they take turns with the search, which finds
-        whom no detector sees.
+        *detected* are the regions of a detector, the surest first. They take turns with the search, which finds the people
+        whom the detector misses.
         """
         if self._followed is not None:
             return self._followed
@@ -86,7 +87,7 @@ class RoiTracker:
         return search[turn % len(search)] if searching else detected[turn % len(detected)]
 
     def update(self, xy: FloatArray, score: FloatArray, frame_hw: tuple[int, int]) -> bool:
-        """Take the pose (K, 2), (K,) found in ``box``; True when it is a person."""
+        """Take the pose *xy* (K, 2), *score* (K,) that was found in ``box``; True when it is a person."""
         rule = self._rule
         if not is_person(score, self.following, rule):
             self._misses += 1
@@ -99,7 +100,7 @@ class RoiTracker:
         return True
 
     def reset(self) -> None:
-        """Start searching again: the picture is another one."""
+        """Search again: the next frame shows something else."""
         self._followed, self._misses, self._tries = None, 0, 0
 
     def take_over_state(self, other: RoiTracker) -> None:
@@ -107,8 +108,8 @@ class RoiTracker:
         self._followed = other._followed
 
 
-def is_person(score: FloatArray, known: bool, rule: FollowRule = FOLLOW) -> bool:
-    """Whether joints of *score* (K,) are a person's; one who is *known* already may look weaker than one who is new."""
+def is_person(score: FloatArray, known: bool, rule: RoiRule = ROI) -> bool:
+    """Whether the joints with *score* (K,) are a person; a *known* person may have lower scores than a new one."""
     scores = sorted(score.tolist())
     best = scores[-rule.joints :]
     if not sum(best) / len(best) >= (rule.keep if known else rule.find):  # also where it is NaN
@@ -123,9 +124,9 @@ def next_region(
     frame_hw: tuple[int, int],
     input_hw: tuple[int, int],
     before: Box | None = None,
-    rule: FollowRule = FOLLOW,
+    rule: RoiRule = ROI,
 ) -> Box:
-    """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
+    """The next region (4,) of the person at *xy* (K, 2) with *score* (K,); *before* is the last region."""
     left, top, right, bottom = bounds(body_extent(skeleton, xy, score >= rule.trusted, frame_hw))
     # All boxes have the input's aspect, so their heights tell their sizes.
     height = rule.margin * fitted_height(max(right - left, 8.0), max(bottom - top, 8.0), input_hw)
@@ -139,7 +140,7 @@ def next_region(
 
 
 def detected_region(box: Box, input_hw: tuple[int, int], margin: float = 1.25) -> Box:
-    """The region (4,) in which to look for the person whom a detector saw in *box*; 1.25 is what networks are trained with."""
+    """The region (4,) of the person whom a detector saw in *box*; networks are trained with the *margin* 1.25."""
     return fit_aspect(box, input_hw, margin).astype(np.float32)
 
 
@@ -150,10 +151,10 @@ def scale_box(box: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
 
 
 def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], frame_hw: tuple[int, int]) -> list[complex]:
-    """Points x + iy that the next region must hold: the trusted joints and, inside the frame, where the rest would be.
+    """Points x + iy that the next region must hold: the trusted joints, and where the others would be inside the frame.
 
-    Without the rest a head seen alone would draw the region around itself, and a body seen without its legs around
-    the torso: what is cut off once would never be looked at again.
+    Without the others the region would shrink to a head that is seen alone, or to a torso without legs, and the network
+    would never see the rest of the body again.
     """
     anatomy = _anatomy(skeleton)
     where = {k: z for k, (z, counts) in enumerate(zip(plain(xy[None])[0], trusted.tolist(), strict=True)) if counts}
@@ -168,7 +169,7 @@ def body_extent(skeleton: Skeleton, xy: FloatArray, trusted: NDArray[np.bool_], 
 
 
 def _guesses(anatomy: _Anatomy, where: dict[int, complex], torso: float) -> list[complex]:
-    """Where the unseen part of a body may be, whose *torso* is so many px long."""
+    """Where the unseen parts of a body may be; its *torso* is so many px long."""
     head, shoulders, hips = _middle(where, anatomy.head), _middle(where, anatomy.shoulders), _middle(where, anatomy.hips)
     knees, ankles = _middle(where, anatomy.knees), _middle(where, anatomy.ankles)
     down, guesses = 1j * torso, []
@@ -186,7 +187,7 @@ def _guesses(anatomy: _Anatomy, where: dict[int, complex], torso: float) -> list
     return guesses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Anatomy:
     """The joints of a skeleton by the part of the body, and ``lengths``: two joints and how far apart, in torso lengths."""
 
@@ -207,11 +208,11 @@ def _anatomy(skeleton: Skeleton) -> _Anatomy:
 
     shoulders, hips, knees, ankles = (joints(f"left_{part}", f"right_{part}") for part in ("shoulder", "hip", "knee", "ankle"))
     lengths = [(index[a], index[b], r) for (a, b), r in _TORSO_LENGTHS.items() if a in index and b in index]
-    return _Anatomy(joints(*_HEAD), shoulders, hips, knees, ankles, lengths)
+    return _Anatomy(head=joints(*_HEAD), shoulders=shoulders, hips=hips, knees=knees, ankles=ankles, lengths=lengths)
 
 
 def _middle(where: dict[int, complex], joints: list[int]) -> complex | None:
-    """The middle of those of *joints* that are there."""
+    """The middle of the present ones of *joints*."""
     places = [where[k] for k in joints if k in where]
     return sum(places) / len(places) if places else None
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Skeleton:
     """One joint convention. Channel k of a heatmap is ``keypoints[k]``.
 
@@ -36,7 +36,7 @@ class Skeleton:
             raise ValueError(f"skeleton {self.name}: a limb names a joint that does not exist")
 
     def __hash__(self) -> int:
-        return hash(self.name)  # what hangs on a skeleton is looked up several times a frame: not by all its joints each time
+        return hash(self.name)  # caches by skeleton are asked several times a frame: hashing all joints takes too long
 
     @property
     def k(self) -> int:
@@ -71,7 +71,13 @@ def _skeleton(name: str, keypoints: str, limbs: str, sigmas: tuple[float, ...] |
         return {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, joint)
 
     pairs = tuple((index[a], index[b]) for a, b in (limb.split("-") for limb in limbs.split()))
-    return Skeleton(name, names, pairs, tuple(index[mirrored(j)] for j in names), sigmas or (0.0,) * len(names))
+    return Skeleton(
+        name=name,
+        keypoints=names,
+        limbs=pairs,
+        flip=tuple(index[mirrored(j)] for j in names),
+        sigmas=sigmas or (0.0,) * len(names),
+    )
 
 
 # Sigmas: COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval (2 sigma = the constant k_i there).

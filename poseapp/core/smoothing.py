@@ -12,20 +12,18 @@ import cmath
 import math
 from dataclasses import dataclass
 
-from poseapp.core.geometry import array, body_size_px, plain
+from poseapp.core.geometry import SMALLEST_BODY_PX, array, body_size_px, plain
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Poses
 
-SMALLEST_PX = 8.0
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SmoothRule:
     """How much to smooth; the defaults are from ``python -m poseapp.bench --tracking``.
 
     ``min_cutoff_hz`` is the cut-off at rest: lower is steadier. ``beta`` (Hz per size/s) is how fast it rises with
-    speeds above ``rest`` (sizes/s): higher lags less. ``speed_cutoff_hz`` smooths the speed itself. A joint below the
-    score ``trusted`` is not taken in and stays where it was; after ``gap_s`` without a trusted one the filter begins anew.
+    speeds above ``rest`` (sizes/s): higher lags less. ``speed_cutoff_hz`` smooths the speed itself. A joint with a
+    score below ``trusted`` is not measured and stays where it was; after ``gap_s`` without a trusted one the filter begins again.
     """
 
     min_cutoff_hz: float = 0.65
@@ -48,7 +46,7 @@ class Smoother:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: the picture is another one."""
+        """Begin again: the next frame shows other people."""
         self._people: dict[int, _Person] = {}
 
     def update(self, poses: Poses, t: float) -> Poses:
@@ -65,10 +63,16 @@ class Smoother:
             self._people[identity].update(places, score, t, self.rule)
             for identity, places, score in zip(ids, plain(poses.xy), poses.score.tolist(), strict=True)
         ]
-        return Poses(array(smoothed, self._k), poses.score, poses.person_score, poses.ids, poses.skeleton)
+        return Poses(
+            xy=array(smoothed, self._k),
+            score=poses.score,
+            person_score=poses.person_score,
+            ids=poses.ids,
+            skeleton=poses.skeleton,
+        )
 
     def _welcome(self, ids: list[int], t: float) -> None:
-        """Somebody of *ids* is new: those who have been away for longer than a gap make room."""
+        """Add the new people of *ids*, and drop those who have been away for longer than a gap."""
         self._people = {i: p for i, p in self._people.items() if 0 <= t - p.seen_last <= self.rule.gap_s or i in ids}
         for identity in ids:
             self._people.setdefault(identity, _Person(self._k))
@@ -91,7 +95,7 @@ class _Person:
         # Rising at once and falling slowly, since who is half hidden looks small.
         self._size = max(now, 0.95 * self._size + 0.05 * now)
         out = [self._held(k, z, t, rule) for k, z in enumerate(raw)]
-        places, speeds, seen, size = self._z, self._speed, self._seen, max(self._size, SMALLEST_PX)
+        places, speeds, seen, size = self._z, self._speed, self._seen, max(self._size, SMALLEST_BODY_PX)
         for k in taken:
             z, elapsed = raw[k], t - seen[k]
             if 0 <= elapsed <= rule.gap_s:

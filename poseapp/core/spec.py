@@ -1,4 +1,4 @@
-"""ModelSpec: all that is needed to run a model and to say where it comes from, and its JSON."""
+"""ModelSpec: how to run a model and where it comes from, and the JSON form of it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import math
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from poseapp.core.errors import ModelError, is_plain
-from poseapp.core.files import Fields, parse_json, read_json, shortened
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.json_files import Fields, parse_json, read_json, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
+FAMILY_LABELS: MappingABC[str, str] = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
+_FAMILIES_WITH_FIELDS = frozenset({"openpose"})
+Precision = Literal["fp32", "fp16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Processor = Literal["cpu", "gpu"]
 PROCESSORS: tuple[Processor, ...] = get_args(Processor)
-# "int8" alone is of models that were quantised when one file served both.
+# "int8" alone: models from a time when one INT8 file served both processors.
 VARIANTS = ("fp16", "int8-cpu", "int8-gpu", "int8")
 
 
@@ -34,7 +38,7 @@ class Source:
     url: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """A deployed model.
 
@@ -44,6 +48,8 @@ class ModelSpec:
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
     ``variants`` the same model in other precisions: "fp16", or "int8-cpu" → hash of model.fp16.onnx or model.int8-cpu.onnx.
     """
+
+    FILE: ClassVar[str] = "model.json"
 
     name: str
     family: Family
@@ -87,8 +93,18 @@ class ModelSpec:
         return self.input_hw[0] // self.stride, self.input_hw[1] // self.stride
 
     @property
+    def family_label(self) -> str:
+        """The family as it is written for people: "HRNet"."""
+        return FAMILY_LABELS[self.family]
+
+    @property
+    def has_affinity_fields(self) -> bool:
+        """Whether the network gives part affinity fields (core/paf.py): without them it cannot find people bottom-up."""
+        return self.family in _FAMILIES_WITH_FIELDS
+
+    @property
     def precisions(self) -> frozenset[str]:
-        """What there are files for: "fp32", and "fp16" and "int8" where it has them for any processor."""
+        """The precisions that the model has files for: "fp32", and "fp16" and "int8" if there is a file for any processor."""
         return frozenset({"fp32", *(variant.partition("-")[0] for variant in self.variants)})
 
     def variant(self, precision: str, processor: Processor) -> str | None:
@@ -166,7 +182,7 @@ class ModelSpec:
 
 
 def is_name(name: str) -> bool:
-    """Whether *name* can be a model's: it is shown, and files are called by it."""
+    """Whether a model can have the name *name*, which is shown and is used in the names of files."""
     return 0 < len(name) <= 100 and is_plain(name) and not set(name) & set("/\\") and not name.startswith(".")
 
 

@@ -32,10 +32,10 @@ def _check(name: str, array: NDArray[np.generic], shape: tuple[int | None, ...],
 class Frame:
     """One captured picture.
 
-    ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it
-    without a copy. ``index`` counts the frames of a source from 0; ``t`` is the capture time in
-    seconds on the monotonic clock (for a file played as fast as possible: its own clock). A picture that could not be
-    read leaves a gap in ``index``. ``file`` is the picture's own file where a source has one for each, else "".
+    ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it without a copy.
+    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap. ``t`` is the capture time
+    in seconds on the monotonic clock (for a file that is played as fast as possible: the clock of the file). ``file`` is the
+    file of this picture where each picture of the source has one, else "".
     """
 
     image: ImageArray
@@ -55,7 +55,7 @@ class Frame:
         return self.image.shape[0], self.image.shape[1]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Poses:
     """The people found in one frame.
 
@@ -80,19 +80,25 @@ class Poses:
         return len(self.xy)
 
     def pick(self, which: NDArray[np.bool_]) -> Poses:
-        """Those that are *which* (N,)."""
-        return Poses(self.xy[which], self.score[which], self.person_score[which], self.ids[which], self.skeleton)
+        """The people for whom *which* (N,) is true."""
+        return Poses(
+            xy=self.xy[which],
+            score=self.score[which],
+            person_score=self.person_score[which],
+            ids=self.ids[which],
+            skeleton=self.skeleton,
+        )
 
     def plus(self, other: Poses) -> Poses:
-        """These people and then those of *other*, which has the same skeleton."""
+        """These people, then the people of *other*, which has the same skeleton."""
         if len(other) == 0:
             return self
         return Poses(
-            np.concatenate([self.xy, other.xy]),
-            np.concatenate([self.score, other.score]),
-            np.concatenate([self.person_score, other.person_score]),
-            np.concatenate([self.ids, other.ids]),
-            self.skeleton,
+            xy=np.concatenate([self.xy, other.xy]),
+            score=np.concatenate([self.score, other.score]),
+            person_score=np.concatenate([self.person_score, other.person_score]),
+            ids=np.concatenate([self.ids, other.ids]),
+            skeleton=self.skeleton,
         )
 
     @classmethod
@@ -100,11 +106,11 @@ class Poses:
         """Nobody."""
         k = skeleton.k
         return cls(
-            np.empty((0, k, 2), np.float32),
-            np.empty((0, k), np.float32),
-            np.empty(0, np.float32),
-            np.empty(0, np.int64),
-            skeleton,
+            xy=np.empty((0, k, 2), np.float32),
+            score=np.empty((0, k), np.float32),
+            person_score=np.empty(0, np.float32),
+            ids=np.empty(0, np.int64),
+            skeleton=skeleton,
         )
 
 
@@ -121,15 +127,15 @@ class Heatmaps:
     fields: FloatArray | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """A frame, the poses found in that very frame, and what each stage of finding them took.
+    """A frame, the poses found in that same frame, and how long each stage took.
 
     ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
     ``boxes`` (M, 4) float32: the regions given to the network, x, y, width, height in frame px.
     ``smoothed`` are the same people in the same order with steadied joints; None where smoothing is off.
-    ``people`` is the way they were looked for; ``locked`` the identity that the user holds on to, in sight or not;
-    ``carried`` the identities that were not looked at in this frame: their joints are where they are expected.
+    ``mode`` is how people were found. ``locked`` is the identity that the user holds on to, in sight or not.
+    ``predicted`` are the identities that the network did not look at in this frame: their joints are where they are expected.
     """
 
     frame: Frame
@@ -139,7 +145,7 @@ class Result:
     heatmaps: tuple[Heatmaps, ...] = ()
     model: str = ""
     smoothed: Poses | None = None
-    people: PoseMode = "one"
+    mode: PoseMode = "one"
     locked: int | None = None
     predicted: frozenset[int] = frozenset()
 

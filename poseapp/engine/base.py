@@ -1,19 +1,28 @@
-"""The Engine protocol: what every backend promises."""
+"""What every backend promises (Engine), and what all of them share (BaseEngine)."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 
-# Hears what is being done and the share done so far, 0..1; False from it cancels.
+# Is called with what is being done and the share done so far, 0..1. When it returns False, the work is cancelled.
 Progress = Callable[[str, float], bool]
+
+
+# The outputs of a model that are maps, in the order of Output's fields. Not every model has fields.
+MAPS = ("heatmaps", "fields")
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,18 @@ class Output:
 
 
 class Engine(Protocol):
-    """A loaded model. It is made, used and closed on one thread; an Output is valid until the next infer."""
+    """A loaded model.
+
+    One thread does all of this, in this order:
+
+    1. ``load_engine`` makes the engine and runs it once, so that the first frame does not wait;
+    2. ``infer``, as often as there are frames; the arrays of an Output are valid until the next ``infer``;
+    3. ``close``, once or more often. Whoever called ``load_engine`` closes the engine, on the same thread, after an error
+       too: in the app the thread of inference does, when it ends or when another model has taken over, in a command the
+       function that loaded the engine. After ``close`` only ``spec`` and ``backend`` may be used.
+
+    Another thread must not call any of them. It may have an engine of its own for the same model.
+    """
 
     @property
     def spec(self) -> ModelSpec:
@@ -61,7 +81,10 @@ class Engine(Protocol):
         ...
 
     def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
-        """Joints of *crops* (N, H, W, 3) uint8 BGR; raises EngineError when the backend fails."""
+        """The joints in *crops* (N, H, W, 3) uint8 BGR; with *heatmaps* the maps that they were read from, too.
+
+        Raises ValueError when *crops* are of another kind, EngineError when the engine is closed or the backend fails.
+        """
         ...
 
     def close(self) -> None:
@@ -69,35 +92,125 @@ class Engine(Protocol):
         ...
 
 
+class BaseEngine(ABC):
+    """The common part of all engines: ``infer`` checks and calls the backend's ``_infer``, ``close`` calls ``_close`` once.
+
+    *maps* are those of ``MAPS`` that the model has. When the constructor of a subclass fails, it may call ``close`` to give
+    back what it has, even before this constructor has run.
+    """
+
+    _closed = False
+
+    def __init__(self, spec: ModelSpec, backend: Backend, maps: tuple[str, ...]) -> None:
+        self._spec, self._backend = spec, backend
+        self._joints, self._joints_and_maps = ("keypoints",), ("keypoints", *maps)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        return self._spec
+
+    @property
+    def backend(self) -> Backend:
+        """What really runs."""
+        return self._backend
+
+    def note_fallback(self, reason: str) -> None:
+        """Say in ``backend`` that this engine runs in place of the requested one, and why."""
+        self._backend = dataclasses.replace(self._backend, fallback=reason)
+
+    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
+        """See Engine."""
+        self._check(crops)
+        return Output(*self._infer(crops, self._names(heatmaps)))
+
+    def close(self) -> None:
+        """See Engine."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def _check(self, crops: ImageArray) -> None:
+        """Raise ValueError unless *crops* are what the model takes, EngineError when the engine is closed."""
+        check_crops(crops, self._spec)
+        self._check_open()
+
+    def _check_open(self) -> None:
+        """Raise EngineError when the engine can no longer be used."""
+        if self._closed:
+            raise EngineError(f"{self._spec.name}: the engine is closed.")
+
+    def _names(self, heatmaps: bool) -> tuple[str, ...]:
+        """The outputs to ask the backend for, in the order of Output's fields."""
+        return self._joints_and_maps if heatmaps else self._joints
+
+    @abstractmethod
+    def _infer(self, crops: ImageArray, names: tuple[str, ...]) -> Sequence[FloatArray]:
+        """The outputs *names* of the model for *crops*, which were checked, in the same order. Raises EngineError."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Give back memory and device; called once at most, also on an engine whose constructor has failed."""
+
+
+def joined(parts: Sequence[Sequence[FloatArray]]) -> Sequence[FloatArray]:
+    """The outputs of several batches as those of one: each of *parts* has the same outputs, in the same order."""
+    return parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
 @contextlib.contextmanager
 def foreign_errors(who: str, last_word: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Whatever a foreign library raises as an EngineError of one line that begins with *who*.
+    """Whatever a foreign library raises becomes an EngineError of one line that begins with *who*.
 
     Libraries for GPUs raise what their bindings make of it: a TypeError where a factory returned nothing, an OSError at an
-    import. *last_word* is what the library logged last, which often says more.
+    import. *last_word* is what the library logged last, which often says more. A mistake of this project stays what it is.
     """
     try:
         yield
     except PoseAppError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - turning whatever a foreign library raises into our error is its purpose
+        if is_own_mistake(error):
+            raise
         said = last_word()
         raise EngineError(f"{who} failed ({first_line(error)}{f'; {said}' if said else ''}). Choose another device.") from error
+
+
+def is_own_mistake(error: BaseException) -> bool:
+    """Whether *error* can only come from a mistake in this project: a failed assertion, a name or an attribute that is not there.
+
+    An attribute that a foreign object lacks is none: other versions of a library have other attributes.
+    """
+    frames = traceback.extract_tb(error.__traceback__, -1)
+    if not frames or not Path(frames[0].filename).is_relative_to(_PACKAGE):
+        return False
+    if isinstance(error, AttributeError):
+        return _is_ours(getattr(error, "obj", None))
+    return isinstance(error, (AssertionError, NameError))
+
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def _is_ours(thing: object) -> bool:
+    """Whether *thing* is a module, a class or an instance of a class of this project."""
+    name = getattr(thing, "__module__", None) or getattr(thing, "__name__", "")
+    return isinstance(name, str) and name.partition(".")[0] == "poseapp"
 
 
 def check_crops(crops: ImageArray, spec: ModelSpec) -> None:
     """Raise ValueError unless *crops* is what a model with *spec* takes."""
     want = (*spec.input_hw, 3)
-    if crops.ndim != 4 or crops.shape[1:] != want or crops.dtype.name != "uint8" or len(crops) == 0:
+    if crops.shape[1:] != want or crops.dtype != np.uint8 or len(crops) == 0:
         raise ValueError(f"{spec.name}: expected crops N×{'×'.join(map(str, want))} uint8, got {crops.shape} {crops.dtype}")
 
 
 def check_graph(
     path: Path, spec: ModelSpec, inputs: Mapping[str, Sequence[int | None]], outputs: Collection[str]
 ) -> tuple[str, ...]:
-    """The outputs of the graph at *path* that are maps: "heatmaps", and "fields" where it has some.
+    """The outputs of the graph at *path* that are maps: "heatmaps", and "fields" where the graph has them.
 
-    *inputs* are its inputs' sizes by name, without the batch. EngineError when it is not a graph that *spec* speaks of.
+    *inputs* are the sizes of its inputs by name, without the batch. Raises EngineError when the graph does not fit *spec*.
     """
     want = [*spec.input_hw, 3]
     if {name: list(shape) for name, shape in inputs.items()} != {"crops": want} or not {"keypoints", "heatmaps"} <= set(outputs):
@@ -105,4 +218,4 @@ def check_graph(
             f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {dict(inputs)} and "
             f"{sorted(outputs)}. Export it with this version of the app."
         )
-    return ("heatmaps", "fields") if "fields" in outputs else ("heatmaps",)
+    return tuple(name for name in MAPS if name in outputs)

@@ -9,27 +9,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import onnxruntime
 
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.core.files import Fields
-from poseapp.core.spec import ModelSpec
-from poseapp.engine import openvino, timing_cache
-from poseapp.engine.base import Engine, Progress
+from poseapp.core.json_files import Fields
+from poseapp.core.spec import PRECISIONS, ModelSpec
+from poseapp.engine import timing_cache
+from poseapp.engine.backends import BACKENDS, PLAIN, cpu_backends, unavailable
+from poseapp.engine.base import BaseEngine, Progress
 from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
-from poseapp.engine.machine import cpu_name, instruction_sets
-from poseapp.engine.model_folder import model_file
-from poseapp.engine.onnxruntime import OrtEngine, available_cores
+from poseapp.engine.machine import available_cores, cpu_name, instruction_sets
 
 log = logging.getLogger(__name__)
-
-Runtime = Literal["onnxruntime", "openvino"]
-RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
-_NAMES: dict[Runtime, str] = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
-_PRECISIONS = ("fp32", "int8")
 
 CACHE = "choice"  # the folder of the timings
 SECONDS_EACH = 0.5
@@ -39,13 +31,17 @@ _WORTH_IT = 1.05
 
 @dataclass(frozen=True)
 class Option:
-    """A way to run a model on the CPU."""
+    """A way to run a model on the CPU: a backend of ``BACKENDS`` by name, and a precision."""
 
-    runtime: Runtime
+    runtime: str
     precision: str
 
     def __str__(self) -> str:
-        return f"{_NAMES[self.runtime]} {self.precision.upper()}"
+        return f"{BACKENDS[self.runtime].label} {self.precision.upper()}"
+
+
+# It runs everywhere and is exact: what others are compared with, and what serves where they cannot.
+PLAIN_OPTION = Option(PLAIN, "fp32")
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Timing:
     Both are infinite where it cannot run.
     """
 
-    runtime: Runtime
+    runtime: str
     precision: str
     ms: float
     px: float
@@ -79,11 +75,14 @@ class Timing:
         return Option(self.runtime, self.precision)
 
 
-def options(spec: ModelSpec, precision: str = "auto", runtimes: Sequence[Runtime] = RUNTIMES) -> tuple[Option, ...]:
-    """The ways to run *spec* with what is installed, the plainest first; none where *precision* is not to be had."""
-    installed = [r for r in runtimes if r == "onnxruntime" or not openvino.unavailable()]
-    precisions = [p for p in _PRECISIONS if precision in ("auto", p) and (p == "fp32" or spec.variant(p, "cpu"))]
-    return tuple(Option(runtime, p) for p in precisions for runtime in installed)
+def options(spec: ModelSpec, precision: str = "auto", device: str = "cpu") -> tuple[Option, ...]:
+    """The ways to run *spec* on *device* ("cpu", or one of its backends) with what is installed, the plainest first.
+
+    None where *spec* has no file in *precision*.
+    """
+    installed = [entry for entry in cpu_backends(device) if entry.name == PLAIN or not unavailable(entry.name)]
+    offered = [p for p in PRECISIONS if precision in ("auto", p) and (p == "fp32" or spec.variant(p, "cpu"))]
+    return tuple(Option(entry.name, p) for p in offered for entry in installed if p in entry.precisions)
 
 
 def needs_timing(among: Sequence[Option]) -> bool:
@@ -91,12 +90,14 @@ def needs_timing(among: Sequence[Option]) -> bool:
     return len(among) > 1 or any(option.precision != "fp32" for option in among)
 
 
-def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0) -> Engine:
+def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0) -> BaseEngine:
     """The model in *folder* in an engine; raises ModelError and EngineError as engines do."""
-    path = model_file(folder, spec, option.precision)
-    if option.runtime == "openvino":
-        return openvino.OpenVinoEngine(path, spec, threads)
-    return OrtEngine(path, spec, threads)
+    return BACKENDS[option.runtime].load().open_engine(folder, spec, option.precision, threads, None)
+
+
+def opens_slowly(folder: Path, spec: ModelSpec, option: Option) -> bool:
+    """Whether *option* is not there at once, as its backend compiles the model first."""
+    return BACKENDS[option.runtime].load().builds_first(folder, spec, option.precision)
 
 
 def fastest(among: Sequence[Option], timings: Sequence[Timing]) -> Option | None:
@@ -119,7 +120,7 @@ def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int
             raise EngineError(f"{spec.name}: the timing of CPU backends was cancelled.")
 
     crops = sample_crops(spec.input_hw)
-    engines: dict[Option, Engine] = {}
+    engines: dict[Option, BaseEngine] = {}
     with ExitStack() as stack:
         for i, option in enumerate(among):
             tell(f"Loading {option}", 0.4 * i / len(among))
@@ -139,13 +140,14 @@ def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int
                 begun = time.perf_counter()
                 engine.infer(crops[:1])
                 took[option].append(time.perf_counter() - begun)
-        plain = Option("onnxruntime", "fp32")
-        reference = engines.get(plain) or stack.enter_context(closing(open_option(folder, spec, plain, threads)))
+        reference = engines.get(PLAIN_OPTION)
+        if reference is None:
+            reference = stack.enter_context(closing(open_option(folder, spec, PLAIN_OPTION, threads)))
         trusted = answers(reference, crops)
         timings = []
         for i, (option, engine) in enumerate(engines.items()):
-            tell(f"Comparing {option} with {plain}", 0.8 + 0.2 * i / len(engines))
-            px = 0.0 if option == plain else distance_px(answers(engine, crops), trusted)
+            tell(f"Comparing {option} with {PLAIN_OPTION}", 0.8 + 0.2 * i / len(engines))
+            px = 0.0 if option == PLAIN_OPTION else distance_px(answers(engine, crops), trusted)
             timings.append(Timing(option.runtime, option.precision, float(np.median(took[option])) * 1e3, px))
     cannot = [Timing(o.runtime, o.precision, float("inf"), float("inf")) for o in among if o not in engines]
     result = (*timings, *cannot)
@@ -169,11 +171,10 @@ def read(spec: ModelSpec, threads: int, among: Sequence[Option]) -> tuple[Timing
 
 def _timing(entry: Fields) -> Timing:
     """The timing in *entry*; EngineError where it names what there is not."""
-    precision = entry.text("precision")
-    runtime = next((one for one in RUNTIMES if one == entry.text("runtime")), None)
-    ms, px = entry.number("ms"), entry.number("px")
-    if runtime is None or precision not in _PRECISIONS or not (ms > 0 and px >= 0):
-        raise EngineError(f"no timing: {entry.text('runtime')}, {precision}, {ms} ms, {px} px")
+    runtime, precision, ms, px = entry.text("runtime"), entry.text("precision"), entry.number("ms"), entry.number("px")
+    known = runtime in BACKENDS and precision in BACKENDS[runtime].precisions
+    if not known or not (ms > 0 and px >= 0):
+        raise EngineError(f"no timing: {runtime}, {precision}, {ms} ms, {px} px")
     return Timing(runtime, precision, ms, px)
 
 
@@ -189,8 +190,7 @@ def _key(spec: ModelSpec, threads: int) -> dict[str, str | int]:
     return {
         "model": spec.weights_sha256,
         "int8": spec.variants.get(spec.variant("int8", "cpu") or "", ""),
-        "onnxruntime": onnxruntime.__version__,  # its package has other names, too
-        "openvino": openvino.version(),
+        **{entry.name: "" if unavailable(entry.name) else entry.load().version() for entry in cpu_backends("cpu")},
         "cpu": cpu_name(),
         "instructions": instruction_sets(),
         "threads": threads or available_cores(),

@@ -8,20 +8,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from poseapp.core import transform
-from poseapp.core.errors import EngineError, ModelError, first_line
-from poseapp.core.files import Fields, read_json, sha256_file, shortened
+from poseapp.core.errors import EngineError, ModelError
+from poseapp.core.json_files import Fields, read_json, shortened
 from poseapp.core.spec import LARGEST_SIDE, Source, is_name
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine.base import Backend
-from poseapp.engine.onnxruntime import open_session
+from poseapp.engine.model_folder import ModelFolder, check_hash
+from poseapp.engine.onnxruntime import open_session, run_session
 from poseapp.engine.store import folders_with
 
-SPEC_FILE = "detector.json"
 MOST_BOXES = 10_000
 
 
@@ -33,6 +33,8 @@ class DetectorSpec:
     ``threshold`` the score (0..1) from which a box counts as a person; ``weights_sha256`` the hash of model.onnx;
     ``parameters`` and ``macs`` are counts; ``metrics`` figures by name, measured as the model card says.
     """
+
+    FILE: ClassVar[str] = "detector.json"
 
     name: str
     input_hw: tuple[int, int]
@@ -100,14 +102,15 @@ class DetectorSpec:
 class Detector:
     """The detector in *folder*, loaded and warmed up, in ONNX Runtime on the CPU.
 
-    Like an Engine it is made, used and closed on one thread. *threads* 0 takes the cores this process may use, at most 8.
+    One thread makes, uses and closes it, as with an Engine; whoever made the detector closes it. *threads* 0 takes the cores
+    that this process may use, at most 8.
     Raises ModelError when detector.json or model.onnx is missing or wrong, EngineError when the graph cannot run.
     """
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
-        self.spec = DetectorSpec.read(folder / SPEC_FILE)
-        path = folder / "model.onnx"
-        _check_hash(path, self.spec)
+        self.spec = DetectorSpec.read(folder / DetectorSpec.FILE)
+        path = ModelFolder(folder).file()
+        check_hash(path, self.spec.weights_sha256, DetectorSpec.FILE, "export the detector again")
         self._session: Any = open_session(path, threads)
         want = [*self.spec.input_hw, 3], [self.spec.boxes, 5]
         shapes = [[list(v.shape)[1:] for v in values] for values in (self._session.get_inputs(), self._session.get_outputs())]
@@ -137,10 +140,7 @@ class Detector:
         """Boxes (N, M, 5) x, y, width, height in input px and score, best first, of *crops* (N, H, W, 3) uint8 BGR."""
         if self._session is None:
             raise EngineError(f"{self.spec.name}: the detector is closed.")
-        try:
-            return np.asarray(self._session.run(["boxes"], {"crops": crops})[0], np.float32)
-        except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
-            raise EngineError(f"{self.spec.name}: ONNX Runtime failed ({first_line(error)}).") from None
+        return run_session(self._session, self.spec.name, ["boxes"], crops)[0]
 
     def close(self) -> None:
         """Free the session; safe to call twice."""
@@ -159,25 +159,13 @@ def frame_boxes(boxes: FloatArray, affine: transform.Affine, hw: tuple[int, int]
 
 def find_detector(engines_dir: Path) -> Path | None:
     """The folder of the person detector in the store: one that can be used, the user's own first; None where there is none."""
-    folders = folders_with(engines_dir, SPEC_FILE)
+    folders = folders_with(engines_dir, DetectorSpec.FILE)
     return next((folder for folder in folders if _readable(folder)), next(iter(folders), None))
 
 
 def _readable(folder: Path) -> bool:
     try:
-        DetectorSpec.read(folder / SPEC_FILE)
+        DetectorSpec.read(folder / DetectorSpec.FILE)
     except ModelError:
         return False
     return True
-
-
-def _check_hash(path: Path, spec: DetectorSpec) -> None:
-    try:
-        found = sha256_file(path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}). Export the detector again.") from None
-    if found != spec.weights_sha256:
-        raise ModelError(
-            f"{path}: expected SHA-256 {spec.weights_sha256[:12]}…, got {found[:12]}…. "
-            "The file is damaged or belongs to another detector.json: export the detector again."
-        )

@@ -1,4 +1,6 @@
-"""NVIDIA's driver through ctypes: which GPU there is, whether it still answers, graphs, and who may load models on it.
+"""NVIDIA's driver through ctypes: which GPU there is, whether it still answers, and who may load models on it.
+
+Memory, streams and graphs are in cuda.py.
 
 The driver is asked before any library that needs it: those crash or raise late where there is none.
 """
@@ -10,16 +12,14 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from poseapp.core.errors import EngineError
 from poseapp.engine.base import Progress
 
 # Numbers of the driver's interface, cuda.h.
 _COMPUTE_MAJOR, _COMPUTE_MINOR = 75, 76
-_CAPTURE_THREAD_LOCAL = 1  # what other threads allocate meanwhile does not spoil the capture
 _NO_DEVICE = 100
 # What cuInit answers where it cannot start, and what helps.
 _REMEDIES = {
@@ -50,10 +50,6 @@ class Gpu:
     compute: tuple[int, int]
     driver: str
     cuda: tuple[int, int] = (0, 0)
-
-
-class CudaError(EngineError):
-    """The driver refused a call: out of memory, or the GPU is gone."""
 
 
 def find_gpu() -> Gpu | str:
@@ -145,50 +141,6 @@ def _answer(driver: ctypes.CDLL) -> int:
         return error
     finally:
         driver.cuDevicePrimaryCtxRelease_v2(device)
-
-
-class CapturedGraph:
-    """What *work* gives the stream with *handle*, recorded; nothing of it runs yet. CudaError when it cannot be recorded."""
-
-    def __init__(self, handle: int, work: Callable[[], None]) -> None:
-        driver = library()
-        assert driver is not None, "there is a stream, so there is a driver"
-        self._driver = driver
-        self._stream = ctypes.c_void_p(handle)
-        self._exec: ctypes.c_void_p | None = None
-        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
-        _call(driver, "cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_CAPTURE_THREAD_LOCAL))
-        try:
-            work()
-        except BaseException:  # the stream must not stay in capture
-            driver.cuStreamEndCapture(self._stream, ctypes.byref(graph))
-            if graph.value:
-                driver.cuGraphDestroy(graph)
-            raise
-        _call(driver, "cuStreamEndCapture", self._stream, ctypes.byref(graph))
-        try:
-            _call(driver, "cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
-        finally:
-            driver.cuGraphDestroy(graph)
-        self._exec = executable
-
-    def launch(self) -> None:
-        """Start it on the stream it was recorded on."""
-        if self._exec is None:
-            raise CudaError("CUDA: the graph is closed.")
-        _call(self._driver, "cuGraphLaunch", self._exec, self._stream)
-
-    def close(self) -> None:
-        """Free it; safe to call twice."""
-        if self._exec is not None:
-            self._driver.cuGraphExecDestroy(self._exec)
-            self._exec = None
-
-
-def _call(driver: ctypes.CDLL, function: str, *arguments: Any) -> None:
-    error = int(getattr(driver, function)(*arguments))
-    if error != 0:
-        raise CudaError(f"CUDA: {function}: {error_name(driver, error)}.")
 
 
 def error_name(driver: ctypes.CDLL, error: int) -> str:

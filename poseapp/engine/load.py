@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +9,13 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError, printable
-from poseapp.core.spec import ModelSpec
-from poseapp.core.types import ImageArray
-from poseapp.engine import choice, devices, driver, thread_count
-from poseapp.engine.base import Backend, Engine, Output, Progress, foreign_errors
-from poseapp.engine.model_folder import missing, model_file
+from poseapp.core.spec import PRECISIONS, ModelSpec
+from poseapp.engine import backends, choice, driver, thread_count
+from poseapp.engine.base import BaseEngine, Engine, Progress, foreign_errors
+from poseapp.engine.model_folder import ModelFolder, missing
 from poseapp.engine.store import folders_with, store_folders
 
-DEVICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
-PRECISIONS = ("auto", "fp32", "fp16", "int8")
-_GPUS = ("tensorrt", "cuda")
+PRECISION_CHOICES = ("auto", *PRECISIONS)
 
 
 def default_engines_dir() -> Path:
@@ -76,7 +72,7 @@ def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> Sto
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
         # Where the GPU that is asked for cannot serve, a CPU will, and the GPU's model would be too slow there.
-        on_gpu = any(not devices.unavailable(gpu) for gpu in _gpus(device))
+        on_gpu = any(not backends.unavailable(gpu.name) for gpu in backends.gpu_backends(device))
         defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
         return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
     for model in models:
@@ -93,93 +89,65 @@ def load_engine(
 ) -> Engine:
     """The model in *folder*, loaded and warmed up.
 
-    *device* "auto" takes TensorRT, else CUDA, else the CPU; "cpu" the fastest CPU backend and precision. *progress* hears
-    of what takes long, and may cancel it. Without it nothing is tried out: on a CPU that was not timed yet, ONNX Runtime
-    serves in FP32, at once. What is asked for and cannot run is replaced by the CPU, and ``backend.fallback`` says why.
+    *device* is one of ``backends.device_labels``: "auto" takes the first GPU backend that can run, else the CPU; "cpu" takes
+    the fastest CPU backend and precision. *precision* is one of ``PRECISION_CHOICES``. *progress* is told what takes long,
+    and may cancel it. Without *progress* nothing is timed: on a CPU that was not timed yet, ONNX Runtime serves in FP32, at
+    once. When the requested device cannot run, the CPU serves, and ``backend.fallback`` says why.
 
-    Raises ModelError when model.json or model.onnx is missing, wrong or not the file that model.json speaks of,
-    EngineError when no backend can run it or *progress* cancelled it.
+    The caller closes the engine, on this thread (see Engine). Raises ModelError when model.json or model.onnx is missing,
+    wrong or not the file that model.json names, EngineError when no backend can run it or *progress* cancelled it.
     """
-    if device not in DEVICES:
-        raise ModelError(f"device {device!r}: expected one of {', '.join(DEVICES)}.")
-    if precision not in PRECISIONS:
-        raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}.")
+    if device not in (known := backends.device_labels()):
+        raise ModelError(f"device {device!r}: expected one of {', '.join(known)}.")
+    if precision not in PRECISION_CHOICES:
+        raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
     spec = ModelSpec.read(folder / "model.json")
-    model_file(folder, spec)
+    ModelFolder(folder).graph(spec)
     hearing = _Hearing(progress)
     reason = ""
-    for name in _gpus(device):
-        lacking = devices.unavailable(name)
+    for gpu in backends.gpu_backends(device):
+        lacking = backends.unavailable(gpu.name)
         if lacking:
             # "auto" on a machine without a GPU asked for nothing else than the CPU
-            reason = reason or (lacking if device == name or driver.has_gpu() else "")
+            reason = reason or (lacking if device == gpu.name or driver.has_gpu() else "")
             continue
         try:
-            with foreign_errors(f"{spec.name}: {name}"):
-                return _warm(_open_gpu(name, folder, spec, precision, hearing if progress else None), folder)
+            with foreign_errors(f"{spec.name}: {gpu.name}"):
+                return _warm(gpu.load().open_engine(folder, spec, precision, threads, hearing if progress else None), folder)
         except ModelError as error:
             if hearing.cancelled:
                 raise
             reason = reason or str(error)
-    runtimes: tuple[choice.Runtime, ...] = ("openvino",) if device == "openvino" else choice.RUNTIMES
-    if device == "openvino" and (lacking := devices.unavailable("openvino")):
-        reason, runtimes = lacking, ("onnxruntime",)
-    engine, why = _open_cpu(folder, spec, threads, precision, runtimes, hearing if progress else None)
-    reason = reason or why
-    return FallbackEngine(_warm(engine, folder), reason) if reason else _warm(engine, folder)
+    if backends.one_of_cpu(device) and (lacking := backends.unavailable(device)):
+        reason, device = lacking, backends.PLAIN
+    engine, why = _open_cpu(folder, spec, threads, precision, device, hearing if progress else None)
+    if reason or why:
+        engine.note_fallback(reason or why)
+    return _warm(engine, folder)
 
 
 def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
     """Whether loading the model in *folder* on *device* takes seconds, because it is compiled or timed first.
 
     ``load_engine(folder, "cpu")`` without a progress callback never does. May import large libraries, as
-    ``devices.unavailable`` does.
+    ``backends.unavailable`` does.
     """
     try:
         spec = ModelSpec.read(folder / "model.json")
     except ModelError:
         return False  # loading says what is wrong
-    for name in _gpus(device):
-        if not devices.unavailable(name):
-            return _gpu_builds_first(name, folder, spec, precision)
-    if device == "openvino":
-        return not devices.unavailable("openvino")
+    for gpu in backends.gpu_backends(device):
+        if not backends.unavailable(gpu.name):
+            return gpu.load().builds_first(folder, spec, precision)
+    cpu = backends.one_of_cpu(device)
+    if cpu is not None:
+        return not backends.unavailable(device) and cpu.load().builds_first(folder, spec, precision)
     among = choice.options(spec, precision)
     timings = choice.read(spec, 0, among)
     if not choice.needs_timing(among):
         return False
     best = choice.fastest(among, timings) if timings is not None else None
-    return best is None or best.runtime == "openvino"
-
-
-def _gpus(device: str) -> tuple[str, ...]:
-    """The GPU backends that *device* stands for, the one to try first in front; none for a CPU's."""
-    return _GPUS if device == "auto" else tuple(gpu for gpu in _GPUS if gpu == device)
-
-
-class FallbackEngine:
-    """An engine that runs in the place of what was asked for; its backend says why."""
-
-    def __init__(self, engine: Engine, reason: str) -> None:
-        self._engine, self._reason = engine, reason
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The model's spec."""
-        return self._engine.spec
-
-    @property
-    def backend(self) -> Backend:
-        """What really runs, and why it is not something else."""
-        return dataclasses.replace(self._engine.backend, fallback=self._reason)
-
-    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
-        """See Engine."""
-        return self._engine.infer(crops, heatmaps)
-
-    def close(self) -> None:
-        """See Engine."""
-        self._engine.close()
+    return best is None or choice.opens_slowly(folder, spec, best)
 
 
 class _Hearing:
@@ -194,39 +162,13 @@ class _Hearing:
         return not self.cancelled
 
 
-def _open_gpu(name: str, folder: Path, spec: ModelSpec, precision: str, progress: Progress | None) -> Engine:
-    if name == "cuda":
-        from poseapp.engine.torch.engine import TorchEngine
-
-        return TorchEngine(folder, spec, precision)
-    from poseapp.engine.tensorrt import builder as build
-    from poseapp.engine.tensorrt import engine as trt
-
-    wanted = build.precision_for(spec, precision)
-    reason = build.not_offered_because(wanted)
-    engine = trt.TrtEngine(folder, spec, build.precision_for(spec) if reason else wanted, progress=progress)
-    return FallbackEngine(engine, reason) if reason else engine
-
-
-def _gpu_builds_first(name: str, folder: Path, spec: ModelSpec, precision: str) -> bool:
-    if name == "cuda":
-        return True  # PyTorch takes seconds to start
-    from poseapp.engine.tensorrt import builder as build
-
-    try:
-        wanted = build.precision_for(spec, precision)
-        return not build.is_fresh(folder, spec, build.precision_for(spec) if build.not_offered_because(wanted) else wanted)
-    except ModelError:
-        return False  # loading says what is wrong
-
-
 def _open_cpu(
-    folder: Path, spec: ModelSpec, threads: int, precision: str, runtimes: tuple[choice.Runtime, ...], progress: Progress | None
-) -> tuple[Engine, str]:
-    """The CPU engine to run *spec* on, and why it is not what was asked for, or ""."""
-    among, reason = choice.options(spec, precision, runtimes), ""
+    folder: Path, spec: ModelSpec, threads: int, precision: str, device: str, progress: Progress | None
+) -> tuple[BaseEngine, str]:
+    """The CPU engine to run *spec* on, and why it is not the requested one, or ""."""
+    among, reason = choice.options(spec, precision, device), ""
     if not among:
-        among = choice.options(spec, "fp32", runtimes)
+        among = choice.options(spec, "fp32", device)
         reason = (
             missing(spec, precision)
             if precision == "int8"
@@ -235,24 +177,24 @@ def _open_cpu(
     timings = choice.read(spec, threads, among)
     if timings is None and choice.needs_timing(among) and progress is not None:
         timings = choice.measure(folder, spec, among, threads, progress)
-    at_once = tuple(o for o in among if o.runtime == "onnxruntime") if progress is None else among
-    best = choice.fastest(at_once or among, timings or ())
-    plain = choice.Option("onnxruntime", "fp32")
+    if progress is None:
+        among = tuple(option for option in among if not choice.opens_slowly(folder, spec, option)) or among
+    best = choice.fastest(among, timings or ())
     if best is None:
-        best = (at_once or among)[0]
+        best = among[0]
         disagreeing = next((t.disagrees for t in timings or () if t.option == best), "")
         if disagreeing:
-            best, reason = plain, f"{spec.name}: {disagreeing}"
+            best, reason = choice.PLAIN_OPTION, f"{spec.name}: {disagreeing}"
     threads = threads or thread_count.chosen(folder, spec, best, progress)
     try:
         return choice.open_option(folder, spec, best, threads), reason
     except ModelError as error:
-        if best == plain:
+        if best == choice.PLAIN_OPTION:
             raise
-        return choice.open_option(folder, spec, plain, threads), str(error)
+        return choice.open_option(folder, spec, choice.PLAIN_OPTION, threads), str(error)
 
 
-def _warm(engine: Engine, folder: Path) -> Engine:
+def _warm(engine: BaseEngine, folder: Path) -> BaseEngine:
     try:
         warm_up(engine, folder / "model.onnx")
     except BaseException:

@@ -1,4 +1,4 @@
-"""The machine that all runs on, for reports and for what is kept about it."""
+"""The machine: processor, instruction sets and cores, for reports and as a part of what timings depend on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pathlib import Path
 import cv2
 import psutil
 
-from poseapp.engine.onnxruntime import available_cores
-
 _VECTORS = re.compile(r"[*?]?(sse4|avx|amx|fma|asimd|sve|i8mm|neon|vsx|lasx)", re.IGNORECASE)
 
 
@@ -25,6 +23,18 @@ def machine() -> dict[str, str]:
         "memory_gb": f"{psutil.virtual_memory().total / 2**30:.0f}",
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def most_threads() -> int:
+    """The threads that a network gets alone: the cores this process may use, at most 8, as a small one gains nothing beyond."""
+    return min(8, available_cores())
 
 
 def cpu_name() -> str:

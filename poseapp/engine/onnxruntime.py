@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,37 @@ import onnxruntime as ort
 
 from poseapp.core.errors import EngineError, first_line
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import ImageArray
-from poseapp.engine.base import Backend, Output, check_crops, check_graph
+from poseapp.core.types import FloatArray, ImageArray
+from poseapp.engine.base import Backend, BaseEngine, Progress, check_graph
+from poseapp.engine.machine import most_threads
+from poseapp.engine.model_folder import ModelFolder
 
 _DEVICES = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA GPU", "CoreMLExecutionProvider": "CoreML"}
 
 ort.disable_telemetry_events()  # for Windows, where the variable in poseapp/__init__.py does not reach all of it
 
 
-class OrtEngine:
+def unavailable() -> str:
+    """See BackendModule: it is always there."""
+    return ""
+
+
+def version() -> str:
+    """See BackendModule. Asked of the library, as packages of several names install it."""
+    return str(ort.__version__)
+
+
+def builds_first(folder: Path, spec: ModelSpec, precision: str) -> bool:
+    """See BackendModule: it starts at once."""
+    return False
+
+
+def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, progress: Progress | None) -> OrtEngine:
+    """See BackendModule."""
+    return OrtEngine(ModelFolder(folder).graph(spec, precision), spec, threads)
+
+
+class OrtEngine(BaseEngine):
     """One ONNX file in ONNX Runtime on the CPU.
 
     *threads* 0 takes ``most_threads``.
@@ -26,39 +48,18 @@ class OrtEngine:
     """
 
     def __init__(self, path: Path, spec: ModelSpec, threads: int = 0) -> None:
-        self._spec = spec
-        self._session: ort.InferenceSession | None = open_session(path, threads)
+        self._session: ort.InferenceSession = open_session(path, threads)
         inputs = {i.name: list(i.shape)[1:] for i in self._session.get_inputs()}
-        self._maps = check_graph(path, spec, inputs, {o.name for o in self._session.get_outputs()})
+        maps = check_graph(path, spec, inputs, {o.name for o in self._session.get_outputs()})
         provider = self._session.get_providers()[0]
-        self._backend = Backend(f"ONNX Runtime {ort.__version__}", _DEVICES.get(provider, provider), _precision(self._session))
+        backend = Backend(f"ONNX Runtime {ort.__version__}", _DEVICES.get(provider, provider), _precision(self._session))
+        super().__init__(spec, backend, maps)
 
-    @property
-    def spec(self) -> ModelSpec:
-        """The model's spec."""
-        return self._spec
+    def _infer(self, crops: ImageArray, names: tuple[str, ...]) -> Sequence[FloatArray]:
+        return run_session(self._session, self._spec.name, names, crops)
 
-    @property
-    def backend(self) -> Backend:
-        """What really runs."""
-        return self._backend
-
-    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
-        """Joints of *crops* (N, H, W, 3) uint8 BGR; see Engine."""
-        check_crops(crops, self._spec)
-        if self._session is None:
-            raise EngineError(f"{self._spec.name}: the engine is closed.")
-        wanted = ["keypoints", *(self._maps if heatmaps else ())]
-        try:
-            values = self._session.run(wanted, {"crops": crops})
-        except Exception as error:
-            raise EngineError(f"{self._spec.name}: ONNX Runtime failed ({first_line(error)}).") from None
-        arrays = [np.asarray(value, np.float32) for value in values]
-        return Output(*arrays)
-
-    def close(self) -> None:
-        """Free the session; safe to call twice."""
-        self._session = None
+    def _close(self) -> None:
+        del self._session  # which frees it
 
 
 # It would round biases beside INT8 weights to steps of the product of two scales. In FP16, which the INT8 files for GPUs have, so
@@ -75,20 +76,16 @@ def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_LEFT_OUT)
-    except Exception as error:  # onnxruntime raises a class of its own for each kind of failure
+    except Exception as error:
         raise EngineError(f"{path}: ONNX Runtime cannot load it ({first_line(error)}). Export or fetch it again.") from None
 
 
-def available_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def most_threads() -> int:
-    """The threads that a network gets alone: the cores this process may use, at most 8, as a small one gains nothing beyond."""
-    return min(8, available_cores())
+def run_session(session: ort.InferenceSession, who: str, names: Sequence[str], crops: ImageArray) -> list[FloatArray]:
+    """The outputs *names* of *session* for *crops*; EngineError, which begins with *who*, when it fails."""
+    try:
+        return [np.asarray(value, np.float32) for value in session.run(names, {"crops": crops})]
+    except Exception as error:
+        raise EngineError(f"{who}: ONNX Runtime failed ({first_line(error)}).") from None
 
 
 def _precision(session: ort.InferenceSession) -> str:

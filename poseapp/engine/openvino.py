@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import numpy as np
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
+from poseapp.core.files import writable
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.engine.base import Backend, Output, check_crops, check_graph
-from poseapp.engine.model_folder import writable
-from poseapp.engine.onnxruntime import most_threads
+from poseapp.engine.base import Backend, BaseEngine, Progress, check_graph, joined
+from poseapp.engine.machine import most_threads
+from poseapp.engine.model_folder import ModelFolder
 
 
 def unavailable() -> str:
@@ -27,7 +29,7 @@ def unavailable() -> str:
 
 
 def version() -> str:
-    """The version of the OpenVINO that is installed, without importing it; "" where there is none, or where it is not told."""
+    """See BackendModule. Found out without importing it; "" where it is not known."""
     if unavailable():
         return ""
     try:
@@ -36,7 +38,17 @@ def version() -> str:
         return ""
 
 
-class OpenVinoEngine:
+def builds_first(folder: Path, spec: ModelSpec, precision: str) -> bool:
+    """See BackendModule: it compiles the graph for a second."""
+    return True
+
+
+def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, progress: Progress | None) -> OpenVinoEngine:
+    """See BackendModule."""
+    return OpenVinoEngine(ModelFolder(folder).graph(spec, precision), spec, threads)
+
+
+class OpenVinoEngine(BaseEngine):
     """One ONNX file in OpenVINO on the CPU, compiled for one crop: several are worked on one after the other.
 
     A graph for any batch is slower for one crop, and compiling another at the first frame with two people would stop the
@@ -51,8 +63,7 @@ class OpenVinoEngine:
         try:
             openvino = _import_quietly()
         except (ImportError, OSError) as error:  # it is there, but not whole, or a library it needs is not
-            raise EngineError(f"{spec.name}: OpenVINO cannot be imported ({_first_line(error)}). Install it again.") from None
-        self._spec = spec
+            raise EngineError(f"{spec.name}: OpenVINO cannot be imported ({_reason(error)}). Install it again.") from None
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads or most_threads(),
@@ -66,47 +77,31 @@ class OpenVinoEngine:
             model = core.read_model(path)
             info = model.get_rt_info()
             inputs = {i.any_name: [_length(d) for d in i.partial_shape][1:] for i in model.inputs}
-            self._maps = check_graph(path, spec, inputs, {name for o in model.outputs for name in o.names})
+            maps = check_graph(path, spec, inputs, {name for o in model.outputs for name in o.names})
             model.reshape({"crops": [1, *spec.input_hw, 3]})
             self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
             device = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
         except RuntimeError as error:
-            raise EngineError(f"{path}: OpenVINO cannot compile it ({_first_line(error)}). Use --device cpu.") from None
+            raise EngineError(f"{path}: OpenVINO cannot compile it ({_reason(error)}). Use --device cpu.") from None
         precision = "FP32"
         if "framework" in info and "precision" in info["framework"]:
             precision = str(info["framework"]["precision"].value)
-        version = ".".join(openvino.__version__.split("-")[0].split(".")[:2])
-        self._backend = Backend(f"OpenVINO {version}", "CPU", precision)
+        major_minor = ".".join(openvino.__version__.split("-")[0].split(".")[:2])
+        super().__init__(spec, Backend(f"OpenVINO {major_minor}", "CPU", precision), maps)
         self.cpu_name = " ".join(device.split())
 
-    @property
-    def spec(self) -> ModelSpec:
-        """The model's spec."""
-        return self._spec
-
-    @property
-    def backend(self) -> Backend:
-        """What really runs."""
-        return self._backend
-
-    def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
-        """Joints of *crops* (N, H, W, 3) uint8 BGR; see Engine."""
-        check_crops(crops, self._spec)
-        if self._request is None:
-            raise EngineError(f"{self._spec.name}: the engine is closed.")
-        wanted = ["keypoints", *(self._maps if heatmaps else ())]
+    def _infer(self, crops: ImageArray, names: tuple[str, ...]) -> Sequence[FloatArray]:
         parts: list[list[FloatArray]] = []
         try:
             for i in range(len(crops)):
                 self._request.infer({"crops": np.ascontiguousarray(crops[i : i + 1])}, share_inputs=True)
-                parts.append([self._request.get_tensor(name).data.copy() for name in wanted])
+                parts.append([self._request.get_tensor(name).data.copy() for name in names])
         except RuntimeError as error:
-            raise EngineError(f"{self._spec.name}: OpenVINO failed ({_first_line(error)}).") from None
-        return Output(*(np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts, strict=True)))
+            raise EngineError(f"{self._spec.name}: OpenVINO failed ({_reason(error)}).") from None
+        return joined(parts)
 
-    def close(self) -> None:
-        """Free the model; safe to call twice."""
-        self._request = None
+    def _close(self) -> None:
+        del self._request  # which frees the model
 
 
 def _import_quietly() -> Any:
@@ -127,7 +122,7 @@ def _length(dimension: Any) -> int | None:
     return int(dimension.get_length()) if dimension.is_static else None
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """OpenVINO's own words: the last line that is neither a place in its source nor empty."""
     lines = [line.strip() for line in str(error).splitlines()]
     told = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from poseapp import resources
@@ -54,27 +50,3 @@ def place_for(engines_dir: Path, name: str, replace: bool = False) -> Path:
     if there != own and not replace:
         raise ModelError(f"{name}: comes with the app. Give another --name, or use yours in its place with --replace.")
     return own
-
-
-@contextlib.contextmanager
-def to_change(folder: Path) -> Iterator[Path]:
-    """The model in *folder*, to add files to: itself, or a copy among the user's own models where it comes with the app.
-
-    The copy hides the bundled model from then on; it is taken away again when the block fails. Raises ModelError.
-    """
-    if not resources.is_read_only(folder):
-        yield folder
-        return
-    own = resources.own_engines_dir() / folder.name
-    try:
-        own.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=own.parent, prefix=f".{own.name}-", suffix=".tmp") as made:
-            shutil.copytree(folder, Path(made) / own.name)
-            (Path(made) / own.name).rename(own)
-    except OSError as error:
-        raise ModelError(f"{own}: cannot be written ({error.strerror or error}). Free some space, or mend the folder.") from None
-    try:
-        yield own
-    except BaseException:
-        shutil.rmtree(own, ignore_errors=True)
-        raise

@@ -19,18 +19,17 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import onnxruntime
 import psutil
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
-from poseapp.engine import openvino, timing_cache
+from poseapp.engine import timing_cache
+from poseapp.engine.backends import BACKENDS
 from poseapp.engine.base import Engine, Progress
 from poseapp.engine.choice import Option, open_option
 from poseapp.engine.comparator import sample_crops
-from poseapp.engine.machine import cpu_name, instruction_sets
-from poseapp.engine.onnxruntime import available_cores, most_threads
+from poseapp.engine.machine import available_cores, cpu_name, instruction_sets, most_threads
 
 Situation = Literal["alone", "recording"]
 SITUATIONS: tuple[Situation, ...] = ("alone", "recording")
@@ -212,7 +211,7 @@ def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
         "model": spec.weights_sha256,
         "variants": dict(spec.variants),
         "option": str(option),
-        "version": onnxruntime.__version__ if option.runtime == "onnxruntime" else openvino.version(),
+        "version": BACKENDS[option.runtime].load().version(),
         "cpu": cpu_name(),
         "instructions": instruction_sets(),
         "cores": available_cores(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 from poseapp import resources
 from poseapp.core.errors import EngineError
-from poseapp.core.files import Fields, atomic_write, read_json
+from poseapp.core.files import atomic_write, sha256
+from poseapp.core.json_files import Fields, read_json
 
 Key = Mapping[str, object]
 """All that a timing depends on, as JSON can hold it."""
@@ -19,7 +19,7 @@ Key = Mapping[str, object]
 
 def place(kind: str, key: Key) -> Path:
     """The file for what was timed under *key*; *kind* is its folder in the cache."""
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    digest = sha256(json.dumps(key, sort_keys=True).encode())
     return resources.cache_dir(kind) / f"{digest[:16]}.json"
 
 

@@ -16,9 +16,9 @@ FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 8.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CaptureEvents:
-    """What the capture loop tells its owner; all are called on the capture thread."""
+    """What the capture loop reports to its owner; all are called on the capture thread."""
 
     frame: Callable[[Frame], None]
     opened: Callable[[Mode], None]
@@ -29,12 +29,12 @@ class CaptureEvents:
     waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
 
 
-class _Origin:
-    """Where the pictures of *source* lie in it, as far as it says, and which could not be read."""
+class _Numbering:
+    """Numbers the pictures of *source*: a picture that could not be read leaves a gap, where the source says so."""
 
-    def __init__(self, source: Source, first_index: int, tell: Callable[[int, Sequence[str]], None]) -> None:
+    def __init__(self, source: Source, first_index: int, report: Callable[[int, Sequence[str]], None]) -> None:
         self._source = source if isinstance(source, Traceable) else None
-        self._tell = tell
+        self._report = report
         self.index = first_index
         self._place = -1
         self._unreadable = self._lines = 0
@@ -52,11 +52,11 @@ class _Origin:
         self.index += 1
         return frame
 
-    def count(self) -> None:
-        """Tell of pictures that could not be read since the last call."""
+    def report_unreadable(self) -> None:
+        """Report the pictures that could not be read since the last call."""
         if self._source is None or self._source.unreadable <= self._unreadable:
             return
-        self._tell(self._source.unreadable - self._unreadable, self._source.skipped[self._lines :])
+        self._report(self._source.unreadable - self._unreadable, self._source.skipped[self._lines :])
         self._unreadable, self._lines = self._source.unreadable, len(self._source.skipped)
 
 
@@ -69,14 +69,14 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
     Raises SourceError when a file fails.
     """
     retry_s = FIRST_RETRY_S
-    origin = _Origin(source, first_index, events.unreadable)
+    numbering = _Numbering(source, first_index, events.unreadable)
     while not stop.is_set():
         try:
             events.waits(True)
             mode = source.open()
             events.waits(False)
             events.opened(mode)
-            origin.reopened()
+            numbering.reopened()
             epoch = time.monotonic()
             while not stop.is_set():
                 events.waits(True)
@@ -84,7 +84,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                 events.waits(False)
                 if stop.is_set():
                     return
-                origin.count()
+                numbering.report_unreadable()
                 if item is None:
                     events.ended()
                     return
@@ -100,7 +100,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                 if image.shape[:2] != (mode.height, mode.width):
                     mode = replace(mode, width=image.shape[1], height=image.shape[0])
                     events.resized(mode)
-                events.frame(origin.frame(image, t))
+                events.frame(numbering.frame(image, t))
                 retry_s = FIRST_RETRY_S
         except SourceError as error:
             events.waits(False)

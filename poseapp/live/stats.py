@@ -16,9 +16,13 @@ RATES = ("capture", "inference", "display", "recording")
 WINDOW_S = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Figures of the last seconds: ``ms`` stage → (p50, p95), absent while unknown; ``fps`` by rate; ``drops`` so far."""
+    """Figures of the last three seconds, by the names in RATES and STAGES.
+
+    ``fps`` is events a second by rate. ``ms`` is (p50, p95) by stage, without the stages that are not known yet. ``drops`` counts
+    frames since the session began, by rate. ``cpu_percent`` is the processor time of this process, 100 for each busy core.
+    """
 
     fps: Mapping[str, float] = field(default_factory=dict)
     ms: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -56,7 +60,7 @@ class Stats:
             self.add(stage, ms)
 
     def restart(self) -> None:
-        """Forget the stage times so far: what comes now is another engine's. Rates and drops go on."""
+        """Begin the stage times anew: those that come now are another engine's. Rates and drops go on."""
         with self._lock:
             for samples in self._samples.values():
                 samples.clear()
@@ -72,7 +76,7 @@ class Stats:
                 self._usage = (now, self._process.cpu_percent(), self._process.memory_info().rss / 2**20)
             _, cpu, memory = self._usage
         ms = {name: _p50_p95(values) for name, values in recent.items() if values}
-        return Snapshot(fps, ms, dict(drops), cpu, memory)
+        return Snapshot(fps=fps, ms=ms, drops=dict(drops), cpu_percent=cpu, memory_mb=memory)
 
 
 def _rate(ticks: deque[float], now: float) -> float:

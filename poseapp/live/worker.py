@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Runs ``run(stop)`` on a thread of its own; whatever escapes goes to *failed*, once.
+    """Runs ``run(stop)`` on a thread of its own. An error that escapes from it goes to *failed*, as one line, on that thread.
 
     The thread is a daemon: a device driver that never returns must not keep the process alive.
     """
@@ -44,7 +44,7 @@ class Worker:
         except PoseAppError as error:
             log.debug("%s stopped", name, exc_info=True)
             failed(str(error))
-        except Exception as error:
+        except Exception as error:  # a worker's loop is the catch-all of its thread
             log.exception("%s failed", name)
             said = without_secrets(str(error))
             failed(f"{name}: unexpected {type(error).__name__}: {said}. Please report this with the log.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -33,6 +34,36 @@ class Residual(nn.Module):
         y = self.conv3(self.relu(self.bn3(y)))  # (N, out, h, w)
         out: Tensor = y + self.project(x)
         return out
+
+
+class BasicBlock(nn.Module):
+    """3×3, 3×3 with BatchNorm after each, plus the input, which a 1×1 convolution projects where size or width change.
+
+    He et al., CVPR 2016.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels_out:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False), nn.BatchNorm2d(channels_out)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + self.downsample(x))
+
+
+def conv_relu(channels_in: int, channels_out: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
+    """A convolution that keeps the size, and ReLU; between them BatchNorm, where *batch_norm* puts it in place of the bias."""
+    conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
+    return [conv, *([nn.BatchNorm2d(channels_out)] if batch_norm else []), nn.ReLU()]
 
 
 def count_parameters(net: nn.Module) -> int:

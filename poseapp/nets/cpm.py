@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poseapp.nets.blocks import initialise
+from poseapp.nets.blocks import conv_relu, initialise
 
 CENTRE_SIGMA_PX = 21.0  # spread of the centre map in input px, as released
 
@@ -35,20 +35,20 @@ class ConvolutionalPoseMachine(nn.Module):
         self.centre_map, self.batch_norm = centre_map, batch_norm
         self.stage1 = nn.Sequential(
             *_trunk(width, batch_norm),  # (N, width, H/8, W/8)
-            *_conv(width, 32, 5, batch_norm),
-            *_conv(32, 4 * width, 9, batch_norm),
-            *_conv(4 * width, 4 * width, 1, batch_norm),
+            *conv_relu(width, 32, 5, batch_norm),
+            *conv_relu(32, 4 * width, 9, batch_norm),
+            *conv_relu(4 * width, 4 * width, 1, batch_norm),
             nn.Conv2d(4 * width, maps, 1),
         )
         # Features of the later stages: one trunk for all of them, and a reduction to 32 for each.
         self.features = nn.Sequential(*_trunk(width, batch_norm))
-        self.reductions = nn.ModuleList(nn.Sequential(*_conv(width, 32, 5, batch_norm)) for _ in range(stages - 1))
+        self.reductions = nn.ModuleList(nn.Sequential(*conv_relu(width, 32, 5, batch_norm)) for _ in range(stages - 1))
         self.refinements = nn.ModuleList(
             nn.Sequential(
-                *_conv(32 + maps + int(centre_map), width, 11, batch_norm),
-                *_conv(width, width, 11, batch_norm),
-                *_conv(width, width, 11, batch_norm),
-                *_conv(width, width, 1, batch_norm),
+                *conv_relu(32 + maps + int(centre_map), width, 11, batch_norm),
+                *conv_relu(width, width, 11, batch_norm),
+                *conv_relu(width, width, 11, batch_norm),
+                *conv_relu(width, width, 1, batch_norm),
                 nn.Conv2d(width, maps, 1),
             )
             for _ in range(stages - 1)
@@ -81,16 +81,11 @@ class ConvolutionalPoseMachine(nn.Module):
         return pooled.expand(image.shape[0], -1, -1, -1)
 
 
-def _conv(channels_in: int, channels_out: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
-    conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
-    return [conv, *([nn.BatchNorm2d(channels_out)] if batch_norm else []), nn.ReLU()]
-
-
 def _trunk(width: int, batch_norm: bool) -> list[nn.Module]:
     """Three 9×9 convolutions, each with a 3×3/2 max-pooling: picture → (N, width, H/8, W/8)."""
     layers: list[nn.Module] = []
     for channels_in in (3, width, width):
-        layers += _conv(channels_in, width, 9, batch_norm)
+        layers += conv_relu(channels_in, width, 9, batch_norm)
         # Caffe lets the last window jut out at the right and bottom; MMPose pads on all sides.
         layers.append(nn.MaxPool2d(3, 2, padding=1) if batch_norm else nn.MaxPool2d(3, 2, ceil_mode=True))
     return layers

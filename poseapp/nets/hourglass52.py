@@ -1,8 +1,8 @@
-"""Hourglass-52: the hourglass of CornerNet (Law & Deng, ECCV 2018) as MMPose uses it for pose.
+"""Hourglass-52: the hourglass of CornerNet (Law & Deng, ECCV 2018) as MMPose uses it for pose, under MMPose's name.
 
-Not the network of Newell et al. 2016: basic residual blocks in place of pre-activation bottlenecks, strided
-convolutions in place of pooling, five halvings with growing width. It is here for the weights that MMPose
-publishes (mmpose/models/backbones/hourglass.py with one stack and a 1×1 head).
+The network differs from that of Newell et al. 2016: basic residual blocks in place of pre-activation bottlenecks, strided
+convolutions in place of pooling, and five halvings with growing width. MMPose publishes weights for it
+(mmpose/models/backbones/hourglass.py with one stack and a 1×1 head).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poseapp.nets.blocks import initialise
+from poseapp.nets.blocks import BasicBlock, initialise
 
 WIDTHS = (256, 256, 384, 384, 384, 512)
 BLOCKS = (2, 2, 2, 2, 2, 4)
@@ -29,7 +29,7 @@ class Hourglass52(nn.Module):
         super().__init__()
         self.stem_conv = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
         self.stem_bn = nn.BatchNorm2d(stem)
-        self.stem_block = Block(stem, widths[0], stride=2)
+        self.stem_block = BasicBlock(stem, widths[0], stride=2)
         self.hourglass = _Hourglass(widths, blocks)
         self.out_conv = nn.Conv2d(widths[0], widths[0], 3, padding=1, bias=False)
         self.out_bn = nn.BatchNorm2d(widths[0])
@@ -44,40 +44,19 @@ class Hourglass52(nn.Module):
         return heatmaps
 
 
-class Block(nn.Module):
-    """3×3, 3×3 with BatchNorm after each, added to the input, which is projected where size or width change."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels_out)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels_out)
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or channels_in != channels_out:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False), nn.BatchNorm2d(channels_out)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return F.relu(y + self.downsample(x))
-
-
 class _Hourglass(nn.Module):
     def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
         super().__init__()
         here, below, n = widths[0], widths[1], blocks[0]
-        self.up1 = nn.Sequential(*(Block(here, here) for _ in range(n)))
-        self.low1 = nn.Sequential(Block(here, below, stride=2), *(Block(below, below) for _ in range(n - 1)))
+        self.up1 = nn.Sequential(*(BasicBlock(here, here) for _ in range(n)))
+        self.low1 = nn.Sequential(BasicBlock(here, below, stride=2), *(BasicBlock(below, below) for _ in range(n - 1)))
         self.low2: nn.Module = (
             _Hourglass(widths[1:], blocks[1:])
             if len(widths) > 2
-            else nn.Sequential(*(Block(below, below) for _ in range(blocks[1])))
+            else nn.Sequential(*(BasicBlock(below, below) for _ in range(blocks[1])))
         )
         # The width changes back in the last block.
-        self.low3 = nn.Sequential(*(Block(below, below) for _ in range(n - 1)), Block(below, here))
+        self.low3 = nn.Sequential(*(BasicBlock(below, below) for _ in range(n - 1)), BasicBlock(below, here))
 
     def forward(self, x: Tensor) -> Tensor:
         low = self.low3(self.low2(self.low1(x)))

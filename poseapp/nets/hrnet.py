@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from poseapp.nets.blocks import initialise
+from poseapp.nets.blocks import BasicBlock, initialise
 
 STEM = 64
 EXPANSION = 4  # of a bottleneck
@@ -94,22 +94,6 @@ class Bottleneck(nn.Module):
         return F.relu(y + self.downsample(x))
 
 
-class BasicBlock(nn.Module):
-    """3×3, 3×3 with BatchNorm after each, added to the input (He et al., CVPR 2016)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return F.relu(y + x)
-
-
 class Exchange(nn.Module):
     """*blocks* basic blocks on each branch, then every output branch is the sum of all branches (Sec. 3, Figure 3).
 
@@ -120,7 +104,7 @@ class Exchange(nn.Module):
     def __init__(self, widths: Sequence[int], blocks: int, outputs: int | None = None) -> None:
         super().__init__()
         n = len(widths)
-        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(c) for _ in range(blocks))) for c in widths)
+        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(c, c) for _ in range(blocks))) for c in widths)
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(_fuse(widths, source=j, target=i) for j in range(n)) for i in range(n if outputs is None else outputs)
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from poseapp.nets.blocks import initialise
+from poseapp.nets.blocks import conv_relu, initialise
 
 LIMBS = 19  # part affinity fields of the COCO body model, two channels each
 WIDTH = 128  # features of the published network
@@ -62,11 +62,6 @@ class OpenPose(nn.Module):
         return maps
 
 
-def _conv(channels_in: int, channels_out: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
-    conv = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=not batch_norm)
-    return [conv, *([nn.BatchNorm2d(channels_out)] if batch_norm else []), nn.ReLU()]
-
-
 def _features(width: int, batch_norm: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = 3
@@ -74,9 +69,9 @@ def _features(width: int, batch_norm: bool) -> nn.Sequential:
         if out == 0:
             layers.append(nn.MaxPool2d(2, 2))
         else:
-            layers += _conv(channels, out * width // WIDTH, 3, batch_norm)
+            layers += conv_relu(channels, out * width // WIDTH, 3, batch_norm)
             channels = out * width // WIDTH
-    return nn.Sequential(*layers, *_conv(channels, 2 * width, 3, batch_norm), *_conv(2 * width, width, 3, batch_norm))
+    return nn.Sequential(*layers, *conv_relu(channels, 2 * width, 3, batch_norm), *conv_relu(2 * width, width, 3, batch_norm))
 
 
 def _stage(index: int, maps: int, out: int, width: int, batch_norm: bool) -> nn.Sequential:
@@ -85,6 +80,6 @@ def _stage(index: int, maps: int, out: int, width: int, batch_norm: bool) -> nn.
     first, wide = (width, 4 * width) if index == 0 else (width + maps, width)
     layers: list[nn.Module] = []
     for kernel in kernels:
-        layers += _conv(first, width, kernel, batch_norm)
+        layers += conv_relu(first, width, kernel, batch_norm)
         first = width
-    return nn.Sequential(*layers, *_conv(width, wide, 1, batch_norm), nn.Conv2d(wide, out, 1))
+    return nn.Sequential(*layers, *conv_relu(width, wide, 1, batch_norm), nn.Conv2d(wide, out, 1))

@@ -1,4 +1,4 @@
-"""The ways of looking for people: what each needs of the model store, and its Estimator."""
+"""The modes of looking for people: what each needs of the model store, and its Estimator."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from poseapp.core.types import PoseMode
 from poseapp.engine.base import Engine
 from poseapp.engine.detector import Detector, find_detector
 from poseapp.engine.load import StoredModel, list_models
-from poseapp.pipeline.single import Estimator, OnePerson, PersonFinder
-from poseapp.pipeline.top_down import BottomUp, TopDown
+from poseapp.pipeline.bottom_up import BottomUp
+from poseapp.pipeline.estimator import Estimator, PersonFinder
+from poseapp.pipeline.single import OnePerson
+from poseapp.pipeline.top_down import TopDown
 
 LATENCY_BUDGET_MS = 100.0  # for the poses of all people in a frame: ten frames a second at least, however many they are
 STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
@@ -20,20 +22,23 @@ STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
 
 @dataclass(frozen=True)
 class PoseSettings:
-    """How people are looked for, as the user sets it: the way, the strength of the smoothing (0: off), and the budget."""
+    """How people are looked for, as the user sets it.
 
-    people: PoseMode = "one"
+    ``smoothing`` is its strength, 0 (off) to 1; ``latency_budget_ms`` the time for the poses of all people in a frame,
+    top-down.
+    """
+
+    mode: PoseMode = "one"
     smoothing: float = STRENGTH
     latency_budget_ms: float = LATENCY_BUDGET_MS
 
 
-def suited_model(requested: Path, people: PoseMode) -> tuple[Path, str]:
-    """The folder of the model that looks for *people* when *asked* is chosen, and a line that says why if it is another one.
+def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
+    """The folder of the model that serves *mode* where *requested* is chosen, and one line that says why where it is another.
 
-    Bottom-up needs part affinity fields, which the networks of the openpose family have. Raises ModelError when none
-    in the store of *asked* does.
+    Bottom-up needs part affinity fields. Raises ModelError when no model in the store of *requested* has them.
     """
-    if people != "bottom-up":
+    if mode != "bottom-up":
         return requested, ""
     models = list_models(requested.parent)
     if any(model.folder == requested and _has_fields(model) for model in models):
@@ -41,17 +46,17 @@ def suited_model(requested: Path, people: PoseMode) -> tuple[Path, str]:
     others = [model.folder for model in models if _has_fields(model)]
     if not others:
         raise ModelError(
-            f"bottom-up: expected a model of the openpose family in {requested.parent}, found none. "
+            f"bottom-up: expected a model with part affinity fields in {requested.parent}, found none. "
             "Train and export openpose-s, fetch one, or look for people top-down."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
     return other, f"{requested.name} cannot look bottom-up: {other.name} runs in its place."
 
 
-def check_way(requested: Path, people: PoseMode) -> None:
-    """Raise ModelError when the store of *asked* lacks what looking for *people* that way needs."""
-    suited_model(requested, people)
-    if people == "top-down" and find_detector(requested.parent) is None:
+def check_mode(requested: Path, mode: PoseMode) -> None:
+    """Raise ModelError when the store of *requested* lacks what *mode* needs."""
+    suited_model(requested, mode)
+    if mode == "top-down" and find_detector(requested.parent) is None:
         raise _no_detector()
 
 
@@ -63,26 +68,30 @@ def _no_detector() -> ModelError:
 
 
 def _has_fields(model: StoredModel) -> bool:
-    return model.spec is not None and model.spec.family == "openpose"
+    return model.spec is not None and model.spec.has_affinity_fields
 
 
-def open_detector(engines_dir: Path) -> PersonFinder | None:
+def open_detector(engines_dir: Path) -> Detector | None:
     """The person detector of the store, loaded; None where there is none. Raises ModelError when it is broken."""
     folder = find_detector(engines_dir)
     return Detector(folder) if folder is not None else None
 
 
 def make_estimator(
-    people: PoseMode,
+    mode: PoseMode,
     engine: Engine,
     detector: PersonFinder | None,
     latency_budget_ms: float = LATENCY_BUDGET_MS,
     thorough: bool = False,
 ) -> Estimator:
-    """The Estimator that looks for *people*; ModelError when what it needs is not there."""
-    if people == "bottom-up":
+    """The Estimator of *mode*; see that protocol for the order of calls.
+
+    Raises ModelError when *mode* needs a *detector* or part affinity fields and there are none. *thorough*: there is time for
+    every region of every frame, as for a file that is worked through.
+    """
+    if mode == "bottom-up":
         return BottomUp(engine)
-    if people == "top-down":
+    if mode == "top-down":
         if detector is None:
             raise _no_detector()
         return TopDown(engine, detector, latency_budget_ms=latency_budget_ms, thorough=thorough)

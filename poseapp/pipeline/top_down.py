@@ -1,4 +1,4 @@
-"""Several people: top-down (a detector, then the pose of each) and bottom-up (all joints at once, then who owns which)."""
+"""Several people, top-down: a detector, then the pose of each person in a crop."""
 
 from __future__ import annotations
 
@@ -9,25 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from poseapp.core import paf
-from poseapp.core.errors import ModelError
-from poseapp.core.nms import POSE_NMS, likeness, parts, pose_nms
-from poseapp.core.roi import FOLLOW, Box, detected_region, is_person, next_region
+from poseapp.core.geometry import box_iou
+from poseapp.core.nms import POSE_NMS, fragments, likeness, pose_nms
+from poseapp.core.roi import ROI, Box, detected_region, is_person, next_region
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
-from poseapp.core.transform import apply, whole_box
 from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
-from poseapp.pipeline.single import (
-    CropPoses,
-    CropPredictor,
-    Estimator,
-    PersonFinder,
-    Point,
-    StageTimer,
-    locked_after,
-    unknown_ids,
-)
+from poseapp.pipeline.estimator import Estimator, PersonFinder, Point, locked_after
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, StageTimer, unknown_ids
 
 LARGEST_BATCH = 16  # crops at once: beyond it no device gains anything, and memory grows
 
@@ -39,13 +29,13 @@ class TopDownRule:
     The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
     person's box, with the arms or without, by more than ``covered`` (intersection over union) is that person.
     Somebody whom a look misses is lost when they were seen last more than ``lost_s`` ago, or after as many misses in a row
-    as in the way with one person; whom nobody has looked at for ``carried_s`` is lost, too.
+    as in the mode "one". Somebody whom nobody has looked at for ``predicted_s`` is lost, too.
     """
 
     detect_every: int = 10
     covered: float = 0.3
     lost_s: float = 0.3
-    carried_s: float = 2.0
+    predicted_s: float = 2.0
 
 
 TOP_DOWN = TopDownRule()
@@ -63,14 +53,15 @@ class _Followed:
 
 
 class TopDown:
-    """Finds people with a detector, and the pose of each in a crop; between detections the crops follow the poses.
+    """The Estimator of the mode "top-down": a detector finds people, and each pose is found in a crop.
 
-    In a frame no more people are looked at than fit into *budget_ms*, but one at least; the others are carried along,
-    and come first in the next frame; a locked person is looked at in every frame. *thorough* detects in every frame and
-    takes the time that everybody needs, for files that are worked through.
+    Between detections the crops follow the poses. In a frame no more people are looked at than fit into *latency_budget_ms*,
+    but one at least. The others are predicted: they stay at the place where they are expected, and come first in the next
+    frame. A locked person is looked at in every frame. *thorough* detects in every frame and takes the time that everybody
+    needs, for files that are worked through.
     """
 
-    people: PoseMode = "top-down"
+    mode: PoseMode = "top-down"
 
     def __init__(
         self,
@@ -98,7 +89,7 @@ class TopDown:
         return self._predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
-        """Everybody that is seen, and those carried along; see Estimator."""
+        """Everybody that is seen, and those who are predicted; see Estimator."""
         timer = StageTimer(wait_ms)
         regions = self._regions(frame, timer)
         seen = self._look(frame, [box for _, box in regions], heatmaps, timer)
@@ -116,13 +107,13 @@ class TopDown:
         self._give_up(frame.t)
         timer.mark("decode")
         return Result(
-            frame,
-            poses,
-            timer.times(),
-            np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
-            seen.heatmaps,
-            self.spec.name,
-            people=self.people,
+            frame=frame,
+            poses=poses,
+            stage_ms=timer.times(),
+            boxes=np.stack([box for _, box in looked]).astype(np.float32) if looked else None,
+            heatmaps=seen.heatmaps,
+            model=self.spec.name,
+            mode=self.mode,
             locked=self.locked,
             predicted=frozenset(predicted),
         )
@@ -161,7 +152,7 @@ class TopDown:
             self._since_detection, self._detect_now = 0, False
             boxes, _ = self._detector.find(frame.image)
             bodies = [body for person in self._followed.values() for body in person.bodies]
-            new = [box for box in boxes if not any(overlap(box, body) > self._rule.covered for body in bodies)]
+            new = [box for box in boxes if not any(box_iou(box, body) > self._rule.covered for body in bodies)]
             self._new = [detected_region(box, self.spec.input_hw) for box in new]
             timer.mark("detect")
         # In turn, so that where there is time for a few only, neither those who come nor those who are there are starved.
@@ -204,8 +195,14 @@ class TopDown:
         """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
-        poses = Poses(seen.xy[person], score, score.mean(axis=1).astype(np.float32), unknown_ids(len(person)), self.spec.skeleton)
-        whole = np.asarray(~parts(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
+        poses = Poses(
+            xy=seen.xy[person],
+            score=score,
+            person_score=score.mean(axis=1).astype(np.float32),
+            ids=unknown_ids(len(person)),
+            skeleton=self.spec.skeleton,
+        )
+        whole = np.asarray(~fragments(poses.plus(expected))[:, : len(poses)].any(axis=0), bool)
         return pose_nms(poses.pick(whole))
 
     def _count(self, regions: Sequence[tuple[int | None, Box]], looked: int) -> None:
@@ -219,7 +216,7 @@ class TopDown:
                     person.waiting += 1
 
     def _follow(self, poses: Poses, predicted: Collection[int], frame: Frame) -> None:
-        """From now on look for the people of *poses* where they are, or where the *carried* ones are expected."""
+        """From now on look for the people of *poses* where they are, or where the *predicted* ones are expected."""
         for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
             before = self._followed.get(identity)
             last = before.region if before is not None else None
@@ -233,7 +230,7 @@ class TopDown:
     def _bodies(self, xy: FloatArray, score: FloatArray) -> tuple[Box, ...]:
         """The boxes of a person with and without their arms: a detector may leave out those that are stretched."""
         whole, rest = body_box(xy, score), np.where(self._arms, 0.0, score)
-        return (whole, body_box(xy, rest)) if (rest >= FOLLOW.trusted).sum() >= 2 else (whole,)
+        return (whole, body_box(xy, rest)) if (rest >= ROI.trusted).sum() >= 2 else (whole,)
 
     def _give_up(self, t: float) -> None:
         """Look no longer for those who are lost; a detection may find them again."""
@@ -241,101 +238,28 @@ class TopDown:
         lost = [
             identity
             for identity, person in self._followed.items()
-            if person.misses >= FOLLOW.misses or t - person.seen > (rule.lost_s if person.misses else rule.carried_s)
+            if person.misses >= ROI.misses or t - person.seen > (rule.lost_s if person.misses else rule.predicted_s)
         ]
         for identity in lost:
             del self._followed[identity]
         self._detect_now = bool(lost)
 
 
-class BottomUp:
-    """Finds the joints of everybody in the whole frame at once, and joins them along the part affinity fields."""
-
-    people: PoseMode = "bottom-up"
-
-    def __init__(self, engine: Engine) -> None:
-        self._predictor = CropPredictor(engine)
-        self.tracker = Tracker(self.spec.skeleton)
-        self.locked: int | None = None
-        output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
-        if output.fields is None:
-            raise ModelError(
-                f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
-                "Export it again with this version, or look for people top-down."
-            )
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The model's spec."""
-        return self._predictor.spec
-
-    def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
-        """Everybody; the cost does not depend on how many they are. See Estimator."""
-        timer = StageTimer(wait_ms)
-        box = whole_box(frame.hw)
-        seen = self._predictor.predict(frame.image, [box], True, timer)
-        (maps,) = seen.heatmaps
-        assert maps.fields is not None, "asked for when the model was loaded"
-        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
-        xy = apply(maps.to_frame, joints[..., :2])
-        score = np.ascontiguousarray(joints[..., 2])
-        person = score.mean(axis=1).astype(np.float32)
-        poses = self.tracker.update(Poses(xy, score, person, unknown_ids(len(xy)), self.spec.skeleton), frame.t)
-        timer.mark("decode")
-        return Result(
-            frame,
-            poses,
-            timer.times(),
-            box[None],
-            seen.heatmaps if heatmaps else (),
-            self.spec.name,
-            people=self.people,
-            locked=self.locked,
-        )
-
-    def reset(self) -> None:
-        """See Estimator."""
-        self.tracker.reset()
-        self.locked = None
-
-    def lock(self, xy: Point | None) -> None:
-        """See Estimator."""
-        self.locked = locked_after(self.tracker, self.locked, xy)
-
-    def take_over_state(self, other: Estimator) -> None:
-        """See Estimator."""
-        self.tracker.take_over_state(other.tracker)
-        self.locked = other.locked
-
-    def renumber(self) -> None:
-        """See Estimator."""
-        self.locked = self.tracker.renumber().get(self.locked or 0)
-
-
 def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
     """Those of the people *expected* whose place one of those *found* takes, in a region meant for another: they are the same.
 
-    Carried along beside it, they would be there twice, and more often with every detection.
+    Predicted beside it, they would be there twice, and more often with every detection.
     """
     if len(expected) == 0 or len(found) == 0:
         return set()
     both = found.plus(expected)
-    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | parts(both)
+    alike = (likeness(both, POSE_NMS) >= POSE_NMS.eta) | fragments(both)
     return set(expected.ids[alike[: len(found), len(found) :].any(axis=0)].tolist())
 
 
 def body_box(xy: FloatArray, score: FloatArray) -> Box:
     """The box (4,) around the trusted joints of *xy* (K, 2), as much larger as a body is than its joints."""
-    joints = xy[score >= FOLLOW.trusted]
+    joints = xy[score >= ROI.trusted]
     low, high = joints.min(axis=0), joints.max(axis=0)
     rim = 0.08 * (high - low).max()
     return np.concatenate([low - rim, high - low + 2 * rim]).astype(np.float32)
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (4,) x, y, width, height."""
-    (ax, ay, aw, ah), (bx, by, bw, bh) = a.tolist(), b.tolist()
-    w, h = min(ax + aw, bx + bw) - max(ax, bx), min(ay + ah, by + bh) - max(ay, by)
-    if w <= 0 or h <= 0:
-        return 0.0
-    return float(w * h / (aw * ah + bw * bh - w * h))

@@ -31,9 +31,10 @@ class NetworkTeacher:
     """A network of this code with its averaged weights, from a checkpoint; it runs where the crops are."""
 
     def __init__(self, path: Path, student: Recipe, device: torch.device) -> None:
-        recipe, net, _ = checkpoint.averaged_network(path)
-        _check(str(path), recipe.skeleton, recipe.mapping, student)
-        self.net, self.recipe = net.to(device).requires_grad_(False), recipe
+        trained = checkpoint.read_network(path)
+        self.recipe = trained.recipe
+        _check(str(path), self.recipe.skeleton, self.recipe.mapping, student)
+        self.net = trained.net.to(device).requires_grad_(False)
         self.normalise = Normalise().to(device)
 
     @torch.no_grad()

@@ -9,32 +9,32 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from poseapp.core.errors import DataError
-from poseapp.nets.deploy import Normalise
-from poseapp.nets.efficientnet import EfficientNetLite
 from poseapp.train import checkpoint
 from poseapp.train.checkpoint import Training
 from poseapp.train.data.crop_dataset import Batch
-from poseapp.train.data.loader import process_rank
+from poseapp.train.data.order import Loading, process_rank
 from poseapp.train.distil import Teacher
 from poseapp.train.ema import Ema
-from poseapp.train.losses import distil
-from poseapp.train.recipes import Phase, Recipe, Supervision
-from poseapp.train.tasks.base import Items, Score, task_of
+from poseapp.train.optimiser import freeze, make_optimiser
+from poseapp.train.recipes import Recipe
+from poseapp.train.schedule import learning_rate, phases
+from poseapp.train.step import Stepper
+from poseapp.train.tasks import Items, Score, task_of
 
 log = logging.getLogger(__name__)
 
-_AUTOCAST = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+WRITING_SHARE = 1 / 50  # of the time, at most, that writing last.pt may take
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,18 @@ class Progress:
     validation: Score | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a training runs, as opposed to what it is: nothing here changes its numbers, but for rounding with *compiled*, and
-    the order in which shards are read with *workers*.
+    """How a training runs and what it begins with, as opposed to what it is, which the recipe says.
 
-    *stop* is asked between steps. A validation is made every *validate_every* epochs and at the end. last.pt is written
-    every *save_every_s*, less often when writing would take more than a fiftieth of the time. *compiled* has torch compile
-    the network: each input size takes a minute first, then a step is quicker.
+    ``stop`` is asked between steps. A validation is made every ``validate_every`` epochs and at the end. last.pt is written
+    every ``save_every_s``, less often when writing would take more than a fiftieth of the time. ``compiled`` has torch compile
+    the network: each input size takes a minute first, then a step is quicker; it changes rounding. ``workers`` are loading
+    processes; with tar shards the order of the samples depends on how many there are.
+
+    ``resume`` goes on from last.pt: same step, same data order, same numbers as a run without the break. ``start_from`` begins
+    with another run's weights. ``teacher`` takes the recipe's share of the loss. ``overrides`` is what was changed in the
+    recipe, and ``command`` the command line, kept for the model card.
     """
 
     device: str = "cpu"
@@ -67,127 +71,218 @@ class Options:
     validate_every: float = 1.0
     max_minutes: float = math.inf
     stop: Callable[[], bool] = lambda: False
+    resume: bool = False
+    start_from: Path | None = None
+    teacher: Teacher | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
 
 
 def train(
-    recipe: Recipe,
-    data: Items,
-    folder: Path,
-    options: Options = Options(),
-    *,
-    validation: Sequence[Any] = (),
-    teacher: Teacher | None = None,
-    start_from: Path | None = None,
-    resume: bool = False,
-    overrides: dict[str, str] | None = None,
-    command: str = "",
+    recipe: Recipe, items: Items, folder: Path, options: Options = Options(), validation: Sequence[Any] = ()
 ) -> Generator[Progress, None, None]:
-    """Train *recipe* on *data*, yielding progress every step; checkpoints go to *folder*: last.pt, and best.pt by mean OKS.
+    """Train *recipe* on *items*, yielding progress every step; checkpoints go to *folder*: last.pt, and best.pt by the first
+    figure of the scores on *validation*.
 
-    With *resume* the run goes on from last.pt: same step, same data order, same numbers as a run without the break.
-    Stopping, closing the iterator and running out of time save first. *start_from* begins with another run's weights.
-    *overrides* is what was changed in the recipe, and *command* the command line, kept for the model card. In a process
-    group that torchrun has made, each process takes its share of every step and the first one writes.
+    Stopping, closing the iterator and running out of time save first. In a process group that torchrun has made, each
+    process takes its share of every step and the first one writes.
 
-    Raises CheckpointError on a checkpoint that does not fit or cannot be written, DataError on data that make no batch
+    Raises CheckpointError on a checkpoint that does not fit or cannot be written, DataError on items that make no batch
     or a loss that is not a number: last.pt is then the one from before, and bad-batch.pt (one a process) holds the batch.
     """
-    random.seed(recipe.seed)
-    np.random.seed(recipe.seed)
-    torch.manual_seed(recipe.seed)
-    rank, world = process_rank()
-    device = torch.device(options.device)
-    first = rank == 0  # the one that writes
-    if first:
+    trainer = Trainer(recipe, items, folder, options, validation)
+    with trainer.saved_at_the_end(), lost_workers_reported(options):
+        for input_hw, batches in trainer.batches():
+            lr = trainer.set_learning_rate()
+            loss, stop = trainer.make_step(batches)
+            score = trainer.validate_when_due()
+            yield Progress(trainer.training.step, trainer.steps, input_hw, loss, lr, trainer.images_per_s, score)
+            trainer.save_when_due()
+            if stop:
+                return
+
+
+class Trainer:
+    """The parts of a training, in the order in which ``train`` calls them: made, then for each step ``set_learning_rate``,
+    ``make_step``, ``validate_when_due``, ``save_when_due``; all inside ``saved_at_the_end``.
+    """
+
+    def __init__(self, recipe: Recipe, items: Items, folder: Path, options: Options, validation: Sequence[Any]) -> None:
+        seed_everything(recipe.seed)
+        self.recipe, self.items, self.folder, self.options, self.validation = recipe, items, folder, options, validation
+        self.rank, self.world = process_rank()
+        self.device = torch.device(options.device)
+        if self.rank == 0:
+            make_folder(folder)
+        self.task = task_of(recipe)
+        self.items_per_step = recipe.batch * recipe.accumulate * self.world
+        self.steps_per_epoch = self._count_steps_per_epoch()
+        self.steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.training = self._begin()
+        self.first_step = self.training.step
+        self.stepper = Stepper(self.training, self._runner(), options.teacher)
+        self.images_per_s = 0.0  # of the last step
+        self._healthy = True
+        self._started_s = self._step_began_s = self._saved_s = time.monotonic()
+        self._writing_s = 0.0
+
+    # --- before the first step --------------------------------------------------------------------------------
+
+    def _count_steps_per_epoch(self) -> int:
+        steps: int = len(self.items) // self.items_per_step
+        if steps == 0:
+            fits = max(1, len(self.items) // (self.recipe.accumulate * self.world))
+            raise DataError(
+                f"training: expected at least {self.items_per_step} {self.task.items} (one step), got {len(self.items)}. "
+                f"Use a smaller batch: --set batch={fits}."
+            )
+        return steps
+
+    def _begin(self) -> Training:
+        """A fresh training; with weights of another run, or at the step of the checkpoint that it goes on from."""
+        recipe, options = self.recipe, self.options
+        net = new_network(recipe, self.device, self.world)
+        training = new_training(recipe, net, self.steps)
+        training.overrides, training.command, training.processes = options.overrides, options.command, self.world
+        if options.start_from is not None:
+            fresh = checkpoint.start_from(options.start_from, training)
+            if fresh and self.rank == 0:
+                log.warning("%s: %d of %d weights do not fit and start afresh, %s first.",
+                            options.start_from, len(fresh), len(net.state_dict()), fresh[0])  # fmt: skip
+        if options.resume:
+            checkpoint.restore(self.folder / "last.pt", training)
+        net.train()
+        freeze(net, recipe.frozen_blocks)
+        return training
+
+    def _runner(self) -> nn.Module:
+        """The network as the steps run it: compiled where that is asked for, and spread over the processes."""
+        net = self.training.net
+        runner = compiled(net, self.device) if self.options.compiled else net
+        if self.world > 1:
+            runner = DistributedDataParallel(runner, find_unused_parameters=self.recipe.supervision != "everywhere")
+        return runner
+
+    # --- each step --------------------------------------------------------------------------------------------
+
+    def batches(self) -> Iterator[tuple[tuple[int, int], list[Batch]]]:
+        """The input size and the batches of each step that is left."""
+        for phase, begin, end in phases(self.recipe, self.steps):
+            if self.training.step >= end:
+                continue
+            loading = Loading(
+                range(max(begin, self.training.step), end), self.steps_per_epoch, self.rank, self.world, self.options.workers
+            )
+            for batches in self.task.steps(self.items, phase.input_hw, loading):
+                yield phase.input_hw, batches
+
+    def set_learning_rate(self) -> float:
+        """Put the learning rate of this step into the optimiser, and return it."""
+        lr = learning_rate(self.recipe, self.training.step, self.steps)
+        for group in self.training.optimiser.param_groups:
+            group["lr"] = lr * group.get("share", 1.0)  # runs from before it have none
+        return lr
+
+    def make_step(self, batches: list[Batch]) -> tuple[float, bool]:
+        """Move the weights and their average; returns the loss, and whether to stop after this step."""
+        options, training = self.options, self.training
+        stop = options.stop() or time.monotonic() - self._started_s > options.max_minutes * 60
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{folder}: cannot be made ({error.strerror}). Give another folder for the run.") from None
+            loss, stop = self.stepper.step(batches, stop)
+        except FloatingPointError as error:
+            self._healthy = False
+            raise self._bad_batch(batches, error) from None
+        training.ema.update(training.net, training.step)
+        training.step += 1
+        self.images_per_s = self.items_per_step / (time.monotonic() - self._step_began_s)
+        return loss, stop
 
-    task = task_of(recipe)
-    people_per_step = recipe.batch * recipe.accumulate * world
-    steps_per_epoch = len(data) // people_per_step
-    if steps_per_epoch == 0:
-        fits = max(1, len(data) // (recipe.accumulate * world))
-        raise DataError(
-            f"training: expected at least {people_per_step} {task.items} (one step), got {len(data)}. "
-            f"Use a smaller batch: --set batch={fits}."
+    def _bad_batch(self, batches: list[Batch], error: FloatingPointError) -> DataError:
+        """The error that ends a training at *batches*, which are kept beside the checkpoints."""
+        path = self.folder / ("bad-batch.pt" if self.world == 1 else f"bad-batch-{self.rank}.pt")
+        with contextlib.suppress(OSError, RuntimeError):  # a full disk must not hide what went wrong
+            torch.save(batches, path)
+        return DataError(
+            f"training: {error} at step {self.training.step}. {f'The batch is in {path}; ' if path.exists() else ''}"
+            "a lower learning rate or bf16 in place of fp16 may help."
         )
-    steps = max(1, round(recipe.epochs * steps_per_epoch))
-    validate_every = max(1, round(options.validate_every * steps_per_epoch))
 
+    # --- after a step -----------------------------------------------------------------------------------------
+
+    def validate_when_due(self) -> Score | None:
+        """The score of the averaged network after the steps that have one; the best so far goes to best.pt."""
+        training, every = self.training, max(1, round(self.options.validate_every * self.steps_per_epoch))
+        if not self.validation or (training.step % every and training.step != self.steps):
+            return None
+        if self.world > 1:  # BatchNorm's statistics are each process' own: all score the network that is written
+            for buffer in training.ema.net.buffers():
+                distributed.broadcast(buffer, 0)
+        score = self.task.validate(training.ema.net, self.validation, self.device, self.options.workers)
+        best = next(iter(score.figures.values()))
+        if best > training.best:
+            training.best = best
+            self._save("best.pt")
+        return score
+
+    def save_when_due(self) -> None:
+        """Write last.pt when it is time to."""
+        self._step_began_s = time.monotonic()
+        if self._step_began_s - self._saved_s > max(self.options.save_every_s, self._writing_s / WRITING_SHARE):
+            self._save("last.pt")
+            self._saved_s = time.monotonic()
+            self._writing_s = self._saved_s - self._step_began_s
+
+    @contextlib.contextmanager
+    def saved_at_the_end(self) -> Iterator[None]:
+        """Inside, the steps are made; however they end, last.pt holds them, but for a step that is not a number."""
+        try:
+            yield
+        finally:
+            if self._healthy and self.training.step > self.first_step:
+                self._save("last.pt")
+
+    def _save(self, name: str) -> None:
+        if self.rank == 0:
+            self.training.state().write(self.folder / name)
+
+
+def seed_everything(seed: int) -> None:
+    """Begin the random numbers of Python, NumPy and torch anew."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run; DataError when that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error.strerror}). Give another folder for the run.") from None
+
+
+def new_network(recipe: Recipe, device: torch.device, processes: int = 1) -> nn.Module:
+    """The recipe's network with fresh weights on *device*; DataError when it asks for what *device* cannot do."""
     net = recipe.net().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.sync_batchnorm and device.type == "cpu":
         raise DataError("training: sync_batchnorm needs GPUs, got cpu. Leave it out, or train on CUDA devices.")
-    if recipe.sync_batchnorm and world > 1:
+    if recipe.sync_batchnorm and processes > 1:
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-    normalise = Normalise().to(device)
+    return cast(nn.Module, net)
+
+
+def new_training(recipe: Recipe, net: nn.Module, steps: int) -> Training:
+    """A training of *net* that has not begun."""
+    device = next(net.parameters()).device
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-    training = Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps)
-    training.overrides, training.command, training.processes = overrides or {}, command, world
-    if start_from is not None:
-        fresh = checkpoint.start_from(start_from, training)
-        if fresh and first:
-            log.warning("%s: %d of %d weights do not fit and start afresh, %s first.",
-                        start_from, len(fresh), len(net.state_dict()), fresh[0])  # fmt: skip
-    if resume:
-        checkpoint.restore(folder / "last.pt", training)
-    begun = training.step
-    net.train()
-    freeze(net, recipe.frozen_blocks)
-    runner = compiled(net, device) if options.compiled else net
-    if world > 1:
-        runner = DistributedDataParallel(runner, find_unused_parameters=recipe.supervision != "everywhere")
+    return Training(recipe, net, Ema(net, recipe.ema), make_optimiser(recipe, net), scaler, steps)
 
-    def save(name: str) -> None:
-        if first:
-            checkpoint.save(folder / name, training)
 
-    started = saved = tick = time.monotonic()
-    writing_s = 0.0
-    healthy = True
+@contextlib.contextmanager
+def lost_workers_reported(options: Options) -> Iterator[None]:
+    """Inside, a loading process that somebody has ended is a DataError; it is none where the training is to stop anyway."""
     try:
-        for phase, begin, end in phases(recipe, steps):
-            if training.step >= end:
-                continue
-            position = range(max(begin, training.step), end)
-            for batches in task.steps(data, phase.input_hw, position, steps_per_epoch, rank, world, options.workers):
-                lr = learning_rate(recipe, training.step, steps)
-                for group in training.optimiser.param_groups:
-                    group["lr"] = lr * group.get("share", 1.0)  # runs from before it have none
-                wish = options.stop() or time.monotonic() - started > options.max_minutes * 60
-                try:
-                    loss, stop = train_step(training, runner, normalise, batches, teacher, wish)
-                except FloatingPointError as error:
-                    healthy = False
-                    bad = folder / ("bad-batch.pt" if world == 1 else f"bad-batch-{rank}.pt")
-                    with contextlib.suppress(OSError, RuntimeError):  # a full disk must not hide what went wrong
-                        torch.save(batches, bad)
-                    raise DataError(
-                        f"training: {error} at step {training.step}. {f'The batch is in {bad}; ' if bad.exists() else ''}"
-                        "a lower learning rate or bf16 in place of fp16 may help."
-                    ) from None
-                training.ema.update(net, training.step)
-                training.step += 1
-                now = time.monotonic()
-                result = None
-                if validation and (training.step % validate_every == 0 or training.step == steps):
-                    if world > 1:  # BatchNorm's statistics are each process' own: all score the network that is written
-                        for buffer in training.ema.net.buffers():
-                            distributed.broadcast(buffer, 0)
-                    result = task.validate(training.ema.net, validation, device, options.workers)
-                    best = next(iter(result.figures.values()))
-                    if best > training.best:
-                        training.best = best
-                        save("best.pt")
-                yield Progress(training.step, steps, phase.input_hw, loss, lr, people_per_step / (now - tick), result)
-                tick = time.monotonic()
-                if tick - saved > max(options.save_every_s, 50 * writing_s):
-                    save("last.pt")
-                    saved = time.monotonic()
-                    writing_s = saved - tick
-                if stop:
-                    return
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
@@ -195,71 +290,6 @@ def train(
             raise DataError(
                 "training: a loading process was ended from outside, perhaps for memory. Use fewer --workers."
             ) from None
-    finally:
-        if healthy and training.step > begun:
-            save("last.pt")
-
-
-def train_step(
-    training: Training,
-    runner: nn.Module,
-    normalise: Normalise,
-    batches: Sequence[Batch],
-    teacher: Teacher | None = None,
-    stop: bool = False,
-) -> tuple[float, bool]:
-    """One optimiser step on *batches* of (crops, targets, weights), whose gradients are added up.
-
-    Returns the loss, and whether any process wants to *stop*. *runner* is the network, or what spreads it over processes.
-    Raises FloatingPointError, before anything is changed, when the loss or its gradient is not a number.
-    """
-    recipe, net, optimiser, scaler = training.recipe, training.net, training.optimiser, training.scaler
-    task = task_of(recipe)
-    device = next(net.parameters()).device
-    _, world = process_rank()
-    batches = [(c.to(device), t.to(device), w.to(device)) for c, t, w in batches]
-    total = torch.stack([task.total(target, weight) for _, target, weight in batches]).sum()
-    if world > 1:
-        distributed.all_reduce(total)
-        total /= world  # gradients are averaged over processes, not added up
-    loss = torch.zeros((), device=device)
-    chosen = range(0)
-    optimiser.zero_grad(set_to_none=True)
-    for i, (crops, target, weight) in enumerate(batches):
-        last = i == len(batches) - 1
-        wait = runner.no_sync() if isinstance(runner, DistributedDataParallel) and not last else contextlib.nullcontext()
-        with wait:
-            x = normalise(crops).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, _AUTOCAST[recipe.precision], enabled=recipe.precision != "fp32"):
-                stages = runner(x)
-            if isinstance(stages, Tensor):
-                stages = [stages]
-            chosen = supervised(recipe.supervision, len(stages), training.step / training.steps)
-            stages = [stages[s] for s in chosen]
-            part = task.loss(stages, target, weight, total)
-            if teacher is not None:
-                soft = teacher(crops, (target.shape[2], target.shape[3]))
-                soft_loss = distil([s[:, : soft.shape[1]] for s in stages], soft) / len(batches)
-                part = (1 - recipe.distil) * part + recipe.distil * soft_loss
-            scaler.scale(part).backward()
-            loss += part.detach()
-    wishes = torch.stack([loss, loss.new_tensor(float(stop))])
-    if world > 1:
-        distributed.all_reduce(wishes)
-        wishes /= world
-    mean_loss, any_stop = float(wishes[0]), float(wishes[1]) > 0
-    if not math.isfinite(mean_loss):
-        raise FloatingPointError(f"the loss is {mean_loss}")
-    if recipe.supervision.startswith("stagewise") and len(chosen) == 1:
-        for parameter in earlier_parameters(net, recipe.phases[0].input_hw, chosen[0]):
-            parameter.grad = None  # what belongs to earlier stages stays as it is
-    scaler.unscale_(optimiser)
-    norm = nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm or math.inf)
-    if recipe.precision != "fp16" and not torch.isfinite(norm):  # in fp16 the scaler skips such a step and scales less
-        raise FloatingPointError(f"the loss is {mean_loss:.3g} but its gradient is {float(norm)}")
-    scaler.step(optimiser)
-    scaler.update()
-    return mean_loss, any_stop
 
 
 def compiled(net: nn.Module, device: torch.device) -> nn.Module:
@@ -268,87 +298,3 @@ def compiled(net: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cpu" and not any(map(shutil.which, compilers)):
         raise DataError("training: --compile needs a C++ compiler such as g++, found none. Install one, or leave --compile out.")
     return cast(nn.Module, torch.compile(net, dynamic=False))
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to zero, a drop at each of the recipe's shares, or no change.
-
-    The warm-up takes at most a tenth of the run: a few hundred pictures make few steps.
-    """
-    warmup = min(recipe.warmup_steps, steps // 10)
-    if step < warmup:
-        return recipe.lr * (step + 1) / warmup
-    if recipe.schedule == "constant":
-        return recipe.lr
-    if recipe.schedule == "step":
-        return recipe.lr * recipe.lr_drop_factor ** sum(step >= round(share * steps) for share in recipe.lr_drops)
-    done = (step - warmup) / max(1, steps - warmup)
-    return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def make_optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser. Weight decay acts on convolution weights alone: elsewhere it only shifts the scale."""
-    groups: list[dict[str, Any]] = []
-    for share, here in ((1.0, False), (recipe.trunk_lr, True)):
-        parameters = [p for name, p in net.named_parameters() if name.startswith("trunk.") == here]
-        decayed, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
-        if parameters:
-            groups.append({"params": decayed, "share": share, "weight_decay": recipe.weight_decay})
-            groups.append({"params": others, "share": share, "weight_decay": 0.0})
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr)
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=recipe.lr)
-    return torch.optim.RMSprop(groups, lr=recipe.lr)
-
-
-def freeze(net: nn.Module, blocks: int) -> None:
-    """Keep the stem and the first *blocks* blocks of *net*'s trunk as they are, statistics of BatchNorm too; 0 keeps nothing.
-
-    Raises DataError on a network without so many.
-    """
-    if blocks == 0:
-        return
-    trunk = getattr(net, "trunk", None)
-    if not isinstance(trunk, EfficientNetLite) or blocks >= len(trunk.blocks):
-        there = len(trunk.blocks) - 1 if isinstance(trunk, EfficientNetLite) else 0
-        raise DataError(f"training: frozen_blocks: this network has {there} blocks to keep as they are, got {blocks}.")
-    for part in (trunk.stem, *trunk.blocks[:blocks]):
-        part.eval().requires_grad_(False)
-
-
-def supervised(strategy: Supervision, stages: int, done: float) -> range:
-    """Which of *stages* get a loss when *done* (0..1) of the training is behind: the four strategies of Wei et al."""
-    if strategy == "final":
-        return range(stages - 1, stages)
-    if strategy == "stagewise-joint":
-        done *= 2
-    if strategy == "everywhere" or done >= 1:
-        return range(stages)
-    now = min(stages - 1, int(done * stages))
-    return range(now, now + 1)
-
-
-def earlier_parameters(net: nn.Module, input_hw: tuple[int, int], stage: int) -> list[nn.Parameter]:
-    """The parameters that the outputs of the stages before *stage* depend on."""
-    if stage == 0:
-        return []
-    parameters = [p for p in net.parameters() if p.requires_grad]
-    training = [module for module in net.modules() if module.training]
-    net.eval()  # no BatchNorm statistics from an empty picture
-    before = net(torch.zeros(1, 3, *input_hw, device=parameters[0].device))[stage - 1]
-    for module in training:  # not all at once: frozen blocks stay in evaluation
-        module.training = True
-    gradients: tuple[Tensor | None, ...] = torch.autograd.grad(before.sum(), parameters, allow_unused=True)
-    return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
-
-
-def phases(recipe: Recipe, steps: int) -> list[tuple[Phase, int, int]]:
-    """Each phase with its first step and the step after its last."""
-    out, share, begin = [], 0.0, 0
-    for phase in recipe.phases:
-        share += phase.share
-        end = steps if phase is recipe.phases[-1] else round(share * steps)
-        out.append((phase, begin, end))
-        begin = end
-    return out

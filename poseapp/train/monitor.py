@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
+from poseapp.core.files import atomic_path
 from poseapp.core.types import ImageArray
 from poseapp.train.loop import Progress
-from poseapp.train.tasks.base import Score
+from poseapp.train.tasks import Score
 
 COLUMNS = ("step", "loss", "lr", "images_per_s")  # then the figures of the recipe's validation
 _COLOURS = {"blue": (200, 90, 20), "orange": (20, 120, 240)}
@@ -42,14 +42,11 @@ class Monitor:
 
     def _begun(self, path: Path) -> TextIO:
         """The file at *path*, opened behind the rows that stay. It replaces the old one whole: a full disk costs no row."""
-        temporary = path.with_suffix(".tmp")
-        file = temporary.open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(file, [*COLUMNS, *self.figures])
-        self._csv.writeheader()
-        for row in self._rows:
-            self._csv.writerow({key: "" if math.isnan(value) else value for key, value in row.items()})
-        file.close()
-        os.replace(temporary, path)
+        with atomic_path(path) as part, part.open("w", newline="", encoding="utf-8") as whole:
+            writer = csv.DictWriter(whole, [*COLUMNS, *self.figures])
+            writer.writeheader()
+            for row in self._rows:
+                writer.writerow({key: "" if math.isnan(value) else value for key, value in row.items()})
         file = path.open("a", newline="", encoding="utf-8")
         self._csv = csv.DictWriter(file, [*COLUMNS, *self.figures])
         return file

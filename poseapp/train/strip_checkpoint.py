@@ -6,6 +6,7 @@ learnt from, but not resumed.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +18,17 @@ from poseapp.core.errors import CheckpointError, first_line
 from poseapp.train import checkpoint
 
 
-def slim(source: Path, out: Path) -> int:
-    """Write the slim form of the checkpoint *source* to *out*; returns its size in bytes.
+def strip(source: Path, out: Path) -> int:
+    """Write the stripped form of the checkpoint *source* to *out*; returns its size in bytes.
 
     Weights of convolutions are halved; vectors, among them BatchNorm's statistics, stay as they are. Raises CheckpointError.
     """
     state = checkpoint.read(source)
-    ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state["ema"].items()}
-    kept = {key: state[key] for key in ("recipe", "overrides", "command", "step", "steps", "processes", "best") if key in state}
-    nothing: dict[str, torch.Tensor] = {}
+    ema = {name: value.half() if value.is_floating_point() and value.ndim > 1 else value for name, value in state.ema.items()}
+    stripped = dataclasses.replace(state, ema=ema, net={}, optimiser={}, scaler={})
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(kept | {"net": nothing, "ema": ema}, out)
+        torch.save(vars(stripped), out)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"{out}: cannot be written ({first_line(error)}). Give another place.") from None
     return out.stat().st_size
@@ -39,7 +39,7 @@ def main(
     out: Annotated[Path, typer.Argument(help="The file to write, .pt.")],
 ) -> None:
     """Write a run's averaged weights alone, for export elsewhere."""
-    size = slim(run / "last.pt" if run.is_dir() else run, out)
+    size = strip(run / "last.pt" if run.is_dir() else run, out)
     typer.echo(f"{out}: {size / 2**20:.1f} MiB")
 
 

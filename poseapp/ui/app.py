@@ -35,8 +35,8 @@ def run_app(
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *looking* are fields of Looking
-    that differ from those chosen last.
+    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *pose_settings* are fields of
+    PoseSettings that differ from those chosen last.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
@@ -46,7 +46,7 @@ def run_app(
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:
-        window.set_folder(folder.expanduser().resolve())
+        window.recording_actions.set_folder(folder.expanduser().resolve())
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

@@ -20,6 +20,9 @@ _ICONS: dict[Level, str] = {"error": "warning", "warning": "warning", "success":
 _COLOURS: dict[Level, str] = {"error": "danger", "warning": "warning", "success": "success", "info": "info"}
 
 
+NOTICE_MS = 6000  # how long a notice stays that nobody need answer
+
+
 @dataclass(frozen=True)
 class Notice:
     """One message. ``episode`` tells a new one from the same one said again: a dismissed episode stays away."""
@@ -32,7 +35,7 @@ class Notice:
 
 
 class Banner(QWidget):
-    """Shows the gravest notice. Each topic (source, model, record, …) has one at most."""
+    """Shows the gravest notice, and of several the newest. Each topic (source, model, record, …) has one at most."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +131,7 @@ class Banner(QWidget):
             self._shown = ""
             self.hide()
             return
-        self._shown = min(self._notices, key=lambda topic: _RANK[self._notices[topic].level])
+        self._shown = min(reversed(self._notices), key=lambda topic: _RANK[self._notices[topic].level])
         notice = self._notices[self._shown]
         colour = getattr(self._theme, _COLOURS[notice.level])
         self._icon.setPixmap(icons.pixmap(_ICONS[notice.level], colour, 18, max(self.devicePixelRatioF(), 1.0)))

@@ -7,32 +7,32 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
 
 from poseapp.core.addresses import address_name
-from poseapp.live.sources import PICTURES
-from poseapp.ui.choices import Choice, Kind
+from poseapp.core.pictures import PICTURES
+from poseapp.ui.source_choice import SourceChoice, SourceKind
 
 VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
 
 
-def ask_source(parent: QWidget, kind: Kind, start: str, address: str = "") -> Choice | None:
+def ask_source(parent: QWidget, kind: SourceKind, start: str, address: str = "") -> SourceChoice | None:
     """A video, picture, folder or address, which begins as *address*; None when the user thinks better of it."""
     if kind == "address":
         what = "Address, such as rtsp://camera.local/stream or http://…"
         text, ok = QInputDialog.getText(parent, "Network address", what, QLineEdit.EchoMode.Normal, address)
         address = text.strip()
-        return Choice("address", address, address_name(address)) if ok and address else None
+        return SourceChoice("address", address, address_name(address)) if ok and address else None
     if kind == "folder":
         path = QFileDialog.getExistingDirectory(parent, "Open folder of pictures", start)
     else:
         pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
         wanted = f"Videos ({VIDEOS})" if kind == "video" else f"Pictures ({pictures})"
         path, _ = QFileDialog.getOpenFileName(parent, f"Open {kind}", start, f"{wanted};;All files (*)")
-    return Choice.file(kind, Path(path)) if path else None
+    return SourceChoice.file(kind, Path(path)) if path else None
 
 
-def choice_of(path: Path) -> Choice:
+def choice_of(path: Path) -> SourceChoice:
     """What a file or folder dropped onto the window is."""
-    kind: Kind = "folder" if path.is_dir() else "picture" if path.suffix.lower() in PICTURES else "video"
-    return Choice.file(kind, path)
+    kind: SourceKind = "folder" if path.is_dir() else "picture" if path.suffix.lower() in PICTURES else "video"
+    return SourceChoice.file(kind, path)
 
 
 def ask_folder(parent: QWidget, now: Path) -> Path | None:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMainWindow, QWidget
 
-from poseapp.ui.actions import Actions
+from poseapp.ui.menus import Menus
 
 DRAWERS = ("sidebar", "panel")
 
 
 class FullScreen:
-    """*bars* go with the frame; what the commands in ``DRAWERS`` show is put away, and can be called back."""
+    """*bars* go with the frame; what the actions in ``DRAWERS`` show is put away, and can be called back."""
 
-    def __init__(self, window: QMainWindow, actions: Actions, bars: Sequence[QWidget]) -> None:
-        self._window, self._actions, self._bars = window, actions, bars
+    def __init__(self, window: QMainWindow, menus: Menus, bars: Sequence[QWidget]) -> None:
+        self._window, self._menus, self._bars = window, menus, bars
         self._before: dict[str, bool] = {}
         self.on = False
 
@@ -24,14 +24,14 @@ class FullScreen:
         """Go there, or back."""
         if on == self.on:
             return
-        commands = {name: self._actions.by_name[name] for name in DRAWERS}
+        drawers = {name: self._menus.actions[name] for name in DRAWERS}
         if on:
-            self._before = {name: command.isChecked() for name, command in commands.items()}
+            self._before = {name: drawer.isChecked() for name, drawer in drawers.items()}
             self.on = True
         for bar in self._bars:
             bar.setVisible(not on)
-        for name, command in commands.items():
-            command.setChecked(not on and self._before[name])
+        for name, drawer in drawers.items():
+            drawer.setChecked(not on and self._before[name])
         self.on = on
         full = Qt.WindowState.WindowFullScreen
         state = self._window.windowState()

@@ -6,10 +6,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
-from poseapp.ui.actions import with_keys
+from poseapp.live.status import Status
+from poseapp.ui.actions import action
+from poseapp.ui.chip import Chip
 from poseapp.ui.colours import DARK, Theme
-from poseapp.ui.widgets import Chip, Elided, icon_button, label, paint_icon
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.widgets import icon_button, label, paint_icon
 
 _STATE = {
     "idle": ("muted", "Idle"),
@@ -34,21 +36,21 @@ class Header(QWidget):
         self._theme = DARK
         self._status: Status | None = None
         self._dot = Dot()
-        self.source = Elided("Starting…", "title")
-        self.detail = Elided("", "muted")
+        self.source = ElidedLabel("Starting…", "title")
+        self.detail = ElidedLabel("", "muted")
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(self.source)
         names.addWidget(self.detail)
         self.backend = Chip()
-        self.rate, self.latency, self.people = Figure("fps"), Figure("ms"), Figure("people")
-        self.rate.setToolTip("Poses on the screen per second")
-        self.latency.setToolTip("From capture to the screen: the median of the last seconds")
-        self.people.setToolTip("People found in the picture")
+        self.rate, self.latency, self.person_count = Figure("fps"), Figure("ms"), Figure("people")
+        self.rate.setToolTip("Pictures with poses on the screen in a second")
+        self.latency.setToolTip("From the camera to the screen: the median of the last seconds")
+        self.person_count.setToolTip("People found in the picture")
         self.buttons = {
-            "fullscreen": icon_button("fullscreen", with_keys("Full screen", "fullscreen")),
-            "help": icon_button("help", with_keys("Keyboard shortcuts", "help")),
-            "sidebar": icon_button("sidebar", with_keys("Controls", "sidebar"), checkable=True),
+            "fullscreen": icon_button("fullscreen", action("fullscreen").tooltip),
+            "help": icon_button("help", action("help").tooltip),
+            "sidebar": icon_button("sidebar", action("sidebar").tooltip, checkable=True),
         }
         row = self._row = QHBoxLayout(self)
         row.setContentsMargins(14, 7, 8, 7)
@@ -56,7 +58,7 @@ class Header(QWidget):
         row.addLayout(names, 1)
         row.addWidget(self.backend)
         row.addSpacing(4)
-        for figure in (self.rate, self.latency, self.people):
+        for figure in (self.rate, self.latency, self.person_count):
             row.addWidget(figure)
         row.addSpacing(4)
         for button in self.buttons.values():
@@ -80,7 +82,7 @@ class Header(QWidget):
         total = stats.ms.get("total")
         self.latency.set_value(f"{total[0]:.0f}" if running and total else "–")
         if not running:
-            self.people.set_value("–", "people")
+            self.person_count.set_value("–", "people")
 
     def _show_backend(self, status: Status) -> None:
         backend = status.backend
@@ -101,7 +103,7 @@ class Header(QWidget):
 
     def _fit_backend(self) -> None:
         """The badge gives way to the source: it gets shorter, and then goes; what is not as wished the sidebar says, too."""
-        others = (self._dot, self.rate, self.latency, self.people, *self.buttons.values())
+        others = (self._dot, self.rate, self.latency, self.person_count, *self.buttons.values())
         margins = self._row.contentsMargins()
         taken = sum(part.sizeHint().width() for part in others) + margins.left() + margins.right() + self._row.spacing() * 12
         detail, source = self.detail.sizeHint().width(), min(self.source.sizeHint().width(), LONGEST_NAME)
@@ -116,7 +118,7 @@ class Header(QWidget):
 
     def show_people(self, n: int) -> None:
         """How many people are in the picture on the screen."""
-        self.people.set_value(str(n), "person" if n == 1 else "people")
+        self.person_count.set_value(str(n), "person" if n == 1 else "people")
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""

@@ -1,15 +1,13 @@
-"""The sheet of keyboard shortcuts, and the about box."""
+"""The F1 sheet: every key and what it does."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, qVersion
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
-import poseapp
-from poseapp.ui import icons
 from poseapp.ui.actions import SECTIONS, sheet_lines
 from poseapp.ui.colours import Theme
-from poseapp.ui.scroll import ScrollColumn
+from poseapp.ui.scroll_column import ScrollColumn
 from poseapp.ui.widgets import describe, label
 
 
@@ -66,37 +64,3 @@ def _card(section: str) -> QWidget:
     grid.setColumnMinimumWidth(0, 86)
     grid.setColumnStretch(1, 1)
     return card
-
-
-class AboutBox(QDialog):
-    """Name, version, and what it is built with."""
-
-    def __init__(self, backend: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("About poseapp")
-        picture = QLabel()
-        picture.setPixmap(icons.app_icon().pixmap(72, 72))
-        lines = QVBoxLayout()
-        lines.setSpacing(4)
-        lines.addWidget(label("poseapp", "display"))
-        lines.addWidget(label(f"Version {poseapp.__version__}, MIT licence", "muted"))
-        lines.addSpacing(8)
-        text = label("A live human pose from a webcam or a video. Pictures stay on this machine.")
-        text.setWordWrap(True)
-        text.setMinimumWidth(340)
-        lines.addWidget(text)
-        lines.addSpacing(4)
-        lines.addWidget(label(f"Qt {qVersion()}" + (f"  ·  {backend}" if backend else ""), "muted"))
-        row = QHBoxLayout()
-        row.setSpacing(20)
-        row.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
-        row.addLayout(lines, 1)
-        close = QPushButton("Close")
-        close.clicked.connect(self.reject)
-        frame = QFrame()
-        frame.setLayout(row)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 22, 24, 16)
-        layout.setSpacing(16)
-        layout.addWidget(frame)
-        layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)

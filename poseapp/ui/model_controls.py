@@ -1,4 +1,4 @@
-"""The sidebar's section on the model: which network runs, and on what."""
+"""The sidebar's section on the model: which one runs, and on what."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from poseapp.core.spec import ModelSpec
+from poseapp.engine.backends import device_labels, device_tips
 from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
-from poseapp.live.session import Status
-from poseapp.ui.choices import DEVICE_NAMES, DEVICE_TIPS, PRECISION_NAMES, model_title
+from poseapp.live.status import Status
+from poseapp.ui.actions import action
+from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
-from poseapp.ui.combo import DETAIL, ComboBox
-from poseapp.ui.widgets import Badge, Elided, describe, label
+from poseapp.ui.combo_box import DETAIL, ComboBox
+from poseapp.ui.display_names import MODEL_PURPOSES, PRECISION_NAMES, model_title
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.widgets import describe, label
 
 _ROLE = Qt.ItemDataRole.UserRole
+CHANGE_TIP = "How exactly and how fast joints are found. The camera does not stop for a change"
 
 
 class ModelControls(QWidget):
-    """Which network runs, and on what."""
+    """Which model runs, and on what."""
 
     chosen = Signal(object)  # Path of the folder
     device_chosen = Signal(str)
@@ -32,18 +38,17 @@ class ModelControls(QWidget):
         self._current = ""
         self.box = ComboBox()
         self.box.setObjectName("model")
-        describe(self.box, "Model", "How exactly and how fast joints are found; the camera does not stop (Ctrl+1 … Ctrl+9)")
         self.box.activated.connect(self._activated)
         self.device_box, self.precision_box = ComboBox(whole=True), ComboBox(whole=True)
         self._missing: dict[str, str] = {}  # device → why it cannot be used
         for box, name, tip, signal in (
-            (self.device_box, "Device", "Where the network runs", self.device_chosen),
-            (self.precision_box, "Precision", "How exactly the network calculates", self.precision_chosen),
+            (self.device_box, "Device", "Where the model runs", self.device_chosen),
+            (self.precision_box, "Precision", "How exactly the model calculates", self.precision_chosen),
         ):
             describe(box, name, tip)
             box.activated.connect(lambda row, box=box, signal=signal: signal.emit(box.itemData(row, _ROLE)))
         self.advanced = (("Device", self.device_box), ("Precision", self.precision_box))
-        self.detail = Elided("", "muted")
+        self.detail = ElidedLabel("", "muted")
         self.badge = Badge()  # says what is not as expected; what runs stands in the header
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -98,8 +103,8 @@ class ModelControls(QWidget):
             self.badge.show_text(f"Runs on {status.backend.device} instead", "", "warning", status.backend.fallback)
         serves = waits or (status.backend is not None and not status.backend.fallback)
         self.badge.setVisible(not serves or (bool(status.loading) and status.build is None))
-        _select(self.device_box, status.wish.device)
-        _select(self.precision_box, status.wish.precision)
+        _select(self.device_box, status.model_request.device)
+        _select(self.precision_box, status.model_request.precision)
 
     def set_devices(self, missing: dict[str, str]) -> None:
         """Offer the devices that can be used; the others' tooltips say what they lack."""
@@ -111,7 +116,8 @@ class ModelControls(QWidget):
         self.badge.set_theme(theme)
 
     def _fill_devices(self) -> None:
-        entries = {key: (name, self._missing.get(key, ""), DEVICE_TIPS[key]) for key, name in DEVICE_NAMES.items()}
+        tips = device_tips()
+        entries = {key: (name, self._missing.get(key, ""), tips[key]) for key, name in device_labels().items()}
         _fill(self.device_box, entries)
 
     def _fill_precisions(self) -> None:
@@ -132,6 +138,8 @@ class ModelControls(QWidget):
         self._fill_precisions()
         self.detail.set_text(summary(self._models[index]) if index >= 0 else "")
         self.detail.setVisible(index >= 0)
+        tip = explain(self._models[index]) if index >= 0 else ""
+        describe(self.box, "Model", f"{CHANGE_TIP} ({action('choose_model').gesture})" + (f"\n\n{tip}" if tip else ""))
 
     def _activated(self, row: int) -> None:
         folder: Path = self.box.itemData(row, _ROLE)
@@ -162,11 +170,8 @@ def _select(box: ComboBox, key: str) -> None:
 
 
 def summary(model: StoredModel) -> str:
-    """A line about *model*, such as "hourglass-s · 144 × 192 px · 0.9 M"."""
-    if model.spec is None:
-        return ""
-    h, w = model.spec.input_hw
-    return f"{model.name} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M"
+    """A line about *model*: what it is for, or else its name and numbers, such as "mine · 144×192 px · 0.9 M weights"."""
+    return MODEL_PURPOSES.get(model.name) or (f"{model.name} · {_numbers(model.spec)}" if model.spec is not None else "")
 
 
 def explain(model: StoredModel) -> str:
@@ -174,7 +179,11 @@ def explain(model: StoredModel) -> str:
     if model.spec is None:
         return f"Cannot be used: {model.error}"
     metrics = "\n".join(f"{name}: {value:g}" for name, value in list(model.spec.metrics.items())[:4])
-    h, w = model.spec.input_hw
-    names = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
-    what = f"{names[model.spec.family]} · {w} × {h} px · {model.spec.parameters / 1e6:.1f} M weights"
+    what = f"{model.name}: {model.spec.family_label} · {_numbers(model.spec)}"
     return f"{what}\n{model.spec.source.paper}" + (f"\n{metrics}" if metrics else "")
+
+
+def _numbers(spec: ModelSpec) -> str:
+    """The size of the input, width×height as users say it, and the number of weights."""
+    h, w = spec.input_hw
+    return f"{w}×{h} px · {spec.parameters / 1e6:.1f} M weights"

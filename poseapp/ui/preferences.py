@@ -13,12 +13,13 @@ from poseapp import resources
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import is_plain
 from poseapp.core.types import POSE_MODES
-from poseapp.engine.load import DEVICES, PRECISIONS
+from poseapp.engine.backends import device_labels
+from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import DrawOptions
-from poseapp.ui.choices import Choice
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
+from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
 
 LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
@@ -90,12 +91,12 @@ class Preferences:
         self._set("window/theme", value)
 
     @property
-    def source(self) -> Choice | None:
+    def source(self) -> SourceChoice | None:
         """The source that the user chose last; an address that holds secrets has no value here."""
-        return Choice.from_text(self._text("source/choice"))
+        return SourceChoice.from_text(self._text("source/choice"))
 
     @source.setter
-    def source(self, value: Choice) -> None:
+    def source(self, value: SourceChoice) -> None:
         secret = value.kind == "address" and holds_secrets(value.value)
         self._set("source/choice", (replace(value, value="") if secret else value).to_text())
 
@@ -127,7 +128,7 @@ class Preferences:
     def device(self) -> str:
         """Where the model runs."""
         value = self._text("model/device")
-        return value if value in DEVICES else "auto"
+        return value if value in device_labels() else "auto"
 
     @device.setter
     def device(self, value: str) -> None:
@@ -137,7 +138,7 @@ class Preferences:
     def precision(self) -> str:
         """In which precision the model runs."""
         value = self._text("model/precision")
-        return value if value in PRECISIONS else "auto"
+        return value if value in PRECISION_CHOICES else "auto"
 
     @precision.setter
     def precision(self, value: str) -> None:
@@ -146,17 +147,18 @@ class Preferences:
     @property
     def pose_settings(self) -> PoseSettings:
         """How people are looked for."""
-        people, default = self._text("people/way"), PoseSettings()
+        mode = self._text("people/mode") or self._text("people/way")  # the name of the key in the first versions
+        default = PoseSettings()
         smoothing, latency_budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")
         return PoseSettings(
-            people if people in POSE_MODES else default.people,
+            mode if mode in POSE_MODES else default.mode,
             default.smoothing if smoothing is None else min(max(smoothing, 0.0), 1.0),
             default.latency_budget_ms if latency_budget_ms is None or latency_budget_ms <= 0 else latency_budget_ms,
         )
 
     @pose_settings.setter
     def pose_settings(self, value: PoseSettings) -> None:
-        self._set("people/way", value.people)
+        self._set("people/mode", value.mode)
         self._set("people/smoothing", str(value.smoothing))
         self._set("people/budget_ms", str(value.latency_budget_ms))
 

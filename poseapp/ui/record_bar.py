@@ -9,11 +9,13 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from poseapp.live.recorder import Recording
+from poseapp.live.recording import Recording
 from poseapp.ui import icons
-from poseapp.ui.actions import with_keys
+from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
-from poseapp.ui.widgets import Elided, Switch, describe, icon_button, paint_icon, set_role
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.switch import Switch
+from poseapp.ui.widgets import describe, icon_button, paint_icon, set_role
 
 LOW_DISK_S = 300.0
 ROOMY = 700  # px
@@ -34,18 +36,18 @@ class RecordBar(QWidget):
         self._theme = DARK
         self._folder = Path()
         self._finished: Path | None = None
-        self.record = QPushButton("Record")
+        self.record = QPushButton(action("record").button_text)
         self.record.setProperty("role", "record")
         self.record.setCheckable(True)
         self.record.setIconSize(QSize(18, 18))
         self.record.setCursor(Qt.CursorShape.PointingHandCursor)
-        describe(self.record, "Record", with_keys("Record the annotated video and the keypoints", "record"))
+        describe(self.record, action("record").button_text, action("record").tooltip)
         self.record.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.record.setMinimumWidth(128)
         self.record.clicked.connect(self.record_asked)
-        self.snapshot = icon_button("camera", with_keys("Snapshot: picture and keypoints", "snapshot"))
+        self.snapshot = icon_button("camera", action("snapshot").tooltip)
         self.snapshot.clicked.connect(self.snapshot_asked)
-        self.info = Elided("", "muted")
+        self.info = ElidedLabel("", "muted")
         self.open = QPushButton("Open folder")
         self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         describe(self.open, "Open folder", "Show the last recording in the file manager")

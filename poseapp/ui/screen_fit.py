@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QDialog, QWidget
 
 FRAME = QSize(4, 36)  # px that a title bar takes, until the window is shown and it is known
 
@@ -22,3 +22,12 @@ def fit_to_screen(window: QWidget) -> None:
     top = max(area.top(), min(outer.top(), area.bottom() + 1 - outer.height()))
     if (left, top) != (outer.left(), outer.top()):
         window.move(left, top)
+
+
+def open_on_screen(dialog: QDialog) -> None:
+    """Open *dialog* as large as it needs, but no larger than its screen; closed, it is deleted."""
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.ensurePolished()
+    dialog.resize(dialog.sizeHint())
+    fit_to_screen(dialog)
+    dialog.open()

@@ -63,14 +63,16 @@ class SettingsFile:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            self.problem = f"{self._path}: cannot be read ({error.strerror}). The settings begin anew."
+            self.problem = f"{self._path}: cannot be read ({error.strerror}). The default settings are used."
             return {}
         except ValueError as error:
-            self.problem = f"{self._path}: {error}. The settings begin anew; the old file is kept as {self._path.name}.broken."
+            self.problem = (
+                f"{self._path}: {error}. The default settings are used; the old file is kept as {self._path.name}.broken."
+            )
         try:
             os.replace(self._path, self._path.with_name(f"{self._path.name}.broken"))
         except OSError as error:
-            self.problem = f"{self._path}: cannot be read, nor put aside ({error.strerror}). The settings begin anew."
+            self.problem = f"{self._path}: cannot be read or put aside ({error.strerror}). The default settings are used."
         return {}
 
 

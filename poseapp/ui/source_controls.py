@@ -6,13 +6,14 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
 from poseapp.live.sources import DEFAULT_MODE, Camera, Mode
+from poseapp.live.status import Status
 from poseapp.ui import icons
-from poseapp.ui.choices import DEMO, SYNTHETIC, Choice, find_camera
 from poseapp.ui.colours import DARK, Theme
-from poseapp.ui.combo import ComboBox
-from poseapp.ui.widgets import Elided, describe, label, set_role
+from poseapp.ui.combo_box import ComboBox
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.source_choice import DEMO, SYNTHETIC, SourceChoice, find_camera
+from poseapp.ui.widgets import describe, label, set_role
 
 SIZES = ((640, 360), (640, 480), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 RATES = (15.0, 24.0, 30.0, 60.0, 120.0)
@@ -32,17 +33,17 @@ _ROLE = Qt.ItemDataRole.UserRole
 class SourceControls(QWidget):
     """What to look at, and in which size and rate."""
 
-    chosen = Signal(object)  # Choice
+    chosen = Signal(object)  # SourceChoice
     mode_chosen = Signal(object)  # Mode
 
     def __init__(self) -> None:
         super().__init__()
         self._theme = DARK
         self._cameras: list[Camera] = []
-        self._current: Choice | None = None
+        self._current: SourceChoice | None = None
         self.box = ComboBox()
         self.box.setObjectName("source")
-        describe(self.box, "Source", "What to look at: a camera, a clip, or what was opened last")
+        describe(self.box, "Source", "A camera, a clip, or what was opened last")
         self.box.activated.connect(self._activated)
         self.open = QPushButton("Open…")
         self.open.setProperty("role", "toggle")
@@ -50,10 +51,10 @@ class SourceControls(QWidget):
         describe(self.open, "Open another source", "A video, a picture, a folder of pictures or a network address")
         self.size_box, self.rate_box = ComboBox(whole=True), ComboBox(whole=True)
         for box, name in ((self.size_box, "Picture size"), (self.rate_box, "Frame rate")):
-            describe(box, name, f"{name} asked of the camera")
+            describe(box, name, f"{name} that the camera is asked for")
             box.activated.connect(self._mode_activated)
-        self._asked_name, self._granted_name = label("Asked", "muted"), label("Granted", "muted")
-        self.actual = Elided("–")
+        self._requested_name, self._actual_name = label("Asked for", "muted"), label("Given", "muted")
+        self.actual = ElidedLabel("–")
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(self.box, 1)
@@ -67,9 +68,9 @@ class SourceControls(QWidget):
         facts = QGridLayout()
         facts.setHorizontalSpacing(10)
         facts.setVerticalSpacing(6)
-        facts.addWidget(self._asked_name, 0, 0)
+        facts.addWidget(self._requested_name, 0, 0)
         facts.addWidget(self._modes, 0, 1)
-        facts.addWidget(self._granted_name, 1, 0)
+        facts.addWidget(self._actual_name, 1, 0)
         facts.addWidget(self.actual, 1, 1)
         facts.setColumnStretch(1, 1)
         layout = QVBoxLayout(self)
@@ -89,7 +90,7 @@ class SourceControls(QWidget):
         self.open.setMenu(menu)
 
     @property
-    def current(self) -> Choice | None:
+    def current(self) -> SourceChoice | None:
         """The choice that is shown."""
         return self._current
 
@@ -99,7 +100,7 @@ class SourceControls(QWidget):
             self._cameras = cameras
             self._fill()
 
-    def set_current(self, choice: Choice) -> None:
+    def set_current(self, choice: SourceChoice) -> None:
         """Show *choice* as the one in use."""
         self._current = choice
         self._fill()
@@ -115,7 +116,7 @@ class SourceControls(QWidget):
         return Mode(width, height, float(self.rate_box.currentData()), DEFAULT_MODE.codec)
 
     def show_status(self, status: Status) -> None:
-        """Show what was asked and what was granted."""
+        """Show what was requested of the camera, and what it gives."""
         camera = status.requested is not None
         self._show_modes(camera)
         if status.requested is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
@@ -153,7 +154,7 @@ class SourceControls(QWidget):
             add(current.label, current.kind, current)
             separate()
         for camera in self._cameras:
-            add(camera.name, "camera", Choice.camera(camera))
+            add(camera.name, "camera", SourceChoice.camera(camera))
         if current is not None and current.kind == "camera" and find_camera(current, self._cameras) is None:
             add(f"{current.label} (not plugged in)", "camera", current)
         elif not self._cameras:
@@ -169,13 +170,13 @@ class SourceControls(QWidget):
         index = -1
         for row in range(self.box.count()):
             data = self.box.itemData(row, _ROLE)
-            same = isinstance(data, Choice) and self._current is not None and data.kind == self._current.kind
+            same = isinstance(data, SourceChoice) and self._current is not None and data.kind == self._current.kind
             if same and (data.kind != "camera" or self._same_camera(data)):
                 index = row
                 break
         self.box.setCurrentIndex(index)
 
-    def _same_camera(self, choice: Choice) -> bool:
+    def _same_camera(self, choice: SourceChoice) -> bool:
         assert self._current is not None
         current = find_camera(self._current, self._cameras)
         return choice == self._current if current is None else current == find_camera(choice, self._cameras)
@@ -184,7 +185,7 @@ class SourceControls(QWidget):
         data = self.box.itemData(row, _ROLE)
         with QSignalBlocker(self.box):
             self._show_current()  # what runs stays shown until the new one runs
-        if isinstance(data, Choice):
+        if isinstance(data, SourceChoice):
             self.chosen.emit(data)
 
     def _fill_modes(self, mode: Mode) -> None:
@@ -193,7 +194,7 @@ class SourceControls(QWidget):
         with QSignalBlocker(self.size_box), QSignalBlocker(self.rate_box):
             self.size_box.clear()
             for width, height in sizes:
-                self.size_box.addItem(f"{width} × {height}", (width, height))
+                self.size_box.addItem(f"{width}×{height}", (width, height))
             self.size_box.setCurrentIndex(sizes.index((mode.width, mode.height)))
             self.rate_box.clear()
             for fps in rates:
@@ -201,9 +202,9 @@ class SourceControls(QWidget):
             self.rate_box.setCurrentIndex(rates.index(mode.fps))
 
     def _show_modes(self, camera: bool) -> None:
-        for widget in (self._modes, self._asked_name):
+        for widget in (self._modes, self._requested_name):
             widget.setVisible(camera)
-        self._granted_name.setText("Granted" if camera else "Picture")
+        self._actual_name.setText("Given" if camera else "Picture")
 
     def _show_mode(self, mode: Mode) -> None:
         if (mode.width, mode.height, mode.fps) != (*self.size_box.currentData(), self.rate_box.currentData()):

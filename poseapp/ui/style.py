@@ -205,7 +205,7 @@ QProgressBar[role="edge"]::chunk {{ border-radius: 0; }}
 
 
 def _notices(t: Theme) -> str:
-    """Notices and the card over the picture; the card is dark in both themes, as the stage is."""
+    """OverlayStack and the card over the picture; the card is dark in both themes, as the stage is."""
     levels = {"error": "danger", "warning": "warning", "info": "info", "success": "success"}
     banners = "\n".join(
         f'QFrame#banner[level="{level}"] {{ border-color: {getattr(t, name)}; background: {t.tinted(name)}; }}'
@@ -216,16 +216,16 @@ def _notices(t: Theme) -> str:
     return f"""
 QFrame#banner {{ border-radius: 8px; border: 1px solid {t.border}; background: {t.raised}; }}
 {banners}
-QFrame#buildLine {{ border-radius: 8px; border: 1px solid {t.border}; background: {t.surface}; }}
-QFrame#stateCard {{ background: {ground}; border: 1px solid #343a48; border-radius: 14px; }}
-QFrame#stateCard QLabel {{ color: {CARD.text}; }}
-QFrame#stateCard QLabel[role="muted"] {{ color: {CARD.muted}; }}
-QFrame#stateCard QPushButton {{ background: #2a303c; color: {CARD.text}; border-color: #3b4250; }}
-QFrame#stateCard QPushButton:hover {{ background: #363d4b; border-color: #a3abbb; }}
-QFrame#stateCard QPushButton:pressed {{ background: #1b2029; }}
-QFrame#stateCard QPushButton:focus {{ border-color: #ffffff; }}
-QFrame#stateCard QPushButton[role="primary"] {{ background: {t.accent}; color: #ffffff; border-color: {t.accent}; }}
-QFrame#stateCard QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}
-QFrame#stateCard QPushButton[role="primary"]:pressed {{ background: {mix(t.accent, "#000000", 0.4).name()}; }}
-QFrame#stateCard QPushButton[role="primary"]:focus {{ border-color: #ffffff; }}
+QFrame#buildProgress {{ border-radius: 8px; border: 1px solid {t.border}; background: {t.surface}; }}
+QFrame#messageCard {{ background: {ground}; border: 1px solid #343a48; border-radius: 14px; }}
+QFrame#messageCard QLabel {{ color: {CARD.text}; }}
+QFrame#messageCard QLabel[role="muted"] {{ color: {CARD.muted}; }}
+QFrame#messageCard QPushButton {{ background: #2a303c; color: {CARD.text}; border-color: #3b4250; }}
+QFrame#messageCard QPushButton:hover {{ background: #363d4b; border-color: #a3abbb; }}
+QFrame#messageCard QPushButton:pressed {{ background: #1b2029; }}
+QFrame#messageCard QPushButton:focus {{ border-color: #ffffff; }}
+QFrame#messageCard QPushButton[role="primary"] {{ background: {t.accent}; color: #ffffff; border-color: {t.accent}; }}
+QFrame#messageCard QPushButton[role="primary"]:hover {{ background: {t.accent_hover}; }}
+QFrame#messageCard QPushButton[role="primary"]:pressed {{ background: {mix(t.accent, "#000000", 0.4).name()}; }}
+QFrame#messageCard QPushButton[role="primary"]:focus {{ border-color: #ffffff; }}
 """

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
 from poseapp.ui.colours import CHIP, DARK, Theme
-from poseapp.ui.widgets import describe, label
+from poseapp.ui.message_card import Message, MessageCard
+from poseapp.ui.widgets import describe
 
-SPIN_MS = 40
 CARD_WIDTH = 480
-
-
-@dataclass(frozen=True)
-class StageState:
-    """What the card over the picture says. ``actions`` are (key, text) of its buttons, the first one the main one."""
-
-    title: str
-    text: str = ""
-    busy: bool = False
-    dim: bool = True  # darken the picture behind
-    actions: tuple[tuple[str, str], ...] = ()
 
 
 class VideoView(QWidget):
@@ -57,12 +45,10 @@ class VideoView(QWidget):
         self._picture: ImageArray | None = None  # annotated, in device pixels; drawn on, frame after frame
         self._image = QImage()  # wraps _picture without a copy
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
-        self._note = ""
         self._recording = ""
         self._paused = self._full_screen = False
         self._by_keys = False  # the focus came by Tab
-        self._covered = 0  # px of the lower edge, by notices
-        self._card = StateCard(self)
+        self._card = MessageCard(self)
         self._card.action.connect(self.action)
 
     # -- what is shown ---------------------------------------------------------------------------------------
@@ -78,14 +64,9 @@ class VideoView(QWidget):
         return self._options
 
     @property
-    def note(self) -> str:
-        """The line at the lower edge."""
-        return self._note
-
-    @property
-    def state(self) -> StageState | None:
+    def message(self) -> Message | None:
         """What the card says; None without a card."""
-        return self._card.state
+        return self._card.message
 
     @property
     def locked(self) -> int | None:
@@ -117,18 +98,12 @@ class VideoView(QWidget):
         self._image = QImage()
         self.update()
 
-    def set_state(self, state: StageState | None) -> None:
+    def set_message(self, message: Message | None) -> None:
         """Show a card over the picture, or none."""
-        if state != self._card.state:
-            self._card.show_state(state)
+        if message != self._card.message:
+            self._card.show_message(message)
             self._place_card()
             QTimer.singleShot(0, self, self._place_card)  # once more when the new lines have been laid out
-            self.update()
-
-    def set_note(self, note: str) -> None:
-        """A line at the lower edge of the picture, such as why this is the demo clip; "" for none."""
-        if note != self._note:
-            self._note = note
             self.update()
 
     def set_recording(self, text: str) -> None:
@@ -145,11 +120,6 @@ class VideoView(QWidget):
     def set_full_screen(self, on: bool) -> None:
         """In full screen Esc leaves that first."""
         self._full_screen = on
-        self.update()
-
-    def set_covered(self, px: int) -> None:
-        """So much of the lower edge is covered: keep the line there free of it."""
-        self._covered = px
         self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -200,7 +170,7 @@ class VideoView(QWidget):
             painter.drawImage(self._picture_rect().topLeft(), self._image)
         else:
             self._paint_empty(painter)
-        if self._card.state is not None and self._card.state.dim and not self._image.isNull():
+        if self._card.message is not None and self._card.message.dim and not self._image.isNull():
             painter.fillRect(self._picture_rect(), QColor(8, 9, 13, 150))
         self._paint_marks(painter)
         if self.hasFocus() and self._by_keys:
@@ -282,24 +252,20 @@ class VideoView(QWidget):
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
         result = self._result
         if result is not None and result.locked is not None:
-            person = "the person" if result.people == "one" else f"person {result.locked}"
+            person = "the person" if result.mode == "one" else f"person {result.locked}"
             there = result.locked in result.poses.ids
             text = f"Holding on to {person}" if there else f"Waiting for {person}"
             text += "" if self._full_screen else " · Esc lets go"
-            b, g, r = identity_colour(result.locked) if result.people != "one" else MIDDLE
+            b, g, r = identity_colour(result.locked) if result.mode != "one" else MIDDLE
             below = 38 if self._recording or self._paused else 0
             self._chip(painter, text, QPointF(area.left() + 12, area.top() + 12 + below), QColor(r, g, b))
-        if self._note and self._card.state is None:
-            bottom = min(area.bottom(), self.height() - self._covered)
-            self._chip(painter, self._note, QPointF(area.left() + 12, bottom - 42), QColor(self._theme.info), area.width() - 24)
 
-    def _chip(self, painter: QPainter, text: str, at: QPointF, dot: QColor, widest: float = 1e6) -> float:
+    def _chip(self, painter: QPainter, text: str, at: QPointF, dot: QColor) -> float:
         """A dark pill with a dot and *text*; returns its width."""
         font = QFont(self.font())
         font.setWeight(QFont.Weight.DemiBold)
         font.setFeature(QFont.Tag("tnum"), 1) if hasattr(QFont, "Tag") else None
         painter.setFont(font)
-        text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(widest - 40))
         box = QRectF(at.x(), at.y(), painter.fontMetrics().horizontalAdvance(text) + 36, 30)
         painter.setPen(Qt.PenStyle.NoPen)
         ground = QColor(CHIP.ground)
@@ -324,113 +290,3 @@ def fit(hw: tuple[int, int], width: float, height: float) -> tuple[int, int]:
     """The largest height and width of the shape *hw* that fit into *width* × *height* px."""
     scale = min(width / hw[1], height / hw[0])
     return max(1, math.floor(hw[0] * scale + 1e-6)), max(1, math.floor(hw[1] * scale + 1e-6))
-
-
-class StateCard(QFrame):
-    """A card in the middle of the stage: a spinner, a title, what to do, and buttons to do it."""
-
-    action = Signal(str)
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setObjectName("stateCard")
-        self.state: StageState | None = None
-        self._spinner = Spinner()
-        self._title, self._text = label(role="display"), label(role="muted")
-        for line in (self._title, self._text):
-            line.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            line.setWordWrap(True)
-        self._buttons = QHBoxLayout()
-        self._buttons.setSpacing(8)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(28, 22, 28, 22)
-        self._column.setSpacing(10)
-        self._column.addWidget(self._spinner, 0, Qt.AlignmentFlag.AlignHCenter)
-        self._column.addWidget(self._title)
-        self._column.addWidget(self._text)
-        self._column.addLayout(self._buttons)
-        self.hide()
-
-    def show_state(self, state: StageState | None) -> None:
-        """Say *state*, or nothing."""
-        before, self.state = self.state, state
-        if state is None:
-            self._spinner.set_busy(False)
-            self.hide()
-            return
-        self._spinner.set_busy(state.busy)
-        self._spinner.setVisible(state.busy)
-        self._title.setText(state.title)
-        self._text.setText(state.text)
-        self._text.setVisible(bool(state.text))
-        if before is None or before.actions != state.actions:  # a button must not go away under the pointer
-            self._make_buttons(state.actions)
-        self.show()
-
-    def _make_buttons(self, actions: tuple[tuple[str, str], ...]) -> None:
-        while (item := self._buttons.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        before = self.parentWidget() or self  # Tab comes from the picture
-        for i, (key, text) in enumerate(actions):
-            button = QPushButton(text)
-            button.setObjectName(f"action_{key}")
-            if i == 0:
-                button.setProperty("role", "primary")
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _checked=False, key=key: self.action.emit(key))
-            self._buttons.addWidget(button)
-            button.show()
-            QWidget.setTabOrder(before, button)
-            before = button
-
-    def needed_width(self) -> int:
-        """The width in which no button is cut."""
-        margins = self._column.contentsMargins()
-        return self._buttons.sizeHint().width() + margins.left() + margins.right()
-
-    def height_for(self, width: int) -> int:
-        """How high it must be so that all lines fit into *width*."""
-        for part in (self._title, self._text):
-            part.ensurePolished()  # the style sheet's fonts, before the first painting
-        self._column.activate()
-        return self._column.totalHeightForWidth(width)
-
-    def set_accent(self, colour: str) -> None:
-        """The spinner's colour."""
-        self._spinner.colour = QColor(colour)
-
-
-class Spinner(QWidget):
-    """A turning arc; the timer runs while it is busy only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedSize(34, 34)
-        self.colour = QColor(DARK.accent)
-        self._angle = 0
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._turn)
-
-    def set_busy(self, busy: bool) -> None:
-        """Turn, or stop turning."""
-        if busy:
-            self._timer.start(SPIN_MS)
-        else:
-            self._timer.stop()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """A ring and an arc on it."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ring = QRectF(4, 4, 26, 26)
-        painter.setPen(QPen(QColor(255, 255, 255, 36), 3))
-        painter.drawEllipse(ring)
-        painter.setPen(QPen(self.colour, 3, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        painter.drawArc(ring, -self._angle * 16, 100 * 16)
-        painter.end()
-
-    def _turn(self) -> None:
-        self._angle = (self._angle + 14) % 360
-        self.update()

@@ -7,9 +7,10 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
-from poseapp.live.session import Status
+from poseapp.live.status import Status
 from poseapp.render import DrawOptions
-from poseapp.ui.widgets import describe, label, toggle
+from poseapp.ui.actions import action
+from poseapp.ui.widgets import action_toggle, describe, label
 
 
 class ViewControls(QWidget):
@@ -23,15 +24,16 @@ class ViewControls(QWidget):
         self.threshold = QSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 100)
         self.threshold.setPageStep(5)
-        tip = "Joints of a lower confidence are hidden; recorded data keep them ([ and ])"
+        keys = " and ".join(action(name).keys[0] for name in ("lower", "raise"))
+        tip = f"Joints with a lower confidence are hidden. Recorded data keep them ({keys})"
         describe(self.threshold, "Confidence threshold", tip)
         self.value = label("", "title")
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.value.setMinimumWidth(34)
-        self.mirror = toggle("Mirror", "Flip the preview; recordings and data stay as the camera sees them (M)")
-        self.heatmaps = toggle("Heatmap", "Show where the network sees joints (H)")
-        self.fields = toggle("Affinity fields", "")
-        self.labels = toggle("Names", "Write name and confidence beside each joint (L)")
+        self.mirror = action_toggle("mirror")
+        self.heatmaps = action_toggle("heatmaps")
+        self.fields = action_toggle("fields")
+        self.labels = action_toggle("labels")
         name = label("Threshold")
         name.setToolTip(tip)
         head = QHBoxLayout()
@@ -72,15 +74,10 @@ class ViewControls(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Only bottom-up has fields to show."""
-        there = status.way == "bottom-up"
+        there = status.mode == "bottom-up"
         self.fields.setEnabled(there)
-        describe(
-            self.fields,
-            "Affinity fields",
-            "Show the part affinity fields that join joints to people; the hue says where to (A)"
-            if there
-            else "The part affinity fields that join joints to people: find several people all at once to see them",
-        )
+        why_not = "Affinity fields join joints to people. Choose the method “All at once” for several people to see them"
+        describe(self.fields, action("fields").button_text, action("fields").tooltip if there else why_not)
 
     def step_threshold(self, step: float) -> None:
         """Raise or lower the threshold."""

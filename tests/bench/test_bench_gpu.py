@@ -13,27 +13,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from poseapp.bench.gpu import (
-    COMPILED,
-    EAGER,
-    GRAPHS,
-    ROUNDED,
-    InPrecision,
-    Line,
-    Rates,
-    Subject,
-    _published,
-    deployed,
-    goals,
-    made_up_crops,
-    measure,
-    measure_rates,
-    moved_bytes,
-    run,
-    subjects,
-    table,
-    torch_way,
-)
+from poseapp.bench.gpu.measuring import Line, Rates, measure, measure_rates, moved_bytes, run
+from poseapp.bench.gpu.report import goals, line_json, table
+from poseapp.bench.gpu.subjects import Subject, made_up_crops, published, subjects
+from poseapp.bench.gpu.ways import COMPILED, EAGER, GRAPHS, ROUNDED, InPrecision, deployed, torch_way
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.load import list_models
 from poseapp.nets.blocks import count_parameters
@@ -41,7 +24,7 @@ from poseapp.nets.blocks import count_parameters
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")
 
 CPU = torch.device("cpu")
-SPEC = _published("tiny", (32, 32))
+SPEC = published("tiny", (32, 32))
 RATES = Rates({"FP32": 1e12, "FP16": 4e12}, 1e12)
 LINE = Line("hrnet-w32", 1, "PyTorch graph FP16", macs=8_000_000_000, moved_bytes=60_000_000, p50_ms=4.0, p95_ms=4.4)
 
@@ -209,9 +192,9 @@ def test_goals_are_judged_by_what_was_measured_only() -> None:
 
 
 @no_gpu_here
-@pytest.mark.parametrize("module", ["poseapp.bench.__main__", "poseapp.bench.gpu"])
-def test_the_command_says_what_is_missing(module: str) -> None:
-    done = run_light(f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", "--gpu")
+@pytest.mark.parametrize("name", ["gpu", "--gpu"])
+def test_the_command_says_what_is_missing(name: str) -> None:
+    done = run_light(BENCH, name)
     assert done.returncode == 1
     assert done.stderr.startswith("The GPU benchmark cannot run here: ")
     assert done.stdout == ""
@@ -219,12 +202,15 @@ def test_the_command_says_what_is_missing(module: str) -> None:
 
 # --- a borrowed machine has neither cameras nor a screen ------------------------------------------------------
 
+BENCH = "runpy.run_module('poseapp.bench.__main__', run_name='__main__', alter_sys=True)"
 LIGHT = """
 import importlib.abc, runpy, sys
 
+REFUSED = "PySide6 av cv2_enumerate_cameras pooch pyqtgraph pytestqt rich shiboken6 typer".split()
+
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in {"PySide6", "av", "cv2_enumerate_cameras", "pooch", "pyqtgraph", "pytestqt", "shiboken6"}:
+        if name.partition(".")[0] in REFUSED:
             raise AssertionError(f"{name} is imported")
 
 sys.meta_path.insert(0, Refuse())
@@ -232,14 +218,14 @@ sys.meta_path.insert(0, Refuse())
 
 
 def run_light(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run *code* where nothing of cameras, video or Qt can be imported, not even by one that expects its absence."""
+    """Run *code* where no package for cameras, video, Qt or the command line can be imported, not even where that is expected."""
     command = [sys.executable, "-c", f"{LIGHT}{code}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=200, check=False, cwd=cwd)
 
 
-@pytest.mark.parametrize("module", ["poseapp.bench.__main__", "poseapp.bench.gpu"])
-def test_the_gpu_benchmark_imports_nothing_of_cameras_video_or_qt(module: str) -> None:
-    done = run_light(f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)", "--gpu", "--network", "nowhere")
+@pytest.mark.parametrize("name", ["gpu", "--gpu"])
+def test_the_gpu_benchmark_imports_nothing_of_cameras_video_qt_or_the_command_line(name: str) -> None:
+    done = run_light(BENCH, name, "--network", "nowhere")
     assert done.returncode == 2, done.stderr  # it came to where it knows the networks
     assert "hrnet-w32" in done.stderr
 
@@ -257,8 +243,6 @@ def test_the_tests_of_a_gpu_import_nothing_of_cameras_video_or_qt(repo_root: Pat
 
 
 def test_lines_are_json(tmp_path: Path) -> None:
-    from poseapp.bench.gpu import _known
-
-    text = json.dumps(_known(replace(LINE, p50_ms=math.nan, p95_ms=math.nan, reason="no")))
+    text = json.dumps(line_json(replace(LINE, p50_ms=math.nan, p95_ms=math.nan, reason="no")))
     assert "NaN" not in text
     assert json.loads(text)["reason"] == "no"

@@ -10,7 +10,7 @@ import pytest
 from tiny_model import write_model
 
 from poseapp.bench.against_mediapipe import TURNS, Comparison, Figures, compare
-from poseapp.bench.mediapipe_script import to_and_fro
+from poseapp.bench.clip import to_and_fro
 from poseapp.core.errors import PoseAppError
 
 # As much of MediaPipe as is called, in its place: it notes what it was given.

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_model
-from tiny_detector import write_detector
 
 from poseapp.bench import pipeline as bench
-from poseapp.bench.pipeline import ClipSource, Scenario, run_benchmark, run_people, run_soak
+from poseapp.bench.clip import ClipSource
+from poseapp.bench.pipeline import Scenario, run_benchmark
 from poseapp.core.errors import ModelError, PoseAppError
 
 
@@ -64,25 +64,3 @@ def test_a_model_that_fails_ends_it_with_its_reason(folder: Path) -> None:
         run_benchmark(folder, seconds=1.0)
     with pytest.raises(ModelError, match="cannot be read"):
         run_benchmark(folder / "nowhere", seconds=1.0)
-
-
-def test_a_soak_whose_model_fails_ends_soon(folder: Path) -> None:
-    (folder / "model.onnx").write_bytes(b"")
-    with pytest.raises(PoseAppError, match="expected SHA-256"):
-        run_soak(folder, minutes=10)
-
-
-def test_several_people_in_one_table(repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "PEOPLE_COUNTS", (1, 3))
-    monkeypatch.setattr(bench, "WARM_UP_S", 0.2)
-    folder = tiny_model.write_model(tmp_path / "tiny")
-    write_detector(tmp_path / "person-detector", threshold=0.0)
-    table = run_people(folder, repo_root / "assets" / "demo.mp4", seconds=0.3)
-    assert [(row.way, row.people, row.model) for row in table.rows] == [("top-down", 1, "tiny"), ("top-down", 3, "tiny")]
-    assert all(row.fps > 0 and row.frame_ms > 0 for row in table.rows)
-    assert table.growth == {"top-down": pytest.approx(table.rows[1].frame_ms / table.rows[0].frame_ms - 1)}
-    (missing,) = table.missing
-    assert missing.startswith("bottom-up: expected a model of the openpose family")
-    lines = table.table().splitlines()
-    assert sum(line.startswith("| top-down | tiny |") for line in lines) == 2
-    assert any(line.startswith("top-down: ") and line.endswith("% from 1 to 3 people") for line in lines)

@@ -1,4 +1,4 @@
-"""A frame's own work in processor time: every stage is there, and an engine's time is in none of them."""
+"""A frame's overhead in processor time: every stage is there, and an engine's time is in none of them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from clips import decoded
 from poseapp.bench.crowd import Crowd, main, places
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
-from poseapp.live.video_writer import VideoWriter
+from poseapp.live.recording.video_writer import VideoWriter
 
 HW = (180, 320)
 

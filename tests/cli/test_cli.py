@@ -19,10 +19,10 @@ import tiny_model
 from fakes import wait_until
 
 import poseapp
-from poseapp.cli import main as cli
+from poseapp.cli import display
 from poseapp.cli.main import main
 from poseapp.convert.catalogue import CATALOGUE
-from poseapp.engine.devices import unavailable
+from poseapp.engine.backends import unavailable
 
 FRAMES = 24
 
@@ -114,7 +114,7 @@ def test_a_screen_that_cannot_be_reached_is_none(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DISPLAY", ":7654")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
-    assert cli._no_window_because() in (
+    assert display.no_window_because() in (
         "The screen :7654 (DISPLAY) cannot be reached.",
         "Qt cannot start (libxcb.so.1 is missing). On Debian or Ubuntu `make run` installs what is missing.",
     )
@@ -122,7 +122,7 @@ def test_a_screen_that_cannot_be_reached_is_none(monkeypatch: pytest.MonkeyPatch
 
 def test_the_packages_that_qt_needs_are_those_that_make_installs(repo_root: Path) -> None:
     known = runpy.run_path(str(repo_root / ".ci" / "system-packages"))["LIBRARIES"]
-    assert cli.QT_PACKAGES.split() == list(dict.fromkeys(known.values()))
+    assert display.QT_PACKAGES.split() == list(dict.fromkeys(known.values()))
 
 
 def test_without_a_screen_the_demo_clip_is_run_and_it_says_so(
@@ -132,7 +132,7 @@ def test_without_a_screen_the_demo_clip_is_run_and_it_says_so(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.chdir(tmp_path)
     if not sys.platform.startswith("linux"):
-        monkeypatch.setattr("poseapp.cli.main._no_window_because", lambda: "There is no screen (DISPLAY is not set).")
+        monkeypatch.setattr("poseapp.cli.run.no_window_because", lambda: "There is no screen (DISPLAY is not set).")
     assert main(["run", "--engines-dir", str(store), "--seconds", "3"]) == 0
     out, err = capsys.readouterr()
     said = " ".join(err.split())
@@ -259,39 +259,47 @@ def test_a_bad_model_is_one_line_and_an_exit_status(
 
 
 @pytest.mark.parametrize(
-    ("people", "message"),
+    ("mode", "message"),
     [
         ("top-down", "top-down: expected a person detector in the model store, found none."),
-        ("bottom-up", "bottom-up: expected a model of the openpose family in"),
+        ("bottom-up", "bottom-up: expected a model with part affinity fields in"),
     ],
 )
-def test_a_way_that_the_store_cannot_go_is_one_line_and_an_exit_status(
-    people: str, message: str, store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_mode_that_the_store_cannot_serve_is_one_line_and_an_exit_status(
+    mode: str, message: str, store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--people", people]
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--mode", mode]
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert one_line(err).startswith(f"poseapp: {message}")
     assert out == ""
 
 
+def test_the_old_name_of_mode_is_still_taken_and_says_the_new_one(
+    store: Path, short_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", str(short_clip), "--headless", "--engines-dir", str(store), "-o", str(tmp_path), "--people"]
+    assert main([*arguments, "top-down"]) == 1
+    deprecated, error = capsys.readouterr().err.splitlines()
+    assert deprecated == "--people is deprecated: use --mode."
+    assert error.startswith("poseapp: top-down: expected a person detector in the model store")
+    assert main([*arguments, "three"]) == 2
+    assert "expected one of one, top-down, bottom-up, got 'three'" in capsys.readouterr().err
+    assert main(["run", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--mode" in shown
+    assert "--people" not in shown
+
+
 def test_top_down_without_a_window_writes_smoothed_joints(short_clip: Path, tmp_path: Path) -> None:
     arguments = ["run", str(short_clip), "--headless", "--model", "hourglass-s", "-o", str(tmp_path / "out")]
-    assert main([*arguments, "--people", "top-down", "--smoothing", "0.8"]) == 0
+    assert main([*arguments, "--mode", "top-down", "--smoothing", "0.8"]) == 0
     written = [line["people"] for line in lines(the_recording(tmp_path / "out"))]
     assert sum(len(people) == 1 for people in written) > 0.8 * FRAMES, "there is one person in the clip"
     people = [person for line in written for person in line]
     assert all(len(person["smoothed"]) == len(person["keypoints"]) for person in people)
     still = [person["smoothed"] == [joint[:2] for joint in person["keypoints"]] for person in people]
     assert sum(still) <= FRAMES / 4, "the first look at somebody is all that smoothing leaves as it is"
-
-
-def test_the_people_table_says_what_is_missing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--people-table", "--engines-dir", str(store), "--seconds", "1"]) == 0
-    out = capsys.readouterr().out
-    assert "| way | model | people | fps | ms a frame (p50) | found |" in out
-    assert "top-down: expected a person detector" in out
-    assert "bottom-up: expected a model of the openpose family" in out
 
 
 def test_a_traceback_comes_with_debug_only(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -316,12 +324,9 @@ def test_a_bug_is_one_line_too(
     monkeypatch.setattr("poseapp.live.sources.SyntheticSource._draw", burst)
     assert main(["run", "synthetic", "--headless", "--engines-dir", str(store), "-o", str(tmp_path)]) == 1
     assert "unexpected ZeroDivisionError: oops. Please report this with the log." in one_line(capsys.readouterr().err)
-    monkeypatch.setattr("poseapp.cli.main.find_model", burst)
+    monkeypatch.setattr("poseapp.cli.run.find_model", burst)
     assert main(["run", "synthetic", "--headless", "--engines-dir", str(store), "-o", str(tmp_path)]) == 1
     assert "unexpected ZeroDivisionError: oops (run again with --debug for the details)" in one_line(capsys.readouterr().err)
-
-
-# -- bench -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not unavailable("tensorrt"), reason="TensorRT can run here")
@@ -348,52 +353,6 @@ def test_a_device_or_precision_that_does_not_exist_is_said_before_anything_start
     assert "got 'abacus'" in error
 
 
-def test_bench_gives_a_table_and_a_file(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("poseapp.bench.pipeline.WARM_UP_S", 0.1)
-    path = tmp_path / "figures.json"
-    assert main(["bench", "--seconds", "1", "--json", str(path), "--engines-dir", str(store)]) == 0
-    out = capsys.readouterr().out
-    table = [line for line in out.splitlines() if line.startswith("|")]
-    assert len(table) == 5
-    assert len({line.count("|") for line in table}) == 1
-    assert re.match(r"tiny on (ONNX Runtime|OpenVINO) [\d.]+ · CPU · FP32; ", out)
-    report = json.loads(path.read_text())
-    assert report["model"] == "tiny"
-    assert len(report["weights_sha256"]) == 64
-    assert {"cpu", "cores", "memory_gb", "system"} <= set(report["machine"])
-    assert report["versions"]["poseapp"] == poseapp.__version__
-    assert len(report["measurements"]) == 3
-    for measurement in report["measurements"]:
-        assert measurement["fps"] > 1
-        assert {"wait", "crop", "inference", "decode", "draw", "total"} <= set(measurement["ms"])
-        p50, p95 = measurement["ms"]["total"]
-        assert 0 < p50 <= p95
-        assert measurement["first_pose_s"] > 0
-    assert "encode" in report["measurements"][1]["ms"]
-
-
-def test_a_report_that_cannot_be_written_says_so(
-    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from poseapp.bench.pipeline import BenchmarkReport
-
-    report = BenchmarkReport("m", "0", "b", (), {"cpu": "c", "cores": "2", "system": "s"})
-    monkeypatch.setattr("poseapp.bench.pipeline.run_benchmark", lambda *_, **__: report)
-    assert main(["bench", "--json", str(tmp_path / "nowhere" / "file.json"), "--engines-dir", str(store)]) == 1
-    assert "cannot be written (No such file or directory). Choose another file." in capsys.readouterr().err
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(200)
-def test_soak_tells_the_memory_of_each_minute(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--soak", "1", "--engines-dir", str(store)]) == 0
-    out = capsys.readouterr().out
-    assert "minute 1: " in out
-    assert "1 min at " in out
-
-
 # -- the rest --------------------------------------------------------------------------------------------------------
 
 
@@ -413,7 +372,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["run", "--nope"], "No such option: --nope"),
         (["frobnicate"], "No such command 'frobnicate'"),
-        (["run", "--people", "three"], "expected one of one, top-down, bottom-up, got 'three'"),
+        (["run", "--mode", "three"], "expected one of one, top-down, bottom-up, got 'three'"),
         (["run", "--smoothing", "1.5"], "Invalid value for '--smoothing'"),
         (["bench", "--seconds", "x"], "Invalid value for '--seconds'"),
         (["run", "synthetic", "extra", "--headless"], "extra"),
@@ -435,6 +394,18 @@ def test_models_are_listed_with_the_broken_ones(store: Path, capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "tiny" in out
     assert "broken" in out
+
+
+def test_a_model_of_an_unknown_family_is_listed_with_the_name_of_the_family(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model.write_model(store / "foreign")
+    path = store / "foreign" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "family": "vitpose"}))
+    assert main(["models", "--engines-dir", str(store)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "foreign is broken: " in out
+    assert "got 'vitpose'" in out
 
 
 @pytest.mark.parametrize("columns", [40, 76, 80, 120, 160, 240])
@@ -477,21 +448,3 @@ def test_the_app_starts_without_torch() -> None:
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--mediapipe", "python", "--soak", "1"),
-        ("--soak", "1", "--people-table"),
-        ("--mediapipe", "python", "--json", "figures.json"),
-        ("--mediapipe", "python", "--people", "top-down"),
-        ("--people-table", "--precision", "fp32"),
-        ("--soak", "1", "--people", "top-down"),
-    ],
-)
-def test_bench_refuses_options_without_effect(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", *options]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("poseapp: bench: --")
-    assert len(said.splitlines()) == 1

@@ -13,14 +13,16 @@ import typer
 from rich.console import Console
 
 from poseapp.cli.main import main
-from poseapp.cli.models import building
+from poseapp.cli.progress import building
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Progress
 from poseapp.engine.driver import Gpu, find_gpu
-from poseapp.engine.tensorrt import builder as build
+from poseapp.engine.tensorrt import library
+from poseapp.engine.tensorrt.builder import ensure_plan
+from poseapp.engine.tensorrt.plans import Plan, PlanRequest
 
-needs_tensorrt = pytest.mark.skipif(build.tensorrt() is None, reason="TensorRT is not installed: pip install tensorrt-rtx")
+needs_tensorrt = pytest.mark.skipif(library.tensorrt() is None, reason="TensorRT is not installed: pip install tensorrt-rtx")
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")
 GPU = Gpu("NVIDIA GeForce RTX 3060", (8, 6), "580.65.06")
 
@@ -31,9 +33,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "engines"
 
 
-def build_tiny(store: Path, progress: Progress) -> build.Plan:
+def build_tiny(store: Path, progress: Progress) -> Plan:
     spec = ModelSpec.read(store / "tiny" / "model.json")
-    return build.ensure_plan(store / "tiny", spec, "fp32", 1, GPU, progress=progress, accepts=lambda _content: True)
+    return ensure_plan(PlanRequest(store / "tiny", spec, "fp32", 1, GPU), progress, accepts=lambda _content: True)
 
 
 @no_gpu_here
@@ -48,7 +50,7 @@ def test_without_a_gpu_it_is_one_line(store: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("precision", "status", "told"),
     [
-        ("fp16", 1, "tiny has no FP16 file. Make one with: poseapp models halve tiny\n"),
+        ("fp16", 1, "tiny has no FP16 file. Make one with: poseapp models convert tiny --precision fp16\n"),
         ("int4", 2, "expected one of fp32, fp16, int8, got 'int4'"),
     ],
 )

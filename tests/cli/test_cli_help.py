@@ -28,7 +28,7 @@ ALL = dict(commands(typer.main.get_command(app)))
 
 
 def test_every_command_is_here() -> None:
-    assert {("run",), ("bench",), ("train",), ("eval",), ("export",), ("models", "fetch")} <= set(ALL)
+    assert {("run",), ("bench", "people"), ("train",), ("eval",), ("export",), ("models", "fetch")} <= set(ALL)
 
 
 @pytest.mark.parametrize("name", ALL, ids=" ".join)
@@ -41,8 +41,8 @@ def test_help_is_complete_and_plain(name: tuple[str, ...], capsys: pytest.Captur
     assert max(map(len, shown.splitlines())) <= 80
     words = " ".join(shown.replace("-\n", "-").split())
     for below, one in getattr(command, "commands", {}).items():
-        assert f"{below} {one.get_short_help_str(limit=400)}" in words
-    parameters: list[Any] = list(command.params)
+        assert (f"{below} {one.get_short_help_str(limit=400)}" in words) == (not one.hidden)
+    parameters: list[Any] = [one for one in command.params if not getattr(one, "hidden", False)]  # hidden: an old name
     for parameter in parameters:
         names, text = describe(parameter)
         assert parameter.help, f"{parameter.name}: no help"
@@ -63,11 +63,13 @@ def test_every_default_is_told(name: tuple[str, ...]) -> None:
 
 def test_bounds_and_defaults_in_words() -> None:
     told = {
-        names: text for name in (("run",), ("bench",), ("models", "build")) for names, text in map(describe, ALL[name].params)
+        names: text
+        for name in (("run",), ("bench", "pipeline"), ("models", "build"))
+        for names, text in map(describe, ALL[name].params)
     }
     assert told["--batch PEOPLE"].endswith("From 1 to 8. Default: 8.")
     assert told["--seconds SECONDS"].endswith("At least 1. Default: 5.")
-    assert told["--smoothing STRENGTH"].endswith("From 0 to 1. Default: 0.5; in the window the last choice.")
+    assert told["--smoothing STRENGTH"].endswith("From 0 to 1. Default: 0.5.")
     assert told["NAME"].endswith("Required.")
 
 

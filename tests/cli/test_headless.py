@@ -190,5 +190,5 @@ def test_a_name_means_nothing_to_the_progress_bar(
 
 
 def test_the_rate_does_not_count_the_time_in_which_the_model_was_loaded() -> None:
-    assert cli_headless._Seen(begun=100.0, ready=104.0).working_s(110.0) == 6.0
-    assert cli_headless._Seen(begun=100.0).working_s(110.0) == 10.0
+    assert cli_headless._RunFigures(begun=100.0, ready=104.0).working_s(110.0) == 6.0
+    assert cli_headless._RunFigures(begun=100.0).working_s(110.0) == 10.0

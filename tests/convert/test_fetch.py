@@ -16,7 +16,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from poseapp.cli import models as cli_models
+from poseapp.cli.models import models_app
 from poseapp.convert.catalogue import CATALOGUE, Entry
 from poseapp.convert.checkpoints import ARCHS
 from poseapp.convert.download import download
@@ -231,7 +231,7 @@ def _is_of(layout: str, entry: Entry) -> bool:
 
 
 def run(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(cli_models.models_app, [str(a) for a in arguments])
+    return CliRunner().invoke(models_app, [str(a) for a in arguments])
 
 
 def test_import_on_the_command_line(weights: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from poseapp.cli.main import main
 from poseapp.convert.half import halve
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 
 
 @pytest.fixture
@@ -28,13 +28,14 @@ def folder(repo_root: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [["convert", "--precision", "fp16"], ["halve"]], ids=["convert", "its former name"])
+def test_a_model_is_halved_and_entered(folder: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     before = ModelSpec.read(folder / "model.json")
-    assert main(["models", "halve", "hourglass-s", "--engines-dir", str(folder.parent)]) == 0
+    assert main(["models", *command, "hourglass-s", "--engines-dir", str(folder.parent)]) == 0
     assert "model.fp16.onnx: joints move by 0.0" in capsys.readouterr().err
     after = ModelSpec.read(folder / "model.json")
     assert after.variants.items() >= before.variants.items()
-    half = model_file(folder, after, "fp16")
+    half = ModelFolder(folder).graph(after, "fp16")
     assert half.stat().st_size < 0.6 * (folder / "model.onnx").stat().st_size
     assert not list(folder.glob(".making-*"))
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from poseapp.convert.checkpoints import read_state
-from poseapp.convert.export import in_place_of
 from poseapp.convert.importing import Wanted, import_file
 from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.spec import ModelSpec
+from poseapp.engine.model_folder import ModelFolder
 
 State = dict[str, Tensor]
 
@@ -110,17 +110,17 @@ def test_of_two_imports_of_one_name_one_is_told(hourglass: State, tmp_path: Path
 
 
 def test_a_name_is_made_by_one_at_a_time(tmp_path: Path) -> None:
-    with in_place_of(tmp_path / "mine", replace=False) as first:
-        (first / "model.json").write_text("first")
-        with pytest.raises(ModelError, match="being made right now"), in_place_of(tmp_path / "mine"):
+    with ModelFolder(tmp_path / "mine").made_anew(replace=False) as first:
+        (first.path / "model.json").write_text("first")
+        with pytest.raises(ModelError, match="being made right now"), ModelFolder(tmp_path / "mine").made_anew():
             pass
-        with in_place_of(tmp_path / "other"):
+        with ModelFolder(tmp_path / "other").made_anew():
             pass
     assert (tmp_path / "mine" / "model.json").read_text() == "first"
-    with pytest.raises(ModelError, match="there already"), in_place_of(tmp_path / "mine", replace=False):
+    with pytest.raises(ModelError, match="there already"), ModelFolder(tmp_path / "mine").made_anew(replace=False):
         pass
-    with in_place_of(tmp_path / "mine") as second:
-        (second / "model.json").write_text("second")
+    with ModelFolder(tmp_path / "mine").made_anew() as second:
+        (second.path / "model.json").write_text("second")
     assert (tmp_path / "mine" / "model.json").read_text() == "second"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "other"]
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, FOLLOW, Box, FollowRule, scale_box
+from poseapp.core.geometry import SMALLEST_BODY_PX
+from poseapp.core.roi import _HEAD, _TORSO_LENGTHS, ROI, Box, RoiRule, scale_box
 from poseapp.core.skeleton import COCO_17, Skeleton
-from poseapp.core.smoothing import SMALLEST_PX, SMOOTH, SmoothRule
-from poseapp.core.tracking import TRACK, TrackRule
+from poseapp.core.smoothing import SMOOTH, SmoothRule
+from poseapp.core.track import TRACK, TrackRule
 from poseapp.core.transform import Affine, fit_aspect, whole_box
 from poseapp.core.types import FloatArray, Poses
 
@@ -72,7 +73,9 @@ class TrackerByArrays:
         ids[new] = np.arange(self.next_id, self.next_id + len(new))
         self.next_id += len(new)
         self._begin(ids[new], z[new], seen[new], poses.score[new], poses.person_score[new], size[new], t)
-        self._last = Poses(poses.xy, poses.score, poses.person_score, ids.astype(np.int64), poses.skeleton)
+        self._last = Poses(
+            xy=poses.xy, score=poses.score, person_score=poses.person_score, ids=ids.astype(np.int64), skeleton=poses.skeleton
+        )
         if skipped:
             expected = self.predict(t)
             self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
@@ -90,7 +93,13 @@ class TrackerByArrays:
         z = np.where(tracks.known > 0, z, complex(np.nan, np.nan))[keep]
         xy = z[..., None].view(np.float64).astype(np.float32)
         score = (tracks.score * tracks.known)[keep].astype(np.float32)
-        return Poses(xy, score, tracks.person_score[keep].astype(np.float32), tracks.ids[keep], self._skeleton)
+        return Poses(
+            xy=xy,
+            score=score,
+            person_score=tracks.person_score[keep].astype(np.float32),
+            ids=tracks.ids[keep],
+            skeleton=self._skeleton,
+        )
 
     def reset(self) -> None:
         """Nobody is known any more. Numbers go on: a new person never gets one that was given."""
@@ -332,7 +341,7 @@ class SmootherByArrays:
         self._seen[rows] = np.where(taken, t, seen)
         out = np.where(present, z, complex(np.nan, np.nan))
         xy = out[..., None].view(np.float64).astype(np.float32)
-        return Poses(xy, poses.score, poses.person_score, poses.ids, poses.skeleton)
+        return Poses(xy=xy, score=poses.score, person_score=poses.person_score, ids=poses.ids, skeleton=poses.skeleton)
 
     def _rows(self, ids: list[int], t: float) -> NDArray[np.intp]:
         """The rows of *ids*. When somebody is new, those who have been away for longer than a gap make room."""
@@ -359,7 +368,7 @@ class SmootherByArrays:
         now = np.sqrt(longest * np.maximum(extent.min(axis=1), longest / 4))
         size: Array = np.maximum(now, 0.95 * self._size[rows] + 0.05 * now)
         self._size[rows] = size
-        floored: Array = np.maximum(size, SMALLEST_PX)
+        floored: Array = np.maximum(size, SMALLEST_BODY_PX)
         return floored
 
 
@@ -377,7 +386,7 @@ def next_region_by_arrays(
     frame_hw: tuple[int, int],
     input_hw: tuple[int, int],
     before: Box | None = None,
-    rule: FollowRule = FOLLOW,
+    rule: RoiRule = ROI,
 ) -> Box:
     """The region (4,) in which to look next for the person at *xy* (K, 2), *score* (K,); *before* is the one before."""
     points = _body_extent(skeleton, xy, score >= rule.trusted, frame_hw)

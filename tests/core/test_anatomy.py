@@ -110,7 +110,13 @@ def test_joints_that_are_nowhere_do_no_harm() -> None:
     visible = ALL.copy()
     visible[[13, 14, 15, 16]] = False
     assert not implausible(COCO_17, xy, visible, HW).any()
-    other = Skeleton("legs", ("left_knee", "left_ankle", "left_elbow", "left_wrist"), ((0, 1), (2, 3)), (0, 1, 2, 3), (0.0,) * 4)
+    other = Skeleton(
+        name="legs",
+        keypoints=("left_knee", "left_ankle", "left_elbow", "left_wrist"),
+        limbs=((0, 1), (2, 3)),
+        flip=(0, 1, 2, 3),
+        sigmas=(0.0,) * 4,
+    )
     assert not implausible(other, xy[:4], np.ones(4, np.bool_), HW).any()
 
 

@@ -1,4 +1,4 @@
-"""Boxes: overlap and matching on cases worked out by hand, average precision against pycocotools."""
+"""Boxes: matching on cases worked out by hand, average precision against pycocotools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from poseapp.core.detection_metrics import IOUS, MatchInput, at_threshold, average_precision, best_threshold, match, overlap
+from poseapp.core.detection_metrics import IOUS, MatchInput, at_threshold, average_precision, best_threshold, match
 
 
 def boxes(*rows: tuple[float, float, float, float]) -> NDArray[np.float32]:
@@ -22,13 +22,6 @@ def scores(*values: float) -> NDArray[np.float32]:
 
 
 NONE = boxes()
-
-
-def test_overlap_by_hand() -> None:
-    found = overlap(boxes((0, 0, 10, 10)), boxes((0, 0, 10, 10), (5, 0, 10, 10), (20, 20, 5, 5), (0, 0, 5, 10)))
-    assert found[0] == pytest.approx([1, 1 / 3, 0, 0.5])
-    assert overlap(boxes((0, 0, 10, 10)), boxes((0, 0, 100, 5)), crowd=True)[0, 0] == pytest.approx(0.5)
-    assert overlap(boxes((0, 0, 0, 0)), boxes((0, 0, 0, 0)))[0, 0] == 0
 
 
 def test_everybody_is_found_once() -> None:

@@ -1,4 +1,4 @@
-"""Heatmaps: round trips within half a cell, each rule where it is exact, mappings, mirrored and averaged maps."""
+"""Heatmaps: round trips within half a cell, each rule where it is exact, mappings, mirrored maps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from poseapp.core import heatmap, multiscale, transform
+from poseapp.core import heatmap, transform
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
 from poseapp.core.skeleton import COCO_17
-from poseapp.core.types import FloatArray, ImageArray
+from poseapp.core.types import FloatArray
 
 HW = (64, 48)
 INPUT_HW = (256, 192)
@@ -112,39 +112,6 @@ def test_the_flip_test_meets_itself(mapping: Mapping, worst_px: float) -> None:
     mean = heatmap.with_mirrored(maps, heatmap.encode(mirrored.astype(np.float32), HW, 2.0)[None], COCO_17.flip_index, mapping)
     decoded = transform.apply(affine, heatmap.decode(mean, "dark", 2.0)[0, :, :2].astype(np.float64))
     assert np.abs(decoded - truth).max() < worst_px
-
-
-def _perfect(joints_px: FloatArray) -> multiscale.Beliefs:
-    """A network that finds a white blob for each joint: heatmaps by looking at the crop's brightest pixels."""
-
-    def infer(crops: ImageArray) -> FloatArray:
-        grey = crops[0, :, :, 0].astype(np.float32) / 255
-        h, w = grey.shape
-        small = grey.reshape(h // 4, 4, w // 4, 4).mean(axis=(1, 3))
-        return np.broadcast_to(small, (1, 1, *small.shape)).copy()
-
-    return infer
-
-
-@pytest.mark.parametrize("scales", [(1.0,), (0.8, 1.0, 1.25), multiscale.SCALES])
-def test_beliefs_of_several_scales_lie_on_each_other(scales: tuple[float, ...]) -> None:
-    y, x = np.mgrid[:480, :640]
-    truth = np.array([351.0, 222.0])
-    blob = 255 * np.exp(-((x - truth[0]) ** 2 + (y - truth[1]) ** 2) / (2 * 14**2))
-    image = np.repeat(blob[..., None], 3, axis=2).astype(np.uint8)
-    box = (250.0, 100.0, 150.0, 260.0)
-    mean, to_frame = multiscale.average_beliefs(_perfect(truth), image, box, INPUT_HW, HW, "centre", scales)
-    assert mean.shape == (1, *HW)
-    joints = multiscale.joints_of(mean, to_frame, "dark", 2.0)
-    assert np.abs(joints[0, :2] - truth).max() < 0.5
-    assert 0.9 < joints[0, 2] <= 1.0
-
-
-def test_a_scale_that_does_not_see_the_rim_does_not_darken_it() -> None:
-    image = np.full((300, 300, 3), 255, np.uint8)
-    infer = _perfect(np.zeros(2, np.float32))
-    mean, _ = multiscale.average_beliefs(infer, image, (100, 60, 90, 120), INPUT_HW, HW, "udp", (1.0, 1.3))
-    assert mean.min() > 0.95
 
 
 @pytest.mark.parametrize("odds", [1 / 9, 1.0, 2.6, 9.0])

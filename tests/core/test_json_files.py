@@ -1,18 +1,16 @@
-"""JSON from outside: what is read, what is refused in one line, and what is taken apart by type. Locks and whole writes."""
+"""JSON from outside: what is read, what is refused in one line, and what is taken apart by type."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from poseapp.core.errors import DataError, PoseAppError, printable
-from poseapp.core.files import Fields, only_one, parse_json, read_json, sha256_file
+from poseapp.core.json_files import Fields, parse_json, read_json
 
 
 def read(content: bytes | str, any_encoding: bool = False) -> Any:
@@ -95,24 +93,3 @@ def test_errors_are_one_line_that_no_terminal_obeys() -> None:
     assert told == "a\\x1b[31m\\x00b\\nc\\u202ed\\ud800é人"
     assert printable(told) == told
     told.encode()
-
-
-def test_one_at_a_time(tmp_path: Path) -> None:
-    lock = tmp_path / ".name.lock"
-    other = (
-        f"from pathlib import Path\nfrom poseapp.core.files import only_one\nwith only_one(Path({str(lock)!r})) as a: print(a)"
-    )
-    with only_one(lock) as first:
-        with only_one(lock) as second:
-            assert (first, second) == (True, False)
-        told = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True)
-        assert told.stdout.strip() == "False"
-        assert lock.exists()  # who does not get it does not take it away
-    assert not lock.exists()
-    told = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "True"
-
-
-def test_the_hash_of_a_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

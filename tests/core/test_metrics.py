@@ -32,7 +32,7 @@ def random_scenes(seed: int, pictures: int = 25) -> list[Scene]:
         d = len(predicted)
         # Scores in tenths, so that ties are common; made-up ones lower, mostly.
         score = np.round(random.random(d) * np.where(np.arange(d) < 1.3 * g, 1.0, 0.6), 1) + 0.05
-        scenes.append(Scene(np.reshape(predicted, (d, 17, 2)), score, truth, size**2, boxes))
+        scenes.append(Scene(predicted=np.reshape(predicted, (d, 17, 2)), score=score, truth=truth, area=size**2, boxes=boxes))
     return scenes
 
 
@@ -91,7 +91,9 @@ def test_oks_agrees_with_pycocotools() -> None:
 
 def test_no_people_of_a_size_is_minus_one() -> None:
     truth = np.dstack([np.random.default_rng(0).uniform(0, 300, (1, 17, 2)), np.full((1, 17, 1), 2.0)])
-    scene = Scene(truth[..., :2], np.ones(1), truth, np.array([200.0**2]), np.array([[0.0, 0, 300, 300]]))
+    scene = Scene(
+        predicted=truth[..., :2], score=np.ones(1), truth=truth, area=np.array([200.0**2]), boxes=np.array([[0.0, 0, 300, 300]])
+    )
     result = metrics.average_precision([scene], COCO_17.sigmas)
     assert [result.ap, result.ap_large, result.ap_medium, result.ar] == pytest.approx([1.0, 1.0, -1.0, 1.0], abs=1e-9)
 

@@ -7,14 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from walkers import poses_of, standing_at
 
-from poseapp.core.nms import POSE_NMS, PoseNmsRule, parts, pose_nms, similarities, surviving
+from poseapp.core.nms import POSE_NMS, PoseNmsRule, fragments, pose_nms, similarities, surviving
 from poseapp.core.types import Poses
 
 
 def scored(people: list[NDArray[np.float64]], scores: list[float]) -> Poses:
     poses = poses_of(*people)
     person = np.array(scores, np.float32)
-    return Poses(poses.xy, poses.score, person, np.arange(len(people), dtype=np.int64), poses.skeleton)
+    return Poses(
+        xy=poses.xy, score=poses.score, person_score=person, ids=np.arange(len(people), dtype=np.int64), skeleton=poses.skeleton
+    )
 
 
 def test_nobody_and_one() -> None:
@@ -82,21 +84,24 @@ def test_a_higher_threshold_keeps_more() -> None:
     random = np.random.default_rng(3)
     people = [standing_at(300, 300) + random.normal(0, 0.5 + 2 * i, (17, 2)) for i in range(8)]
     poses = scored(people, np.linspace(0.9, 0.2, 8).tolist())
-    kept = [len(pose_nms(poses, PoseNmsRule(POSE_NMS.sigma1, POSE_NMS.sigma2, POSE_NMS.weight, eta))) for eta in (0.1, 0.9, 3.0)]
+    kept = [
+        len(pose_nms(poses, PoseNmsRule(sigma1=POSE_NMS.sigma1, sigma2=POSE_NMS.sigma2, weight=POSE_NMS.weight, eta=eta)))
+        for eta in (0.1, 0.9, 3.0)
+    ]
     assert kept[0] == 1
     assert kept == sorted(kept)
     assert kept[2] == 8
 
 
-def test_a_face_found_by_itself_is_a_piece_of_the_person_and_of_nobody_else() -> None:
+def test_a_face_found_alone_is_a_fragment_of_its_person_and_of_nobody_else() -> None:
     whole = standing_at(300, 300)
     poses = poses_of(whole, whole + np.array([1.0, 2.0]), standing_at(420, 300))
     poses.score[1, 5:] = 0.1  # trusted are the five joints of the face alone
     expected = np.zeros((3, 3), bool)
     expected[0, 1] = True
-    assert parts(poses).tolist() == expected.tolist()
-    assert parts(poses_of()).shape == (0, 0)
+    assert fragments(poses).tolist() == expected.tolist()
+    assert fragments(poses_of()).shape == (0, 0)
 
 
-def test_two_whole_people_are_no_pieces_of_each_other() -> None:
-    assert not parts(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()
+def test_two_whole_people_are_no_fragments_of_each_other() -> None:
+    assert not fragments(poses_of(standing_at(300, 300), standing_at(302, 300), standing_at(360, 300))).any()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core import roi
-from poseapp.core.roi import FOLLOW, RoiTracker, detected_region, is_person, search_boxes
+from poseapp.core.roi import ROI, RoiTracker, detected_region, is_person, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -21,7 +21,7 @@ FACE = [k for k, name in enumerate(COCO_17.keypoints) if name.rpartition("_")[2]
 STANDING = SyntheticSource(HW).truth(0.0)
 
 
-def follower() -> RoiTracker:
+def tracker() -> RoiTracker:
     return RoiTracker(COCO_17, INPUT_HW)
 
 
@@ -40,7 +40,7 @@ def holds(box: NDArray[np.floating], points: NDArray[np.floating]) -> bool:
 
 
 def test_locks_on_and_the_next_box_holds_the_whole_pose() -> None:
-    f = follower()
+    f = tracker()
     assert f.update(STANDING, scores(0.9), HW)
     assert f.following
     assert holds(f.box(HW), STANDING)
@@ -48,11 +48,11 @@ def test_locks_on_and_the_next_box_holds_the_whole_pose() -> None:
 
 
 def test_nobody_is_followed_at_first() -> None:
-    assert not follower().following
+    assert not tracker().following
 
 
 def test_follows_a_walk_across_the_frame() -> None:
-    f = follower()
+    f = tracker()
     f.update(STANDING - np.array([180, 0], np.float32), scores(0.9), HW)
     for step in range(60):
         moved = STANDING + np.array([6.0 * step - 180, 0], np.float32)
@@ -61,18 +61,18 @@ def test_follows_a_walk_across_the_frame() -> None:
 
 
 def test_what_is_too_weak_to_be_found_is_strong_enough_to_be_kept() -> None:
-    between = (FOLLOW.find + FOLLOW.keep) / 2
-    f = follower()
+    between = (ROI.find + ROI.keep) / 2
+    f = tracker()
     assert not f.update(STANDING, scores(between), HW)
     assert f.update(STANDING, scores(0.9), HW)
     assert f.update(STANDING, scores(between), HW)
 
 
 def test_a_person_is_given_up_after_some_misses_and_not_before() -> None:
-    f = follower()
+    f = tracker()
     f.update(STANDING, scores(0.9), HW)
     box = f.box(HW)
-    for _ in range(FOLLOW.misses - 1):
+    for _ in range(ROI.misses - 1):
         assert not f.update(STANDING, scores(0.01), HW)
         np.testing.assert_array_equal(f.box(HW), box)
     assert not f.update(STANDING, scores(0.01), HW)
@@ -81,27 +81,27 @@ def test_a_person_is_given_up_after_some_misses_and_not_before() -> None:
 
 
 def test_one_good_frame_forgives_the_misses_before() -> None:
-    f = follower()
+    f = tracker()
     f.update(STANDING, scores(0.9), HW)
-    for _ in range(5 * FOLLOW.misses):
+    for _ in range(5 * ROI.misses):
         f.update(STANDING, scores(0.01), HW)
         f.update(STANDING, scores(0.9), HW)
     assert f.following
 
 
 def test_a_few_sure_joints_are_no_person() -> None:
-    f = follower()
+    f = tracker()
     score = scores(0.0)
     score[:2] = 1.0
     assert not f.update(STANDING, score, HW)
 
 
 def test_scores_that_are_no_numbers_are_no_person() -> None:
-    assert not follower().update(STANDING, scores(float("nan")), HW)
+    assert not tracker().update(STANDING, scores(float("nan")), HW)
 
 
 def test_searching_looks_at_every_region_in_turn() -> None:
-    f = follower()
+    f = tracker()
     seen = []
     for _ in search_boxes(HW, INPUT_HW):
         seen.append(f.box(HW).tolist())
@@ -128,7 +128,7 @@ def test_an_upright_frame_is_searched_as_a_whole() -> None:
 
 def test_a_face_alone_does_not_draw_the_region_around_itself() -> None:
     """When only the face is sure, for however long, the region still reaches down to where the hips are."""
-    f = follower()
+    f = tracker()
     f.update(STANDING, scores(0.9), HW)
     score = scores(0.1)
     score[FACE] = 0.9
@@ -146,13 +146,13 @@ def test_a_face_alone_does_not_draw_the_region_around_itself() -> None:
 
 
 def test_a_box_shrinks_slowly_and_grows_at_once() -> None:
-    f = follower()
+    f = tracker()
     f.update(STANDING, scores(0.9), HW)
     before = float(f.box(HW)[3])
     centre = STANDING.mean(axis=0)
     small = (centre + (STANDING - centre) * 0.3).astype(np.float32)
     f.update(small, scores(0.9), HW)
-    assert f.box(HW)[3] == pytest.approx(before * FOLLOW.shrink, rel=1e-4)
+    assert f.box(HW)[3] == pytest.approx(before * ROI.shrink, rel=1e-4)
     for _ in range(40):
         f.update(small, scores(0.9), HW)
     assert f.box(HW)[3] < 0.45 * before
@@ -161,20 +161,20 @@ def test_a_box_shrinks_slowly_and_grows_at_once() -> None:
 
 
 def test_a_box_is_never_larger_than_what_shows_the_whole_frame() -> None:
-    f = follower()
+    f = tracker()
     centre = STANDING.mean(axis=0)
     f.update((centre + (STANDING - centre) * 20).astype(np.float32), scores(0.9), HW)
     assert f.box(HW)[3] <= fit_aspect(whole_box(HW), INPUT_HW)[3] * 1.0001
 
 
 def test_joints_in_one_point_still_give_a_region_with_an_area() -> None:
-    f = follower()
+    f = tracker()
     f.update(np.full((17, 2), 300.0, np.float32), scores(0.9), HW)
     assert (f.box(HW)[2:] >= 8).all()
 
 
 def test_a_change_of_model_goes_on_where_the_other_was() -> None:
-    old, new = follower(), RoiTracker(COCO_17, (256, 256))
+    old, new = tracker(), RoiTracker(COCO_17, (256, 256))
     old.update(STANDING, scores(0.9), HW)
     new.take_over_state(old)
     assert new.following
@@ -182,7 +182,7 @@ def test_a_change_of_model_goes_on_where_the_other_was() -> None:
 
 
 def test_another_picture_is_searched_from_the_start() -> None:
-    f = follower()
+    f = tracker()
     f.update(STANDING, scores(0.9), HW)
     f.reset()
     assert not f.following
@@ -191,7 +191,7 @@ def test_another_picture_is_searched_from_the_start() -> None:
 
 @pytest.mark.parametrize("before", range(9))
 def test_who_is_detected_is_looked_at_in_every_other_frame_and_the_search_goes_on(before: int) -> None:
-    f = follower()
+    f = tracker()
     seen, other = (np.array([x, 50.0, 60.0, 80.0], np.float32) for x in (100.0, 200.0))
     for _ in range(before):  # nobody was there for a while
         f.box(HW)

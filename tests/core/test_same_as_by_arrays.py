@@ -36,7 +36,7 @@ def script(people: int, frames: int, seed: int) -> Script:
             xy[0], score[0] = np.nan, 0.0
         if found and random.random() < 0.05:
             score[-1] = 0.05  # nothing to trust
-        poses = Poses(xy, score, score.mean(axis=1), np.full(len(xy), -1, np.int64), COCO_17)
+        poses = Poses(xy=xy, score=score, person_score=score.mean(axis=1), ids=np.full(len(xy), -1, np.int64), skeleton=COCO_17)
         yield t, poses, random.random(1000) < 0.05
 
 

@@ -18,7 +18,9 @@ FPS = 30.0
 
 
 def with_ids(poses: Poses, *ids: int) -> Poses:
-    return Poses(poses.xy, poses.score, poses.person_score, np.array(ids, np.int64), poses.skeleton)
+    return Poses(
+        xy=poses.xy, score=poses.score, person_score=poses.person_score, ids=np.array(ids, np.int64), skeleton=poses.skeleton
+    )
 
 
 def one_euro(xy: NDArray[np.float64], times: list[float], size: float, rule: SmoothRule) -> NDArray[np.float64]:

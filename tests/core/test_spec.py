@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,23 @@ import pytest
 
 from poseapp.core.errors import ModelError
 from poseapp.core.skeleton import COCO_17
-from poseapp.core.spec import ModelSpec, Source
+from poseapp.core.spec import FAMILIES, ModelSpec, Source
 
 SPEC = ModelSpec(
-    "some-model",
-    "hourglass",
-    COCO_17,
-    (256, 192),
-    4,
-    "dark",
-    "udp",
-    2.0,
-    "ab" * 32,
-    3,
-    5,
-    Source("p", "d", "l", "u"),
-    {"ap": 0.5},
-    {"int8": "cd" * 32},
+    name="some-model",
+    family="hourglass",
+    skeleton=COCO_17,
+    input_hw=(256, 192),
+    stride=4,
+    decode="dark",
+    mapping="udp",
+    sigma_px=2.0,
+    weights_sha256="ab" * 32,
+    parameters=3,
+    macs=5,
+    source=Source("p", "d", "l", "u"),
+    metrics={"ap": 0.5},
+    variants={"int8": "cd" * 32},
 )
 
 
@@ -43,6 +44,13 @@ def without(key: str) -> str:
 def test_round_trip() -> None:
     assert ModelSpec.from_json(SPEC.to_json(), "here") == SPEC
     assert SPEC.heatmap_hw == (64, 48)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_a_label_and_openpose_alone_has_affinity_fields(family: Any) -> None:
+    spec = dataclasses.replace(SPEC, family=family)
+    assert spec.family_label.lower() == family
+    assert spec.has_affinity_fields == (family == "openpose")
 
 
 @pytest.mark.parametrize("key", sorted(json.loads(SPEC.to_json())))

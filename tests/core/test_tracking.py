@@ -10,7 +10,8 @@ import pytest
 from walkers import poses_of, standing_at
 
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
-from poseapp.core.tracking import TRACK, Tracker
+from poseapp.core.track import TRACK
+from poseapp.core.tracking import Tracker
 from poseapp.core.types import Poses
 
 FPS = 30.0
@@ -179,7 +180,7 @@ def test_capture_times_count_and_not_frames() -> None:
     assert np.abs(tracker.predict(t + 0.3).xy[0] - standing_at(200 + 100 * (t + 0.3), 300)).max() < 2.0
 
 
-def test_a_clip_that_begins_anew_forgets_everybody_and_repeats_no_number() -> None:
+def test_a_clip_that_begins_again_resets_the_tracker_and_repeats_no_number() -> None:
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300)), 5.0)
     assert tracker.update(poses_of(standing_at(300, 300)), 0.0).ids.tolist() == [2]
@@ -224,12 +225,18 @@ def test_every_skeleton_can_be_tracked(skeleton: Skeleton) -> None:
         middles = np.array([[[300 + 3 * frame, 300]], [[420 - 3 * frame, 300]]])
         xy = (body + middles)[:: -1 if frame % 2 else 1]
         n = np.full(2, 0.8, np.float32)
-        poses = Poses(xy.astype(np.float32), np.full((2, skeleton.k), 0.8, np.float32), n, np.zeros(2, np.int64), skeleton)
+        poses = Poses(
+            xy=xy.astype(np.float32),
+            score=np.full((2, skeleton.k), 0.8, np.float32),
+            person_score=n,
+            ids=np.zeros(2, np.int64),
+            skeleton=skeleton,
+        )
         ids = tracker.update(poses, frame / FPS).ids.tolist()
         assert ids == ([1, 2] if frame % 2 == 0 else [2, 1])
 
 
-def test_a_shorter_memory_forgets_sooner() -> None:
+def test_a_shorter_memory_drops_people_sooner() -> None:
     for memory_s, identity in ((2.0, 1), (0.5, 2)):
         tracker = Tracker(COCO_17, replace(TRACK, memory_s=memory_s))
         for frame in range(60):

@@ -44,14 +44,20 @@ def test_nobody_has_every_shape_of_somebody() -> None:
 def test_poses_refuse_another_number_of_joints() -> None:
     with pytest.raises(ValueError, match=r"poses.xy: expected 1×17×2 float32, got 1×16×2 float32"):
         Poses(
-            np.zeros((1, 16, 2), np.float32),
-            np.zeros((1, 16), np.float32),
-            np.zeros(1, np.float32),
-            np.zeros(1, np.int64),
-            COCO_17,
+            xy=np.zeros((1, 16, 2), np.float32),
+            score=np.zeros((1, 16), np.float32),
+            person_score=np.zeros(1, np.float32),
+            ids=np.zeros(1, np.int64),
+            skeleton=COCO_17,
         )
 
 
 def test_poses_refuse_double_precision() -> None:
     with pytest.raises(ValueError, match=r"poses.xy: expected 1×17×2 float32, got 1×17×2 float64"):
-        Poses(np.zeros((1, 17, 2)), np.zeros((1, 17), np.float32), np.zeros(1, np.float32), np.zeros(1, np.int64), COCO_17)  # type: ignore[arg-type]
+        Poses(
+            xy=np.zeros((1, 17, 2)),  # type: ignore[arg-type]
+            score=np.zeros((1, 17), np.float32),
+            person_score=np.zeros(1, np.float32),
+            ids=np.zeros(1, np.int64),
+            skeleton=COCO_17,
+        )

@@ -28,4 +28,10 @@ def poses_of(*people: NDArray[np.floating], score: float = 0.8) -> Poses:
     """Poses of the joints (17, 2) of *people*, without identities."""
     n = len(people)
     xy = np.stack(people).astype(np.float32) if people else np.empty((0, 17, 2), np.float32)
-    return Poses(xy, np.full((n, 17), score, np.float32), np.full(n, score, np.float32), np.zeros(n, np.int64), COCO_17)
+    return Poses(
+        xy=xy,
+        score=np.full((n, 17), score, np.float32),
+        person_score=np.full(n, score, np.float32),
+        ids=np.zeros(n, np.int64),
+        skeleton=COCO_17,
+    )

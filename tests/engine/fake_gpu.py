@@ -17,9 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.base import Backend
-from poseapp.engine.cuda import Device, Event, Graph, Stream
-from poseapp.engine.driver import CudaError
-from poseapp.engine.tensorrt.engine import GpuEngine
+from poseapp.engine.cuda import CudaError, Device, Event, Graph, Stream
+from poseapp.engine.tensorrt.gpu_engine import GpuEngine
 
 
 class FakeStream:

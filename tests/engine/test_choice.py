@@ -16,7 +16,7 @@ from tiny_model import write_model
 
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import ModelSpec
-from poseapp.engine import choice, devices, machine
+from poseapp.engine import backends, choice, machine
 from poseapp.engine.choice import Option, Timing
 from poseapp.engine.load import builds_first, load_engine
 
@@ -67,7 +67,7 @@ def test_what_the_model_has_and_what_is_installed_can_be_chosen(folder: Path) ->
     spec = spec_of(folder)
     assert choice.options(spec) == ALL
     assert choice.options(spec, "int8") == (ORT_INT8, OPENVINO_INT8)
-    assert choice.options(spec, "auto", ("openvino",)) == (OPENVINO, OPENVINO_INT8)
+    assert choice.options(spec, "auto", "openvino") == (OPENVINO, OPENVINO_INT8)
     assert choice.options(spec, "fp16") == ()
 
 
@@ -238,7 +238,7 @@ def test_building_comes_first_until_the_cpu_was_timed(folder: Path) -> None:
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
 def test_a_device_that_is_not_there_is_replaced_and_says_so(folder: Path, device: str) -> None:
-    missing = devices.unavailable(device)
+    missing = backends.unavailable(device)
     if not missing:
         pytest.skip(f"{device} can be used here")
     engine = load_engine(folder, device, 1)

@@ -1,13 +1,9 @@
-"""CUDA through cuda-python: really called, on a stub of the driver's library.
-
-PyCUDA links more of the driver than the stub has, and there are no wheels of it: tests/gpu tries both on a real one.
-"""
+"""CUDA through cuda-python: really called, on the strict driver. test_strict.py has PyCUDA, tests/gpu a real GPU."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +18,6 @@ from poseapp.engine.cuda import installed_layers, open_device, unavailable
 from poseapp.engine.driver import find_gpu, loading
 
 HERE = Path(__file__).parent
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 needs_cuda_python = pytest.mark.skipif(
     "cuda-python" not in installed_layers(), reason="cuda-python is not installed: pip install cuda-python"
@@ -30,20 +25,9 @@ needs_cuda_python = pytest.mark.skipif(
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")
 
 
-@pytest.fixture(scope="session")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the stub as libcuda.so.1."""
-    if COMPILER is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs Linux and a C compiler for the stub of the driver")
-    folder = tmp_path_factory.mktemp("driver")
-    command = [COMPILER, "-shared", "-fPIC", "-o", str(folder / "libcuda.so.1"), str(HERE / "stub_driver.c"), "-ldl"]
-    subprocess.run(command, check=True, timeout=60)
-    return folder
-
-
-def drive(stub: Path, layer: str, *arguments: str, **more: str) -> dict[str, Any]:
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(stub), **more}
-    command = [sys.executable, str(HERE / "drive_stub.py"), layer, *arguments]
+def drive(driver: Path, layer: str, *arguments: str, **more: str) -> dict[str, Any]:
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(driver), "FAKE_GPU_COMPUTE": "8.6", **more}
+    command = [sys.executable, str(HERE / "strict" / "device.py"), layer, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     told: dict[str, Any] = json.loads(done.stdout)
@@ -51,9 +35,9 @@ def drive(stub: Path, layer: str, *arguments: str, **more: str) -> dict[str, Any
 
 
 @needs_cuda_python
-def test_everything_a_device_does(stub: Path) -> None:
-    told = drive(stub, "cuda-python")
-    assert told["gpu"] == "Gpu(name='Stub GPU', compute=(8, 6), driver='CUDA 13.0', cuda=(13, 0))"
+def test_everything_a_device_does(strict_driver: Path) -> None:
+    told = drive(strict_driver, "cuda-python")
+    assert told["gpu"] == "Gpu(name='Strict GPU', compute=(8, 6), driver='CUDA 13.0', cuda=(13, 0))"
     assert told["unavailable"] == ""
     assert told["layer"].startswith("cuda-python ")
     assert told["copied"] == [[1, 2, 3], [4, 5, 6]]
@@ -65,18 +49,19 @@ def test_everything_a_device_does(stub: Path) -> None:
     assert told["failed launch"] == "CudaError: CUDA: cuGraphLaunch: CUDA_ERROR_LAUNCH_FAILED."
     assert told["out of memory"].startswith("CudaError: CUDA: ")
     assert "OUT_OF_MEMORY" in told["out of memory"].upper().replace(" ", "_")
-    assert told["memory"] == [2**29, 2**30]
+    assert told["memory"] == [2**30 - 6, 2**30]
     assert told["allocations"] == 4
-    assert told["held"] == "0 0 0 0 0 0 0 0", "depth, contexts, buffers, pinned, streams, events, graphs, executables"
+    assert told["held"] == "depth 0 retained 0 device-bytes 0 streams 0 events 0 graphs 0 executables 0"
+    assert told["broken"] == "", "pinned memory that is left shows here"
 
 
 @needs_cuda_python
-def test_a_process_that_forgets_to_close_ends_well(stub: Path) -> None:
-    assert drive(stub, "cuda-python", "forget") == {"kept": 10}
+def test_a_process_that_forgets_to_close_ends_well(strict_driver: Path) -> None:
+    assert drive(strict_driver, "cuda-python", "forget") == {"kept": 10}
 
 
-def test_a_driver_without_a_gpu_says_so(stub: Path) -> None:
-    told = drive(stub, "cuda-python", STUB_NO_GPU="1")
+def test_a_driver_without_a_gpu_says_so(strict_driver: Path) -> None:
+    told = drive(strict_driver, "cuda-python", FAKE_NO_GPU="1")
     assert told["gpu"] == "the NVIDIA driver finds no GPU"
     assert told["unavailable"] == "the NVIDIA driver finds no GPU."
 

@@ -15,10 +15,10 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from poseapp.convert.int8 import convolutions
+from poseapp.convert.int8_graph import convolutions
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import machine
-from poseapp.engine.model_folder import model_file
+from poseapp.engine.model_folder import ModelFolder
 
 ENGINES = Path(__file__).resolve().parents[2] / "engines"
 QUANTISED = sorted(path.parent.name for path in ENGINES.glob("*/model.json") if "int8" in ModelSpec.read(path).precisions)
@@ -44,7 +44,7 @@ print(json.dumps(moved))
 
 def graph_for_cpus(name: str) -> tuple[Path, onnx.ModelProto]:
     folder = ENGINES / name
-    path = model_file(folder, ModelSpec.read(folder / "model.json"), "int8", "cpu")
+    path = ModelFolder(folder).graph(ModelSpec.read(folder / "model.json"), "int8", "cpu")
     return path, onnx.load(path)
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from poseapp.core.errors import ModelError
-from poseapp.core.files import atomic_write
-from poseapp.engine.model_folder import replacing, writable
+from poseapp.core.files import atomic_write, writable
+from poseapp.engine.model_folder import ModelFolder
 
 
 def test_new_files_take_their_places_at_the_end_model_json_last(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("old")
-    with replacing(tmp_path) as made:
-        (made / "model.json").write_text("new")
-        (made / "model.fp16.onnx").write_text("graph")
+    with ModelFolder(tmp_path).adding() as made:
+        (made.path / "model.json").write_text("new")
+        (made.path / "model.fp16.onnx").write_text("graph")
         assert (tmp_path / "model.json").read_text() == "old"
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"model.json": "new", "model.fp16.onnx": "graph"}
     assert (tmp_path / "model.json").stat().st_mode & 0o044, "others can read it"
@@ -30,9 +30,9 @@ def test_model_json_never_speaks_of_files_that_are_not_there_yet(tmp_path: Path)
     (tmp_path / "weights.pt").mkdir()  # in the way
 
     def fails() -> None:
-        with replacing(tmp_path) as made:
-            (made / "model.json").write_text("new")
-            (made / "weights.pt").write_text("weights")
+        with ModelFolder(tmp_path).adding() as made:
+            (made.path / "model.json").write_text("new")
+            (made.path / "weights.pt").write_text("weights")
 
     with pytest.raises(ModelError, match=r"weights\.pt"):
         fails()
@@ -43,8 +43,8 @@ def test_a_failure_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("old")
 
     def fails() -> None:
-        with replacing(tmp_path) as made:
-            (made / "model.json").write_text("new")
+        with ModelFolder(tmp_path).adding() as made:
+            (made.path / "model.json").write_text("new")
             raise ModelError("too far")
 
     with pytest.raises(ModelError, match="too far"):
@@ -56,10 +56,13 @@ def test_a_disk_that_takes_nothing_is_one_line(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     reason = rf"^{tmp_path}: nothing is changed \(.+: No space left on device\)\. Free some space, or mend the folder\.$"
-    with pytest.raises(ModelError, match=reason), replacing(tmp_path):
+    with pytest.raises(ModelError, match=reason), ModelFolder(tmp_path).adding():
         Path("/dev/full").write_text("x")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ModelError, match=r"nowhere: nothing is changed \(.*No such file"), replacing(tmp_path / "nowhere"):
+    with (
+        pytest.raises(ModelError, match=r"nowhere: nothing is changed \(.*No such file"),
+        ModelFolder(tmp_path / "nowhere").adding(),
+    ):
         pass
 
 

@@ -11,9 +11,9 @@ import pytest
 from tiny_model import Flaws, write_model
 
 from poseapp.core.errors import EngineError, ModelError
-from poseapp.engine import devices
-from poseapp.engine.devices import unavailable
-from poseapp.engine.load import DEVICES, find_model, list_models, load_engine
+from poseapp.engine import backends
+from poseapp.engine.backends import device_labels, unavailable
+from poseapp.engine.load import find_model, list_models, load_engine
 
 
 def edit_spec(folder: Path, **values: object) -> None:
@@ -62,7 +62,7 @@ def test_the_default_on_a_gpu_is_the_larger_one(tmp_path: Path) -> None:
         write_model(tmp_path / name)
     assert find_model(tmp_path, None, "tensorrt").name == "hourglass-s"
     write_model(tmp_path / "hourglass-l")
-    chosen = {device: find_model(tmp_path, None, device).name for device in DEVICES}
+    chosen = {device: find_model(tmp_path, None, device).name for device in device_labels()}
     gpus = {device: not unavailable(device) for device in ("cuda", "tensorrt")}
     serves = {"auto": any(gpus.values()), "cpu": False, "openvino": False, **gpus}  # whoever asks for a GPU in vain gets the CPU
     assert chosen == {device: "hourglass-l" if gpu else "hourglass-s" for device, gpu in serves.items()}
@@ -71,10 +71,10 @@ def test_the_default_on_a_gpu_is_the_larger_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", ["cuda", "tensorrt"])
 def test_only_a_gpu_that_serves_gets_the_larger_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str) -> None:
-    monkeypatch.setattr(devices, "unavailable", lambda device: "" if device in (there, "cpu") else f"no {device} here")
+    monkeypatch.setattr(backends, "unavailable", lambda device: "" if device in (there, "cpu") else f"no {device} here")
     for name in ("hourglass-l", "hourglass-s"):
         write_model(tmp_path / name)
-    on_gpu = {device for device in DEVICES if find_model(tmp_path, None, device).name == "hourglass-l"}
+    on_gpu = {device for device in device_labels() if find_model(tmp_path, None, device).name == "hourglass-l"}
     assert on_gpu == {"auto", there}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,7 +21,6 @@ from poseapp.engine.cuda import installed_layers
 
 Play = Callable[..., Any]
 STRICT = Path(__file__).parent / "strict"
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 NOTHING = "depth 0 retained 0 device-bytes 0 streams 0 events 0 graphs 0 executables 0"
 # PyCUDA has no wheels: its build takes a minute or two.
 LAYERS = ["cuda-python", pytest.param("pycuda", marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
@@ -30,20 +28,7 @@ TOOLKIT = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"))
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the strict driver as libcuda.so.1."""
-    if COMPILER is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs Linux and a C compiler for the strict driver")
-    folder = tmp_path_factory.mktemp("strict")
-    sources = [str(STRICT / name) for name in ("strict_driver.c", "pycuda_rest.c")]
-    command = [COMPILER, "-shared", "-fPIC", "-pthread", "-O1", "-w", "-o", str(folder / "libcuda.so.1"), *sources, "-ldl"]
-    subprocess.run(command, check=True, timeout=100)
-    (folder / "libcuda.so").symlink_to("libcuda.so.1")  # the name that PyCUDA was linked with
-    return folder
-
-
-@pytest.fixture(scope="session")
-def pycuda(tmp_path_factory: pytest.TempPathFactory, driver: Path) -> list[str]:
+def pycuda(tmp_path_factory: pytest.TempPathFactory, strict_driver: Path) -> list[str]:
     """What sys.path needs for PyCUDA: nothing where it is installed, else a build of it against the strict driver."""
     if "pycuda" in installed_layers():
         return []
@@ -63,7 +48,7 @@ def pycuda(tmp_path_factory: pytest.TempPathFactory, driver: Path) -> list[str]:
     with tarfile.open(next(folder.glob("pycuda-*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
     root = next(path for path in folder.glob("pycuda-*") if path.is_dir())
-    libraries = [f"--cudadrv-lib-dir={driver}", f"--cudart-lib-dir={TOOLKIT / 'lib64'}"]
+    libraries = [f"--cudadrv-lib-dir={strict_driver}", f"--cudart-lib-dir={TOOLKIT / 'lib64'}"]
     configure = [sys.executable, "configure.py", "--no-cuda-enable-curand", f"--cuda-root={TOOLKIT}", *libraries]
     for command in (configure, [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]):
         subprocess.run(command, cwd=root, env=environment, capture_output=True, timeout=800, check=True)
@@ -81,23 +66,23 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def play(driver: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
+def play(strict_driver: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Play:
     """Plays a scenario on a layer and returns what it told, after it broke no rule and left nothing."""
 
     def played(layer: str, scenario: str, strict: bool = True, **more: str) -> Any:
         extra = [str(STRICT / "modules")] if strict else []
         extra += request.getfixturevalue("pycuda") if layer == "pycuda" else []
-        return _played(driver, tmp_path, extra, layer, scenario, more)
+        return _played(strict_driver, tmp_path, extra, layer, scenario, more)
 
     return played
 
 
-def _played(driver: Path, tmp_path: Path, extra: list[str], layer: str, scenario: str, more: dict[str, str]) -> Any:
+def _played(strict_driver: Path, tmp_path: Path, extra: list[str], layer: str, scenario: str, more: dict[str, str]) -> Any:
     tests = STRICT.parents[1]
     paths = [*extra, str(tests), str(tests.parent)]
     environment = {
         **os.environ,
-        "LD_LIBRARY_PATH": os.pathsep.join([str(driver), str(TOOLKIT / "lib64")]),
+        "LD_LIBRARY_PATH": os.pathsep.join([str(strict_driver), str(TOOLKIT / "lib64")]),
         "PYTHONPATH": os.pathsep.join(paths),
         "XDG_CACHE_HOME": str(tmp_path),
         "FAKE_TRT_STEP_S": "0.001",

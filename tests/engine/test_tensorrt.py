@@ -18,9 +18,10 @@ from poseapp.core.types import ImageArray
 from poseapp.engine.base import Backend
 from poseapp.engine.driver import find_gpu
 from poseapp.engine.onnxruntime import OrtEngine
-from poseapp.engine.tensorrt import builder as build
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.engine.tensorrt.engine import GpuEngine, TrtEngine, rejected_because
+from poseapp.engine.tensorrt import plans
+from poseapp.engine.tensorrt.engine import TrtEngine, rejected_because
+from poseapp.engine.tensorrt.gpu_engine import GpuEngine
 
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")
 
@@ -205,14 +206,14 @@ def test_how_far_a_plan_may_be_from_onnx_runtime(precision: str, difference_px: 
         )
 
 
-def a_plan(folder: Path) -> build.Plan:
+def a_plan(folder: Path) -> plans.Plan:
     """A file and its description, as if it had been built for the engine of the fake GPU."""
-    key = build.PlanKey("0" * 64, "TensorRT 1.0", "Fake GPU", "8.6", "1.0", "fp32", tiny_model.HW, (), ())
+    key = plans.PlanKey("0" * 64, "TensorRT 1.0", "Fake GPU", "8.6", "1.0", "fp32", tiny_model.HW, (), ())
     path = folder / "fake-gpu.trt.fp32.b8.plan"
     path.write_bytes(b"a plan")
-    info = build.PlanInfo(key, "0" * 64, 6, (), (), 1.0)
-    build.info_path(path).write_text(info.to_json(), encoding="utf-8")
-    return build.Plan(path, info, b"a plan", "asked for")
+    info = plans.PlanInfo(key, "0" * 64, 6, (), (), 1.0)
+    plans.info_path(path).write_text(info.to_json(), encoding="utf-8")
+    return plans.Plan(path, info, b"a plan", "asked for")
 
 
 def test_a_plan_that_computes_what_onnx_runtime_does_is_kept(folder: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_plan_that_computes_what_onnx_runtime_does_is_kept(folder: Path) -> No
     assert trt.verify(engine, folder, plan, lambda _text, _share: True) == pytest.approx(0.25, abs=1e-5)
     engine.close()
     assert plan.path.exists()
-    assert build.read_info(plan.path).difference_px == pytest.approx(0.25, abs=1e-5)
+    assert plans.read_info(plan.path).difference_px == pytest.approx(0.25, abs=1e-5)
 
 
 def test_a_plan_that_computes_something_else_is_thrown_away_with_the_figures(folder: Path) -> None:
@@ -237,7 +238,7 @@ def test_a_plan_that_computes_something_else_is_thrown_away_with_the_figures(fol
         trt.verify(engine, folder, plan, lambda _text, _share: True)
     engine.close()
     assert not plan.path.exists()
-    assert "0.75 px" in build.read_info(plan.path).rejected
+    assert "0.75 px" in plans.read_info(plan.path).rejected
 
 
 def test_the_check_can_be_cancelled(folder: Path) -> None:
@@ -247,7 +248,7 @@ def test_the_check_can_be_cancelled(folder: Path) -> None:
         trt.verify(engine, folder, plan, lambda _text, _share: False)
     engine.close()
     assert plan.path.exists()
-    assert build.read_info(plan.path).difference_px is None
+    assert plans.read_info(plan.path).difference_px is None
 
 
 # --- without a GPU --------------------------------------------------------------------------------------------
@@ -261,7 +262,7 @@ def test_without_a_driver_it_says_so(folder: Path) -> None:
     )
     with pytest.raises(EngineError, match=r"^TensorRT: .*It needs an NVIDIA GPU and its driver\.$"):
         TrtEngine(folder, ModelSpec.read(folder / "model.json"))
-    assert not build.is_fresh(folder, ModelSpec.read(folder / "model.json"), "fp32")
+    assert not plans.is_fresh(folder, ModelSpec.read(folder / "model.json"), "fp32")
 
 
 @no_gpu_here

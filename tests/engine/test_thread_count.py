@@ -19,7 +19,8 @@ from poseapp.engine import choice, thread_count
 from poseapp.engine.choice import Option
 from poseapp.engine.comparator import sample_crops
 from poseapp.engine.load import load_engine
-from poseapp.engine.onnxruntime import OrtEngine, most_threads
+from poseapp.engine.machine import most_threads
+from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.engine.thread_count import SITUATIONS, Situation, best, candidates, chosen, measure
 
 ORT = Option("onnxruntime", "fp32")

@@ -10,7 +10,7 @@ import pytest
 import tiny_model
 from fake_gpu import open_fake
 
-from poseapp.engine.tensorrt.engine import GpuEngine
+from poseapp.engine.tensorrt.gpu_engine import GpuEngine
 
 if TYPE_CHECKING:
     from poseapp.engine.base import Engine

@@ -23,7 +23,16 @@ from poseapp.core.spec import ModelSpec
 from poseapp.engine import choice, timing_cache
 from poseapp.engine import detector as detect
 from poseapp.engine.load import list_models, load_engine
-from poseapp.engine.tensorrt import builder as build
+from poseapp.engine.tensorrt.plans import (
+    PlanInfo,
+    PlanKey,
+    Shapes,
+    Tensor,
+    _old_because,
+    info_path,
+    rejected_earlier,
+    stale_because,
+)
 from poseapp.train import checkpoint
 from poseapp.train.data.annotations import read_image
 from poseapp.train.data.check import check_set
@@ -31,7 +40,8 @@ from poseapp.train.data.coco import read_annotations
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import read_pictures
 from poseapp.train.data.shards import Shards
-from poseapp.train.eval.evaluate import Box, coco_summary, read_boxes
+from poseapp.train.eval.average_precision import coco_summary
+from poseapp.train.eval.detections import Box, read_boxes
 
 Trial = Callable[[random.Random], None]
 """Reads one damaged file, the next one of a seed: returns, or raises PoseAppError. Anything else is a fault."""
@@ -140,7 +150,7 @@ def timings(folder: Path) -> Trial:
     from tiny_model import SPEC
 
     os.environ["XDG_CACHE_HOME"] = str(folder)
-    among = choice.options(SPEC, "fp32", ("onnxruntime",))
+    among = choice.options(SPEC, "fp32", "onnxruntime")
     choice._write(SPEC, 1, among, [choice.Timing("onnxruntime", "fp32", 1.0, 0.0)])
     path = timing_cache.place(choice.CACHE, choice._key(SPEC, 1))
     content = json.loads(path.read_text())
@@ -155,20 +165,20 @@ def timings(folder: Path) -> Trial:
 
 def plans(folder: Path) -> Trial:
     """The description beside a compiled plan: a damaged one is stale, and no error."""
-    shapes = (build.Shapes(1, 1, 1), build.Shapes(1, 8, 8))
-    key = build.PlanKey("ab" * 32, "TensorRT 10.9", "RTX 4090", "8.9", "570.1", "fp16", (64, 48), shapes, ("fp16",))
-    tensor = (build.Tensor("crops", (-1, 64, 48, 3), "uint8"),)
-    info = build.PlanInfo(key, hashlib.sha256(b"plan").hexdigest(), 4, tensor, tensor, 1.0, 0.1)
+    shapes = (Shapes(1, 1, 1), Shapes(1, 8, 8))
+    key = PlanKey("ab" * 32, "TensorRT 10.9", "RTX 4090", "8.9", "570.1", "fp16", (64, 48), shapes, ("fp16",))
+    tensor = (Tensor("crops", (-1, 64, 48, 3), "uint8"),)
+    info = PlanInfo(key, hashlib.sha256(b"plan").hexdigest(), 4, tensor, tensor, 1.0, 0.1)
     path = folder / "gpu.plan"
     path.write_bytes(b"plan")
     content = json.loads(info.to_json())
 
     def trial(chance: random.Random) -> None:
-        build.info_path(path).write_bytes(damage_json(content, chance))
-        reason = build.stale_because(path, key)
+        info_path(path).write_bytes(damage_json(content, chance))
+        reason = stale_because(path, key)
         assert "\n" not in reason
-        build._rejected(path, key)
-        build._old_because(path, path, folder, None, None, "TensorRT 10.9")
+        rejected_earlier(path, key)
+        _old_because(path, path, folder, None, None, "TensorRT 10.9")
 
     return trial
 

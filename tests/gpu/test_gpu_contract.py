@@ -18,7 +18,7 @@ from poseapp.engine import cuda, driver
 from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.engine.tensorrt.builder import precision_for
+from poseapp.engine.tensorrt.plans import precision_for
 from poseapp.engine.torch import engine as torch_cuda
 
 if TYPE_CHECKING:

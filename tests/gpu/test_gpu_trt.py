@@ -16,11 +16,10 @@ from poseapp.core.spec import ModelSpec
 from poseapp.core.types import ImageArray
 from poseapp.engine import cuda
 from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
-from poseapp.engine.cuda import Layer
-from poseapp.engine.driver import CudaError
+from poseapp.engine.cuda import CudaError, Layer
 from poseapp.engine.onnxruntime import OrtEngine
-from poseapp.engine.tensorrt import builder as build
 from poseapp.engine.tensorrt import engine as trt
+from poseapp.engine.tensorrt import plans
 from poseapp.engine.tensorrt.engine import TrtEngine
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(900)]
@@ -46,7 +45,7 @@ def engine(request: pytest.FixtureRequest, folder: Path, spec: ModelSpec) -> Ite
     layer: Layer = request.param
     if layer not in cuda.installed_layers():
         pytest.skip(f"{layer} is not installed")
-    opened = TrtEngine(folder, spec, build.precision_for(spec), layer=layer)
+    opened = TrtEngine(folder, spec, plans.precision_for(spec), layer=layer)
     yield opened
     opened.close()
 
@@ -60,7 +59,7 @@ def test_parity_with_onnx_runtime_on_the_stored_crops(engine: TrtEngine, folder:
     difference = difference_px(engine, reference, sample_crops(spec.input_hw))
     reference.close()
     assert difference <= TOLERANCE_PX[engine.backend.precision]
-    assert build.read_info(engine.plan.path).difference_px == pytest.approx(difference, abs=1e-3)
+    assert plans.read_info(engine.plan.path).difference_px == pytest.approx(difference, abs=1e-3)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 8, 11])
@@ -137,11 +136,11 @@ def test_the_second_loading_uses_the_plan(engine: TrtEngine, folder: Path, spec:
         heard.append(text)
         return True
 
-    again = TrtEngine(folder, spec, build.precision_for(spec), progress=listen)
+    again = TrtEngine(folder, spec, plans.precision_for(spec), progress=listen)
     again.close()
-    assert again.built_because == ""
+    assert again.plan.built_because == ""
     assert not [text for text in heard if "building" in text]
-    assert build.is_fresh(folder, spec, build.precision_for(spec))
+    assert plans.is_fresh(folder, spec, plans.precision_for(spec))
 
 
 def test_a_truncated_plan_is_built_again(tmp_path: Path, folder: Path) -> None:
@@ -152,7 +151,7 @@ def test_a_truncated_plan_is_built_again(tmp_path: Path, folder: Path) -> None:
     first.plan.path.write_bytes(first.plan.content[:-100])
     second = TrtEngine(tiny, spec, "fp32")
     second.close()
-    assert second.built_because.startswith("it is truncated (expected ")
+    assert second.plan.built_because.startswith("it is truncated (expected ")
 
 
 def test_switching_models_while_another_works(folder: Path, spec: ModelSpec, tmp_path: Path) -> None:
@@ -160,17 +159,17 @@ def test_switching_models_while_another_works(folder: Path, spec: ModelSpec, tmp
     tiny = tiny_model.write_model(tmp_path / "tiny")
     tiny_spec = ModelSpec.read(tiny / "model.json")
     TrtEngine(tiny, tiny_spec, "fp32").close()  # its plan is built
-    working = TrtEngine(folder, spec, build.precision_for(spec))
+    working = TrtEngine(folder, spec, plans.precision_for(spec))
     stored = sample_crops(spec.input_hw)[:1]
     want = working.infer(stored).keypoints
     free: list[int] = []
     for i in range(20):
         working.submit(stored)
-        beside = TrtEngine(tiny, tiny_spec, "fp32") if i % 2 else TrtEngine(folder, spec, build.precision_for(spec))
+        beside = TrtEngine(tiny, tiny_spec, "fp32") if i % 2 else TrtEngine(folder, spec, plans.precision_for(spec))
         np.testing.assert_array_equal(working.collect().keypoints, want)
         beside.infer(crops(beside.spec, 2))
         working.close()
-        working = TrtEngine(folder, spec, build.precision_for(spec))
+        working = TrtEngine(folder, spec, plans.precision_for(spec))
         beside.close()
         np.testing.assert_array_equal(working.infer(stored).keypoints, want)
         with working.device:

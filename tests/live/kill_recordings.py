@@ -6,7 +6,6 @@ Usage: python tests/live/kill_recordings.py [KILLS] [BUSY PROCESSES]
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import select
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import av
 
+from poseapp.live.recording import read_keypoints, read_manifest
+
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "hourglass-t"
 
@@ -28,8 +29,9 @@ RECORDING = """
 import sys, time
 from pathlib import Path
 from poseapp.live import session as session_module
-from poseapp.live.recorder import Recorder, RecordOptions
+from poseapp.live.recording import Recorder, RecordOptions
 from poseapp.live.sources import VideoSource
+from poseapp.live.status import ModelRequest
 
 class Camera(VideoSource):
     live = True
@@ -41,14 +43,17 @@ class Camera(VideoSource):
         return image, time.monotonic()
 
 class Told(Recorder):
+    has_frames = False
+
     def put(self, result):
-        if self._first_index is None:
+        if not self.has_frames:
             print(result.frame.t, flush=True)
+        self.has_frames = True
         super().put(result)
 
 session_module.Recorder = Told
 clip, model, folder = map(Path, sys.argv[1:])
-session = session_module.Session(Camera(clip, loop=True), model, device="cpu")
+session = session_module.Session(Camera(clip, loop=True), ModelRequest(model, "cpu"))
 session.start()
 while session.status().backend is None:
     time.sleep(0.01)
@@ -104,11 +109,11 @@ def kill_one(folder: Path, age_s: float) -> Killed:
 
 def read(made: Path, age_s: float) -> Killed:
     """What the recording in *made* holds, that was killed when it was *age_s* old."""
-    manifest = json.loads((made / "session.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(made)
     assert manifest["finished"] is False
     lines: list[float] = []
     if (made / "keypoints.jsonl").exists():
-        lines = [json.loads(line)["t"] for line in (made / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+        lines = [line["t"] for line in read_keypoints(made)]
     pictures: list[float] = []
     if (made / "annotated.mkv").exists():
         with av.open(str(made / "annotated.mkv")) as container:

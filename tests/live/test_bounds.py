@@ -19,11 +19,11 @@ from test_recorder import result
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
-from poseapp.live import recorder as record_module
-from poseapp.live.recorder import Recorder, RecordOptions
+from poseapp.live.recording import Recorder, RecordOptions
+from poseapp.live.recording import recorder as record_module
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import CameraSource, StreamSource, VideoSource
 from poseapp.live.stats import Stats
-from poseapp.live.video_writer import VideoWriter
 
 LARGE = (4400, 8200)  # height and width: a little more than level 6.2 of H.264 has
 REFUSED = "8200×4400 pixels are more than the 36 million allowed. Make it smaller, or choose another source."

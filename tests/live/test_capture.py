@@ -29,7 +29,7 @@ class Heard:
         self._most = most
 
     def run(self, source: Source, realtime: bool, first_index: int = 0) -> None:
-        events = CaptureEvents(self._frame, self.opened.append, self.lost.append, self._ended)
+        events = CaptureEvents(frame=self._frame, opened=self.opened.append, lost=self.lost.append, ended=self._ended)
         capture(source, realtime, first_index, events, self.stop)
 
     def _frame(self, frame: Frame) -> None:

@@ -13,13 +13,14 @@ from fakes import MarkerEngine, wait_until
 
 from poseapp.core.types import Frame
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
+from poseapp.live.recording.video_writer import placement
 from poseapp.live.session import Session
 from poseapp.live.sources import FolderSource, Source
 from poseapp.live.sources.animation import AnimationSource
 from poseapp.live.sources.parse import parse_source
 from poseapp.live.sources.pictures import list_pictures, natural
-from poseapp.live.video_writer import placement
+from poseapp.live.status import ModelRequest
 
 
 def pictures(folder: Path, *names: str, hw: tuple[int, int] = (24, 32)) -> Path:
@@ -66,7 +67,11 @@ def frames_of(source: Source) -> tuple[list[Frame], list[tuple[int, list[str]]]]
     frames: list[Frame] = []
     told: list[tuple[int, list[str]]] = []
     events = CaptureEvents(
-        frames.append, lambda _: None, lambda _: None, lambda: None, lambda n, lines: told.append((n, list(lines)))
+        frame=frames.append,
+        opened=lambda _: None,
+        lost=lambda _: None,
+        ended=lambda: None,
+        unreadable=lambda n, lines: told.append((n, list(lines))),
     )
     capture(source, False, 0, events, threading.Event())
     return frames, told
@@ -98,7 +103,11 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
     pictures(folder, "sub/1.png", hw=(200, 100))
     (folder / "3.png").write_bytes(b"no picture")
     session = Session(
-        FolderSource(folder), Path("fake"), realtime=False, load=lambda *_a, **_k: MarkerEngine(), open_detector=lambda _: None
+        FolderSource(folder),
+        ModelRequest(Path("fake")),
+        realtime=False,
+        load=lambda *_a, **_k: MarkerEngine(),
+        open_detector=lambda _: None,
     )
     recording = session.start_recording(RecordOptions(tmp_path / "out", clean_video=True))
     session.start()
@@ -111,7 +120,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
     manifest = json.loads((recording / "session.json").read_text())
     assert (manifest["unreadable"], manifest["missed"], manifest["dropped"]) == (1, 0, 0)
     assert manifest["skipped"] == [f"{folder / '3.png'}: not a picture that can be read. Try another file."]
-    assert manifest["source"]["granted"]["width"] == 160
+    assert manifest["source"]["actual"]["width"] == 160
     for name in ("clean.mkv", "annotated.mkv"):
         video = cv2.VideoCapture(str(recording / name))
         assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (160, 90)
@@ -120,7 +129,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
 
 @pytest.mark.parametrize("hw", [(360, 640), (200, 100), (30, 300), (91, 161)])
 def test_a_joint_is_where_the_line_says_in_a_video_of_another_size(hw: tuple[int, int]) -> None:
-    from poseapp.live.video_writer import _fit
+    from poseapp.live.recording.video_writer import _fit
 
     at = hw[1] // 3, hw[0] // 2
     image = np.zeros((*hw, 3), np.uint8)
@@ -144,7 +153,11 @@ def test_a_picture_of_another_size_begins_a_new_search(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png", hw=(90, 160))
     pictures(tmp_path, "2.png", "3.png", hw=(60, 80))
     session = Session(
-        FolderSource(tmp_path), Path("fake"), realtime=False, load=lambda *_a, **_k: MarkerEngine(), open_detector=lambda _: None
+        FolderSource(tmp_path),
+        ModelRequest(Path("fake")),
+        realtime=False,
+        load=lambda *_a, **_k: MarkerEngine(),
+        open_detector=lambda _: None,
     )
     session.start()
     assert session.wait(30)

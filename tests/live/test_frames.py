@@ -12,9 +12,9 @@ import pytest
 from corners import ONE, ORIENTED, alike, clip_of, corners, oriented, set_display_matrix
 
 from poseapp.core.types import ImageArray
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import Mode, VideoSource
 from poseapp.live.sources.frames import square, turned
-from poseapp.live.video_writer import VideoWriter
 
 
 def first(path: Path) -> tuple[Mode, ImageArray]:
@@ -150,7 +150,7 @@ def rates(path: Path) -> tuple[float, int]:
     return found
 
 
-@pytest.mark.parametrize("granted", [0.0, 30.0, 120.0, 1e9, 1e-9])
+@pytest.mark.parametrize("actual", [0.0, 30.0, 120.0, 1e9, 1e-9])
 @pytest.mark.parametrize("fps", [1, 5, 24, 60, 240])
 def test_the_header_says_the_rate_that_the_pictures_had(fps: int, actual: float, tmp_path: Path) -> None:
     writer = VideoWriter(tmp_path / "a.mkv", (48, 64), actual)

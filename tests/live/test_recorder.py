@@ -26,11 +26,12 @@ from poseapp.core.errors import RecordError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.engine.base import Backend
-from poseapp.live import recorder as record_module
-from poseapp.live.recorder import Recorder, RecordOptions, keypoints_line, save_snapshot
-from poseapp.live.recording_folder import RESERVE_BYTES
+from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recording import recorder as record_module
+from poseapp.live.recording.folder import RESERVE_BYTES
+from poseapp.live.recording.keypoints import keypoints_of
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.stats import Stats
-from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 SOURCE = MarkerSource((120, 160))
@@ -41,8 +42,8 @@ def result(index: int, t: float, image: ImageArray | None = None, people: int = 
     frame = Frame(SOURCE.picture(index / 30) if image is None else image, index, t)
     xy = np.repeat(SOURCE.truth(index / 30)[None], people, axis=0)
     n = np.full((people, 17), 0.8, np.float32)
-    poses = Poses(xy, n, np.full(people, 0.75, np.float32), np.arange(1, people + 1), COCO_17)
-    return Result(frame, poses, model="fake")
+    poses = Poses(xy=xy, score=n, person_score=np.full(people, 0.75, np.float32), ids=np.arange(1, people + 1), skeleton=COCO_17)
+    return Result(frame=frame, poses=poses, model="fake")
 
 
 @contextmanager
@@ -122,7 +123,7 @@ def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> No
 def test_a_missing_joint_is_null() -> None:
     given = result(0, 0.0)
     given.poses.xy[0, 3] = np.nan
-    person = json.loads(keypoints_line(0, 0.0, given))["people"][0]
+    person = json.loads(json.dumps(keypoints_of(given, 0, 0.0)))["people"][0]
     assert person["keypoints"][3] == [None, None, 0.8]
     assert None not in person["keypoints"][4]
 
@@ -188,16 +189,17 @@ def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
         recorder.put(result(12, 4 / 30))
     assert early["finished"] is False
     final = manifest(recorder.folder)
+    assert final["schema"] == 2
     assert final["finished"] is True
     assert final["frames"] == 5
     assert final["dropped"] == 0
     assert final["error"] == ""
     assert final["seconds"] == pytest.approx(4 / 30, abs=1e-3)
-    assert final["source"] == {"name": "s", "granted": {"width": 160, "height": 120}}
+    assert final["source"] == {"name": "s", "actual": {"width": 160, "height": 120}}
     frames = [json.loads(line)["frame"] for line in (recorder.folder / "keypoints.jsonl").read_text().splitlines()]
     assert frames == [0, 2, 5, 7, 9]
     assert [m["from_frame"] for m in final["models"]] == [0, 8]
-    assert [m["people"] for m in final["models"]] == ["one", "top-down"]
+    assert [m["mode"] for m in final["models"]] == ["one", "top-down"]
     assert final["models"][0]["name"] == "fake"
     assert final["models"][0]["sha256"] == "0" * 64
     assert final["models"][0]["backend"] == "Fake 1 · CPU · FP32"
@@ -381,7 +383,7 @@ NOISE_UNTIL_IT_STOPS = """
     from pathlib import Path
     import numpy as np
     from test_recorder import result
-    from poseapp.live.recorder import Recorder, RecordOptions
+    from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
     from poseapp.live.stats import Stats
     recorder = Recorder(
         RecordOptions(Path(sys.argv[1]), clean_video=True), {}, Stats(), lossless=True, free_bytes=lambda _: 1 << 40
@@ -438,12 +440,12 @@ def test_a_really_full_disk_ends_the_recording_cleanly(tmp_path: Path) -> None:
 def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     code = """
         import io, sys
-        from poseapp.live.recorder import _append
+        from poseapp.live.recording.keypoints import append_line
         file = io.FileIO(sys.argv[1], "w")
         written = 0
         try:
             while True:
-                _append(file, "x" * 99 + "\\n")
+                append_line(file, "x" * 99)
                 written += 1
         except OSError as error:
             print(written, error.errno)
@@ -460,9 +462,10 @@ def test_a_killed_process_leaves_a_recording_that_plays(tmp_path: Path) -> None:
         import sys, time
         from pathlib import Path
         from fakes import Loader, MarkerSource
-        from poseapp.live.recorder import RecordOptions
+        from poseapp.live.recording import RecordOptions
         from poseapp.live.session import Session
-        session = Session(MarkerSource((240, 320), fps=60), Path("fake"), load=Loader())
+        from poseapp.live.status import ModelRequest
+        session = Session(MarkerSource((240, 320), fps=60), ModelRequest(Path("fake")), load=Loader())
         session.start()
         session.start_recording(RecordOptions(Path(sys.argv[1])))
         while True:

@@ -17,17 +17,17 @@ import pytest
 from clips import decoded
 from fakes import FlakyCamera, Loader, MarkerSource, wait_until
 from kill_recordings import kill_many
+from sessions import next_result, running
 from test_recorder import lines, manifest, recording, result, run_python
-from test_session import next_result, running
 
 from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
-from poseapp.live import recorder as record_module
-from poseapp.live.matroska import WholePictures, h264_cluster
-from poseapp.live.recorder import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recording import recorder as record_module
+from poseapp.live.recording.matroska import WholePictures, h264_cluster
+from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.session import Session
 from poseapp.live.stats import Stats
-from poseapp.live.video_writer import VideoWriter
 from poseapp.render import DrawOptions
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
@@ -88,7 +88,7 @@ def test_a_file_that_could_not_be_written_has_no_gap(tmp_path: Path) -> None:
     code = """
         import sys
         from pathlib import Path
-        from poseapp.live.matroska import WholePictures
+        from poseapp.live.recording.matroska import WholePictures
         file = WholePictures(Path(sys.argv[1]))
         written = 0
         for n in range(20):

@@ -9,9 +9,10 @@ from clips import Server, grey_clip
 from fakes import Loader, wait_until
 
 from poseapp.cli.main import main
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
 from poseapp.live.sources import StreamSource, parse_source
+from poseapp.live.status import ModelRequest
 
 
 @pytest.mark.parametrize("extra", [[], ["--debug"]])
@@ -39,7 +40,7 @@ def test_a_recording_of_a_stream_has_it_nowhere(tmp_path: Path) -> None:
     server = Server(grey_clip(tmp_path / "served.mkv", [n / 30 for n in range(31)]).read_bytes())
     source = parse_source(server.url.replace("//", "//admin:hunter2@") + "?token=hunter2")
     assert isinstance(source, StreamSource)
-    session = Session(source, Path("a"), load=Loader())
+    session = Session(source, ModelRequest(Path("a")), load=Loader())
     try:
         session.start_recording(RecordOptions(tmp_path / "recordings"))
         session.start()

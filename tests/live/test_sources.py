@@ -32,14 +32,14 @@ from poseapp.live.sources import (
     StreamSource,
     SyntheticSource,
     VideoSource,
-    as_bgr,
     decoding,
     list_cameras,
     parse_source,
-    read_picture,
 )
 from poseapp.live.sources import camera as camera_module
 from poseapp.live.sources import stream as stream_module
+from poseapp.live.sources.base import as_bgr
+from poseapp.live.sources.pictures import read_picture
 
 
 def read_all(source: Source, most: int = 10_000) -> list[tuple[ImageArray, float]]:
@@ -144,7 +144,7 @@ class DriverThatGrants:
 def test_what_a_camera_grants_is_what_it_says(fourcc: int, codec: str) -> None:
     """Some say a number that is no text, and none a rate below nought."""
     driver = DriverThatGrants(fourcc)
-    mode = CameraSource._ask(driver, Mode(1280, 720, 30.0))  # type: ignore[arg-type]
+    mode = CameraSource._request(driver, Mode(1280, 720, 30.0))  # type: ignore[arg-type]
     assert mode == Mode(640, 480, 0.0, codec)
     assert driver.requested[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*"MJPG"), "asked for where nothing else is"
     assert driver.requested[cv2.CAP_PROP_BUFFERSIZE] == 1, "an old frame in the driver's queue is lag"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from fakes import FlakyCamera, HungCamera, Loader, MarkerSource, wait_until
-from test_session import A, next_result, running, running_loaders, seen
+from sessions import A, next_result, running, running_loaders, seen
 
-from poseapp.live import session as session_module
-from poseapp.live.session import MOST_HUNG, MOST_LOADS, SILENT_S
+from poseapp.live import source_runner as source_module
+from poseapp.live.model_changes import MOST_LOADS
+from poseapp.live.source_runner import MOST_HUNG, SILENT_S
 from poseapp.live.sources import Mode
 
 
@@ -66,7 +67,7 @@ def test_a_camera_that_hangs_while_it_opens_is_reported_too() -> None:
 
 
 def test_what_counts_is_the_wait_for_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "SILENT_S", 3.0)
+    monkeypatch.setattr(source_module, "SILENT_S", 3.0)
     begun = time.monotonic()
     with running(FlakyCamera([], fps=20)) as session:
         while time.monotonic() - begun < 4.0:
@@ -87,7 +88,7 @@ def test_quick_changes_away_from_a_hung_camera_leave_no_more_than_that_one() -> 
 
 
 def test_no_more_than_a_few_hung_sources_are_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LET_GO_S", (0.05, 0.05))
+    monkeypatch.setattr(source_module, "LET_GO_S", (0.05, 0.05))
     cameras = [HungCamera(unblocks=False) for _ in range(MOST_HUNG)]
     try:
         with running(cameras[0]) as session:

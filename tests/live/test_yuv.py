@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core.types import ImageArray
-from poseapp.live.video_writer import VideoWriter
-from poseapp.live.yuv import BT601, BT709, Yuv420
+from poseapp.live.recording.video_writer import VideoWriter
+from poseapp.live.recording.yuv import BT601, BT709, Yuv420
 
 COLOURS = [(0, 0, 250), (0, 250, 0), (250, 0, 0), (255, 255, 255), (0, 0, 0), (30, 120, 210), (200, 60, 90)]
 

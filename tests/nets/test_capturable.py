@@ -12,11 +12,11 @@ from capture_rules import GPU, broken_rules, module_up, up
 from test_deploy_parity import NETS, deploy_for
 from torch import Tensor
 
-from poseapp.bench.gpu import InPrecision
+from poseapp.bench.gpu.ways import InPrecision
 from poseapp.convert.export import export_onnx
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.torch.engine import Graph
+from poseapp.engine.torch.graph import Graph
 from poseapp.nets.deploy import Deploy
 
 CASES: list[tuple[str, bool, Decode]] = [(name, False, "dark") for name in NETS]

@@ -49,20 +49,20 @@ NETS: dict[str, tuple[Family, Callable[[], nn.Module], tuple[int, int], int, Ske
 def spec_for(name: str, decode: Decode = "dark", mapping: Mapping = "udp") -> ModelSpec:
     family, _, hw, stride, skeleton, _ = NETS[name]
     return ModelSpec(
-        "test",
-        family,
-        skeleton,
-        hw,
-        stride,
-        decode,
-        mapping,
-        1.5,
-        "0" * 64,
-        1,
-        1,
-        Source("paper", "random weights", "none"),
-        {},
-        {},
+        name="test",
+        family=family,
+        skeleton=skeleton,
+        input_hw=hw,
+        stride=stride,
+        decode=decode,
+        mapping=mapping,
+        sigma_px=1.5,
+        weights_sha256="0" * 64,
+        parameters=1,
+        macs=1,
+        source=Source("paper", "random weights", "none"),
+        metrics={},
+        variants={},
     )
 
 

@@ -14,9 +14,10 @@ from poseapp.convert.export import export_onnx
 from poseapp.core.errors import EngineError
 from poseapp.core.heatmap import Decode
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.model_folder import HALF_OPERATORS
+from poseapp.engine.graph_nodes import HALF_OPERATORS
 from poseapp.engine.torch import engine as torch_cuda
-from poseapp.engine.torch.engine import _OPERATORS, Graph
+from poseapp.engine.torch.graph import Graph
+from poseapp.engine.torch.operators import OPERATORS
 
 CASES: list[tuple[str, bool, Decode]] = [(name, False, "dark") for name in NETS]
 CASES += [("hourglass", True, "quarter"), ("hourglass", False, "argmax")]
@@ -45,7 +46,7 @@ def test_it_computes_what_onnx_runtime_does_and_asks_the_gpu_for_nothing(
 
 
 def test_it_knows_every_operator_that_may_be_halved() -> None:
-    assert _OPERATORS.keys() >= HALF_OPERATORS
+    assert OPERATORS.keys() >= HALF_OPERATORS
 
 
 @pytest.mark.parametrize(("precision", "rounds"), [("fp32", False), ("fp16", True)])

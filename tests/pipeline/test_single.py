@@ -1,17 +1,26 @@
-"""OnePerson: what the network says in a crop is put back into the frame to a fraction of a pixel."""
+"""OnePerson: joints are put back into the frame to a fraction of a pixel; one person is found, followed and held on to."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes import ANCHORS, SPEC, MarkerEngine, MarkerSource
+from painted import (
+    Figure,
+    PaintedDetector,
+    PaintedEngine,
+    PaintedSource,
+    standing,
+)
+from watching import HW, middle_of, watched, who_is
 
 from poseapp.core.heatmap import Mapping
 from poseapp.core.roi import search_boxes
 from poseapp.core.transform import apply
-from poseapp.core.types import Frame, Result
+from poseapp.core.types import FloatArray, Frame, Result
 from poseapp.pipeline.single import OnePerson
 
 
@@ -122,3 +131,89 @@ def test_the_frame_is_handed_on_and_not_touched() -> None:
     result = OnePerson(MarkerEngine()).estimate(frame)
     assert result.frame is frame
     np.testing.assert_array_equal(frame.image, picture)
+
+
+# -- among several people ---------------------------------------------------------------------------------------------
+
+
+def test_the_detector_finds_the_first_person_in_the_first_frame() -> None:
+    """Far off at the side, where a search would come only after some frames, if ever."""
+    source = PaintedSource([standing(60, 80, 70)], seconds=0.5, fps=10, hw=HW)
+    detector = PaintedDetector()
+    results = watched(source, OnePerson(PaintedEngine(), detector))
+    assert [who_is(source.truth(t)[0], result) for t, result in results] == [1] * 5
+    assert detector.requested == 1, "then the person is followed"
+
+
+def test_where_the_detector_sees_nobody_the_frame_is_searched() -> None:
+    class Blind(PaintedDetector):
+        def find(self, image: Any, limit: int = 30) -> tuple[FloatArray, FloatArray]:
+            return np.empty((0, 4), np.float32), np.empty(0, np.float32)
+
+    source = PaintedSource([standing(320, 150, 200)], seconds=0.5, fps=10, hw=HW)
+    results = watched(source, OnePerson(PaintedEngine(), Blind()))
+    assert len(results[-1][1].poses) == 1
+
+
+@pytest.mark.parametrize("detector", [True, False])
+def test_a_click_on_somebody_else_changes_to_them_and_holds_on(detector: bool) -> None:
+    source = PaintedSource([standing(320, 140, 170), standing(520, 140, 170)], hw=HW)
+    looker = OnePerson(PaintedEngine(), PaintedDetector() if detector else None)
+
+    def predict(n: int) -> Result:
+        return looker.estimate(Frame(source.picture(0.0), n, n / 10))
+
+    n = 0
+    while not len((before := predict(n)).poses):
+        n += 1
+    first = next(i for i, joints in source.truth(0).items() if who_is(joints, before) is not None)
+    assert before.locked is None
+    other = source.truth(0)[1 - first]
+    looker.lock((float(other[:, 0].mean()), float(other[:, 1].mean())))
+    for i in range(1, 5):
+        after = predict(n + i)
+        held = who_is(other, after)
+        assert held is not None
+        assert after.locked == held
+
+
+def test_a_click_on_the_locked_person_and_one_on_nobody() -> None:
+    source = PaintedSource([standing(320, 150, 170)], hw=HW)
+    looker = OnePerson(PaintedEngine(), PaintedDetector())
+    frames = iter(range(100))
+
+    def predict() -> Result:
+        n = next(frames)
+        return looker.estimate(Frame(source.picture(0.0), n, n / 10))
+
+    predict()
+    middle = middle_of(source.truth(0)[0])
+    looker.lock(middle)
+    assert predict().locked == 1
+    looker.lock((20.0, 20.0))
+    assert predict().locked == 1, "a click beside everybody changes nothing"
+    looker.lock(middle)
+    assert predict().locked is None
+    looker.lock(middle)
+    assert predict().locked == 1
+    looker.lock(None)
+    assert predict().locked is None
+
+
+def test_a_locked_person_who_goes_behind_a_wall_is_waited_for() -> None:
+    """Somebody else is in the picture all the time, and is never taken in their place."""
+
+    def place(t: float) -> tuple[float, float, float] | None:
+        return None if 1.0 <= t < 2.5 else (200.0, 150.0, 160.0)
+
+    source = PaintedSource([Figure(place), standing(500, 150, 160)], seconds=3.5, fps=10, hw=HW)
+    looker = OnePerson(PaintedEngine(), PaintedDetector())
+    looker.estimate(Frame(source.picture(0.0), 0, 0.0))
+    looker.lock(middle_of(source.truth(0)[0]))
+    results = watched(source, looker)
+    for t, result in results[1:]:
+        assert result.locked is not None
+        if 1.0 <= t < 2.5:
+            assert len(result.poses) == 0
+        else:
+            assert who_is(source.truth(t)[0], result) == result.locked

@@ -20,7 +20,7 @@ from poseapp.train.data.coco import read_annotations
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import read_pictures
 from poseapp.train.data.shards import _people_by_picture
-from poseapp.train.eval.evaluate import complete
+from poseapp.train.eval.average_precision import complete
 
 Content = dict[str, Any]
 Set = Callable[[Callable[[Content], None]], Path]

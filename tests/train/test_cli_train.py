@@ -12,20 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import typer
 from drawn import Small, draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp.bench import training as bench
-from poseapp.cli import train as cli_train
+from poseapp.bench.gradients import draw_gradients, gradient_by_depth
+from poseapp.cli.main import app
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.train import checkpoint
 from poseapp.train.monitor import curves, read_rows
 from poseapp.train.recipes import RECIPES
-from poseapp.train.validate import Validation
-
-app = typer.Typer()
-cli_train.register(app)
+from poseapp.train.tasks.person import PersonScore
 
 
 @pytest.fixture
@@ -55,7 +51,7 @@ def test_one_line_trains_and_another_goes_on(small: str, tmp_path: Path) -> None
     assert picture is not None
     assert {"last.pt", "best.pt", "curves.png", "progress.csv"} <= {p.name for p in run.iterdir()}
     assert sum(p.stat().st_size for p in run.glob("events.out.tfevents.*")) > 10_000  # scalars and pictures
-    assert checkpoint.read(run / "last.pt")["overrides"] == {"lr": "1e-3"}
+    assert checkpoint.read(run / "last.pt").overrides == {"lr": "1e-3"}
 
 
 @pytest.mark.parametrize("wrong", [["--set", "batch=4096"], ["--start-from", "missing.pt"], ["--resume"]])
@@ -124,10 +120,10 @@ def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     draw_set(tmp_path / "set", 16)
     code = (
         "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
-        "import torch, typer; torch.set_num_threads(1)\n"
-        "from drawn import Small, tiny_recipe; from poseapp import cli_train; from poseapp.train.recipes import RECIPES\n"
+        "import torch; torch.set_num_threads(1)\n"
+        "from drawn import Small, tiny_recipe; from poseapp.cli.main import app; from poseapp.train.recipes import RECIPES\n"
         "RECIPES['small'] = tiny_recipe(net=Small, name='small', batch=2, epochs=100000)\n"
-        "app = typer.Typer(); cli_train.register(app); app(sys.argv[1:])\n"
+        "app(sys.argv[1:])\n"
     )
     run = tmp_path / "run"
     line = ["train", "small", "--data", str(tmp_path / "set"), "--out", str(run), "--workers", "1"]
@@ -147,7 +143,7 @@ def test_sigterm_to_the_program_saves_and_ends_well(tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert "saved. Go on with --resume." in errors
     assert "Traceback" not in errors
-    step = checkpoint.read(run / "last.pt")["step"]
+    step = checkpoint.read(run / "last.pt").step
     assert step >= 100
     assert f"Stopped at step {step:,} of" in errors.replace("\n", " ")
 
@@ -157,7 +153,7 @@ def test_pictures_for_the_board() -> None:
     keypoints = np.concatenate([np.full((2, 17, 2), 20.0), np.ones((2, 17, 1))], axis=2).astype(np.float32)
     maps = np.zeros((2, 17, 16, 12), np.float32)
     maps[1, 3, 8, 6] = 1
-    result = Validation(0.5, 0.5, crops, keypoints, maps)
+    result = PersonScore(0.5, 0.5, crops, keypoints, maps)
     pictures = result.pictures()
     assert pictures["predictions"][18:23, 18:23].max() > 100
     hot = pictures["heatmaps"]
@@ -170,9 +166,9 @@ def test_pictures_for_the_board() -> None:
 def test_a_loss_after_every_stage_feeds_the_first_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figure 5 of Wei et al.: without supervision on the way, hardly any gradient reaches the input."""
     recipe = tiny_recipe("cpm")
-    everywhere = bench.gradient_by_depth(recipe, "everywhere", steps=2, batch=2)
-    final = bench.gradient_by_depth(recipe, "final", steps=2, batch=2)
+    everywhere = gradient_by_depth(recipe, "everywhere", steps=2, batch=2)
+    final = gradient_by_depth(recipe, "final", steps=2, batch=2)
     assert [g.layer for g in everywhere] == [g.layer for g in final]
     assert everywhere[0].layer == "stage1.0"
     assert everywhere[0].rms > 2 * final[0].rms
-    assert bench.draw_gradients(everywhere, final).shape == (420, 960, 3)
+    assert draw_gradients(everywhere, final).shape == (420, 960, 3)

@@ -23,8 +23,8 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import read_coco
 from poseapp.train.monitor import read_rows
 from poseapp.train.recipes import RECIPES
-from poseapp.train.strip_checkpoint import slim
-from poseapp.train.validate import validate
+from poseapp.train.strip_checkpoint import strip
+from poseapp.train.tasks.person import validate
 
 ROOT = Path(__file__).parents[2]
 Line = Callable[..., str]
@@ -107,8 +107,8 @@ def test_what_is_not_right_is_said_above_the_bar(small: str, tmp_path: Path, cap
     errors = " ".join(capsys.readouterr().err.split())
     assert errors.count("not a readable picture. Remove it or its annotations.") == 2
     assert "No val part, so nobody will know how good it is" in errors
-    slim(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
-    assert main(["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "slim"), "--resume"]) == 1
+    strip(tmp_path / "run" / "last.pt", tmp_path / "stripped" / "last.pt")
+    assert main(["train", small, "--data", str(tmp_path / "set"), "--out", str(tmp_path / "stripped"), "--resume"]) == 1
     assert "averaged weights alone: a run cannot go on from it" in capsys.readouterr().err
 
 
@@ -116,13 +116,13 @@ def test_a_full_disk_when_a_checkpoint_is_written(small: str, tmp_path: Path, fa
     draw_set(tmp_path / "set")
     assert main(training(small, tmp_path, "--max-minutes", "0.00001")) == 0
     before = (tmp_path / "run" / "last.pt").read_bytes()
-    (tmp_path / "run" / "last.tmp").symlink_to("/dev/full")
+    (tmp_path / "run" / "last.pt.tmp").symlink_to("/dev/full")
     line = fails(*training(small, tmp_path, "--resume"))
     assert "last.pt: cannot be written" in line
     assert "Free some disk space; the last one is whole." in line
     assert (tmp_path / "run" / "last.pt").read_bytes() == before
     assert main(training(small, tmp_path, "--resume")) == 0
-    assert checkpoint.read(tmp_path / "run" / "last.pt")["step"] == 12
+    assert checkpoint.read(tmp_path / "run" / "last.pt").step == 12
 
 
 def test_a_wrong_resume(small: str, tmp_path: Path, fails: Line) -> None:
@@ -168,7 +168,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
-    killed_at = checkpoint.read(last)["step"]
+    killed_at = checkpoint.read(last).step
     assert killed_at >= 1
     done = subprocess.run(
         [*line, "--resume", "--max-minutes", "0.00001"], stderr=subprocess.PIPE, text=True, check=False, timeout=120
@@ -199,14 +199,15 @@ def test_two_processes_of_torchrun_train_and_go_on_as_one_run(tmp_path: Path) ->
     said = run("--max-minutes", "0.00001")
     assert said.count("Stopped at step 1 of 2; saved.") == 1  # one process speaks, and writes
     state = checkpoint.read(tmp_path / "run" / "last.pt")
-    assert (state["step"], state["steps"], state["processes"]) == (1, 2, 2)
-    assert "poseapp train hourglass-s --data" in state["command"]
+    assert (state.step, state.steps, state.processes) == (1, 2, 2)
+    assert "poseapp train hourglass-s --data" in state.command
     said = run("--resume")
     assert said.count("Done. Export it with") == 1
-    assert checkpoint.read(tmp_path / "run" / "last.pt")["step"] == 2
+    assert checkpoint.read(tmp_path / "run" / "last.pt").step == 2
     (row,) = [row for row in read_rows(tmp_path / "run" / "progress.csv") if not math.isnan(row["mean_oks"])]
     # Each process has scored its share of the people; the sum is what one process finds.
-    recipe, net, _ = checkpoint.averaged_network(tmp_path / "run" / "last.pt")
+    trained = checkpoint.read_network(tmp_path / "run" / "last.pt")
+    recipe, net = trained.recipe, trained.net
     people = read_coco(tmp_path / "set" / "person_keypoints_val.json", tmp_path / "set" / "images", COCO_17, 1)
     alone = validate(net, recipe, people, torch.device("cpu"))
     assert [row["mean_oks"], row["pck"]] == pytest.approx([alone.mean_oks, alone.pck], abs=1e-5)
@@ -216,5 +217,5 @@ def test_two_processes_of_torchrun_train_and_go_on_as_one_run(tmp_path: Path) ->
 def test_the_line_that_made_a_run_is_kept_in_it(small: str, tmp_path: Path) -> None:
     draw_set(tmp_path / "set")
     assert main(training(small, tmp_path, "--set", "lr=1e-3")) == 0
-    command = checkpoint.read(tmp_path / "run" / "last.pt")["command"]
+    command = checkpoint.read(tmp_path / "run" / "last.pt").command
     assert command == f"poseapp train {small} --data {tmp_path / 'set'} --set lr=1e-3 --out {tmp_path / 'run'}"

@@ -17,11 +17,11 @@ from poseapp.core import heatmap, paf, transform
 from poseapp.core.errors import DataError, SourceError
 from poseapp.core.heatmap import input_px_per_cell
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
-from poseapp.live.sources import read_picture
+from poseapp.live.sources.pictures import read_picture
 from poseapp.train.data.annotations import Person, convert_joints, read_coco, read_image
 from poseapp.train.data.augment import PLAIN, Augment
-from poseapp.train.data.crop_dataset import PoseDataset
-from poseapp.train.data.loader import Order
+from poseapp.train.data.crop_dataset import CropDataset
+from poseapp.train.data.order import Loading, Order
 from poseapp.train.data.targets import Target, joint_weights, target_of
 from poseapp.train.losses import masked_mse, summed_weight, supervise
 from poseapp.train.recipes import RECIPES
@@ -106,7 +106,7 @@ def mirrored(person: Person, folder: Path) -> Person:
 def test_a_flip_is_the_picture_of_the_mirrored_person(figures: list[Person], tmp_path: Path) -> None:
     always = dataclasses.replace(STILL, flip_p=1.0)
     other = [mirrored(p, tmp_path) for p in figures]
-    flipped, plain = PoseDataset(figures, COCO_17, TARGET, always), PoseDataset(other, COCO_17, TARGET, STILL)
+    flipped, plain = CropDataset(figures, COCO_17, TARGET, always), CropDataset(other, COCO_17, TARGET, STILL)
     for i in range(len(figures)):
         (crop, target, weight), (crop_m, target_m, weight_m) = flipped[0, i], plain[0, i]
         assert (crop.int() - crop_m.int()).abs().max() <= 2  # rounding of the interpolation
@@ -117,7 +117,7 @@ def test_a_flip_is_the_picture_of_the_mirrored_person(figures: list[Person], tmp
 def test_joints_move_with_the_pixels(figures: list[Person]) -> None:
     # Without colours' variation the dot of a joint must be where the target says, after any affine.
     vary = dataclasses.replace(PLAIN, half_body_p=0, rotation_p=1)
-    data = PoseDataset(figures, COCO_17, TARGET, vary)
+    data = CropDataset(figures, COCO_17, TARGET, vary)
     compared = 0
     for i, epoch in itertools.product(range(8), range(4)):
         person, random = figures[i], np.random.default_rng((0, epoch, i))
@@ -134,19 +134,19 @@ def test_joints_move_with_the_pixels(figures: list[Person]) -> None:
 
 
 def test_samples_depend_on_seed_epoch_and_person_alone(figures: list[Person]) -> None:
-    first, again = (PoseDataset(figures, COCO_17, TARGET, Augment(), seed=3) for _ in range(2))
+    first, again = (CropDataset(figures, COCO_17, TARGET, Augment(), seed=3) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first[2, 5], again[2, 5], strict=True))
     assert not torch.equal(first[2, 5][0], first[3, 5][0])
 
 
 def test_processes_share_an_epoch_without_overlap() -> None:
     recipe = tiny_recipe(batch=2, accumulate=2)
-    seen = [list(Order(40, recipe, range(5), 5, rank, world=2)) for rank in (0, 1)]
+    seen = [list(Order(40, recipe, Loading(range(5), 5, rank, world=2))) for rank in (0, 1)]
     people = [i for rank in seen for batch in rank for _, i in batch]
     assert len(seen[0]) == len(seen[1]) == 10
     assert sorted(people) == list(range(40))
     # A run that begins at step 3 sees what step 3 would have seen.
-    assert list(Order(40, recipe, range(3, 5), 5, 1, 2)) == seen[1][6:]
+    assert list(Order(40, recipe, Loading(range(3, 5), 5, 1, 2))) == seen[1][6:]
 
 
 def test_skeletons_meet_by_name() -> None:
@@ -171,7 +171,7 @@ def test_skeletons_meet_by_name() -> None:
 def test_a_set_with_fewer_joints_trains_beside_a_full_one(tmp_path: Path) -> None:
     full = read_coco(draw_set(tmp_path / "full", 2), tmp_path / "full" / "images", COCO_17)
     face = read_coco(draw_set(tmp_path / "face", 2, 1, COCO_17.keypoints[:5]), tmp_path / "face" / "images", COCO_17)
-    data = PoseDataset([*full, *face], COCO_17, TARGET, STILL)
+    data = CropDataset([*full, *face], COCO_17, TARGET, STILL)
     assert data[0, 0][2].tolist() == [1.0] * 17
     assert data[0, 2][2].tolist() == [1.0] * 5 + [0.0] * 12
 
@@ -227,8 +227,8 @@ def test_crops_for_fields_show_everybody_in_the_picture(tmp_path: Path) -> None:
     right = np.array([20, 0, 0, 0], np.float32)
     beside = dataclasses.replace(person, joints=person.joints + right[:3], box=person.box + right)
     recipe = tiny_recipe("openpose")
-    alone = PoseDataset([person], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
-    both = PoseDataset([person, beside], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
+    alone = CropDataset([person], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
+    both = CropDataset([person, beside], OPENPOSE_18, target_of(recipe, (96, 96)), STILL)[0, 0]
     assert torch.equal(alone[0], both[0])
     assert float((both[1][:18] > 0.5).sum()) > 1.3 * float((alone[1][:18] > 0.5).sum())
 

@@ -25,6 +25,7 @@ from poseapp.train.data.augment import Augment
 from poseapp.train.data.check import check_set
 from poseapp.train.data.datasets import LabelledSet, expand_shards, find_set
 from poseapp.train.data.loader import steps_of
+from poseapp.train.data.order import Loading
 from poseapp.train.data.shards import Shards
 from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
@@ -230,12 +231,12 @@ def test_shards_stream_everybody_and_resume_exactly(inside: bool, tmp_path: Path
     shards = Shards.open(write_shards(tmp_path, inside), COCO_17, 5, None if inside else annotations)
     assert len(shards) == 12
     target = target_of(recipe, (64, 64))
-    whole = list(steps_of(shards, recipe, target, range(9), 6, 0, 1, 0))
-    later = list(steps_of(shards, recipe, target, range(4, 9), 6, 0, 1, 0))
+    whole = list(steps_of(shards, recipe, target, Loading(range(9), 6)))
+    later = list(steps_of(shards, recipe, target, Loading(range(4, 9), 6)))
     for one, other in zip(whole[4:], later, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one[0], other[0], strict=True))
     plain = tiny_recipe(batch=2)
-    crops = [c.numpy().tobytes() for step in steps_of(shards, plain, target, range(18), 6, 0, 1, 0) for c in step[0][0]]
+    crops = [c.numpy().tobytes() for step in steps_of(shards, plain, target, Loading(range(18), 6)) for c in step[0][0]]
     assert len(set(crops)) == 12
 
 

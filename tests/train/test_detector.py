@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from poseapp.cli.main import app
 from poseapp.convert.export import export_onnx
-from poseapp.core.detection_metrics import overlap
+from poseapp.core.geometry import box_ious
 from poseapp.core.skeleton import COCO_17
 from poseapp.engine.detector import Detector, DetectorSpec
 from poseapp.nets.blocks import count_macs
@@ -28,7 +28,7 @@ from poseapp.train.data.image_index import Scenes, read_pictures
 from poseapp.train.data.scene_dataset import CropPoses
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES, Phase, Recipe
-from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks import task_of
 from poseapp.train.tasks.detection import BoxEncoder, box_loss, centres
 
 HW = (128, 128)
@@ -53,7 +53,7 @@ def test_what_is_encoded_is_decoded() -> None:
     expected = PLACES.copy()
     expected[2] = (-0.5, 80, 28.5, 47.5)  # cut at the edges
     assert len(found) == 3
-    order = np.argmax(overlap(expected, found[:, :4]), axis=1)
+    order = np.argmax(box_ious(expected, found[:, :4]), axis=1)
     assert np.abs(found[order, :4] - expected).max() < 0.01
     assert weight[1].sum() == pytest.approx(3, abs=1e-4)
     assert float(centres(torch.from_numpy(target)[None], torch.from_numpy(weight)[None])) == 3
@@ -141,7 +141,7 @@ def tiny(**changes: object) -> Recipe:
         stride=8,
         mapping="centre",
         augment=STILL,
-        learns="boxes",
+        task="detection",
         scenes=Scenes(grids=((1, 1, 1.0),), group_p=0, fitted_p=1, flip_p=0, rotation_p=0),
         epochs=120,
         batch=4,
@@ -163,7 +163,7 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     losses = [p.loss for p in train(recipe, pictures, folder / "run", Options(workers=0))]
     assert losses[-1] < 0.2 * losses[0]
     net = recipe.net().eval()
-    net.load_state_dict(checkpoint.read(folder / "run" / "last.pt")["ema"])
+    net.load_state_dict(checkpoint.read(folder / "run" / "last.pt").ema)
     score = task_of(recipe).validate(net, pictures, torch.device("cpu"), 0)
     assert score.figures == {"ap50": 1.0, "recall": 1.0}
     assert score.pictures()["boxes"].shape == (128, 4 * 192, 3)
@@ -210,7 +210,7 @@ def test_learnt_by_heart_exported_measured_and_found(learnt: Path) -> None:
     detector.close()
     assert len(boxes) == 2
     assert scores.min() >= spec.threshold
-    assert overlap(np.stack([p.box for p in picture.people]), boxes).max(axis=1).min() > 0.8
+    assert box_ious(np.stack([p.box for p in picture.people]), boxes).max(axis=1).min() > 0.8
     refused = CliRunner().invoke(app, line)
     assert refused.exit_code == 1
     assert "there already" in str(refused.exception)

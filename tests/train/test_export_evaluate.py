@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import typer
 from drawn import draw_set, tiny_recipe
 from typer.testing import CliRunner
 
-from poseapp.cli import train as cli_train
+from poseapp.cli.main import app
+from poseapp.convert.card import About
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -31,8 +31,11 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import read_coco
 from poseapp.train.data.coco import read_annotations
 from poseapp.train.distil import load_teacher
-from poseapp.train.eval.evaluate import Box, Figures, Predictor, contact_sheet, drop_doubles, evaluate, read_boxes
-from poseapp.train.export import About
+from poseapp.train.eval.contact_sheets import contact_sheet
+from poseapp.train.eval.detections import Box, drop_doubles, read_boxes
+from poseapp.train.eval.evaluate import EvaluationOptions, evaluate
+from poseapp.train.eval.figures import Figures
+from poseapp.train.eval.predictor import PersonPredictor
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
 
@@ -72,9 +75,6 @@ Knows eight people.
 
 Slow.
 """
-
-app = typer.Typer()
-cli_train.register(app)
 
 
 @pytest.fixture(scope="module")
@@ -146,14 +146,13 @@ def test_what_cannot_be_said_is_null_in_the_json_file() -> None:
 
 def test_the_last_network_and_not_the_average_would_differ(trained: Path) -> None:
     state = checkpoint.read(trained / "run" / "last.pt")
-    assert not np.allclose(state["net"]["stem_conv.weight"], state["ema"]["stem_conv.weight"], atol=1e-4)
+    assert not np.allclose(state.net["stem_conv.weight"], state.ema["stem_conv.weight"], atol=1e-4)
 
 
 def test_evaluation_needs_no_torch(trained: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "import typer; from poseapp import cli_train; from poseapp.core.errors import PoseAppError\n"
-        "app = typer.Typer(pretty_exceptions_enable=False); cli_train.register(app)\n"
+        "from poseapp.cli.main import app; from poseapp.core.errors import PoseAppError\n"
         "try: app(sys.argv[1:], standalone_mode=False)\n"
         "except PoseAppError as error: print('one line:', error)\n"
     )
@@ -235,7 +234,7 @@ def test_the_flip_test_averages_both_views_on_the_same_spot(trained: Path, tmp_p
     picture[20, 12] = 255
     cv2.imwrite(str(tmp_path / "dot.png"), picture)
     engine = Truthful(spec)
-    joints = Predictor(engine, flip=True)(tmp_path / "dot.png", transform.whole_box((64, 64)))
+    joints = PersonPredictor(engine, flip=True)(tmp_path / "dot.png", transform.whole_box((64, 64)))
     assert np.array_equal(engine.seen[0][1], engine.seen[0][0][:, ::-1])
     left_shoulder = joints[5]
     assert left_shoulder[2] == pytest.approx(1.0)  # both views agree: their mean is a full peak
@@ -251,7 +250,7 @@ def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, 
     engine = load_engine(trained / "engines" / "tiny")
     try:
         plain = evaluate(engine, annotations, images)
-        detected = evaluate(engine, annotations, images, boxes=str(tmp_path / "boxes.json"))
+        detected = evaluate(engine, annotations, images, EvaluationOptions(boxes=str(tmp_path / "boxes.json")))
     finally:
         engine.close()
     assert detected.figures.ap == pytest.approx(plain.figures.ap, abs=1e-9)
@@ -316,7 +315,7 @@ def test_several_scales_of_a_crop_agree_with_one(trained: Path) -> None:
     try:
         annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
         one = evaluate(engine, annotations, images)
-        several = evaluate(engine, annotations, images, scales=(0.95, 1.0, 1.05))
+        several = evaluate(engine, annotations, images, EvaluationOptions(scales=(0.95, 1.0, 1.05)))
     finally:
         engine.close()
     assert several.figures.pck_total == pytest.approx(one.figures.pck_total, abs=0.1)
@@ -353,7 +352,7 @@ def test_nobody_to_show_makes_an_empty_sheet(trained: Path) -> None:
     engine = load_engine(trained / "engines" / "tiny")
     try:
         annotations, images = trained / "set" / "person_keypoints_train.json", trained / "set" / "images"
-        result = evaluate(engine, annotations, images, limit=2)
+        result = evaluate(engine, annotations, images, EvaluationOptions(limit=2))
     finally:
         engine.close()
     assert result.figures.people == 2
@@ -393,7 +392,7 @@ def test_a_checkpoint_of_another_network_says_what_differs(
     other = tiny_recipe(epochs=25, net=lambda: StackedHourglass(3, 17, features=32, stem=16, order=2))
     monkeypatch.setitem(RECIPES, other.name, other)
     with pytest.raises(CheckpointError, match=r"weights differ, \S+ first\. The recipe may have changed") as caught:
-        checkpoint.averaged_network(trained / "run" / "last.pt")
+        checkpoint.read_network(trained / "run" / "last.pt")
     assert "\n" not in str(caught.value)
 
 
@@ -425,13 +424,14 @@ def test_who_is_found_where_nobody_is_counts_against_the_model(trained: Path, tm
         content["images"].append({"id": n, "file_name": f"{n}.png", "width": 96, "height": 96})
     engine = load_engine(trained / "engines" / "tiny")
     try:
-        alone = evaluate(engine, annotations, images, boxes="detect").figures
+        alone = evaluate(engine, annotations, images, EvaluationOptions(boxes="detect")).figures
         annotations.write_text(json.dumps(content))
-        among_others = evaluate(engine, annotations, images, boxes="detect").figures
+        among_others = evaluate(engine, annotations, images, EvaluationOptions(boxes="detect")).figures
         some = [{"image_id": n, "category_id": 1, "bbox": [18, 18, 60, 60], "score": 0.9} for n in range(1, 25)]
         (tmp_path / "boxes.json").write_text(json.dumps(some))
         steps: list[tuple[int, int]] = []
-        evaluate(engine, annotations, images, boxes=str(tmp_path / "boxes.json"), limit=2, on_person=lambda *at: steps.append(at))
+        two = EvaluationOptions(boxes=str(tmp_path / "boxes.json"), limit=2)
+        evaluate(engine, annotations, images, two, on_person=lambda *at: steps.append(at))
     finally:
         engine.close()
     assert 0 < among_others.ap < alone.ap

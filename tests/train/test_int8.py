@@ -14,25 +14,17 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from poseapp.convert.int8 import (
-    LARGEST,
-    LARGEST_ON_CPU,
-    RANGES,
-    Calibration,
-    Quantised,
-    _mean_shift,
-    _whole,
-    affine,
-    convolutions,
-    quantise,
-)
+from poseapp.convert.int8 import FIRST_KEPT, LARGEST_ON_CPU, Quantised, _mean_shift, _whole, quantise
+from poseapp.convert.int8_calibration import LARGEST, RANGES, RangeCalibration, affine
+from poseapp.convert.int8_graph import convolutions
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.comparator import difference_px, sample_crops
+from poseapp.engine.graph_nodes import HALF_OPERATORS, NETWORK
 from poseapp.engine.load import load_engine
-from poseapp.engine.model_folder import HALF_OPERATORS, NETWORK, model_file
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
-from poseapp.train.eval.int8 import FIRST_KEPT, calibration_crops, quantise_model
+from poseapp.train.eval.int8 import calibration_crops, quantise_model
 
 HW = (192, 144)
 
@@ -71,17 +63,17 @@ def source(repo_root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def for_cpus(source: Path) -> Calibration:
-    return Calibration(source, sample_crops(HW)[::2])
+def for_cpus(source: Path) -> RangeCalibration:
+    return RangeCalibration(source, sample_crops(HW)[::2])
 
 
 @pytest.fixture(scope="module")
-def for_gpus(source: Path) -> Calibration:
-    return Calibration(source, sample_crops(HW)[::2], "gpu")
+def for_gpus(source: Path) -> RangeCalibration:
+    return RangeCalibration(source, sample_crops(HW)[::2], "gpu")
 
 
 @pytest.fixture(scope="module")
-def on_gpu(source: Path, for_gpus: Calibration, tmp_path_factory: pytest.TempPathFactory) -> Quantisation:
+def on_gpu(source: Path, for_gpus: RangeCalibration, tmp_path_factory: pytest.TempPathFactory) -> Quantisation:
     path = tmp_path_factory.mktemp("int8") / "int8.onnx"
     done = quantise(source, path, for_gpus, "error", keep=("/net/trunk/stem/",))
     return Quantisation(done, path, onnx.load(path))
@@ -152,11 +144,16 @@ def test_on_gpus_what_is_not_int8_is_fp16(on_gpu: Quantisation) -> None:
     assert next(o.version for o in on_gpu.graph.opset_import if o.domain in ("", "ai.onnx")) >= 19  # before it scales are FP32
 
 
+def test_gpus_keep_more_of_the_first_layers_than_cpus() -> None:
+    """They round the sums too, and FP16 costs them little."""
+    assert FIRST_KEPT == {"cpu": 3, "gpu": 6}
+
+
 def test_the_file_for_gpus_keeps_joints_in_place(repo_root: Path) -> None:
     """In ONNX Runtime, which would otherwise round biases to steps that FP16 cannot hold: joints would move by 9 px."""
     folder = repo_root / "engines" / "hourglass-t"
     spec = ModelSpec.read(folder / "model.json")
-    path = model_file(folder, spec, "int8", "gpu")
+    path = ModelFolder(folder).graph(spec, "int8", "gpu")
     with closing(OrtEngine(path, spec)) as ours, closing(OrtEngine(folder / "model.onnx", spec)) as trusted:
         assert difference_px(ours, trusted, sample_crops(spec.input_hw)) <= 1.5
 
@@ -177,7 +174,7 @@ def test_a_step_that_fp16_cannot_hold_is_made_larger() -> None:
 
 
 def test_on_cpus_inputs_and_outputs_of_convolutions_are_rounded_and_sums_are_not(
-    source: Path, for_cpus: Calibration, tmp_path: Path
+    source: Path, for_cpus: RangeCalibration, tmp_path: Path
 ) -> None:
     done = quantise(source, tmp_path / "int8.onnx", for_cpus, "max", keep=("/net/trunk/stem/",))
     before, after = onnx.load(source), onnx.load(tmp_path / "int8.onnx")
@@ -240,7 +237,7 @@ def test_zero_is_held_exactly_and_both_ends_to_half_a_step(low: float, high: flo
         assert abs((whole - zero) * step - value) <= step
 
 
-def test_ranges_are_as_large_as_they_say(for_cpus: Calibration, for_gpus: Calibration) -> None:
+def test_ranges_are_as_large_as_they_say(for_cpus: RangeCalibration, for_gpus: RangeCalibration) -> None:
     for tensor in for_gpus.tensors[:20]:
         largest, percentile, error = (for_gpus.scale(tensor, ranges) for ranges in RANGES)
         low, high = for_cpus.bounds(tensor.removesuffix("_half"), "max")
@@ -258,7 +255,7 @@ def test_too_few_crops(source: Path) -> None:
     with pytest.raises(
         ModelError, match=r"model\.onnx: expected 16 crops or more to calibrate on, got 3\. Give more pictures\.$"
     ):
-        Calibration(source, sample_crops(HW)[:3])
+        RangeCalibration(source, sample_crops(HW)[:3])
 
 
 @pytest.fixture(scope="module")
@@ -301,9 +298,10 @@ def test_a_model_is_quantised_entered_and_run(repo_root: Path, pictures: Path, t
     assert [[kept.runtime.split()[0] for kept in made.kept] for made in report.files] == [["ONNX", "OpenVINO"], ["ONNX"]]
     for made, last in zip(report.files, (1, 0), strict=True):  # on a CPU the heatmaps' convolution stays in FP32, too
         q = made.quantised
-        assert q.kept == FIRST_KEPT + last
+        first = FIRST_KEPT[made.serves]
+        assert q.kept == first + last
         rounded = [node.input[1].endswith("_weight") for node in convolutions(onnx.load(folder / made.file))]
-        assert rounded == [False] * FIRST_KEPT + [True] * q.convolutions + [False] * last
+        assert rounded == [False] * first + [True] * q.convolutions + [False] * last
         assert q.sha256 in (folder / "README.md").read_text()
     card = (folder / "README.md").read_text()
     assert card.count("## INT8") == 1

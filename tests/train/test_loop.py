@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import Person, read_coco
 from poseapp.train.data.augment import Augment
 from poseapp.train.distil import NetworkTeacher
-from poseapp.train.loop import Options, Progress, earlier_parameters, learning_rate, phases, supervised, train
+from poseapp.train.loop import Options, Progress, train
 from poseapp.train.recipes import RECIPES, Phase, override
-from poseapp.train.validate import validate
+from poseapp.train.schedule import learning_rate, phases, supervised
+from poseapp.train.step import earlier_parameters
+from poseapp.train.tasks.person import validate
 
 HERE = Options(workers=0)
 
@@ -38,8 +41,10 @@ def small_recipe(**changes: Any) -> Any:
     return tiny_recipe(**{"net": Small, "batch": 2, "epochs": 3, **changes})
 
 
-def run(recipe: Any, people: list[Person], folder: Path, steps: int | None = None, **more: Any) -> list[Progress]:
-    training = train(recipe, people, folder, HERE, **more)
+def run(
+    recipe: Any, people: list[Person], folder: Path, steps: int | None = None, validation: Sequence[Person] = (), **more: Any
+) -> list[Progress]:
+    training = train(recipe, people, folder, dataclasses.replace(HERE, **more), validation)
     done = list(itertools.islice(training, steps))
     training.close()
     return done
@@ -47,7 +52,7 @@ def run(recipe: Any, people: list[Person], folder: Path, steps: int | None = Non
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     state = checkpoint.read(folder / "last.pt")
-    return {f"{part}.{name}": value for part in ("net", "ema") for name, value in state[part].items()}
+    return {f"{part}.{name}": value for part in ("net", "ema") for name, value in getattr(state, part).items()}
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "adam", "rmsprop"])
@@ -62,7 +67,7 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(optimiser: str, f
     assert [p.input_hw for p in whole] == [(32, 32)] * 6 + [(64, 64)] * 6
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert checkpoint.read(tmp_path / "whole" / "best.pt")["best"] == checkpoint.read(tmp_path / "parts" / "best.pt")["best"]
+    assert checkpoint.read(tmp_path / "whole" / "best.pt").best == checkpoint.read(tmp_path / "parts" / "best.pt").best
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and there is none")
@@ -133,8 +138,8 @@ def test_two_processes_are_one_with_the_doubled_batch(tmp_path: Path) -> None:
     single, double = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(torch.allclose(single[name], double[name], atol=1e-5) for name in single)
     # The sharded validation counts everybody once.
-    assert checkpoint.read(tmp_path / "two" / "last.pt")["best"] == pytest.approx(
-        checkpoint.read(tmp_path / "one" / "last.pt")["best"], abs=1e-4
+    assert checkpoint.read(tmp_path / "two" / "last.pt").best == pytest.approx(
+        checkpoint.read(tmp_path / "one" / "last.pt").best, abs=1e-4
     )
 
 
@@ -146,7 +151,7 @@ def test_sigterm_saves_and_stops_between_two_steps(figures: list[Person], tmp_pa
             if len(done) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
     assert 3 <= len(done) <= 4
-    assert checkpoint.read(tmp_path / "last.pt")["step"] == len(done)
+    assert checkpoint.read(tmp_path / "last.pt").step == len(done)
     assert len(done) + len(run(small_recipe(), figures, tmp_path, resume=True)) == 12
 
 
@@ -168,11 +173,11 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_batch(figures: list[Per
 def test_a_full_disk_keeps_the_last_checkpoint(figures: list[Person], tmp_path: Path) -> None:
     run(small_recipe(), figures, tmp_path, steps=2)
     before = (tmp_path / "last.pt").read_bytes()
-    (tmp_path / "last.tmp").symlink_to("/dev/full")
+    (tmp_path / "last.pt.tmp").symlink_to("/dev/full")
     with pytest.raises(CheckpointError, match=r"last\.pt: cannot be written.*Free some disk space"):
         run(small_recipe(), figures, tmp_path, resume=True)
     assert (tmp_path / "last.pt").read_bytes() == before
-    assert not (tmp_path / "last.tmp").exists()
+    assert not (tmp_path / "last.pt.tmp").exists()
     assert len(run(small_recipe(), figures, tmp_path, resume=True)) == 10
 
 

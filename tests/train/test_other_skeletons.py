@@ -22,7 +22,9 @@ from poseapp.core.types import ImageArray
 from poseapp.engine.base import Backend, Output
 from poseapp.train.data.annotations import BOX_PADDING, Person
 from poseapp.train.data.datasets import LabelledSet
-from poseapp.train.eval.evaluate import Scored, contact_sheet, conventions, evaluate
+from poseapp.train.eval.contact_sheets import contact_sheet
+from poseapp.train.eval.evaluate import EvaluationOptions, evaluate
+from poseapp.train.eval.evaluation_set import Scored
 
 
 class Knowing:
@@ -64,7 +66,7 @@ def test_a_model_of_mpii_s_joints_is_scored_on_coco_s(tmp_path: Path) -> None:
     assert figures["pckh_total"] == 1  # heads are measured by the set's labels, also of joints that are not asked for
     assert list(figures["pck_by_joint"]) == list(COCO_17.keypoints)
     assert list(figures["pck_by_joint"].values()) == [None] * 5 + [1] * 12
-    said = conventions(engine, result, "gt", flip=False)
+    said = result.conventions
     assert "the 12 joints that the model (mpii-16) shares with the set (coco-17)" in said
     assert contact_sheet(result, 8).shape[0] == 2 * 260
 
@@ -103,9 +105,9 @@ def test_mpii_s_pckh_is_by_head_boxes_and_without_the_trunk(tmp_path: Path) -> N
     engine = Knowing(COCO_17, part.read(COCO_17, 1))
     result = evaluate(engine, annotations, part.images)
     assert result.figures.pckh_total == 1
-    assert "PCKh@0.5 of 0.6 × the head box's diagonal, without pelvis and thorax" in conventions(engine, result, "gt", flip=False)
+    assert "PCKh@0.5 of 0.6 × the head box's diagonal, without pelvis and thorax" in result.conventions
     with pytest.raises(DataError, match=r"boxes of a file need annotations in COCO's format"):
-        evaluate(Knowing(MPII_16, people), annotations, part.images, boxes="boxes.json")
+        evaluate(Knowing(MPII_16, people), annotations, part.images, EvaluationOptions(boxes="boxes.json"))
 
 
 def test_lsp_is_scored_on_its_second_half(tmp_path: Path) -> None:

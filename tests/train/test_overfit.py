@@ -16,7 +16,7 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import Recipe
-from poseapp.train.validate import validate
+from poseapp.train.tasks.person import validate
 
 # Steps and learning rate.
 FAMILIES = {"hourglass": (120, 5e-3), "hrnet": (120, 8e-3), "cpm": (200, 8e-3), "openpose": (300, 1e-2)}
@@ -32,7 +32,7 @@ def test_learns_eight_people_by_heart(family: str, tmp_path: Path) -> None:
     losses = [p.loss for p in train(recipe, people, tmp_path / "run", Options(workers=0))]
     assert len(losses) == steps
     net = recipe.net().eval()
-    net.load_state_dict(checkpoint.read(tmp_path / "run" / "last.pt")["ema"])
+    net.load_state_dict(checkpoint.read(tmp_path / "run" / "last.pt").ema)
     result = validate(net, recipe, people, torch.device("cpu"))
     truth = in_crops(people, recipe)
     said = result.keypoints[..., :2]

@@ -17,7 +17,7 @@ from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import FloatArray
 from poseapp.train.data import relabel
 from poseapp.train.data.annotations import Person, read_coco
-from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.crop_dataset import CropDataset
 from poseapp.train.data.relabel import JointFinder, Rule, cleaned, fold_of, judge, without_fold
 from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
@@ -147,7 +147,7 @@ def test_a_training_counts_each_label_as_the_file_says(true: tuple[dict[str, Any
     path.write_text(json.dumps(better))
     people = read_coco(path, images, COCO_17)
     recipe = tiny_recipe(augment=STILL)
-    _, _, weight = PoseDataset(people, COCO_17, target_of(recipe, (64, 64)), STILL)[0, 2]
+    _, _, weight = CropDataset(people, COCO_17, target_of(recipe, (64, 64)), STILL)[0, 2]
     assert weight[ELBOW[0]] == pytest.approx(0.1)
     assert weight.sum() == pytest.approx(16.1)
 

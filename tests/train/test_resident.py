@@ -22,7 +22,7 @@ from poseapp.train import checkpoint
 from poseapp.train.data import resident
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco, read_image
 from poseapp.train.data.augment import PLAIN, Appearance, Augment
-from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.crop_dataset import CropDataset
 from poseapp.train.data.resident import Resident, jpeg
 from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
@@ -121,7 +121,7 @@ def test_targets_and_weights_are_those_of_the_loader(figures: list[Person]) -> N
         recipe = small_recipe(augment=STILL, far_joint_weights=True, background=background)
         target = target_of(recipe, HW)
         crops, maps, weights = Resident(figures, recipe, "cpu").batch(np.arange(8), target, np.random.default_rng(0))
-        data = PoseDataset(figures, COCO_17, target, STILL)
+        data = CropDataset(figures, COCO_17, target, STILL)
         for i in range(8):
             crop, expected, weight = data[0, i]
             assert (crops[i].int() - crop.int()).abs().max() <= 3
@@ -136,7 +136,7 @@ def test_mirroring_swaps_joints_and_how_much_they_count(figures: list[Person]) -
         recipe = small_recipe(augment=dataclasses.replace(STILL, flip_p=1))
         target = target_of(recipe, HW)
         if loaded:
-            _, maps, weights = (x[None] for x in PoseDataset(people, COCO_17, target, recipe.augment)[0, 0])
+            _, maps, weights = (x[None] for x in CropDataset(people, COCO_17, target, recipe.augment)[0, 0])
         else:
             _, maps, weights = Resident(people, recipe, "cpu").batch(np.arange(1), target, np.random.default_rng(0))
         assert weights[0].tolist() == trust[COCO_17.flip_index].tolist()
@@ -153,7 +153,7 @@ def test_a_joint_beyond_the_end_of_the_frame_is_taught_as_absent(figures: list[P
     recipe = small_recipe(augment=dataclasses.replace(STILL, cut_p=1))
     target = target_of(recipe, HW)
     held = Resident(figures, recipe, "cpu")
-    data = PoseDataset(figures, COCO_17, target, recipe.augment)
+    data = CropDataset(figures, COCO_17, target, recipe.augment)
     cut = 0
     for i, epoch in itertools.product(range(8), range(3)):
         samples = held.batch(np.array([i]), target, np.random.default_rng((epoch, i))), data[epoch, i]
@@ -263,7 +263,7 @@ def test_how_often_and_how_much() -> None:
 
 
 def run(recipe: Recipe, data: Any, folder: Path, steps: int | None = None, **more: Any) -> list[float]:
-    training = train(recipe, data, folder, Options(workers=0), **more)
+    training = train(recipe, data, folder, Options(workers=0, **more))
     losses = [p.loss for p in itertools.islice(training, steps)]
     training.close()
     return losses
@@ -277,7 +277,7 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(figures: list[Per
     ended = run(recipe, Resident(figures, recipe, "cpu"), tmp_path / "parts", resume=True)
     assert len(whole) == 12
     assert begun + ended == whole
-    one, other = (checkpoint.read(tmp_path / name / "last.pt")["ema"] for name in ("whole", "parts"))
+    one, other = (checkpoint.read(tmp_path / name / "last.pt").ema for name in ("whole", "parts"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert len(set(whole)) == 12
 

@@ -14,10 +14,10 @@ from poseapp.core.skeleton import COCO_17, OPENPOSE_18
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import Picture, Scenes, read_pictures
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import CropPoses, SceneDataset, cuts, moved_box
+from poseapp.train.data.scene_dataset import CropPoses, SceneDataset, cuts, moved_box, visible
 from poseapp.train.data.targets import Target
 from poseapp.train.tasks.bottom_up import SceneEncoder
-from poseapp.train.tasks.detection import BoxEncoder, visible
+from poseapp.train.tasks.detection import BoxEncoder
 
 WHOLE = Scenes(grids=((1, 1, 1.0),), group_p=0, fitted_p=0)
 

@@ -1,4 +1,4 @@
-"""Slim checkpoints carry what is exported, and recipes of long trainings fit the networks that they name."""
+"""Stripped checkpoints carry what is exported, and recipes of long trainings fit the networks that they name."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from poseapp.train import checkpoint
 from poseapp.train.data.annotations import Person
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import RECIPES
-from poseapp.train.strip_checkpoint import slim
+from poseapp.train.strip_checkpoint import strip
 
 
-def test_a_slim_checkpoint_is_exported_and_not_resumed(
+def test_a_stripped_checkpoint_is_exported_and_not_resumed(
     figures: list[Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = tiny_recipe(net=Small, batch=2, epochs=1)
     monkeypatch.setitem(RECIPES, recipe.name, recipe)
     list(train(recipe, figures, tmp_path / "run", Options(workers=0)))
-    size = slim(tmp_path / "run" / "last.pt", tmp_path / "slim" / "last.pt")
+    size = strip(tmp_path / "run" / "last.pt", tmp_path / "stripped" / "last.pt")
     assert size < 0.35 * (tmp_path / "run" / "last.pt").stat().st_size
-    _, whole, _ = checkpoint.averaged_network(tmp_path / "run" / "last.pt")
-    _, small, state = checkpoint.averaged_network(tmp_path / "slim" / "last.pt")
-    assert state["step"] == 4
+    whole = checkpoint.read_network(tmp_path / "run" / "last.pt").net
+    small = checkpoint.read_network(tmp_path / "stripped" / "last.pt")
+    assert small.state.step == 4
     x = torch.rand(1, 3, 64, 64)
-    assert torch.allclose(whole(x)[-1], small(x)[-1], atol=2e-3)
-    begun = train(recipe, figures, tmp_path / "again", Options(workers=0), start_from=tmp_path / "slim" / "last.pt")
+    assert torch.allclose(whole(x)[-1], small.net(x)[-1], atol=2e-3)
+    begun = train(recipe, figures, tmp_path / "again", Options(workers=0, start_from=tmp_path / "stripped" / "last.pt"))
     next(begun)
     begun.close()
     with pytest.raises(CheckpointError):
-        next(train(recipe, figures, tmp_path / "slim", Options(workers=0), resume=True))
+        next(train(recipe, figures, tmp_path / "stripped", Options(workers=0, resume=True)))
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,10 @@ from poseapp.nets.efficientnet import EfficientNetLite, published_weights
 from poseapp.nets.hourglass import LiteHourglass
 from poseapp.train.data.annotations import Person, read_coco
 from poseapp.train.data.datasets import find_set
-from poseapp.train.loop import Options, make_optimiser, train
+from poseapp.train.loop import Options, train
+from poseapp.train.optimiser import make_optimiser
 from poseapp.train.recipes import RECIPES
-from poseapp.train.tasks.base import task_of
+from poseapp.train.tasks import task_of
 
 PUBLISHED_PLACES = {
     "expand": ("_expand_conv", "_bn0"),
@@ -102,7 +103,7 @@ def test_training_begins_with_the_published_weights(figures: list[Person], tmp_p
     theirs = lively(EfficientNetLite(0))
     torch.save(published(theirs), tmp_path / "lite0.pth")
     recipe = tiny_recipe(name="lite", net=lambda: LiteHourglass(features=16), batch=2, epochs=1, lr=1e-9)
-    steps = train(recipe, figures, tmp_path / "run", Options(workers=0), start_from=tmp_path / "lite0.pth")
+    steps = train(recipe, figures, tmp_path / "run", Options(workers=0, start_from=tmp_path / "lite0.pth"))
     next(steps)
     steps.close()
     state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
@@ -115,7 +116,7 @@ def test_a_network_grows_by_an_hourglass_that_changes_nothing_at_first(figures: 
     for _ in train(recipe, figures, tmp_path / "small", Options(workers=0)):
         pass
     grown = dataclasses.replace(recipe, net=lambda: LiteHourglass(features=16, stacks=2))
-    steps = train(grown, figures, tmp_path / "grown", Options(workers=0), start_from=tmp_path / "small" / "last.pt")
+    steps = train(grown, figures, tmp_path / "grown", Options(workers=0, start_from=tmp_path / "small" / "last.pt"))
     next(steps)
     steps.close()
     small, trained = (torch.load(tmp_path / run / "last.pt", weights_only=True) for run in ("small", "grown"))
@@ -143,7 +144,7 @@ def test_other_files_are_refused(
     torch.save(content or published(EfficientNetLite(0)), tmp_path / "file.pth")
     recipe = tiny_recipe(name="lite", net=net, batch=2, epochs=1)
     with pytest.raises(CheckpointError, match=expected):
-        next(train(recipe, figures, tmp_path / "run", Options(workers=0), start_from=tmp_path / "file.pth"))
+        next(train(recipe, figures, tmp_path / "run", Options(workers=0, start_from=tmp_path / "file.pth")))
 
 
 def test_the_trunk_may_learn_more_slowly() -> None:
@@ -166,7 +167,7 @@ def test_a_run_from_before_there_were_trunks_goes_on(figures: list[Person], tmp_
     for group in state["optimiser"]["param_groups"]:
         del group["share"]
     torch.save(state, tmp_path / "run" / "last.pt")
-    (second,) = list(train(recipe, figures, tmp_path / "run", Options(workers=0), resume=True))[:1]
+    (second,) = list(train(recipe, figures, tmp_path / "run", Options(workers=0, resume=True)))[:1]
     assert second.step == 2
     assert second.lr > 0
 
@@ -175,7 +176,7 @@ def test_people_of_some_pictures_are_seen_more_often(tmp_path: Path) -> None:
     annotations = draw_set(tmp_path / "set")
     once = read_coco(annotations, tmp_path / "set" / "images", RECIPES["hourglass-s"].skeleton, 5)
     names = [person.path.name for person in once]
-    recipe = tiny_recipe(repeat=((names[0], 3), (names[-1], 2)))
+    recipe = tiny_recipe(sampling_weight=((names[0], 3), (names[-1], 2)))
     part = find_set(str(tmp_path / "set"), "train")
     seen = [person.path.name for person in task_of(recipe).read(part, 5)]
     assert sorted(seen) == sorted([*names, names[0], names[0], names[-1]])
@@ -186,7 +187,7 @@ def test_a_share_of_people_is_spread_over_all(times: float, tmp_path: Path) -> N
     annotations = draw_set(tmp_path / "set")
     names = [p.path.name for p in read_coco(annotations, tmp_path / "set" / "images", RECIPES["hourglass-s"].skeleton, 5)]
     part = find_set(str(tmp_path / "set"), "train")
-    seen = [person.path.name for person in task_of(tiny_recipe(repeat=(("", times),))).read(part, 5)]
+    seen = [person.path.name for person in task_of(tiny_recipe(sampling_weight=(("", times),))).read(part, 5)]
     assert len(seen) == int(len(names) * times + 1e-6)
     for end in range(1, len(names) + 1):  # never one behind or ahead
         assert sum(seen.count(name) for name in set(names[:end])) == pytest.approx(times * end, abs=1)

@@ -25,16 +25,18 @@ OpenWindow = Callable[..., MainWindow]
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
-    """A model store: two good models, one with a truncated graph, one without a key in its model.json."""
+    """A model store: two good models, a truncated graph, a model.json without a key, and one of an unknown family."""
     folder = tmp_path_factory.mktemp("engines")
     original = repo_root / "engines" / "hourglass-s"
-    for name in ("first", "second", "truncated", "keyless"):
+    for name in ("first", "second", "truncated", "keyless", "foreign"):
         (folder / name).mkdir()
         shutil.copy(original / "model.onnx", folder / name)
         spec = json.loads((original / "model.json").read_text(encoding="utf-8"))
         spec["name"] = name
         if name == "keyless":
             del spec["stride"]
+        if name == "foreign":
+            spec["family"] = "vitpose"
         (folder / name / "model.json").write_text(json.dumps(spec), encoding="utf-8")
     graph = folder / "truncated" / "model.onnx"
     graph.write_bytes(graph.read_bytes()[:1000])
@@ -85,7 +87,7 @@ def open_window(
         window = MainWindow(make_preferences(), themes, engines_dir, device)
         windows.append(window)
         if load is not None:
-            window.player.make_session = functools.partial(Session, load=load, builds_first=load.builds_first)
+            window.controller.make_session = functools.partial(Session, load=load, builds_first=load.builds_first)
         window.resize(1024, 640)
         window.show()
         window.begin(None if remembered else source or VideoSource(demo_clip, loop=True), model)

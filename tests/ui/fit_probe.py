@@ -18,13 +18,14 @@ from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from poseapp.live.recorder import RecordOptions
+from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
+from poseapp.ui.about_box import AboutBox
 from poseapp.ui.app import make_application
-from poseapp.ui.help_sheet import AboutBox, HelpSheet
+from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
-from poseapp.ui.screen_fit import fit_to_screen
+from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.theme import Themes
 
 STORE, FOLDER = (Path(argument) for argument in sys.argv[1:3])
@@ -73,19 +74,19 @@ def look(window: MainWindow, area: QRect) -> list[str]:
     wrong: list[str] = []
     put_on(window, area)
     for panel in (False, True):
-        window.show_panel(panel)
+        window.panel.setVisible(panel)
         for advanced in (False, True):
-            window.controls.advanced.set_open(advanced)
+            window.sidebar.advanced.set_open(advanced)
             settle()
             wrong += [*outside(window, area), *unreachable(window), *cut_texts(window)]
-    window.show_panel(False)
+    window.panel.setVisible(False)
     for dialog in (HelpSheet(window.themes.current, window), AboutBox("ONNX Runtime 1.23.2 · CPU · FP32", window)):
         wrong += look_at_dialog(window, dialog, area)
     return wrong
 
 
 def look_at_dialog(window: MainWindow, dialog: QDialog, area: QRect) -> list[str]:
-    window._show(dialog)
+    open_on_screen(dialog)
     settle()
     fit_to_screen(dialog)
     settle()
@@ -101,10 +102,10 @@ def probe(name: str, themes: Themes, areas: dict[str, QRect]) -> None:
     preferences.folder = FOLDER / "recordings"
     window = MainWindow(preferences, themes, STORE, "cpu")
     info = window.record_bar.info
-    window.player.make_session = functools.partial(Session, load=Loader())
+    window.controller.make_session = functools.partial(Session, load=Loader())
     window.show()
     window.begin(FlakyCamera([], fps=30), "first")
-    until(lambda: window.view.result is not None and window.view.state is None)
+    until(lambda: window.view.result is not None and window.view.message is None)
     window.bridge.start_recording(RecordOptions(FOLDER / "recordings", False, window.view.options))
     until(lambda: window.record_bar.record.isChecked() and info.full_text().count("·") == 2)
     for screen, area in areas.items():

@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from poseapp.ui.joints import JointList
-from poseapp.ui.scroll import ScrollColumn
-from poseapp.ui.widgets import Chip, Elided
+from poseapp.ui.chip import Chip
+from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.joint_list import JointList
+from poseapp.ui.scroll_column import ScrollColumn
 
 CONTROLS = (QAbstractButton, QComboBox, QAbstractSlider, QLineEdit, QTabBar, QTableWidget)
 
@@ -72,7 +73,7 @@ def cut_texts(window: QWidget) -> list[str]:
 
 
 def _cut(widget: QWidget) -> list[str]:
-    if isinstance(widget, Elided):
+    if isinstance(widget, ElidedLabel):
         return [] if widget.text() in (widget.full_text(), *widget.shorter) else [f"shows {widget.text()!r}"]
     if isinstance(widget, QLabel):
         return _too_small(widget.contentsRect().size(), _label_size(widget))

@@ -15,9 +15,8 @@ from PySide6.QtWidgets import QPushButton, QScrollBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from poseapp.engine.load import StoredModel
-from poseapp.ui.actions import COMMANDS, sheet_lines
 from poseapp.ui.main_window import MainWindow
-from poseapp.ui.video_view import StageState
+from poseapp.ui.message_card import Message
 
 WAIT_MS = 30_000
 
@@ -26,8 +25,8 @@ WAIT_MS = 30_000
 def window(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> MainWindow:
     """A window on a source that always runs, with everything open."""
     window = open_window(MarkerSource(), load=Loader())
-    qtbot.waitUntil(lambda: window.view.result is not None and window.view.state is None, timeout=WAIT_MS)
-    window.controls.advanced.set_open(True)
+    qtbot.waitUntil(lambda: window.view.result is not None and window.view.message is None, timeout=WAIT_MS)
+    window.sidebar.advanced.set_open(True)
     return window
 
 
@@ -43,7 +42,7 @@ def in_tab_order(window: MainWindow) -> list[QWidget]:
 
 
 def test_tab_goes_as_one_reads(window: MainWindow) -> None:
-    regions = [window.header, window.view, window.record_bar, window.controls]
+    regions = [window.header, window.view, window.record_bar, window.sidebar]
 
     def place(widget: QWidget) -> tuple[int, int, int]:
         region = next(i for i, r in enumerate(regions) if widget is r or r.isAncestorOf(widget))
@@ -57,7 +56,7 @@ def test_tab_goes_as_one_reads(window: MainWindow) -> None:
 
 
 def test_every_control_has_a_name_and_says_what_it_does(window: MainWindow) -> None:
-    window.show_panel(True)
+    window.panel.setVisible(True)
     names: dict[str, list[QWidget]] = {}
     for widget in controls(window):
         heard = QAccessible.queryAccessibleInterface(widget)
@@ -70,7 +69,7 @@ def test_every_control_has_a_name_and_says_what_it_does(window: MainWindow) -> N
 
 
 def test_how_many_people_is_a_group_of_radio_buttons(qtbot: QtBot, window: MainWindow) -> None:
-    people = window.controls.people
+    people = window.sidebar.pose
     for button in (people.one, people.several):
         assert QAccessible.queryAccessibleInterface(button).role() == QAccessible.Role.RadioButton
     around = people.one.parentWidget()
@@ -83,42 +82,35 @@ def test_how_many_people_is_a_group_of_radio_buttons(qtbot: QtBot, window: MainW
     QTest.keyClick(people.one, Qt.Key.Key_Right)
     assert people.several.isChecked()
     assert not people.one.isChecked()
-    assert window.player.pose_settings.people == "top-down"
+    assert window.controller.pose_settings.mode == "top-down"
 
 
 def test_words_are_for_users_and_engineers_words_are_under_advanced(window: MainWindow) -> None:
-    window.controls.advanced.set_open(False)
-    shown = controls(window.controls)
+    window.sidebar.advanced.set_open(False)
+    shown = controls(window.sidebar)
     hidden = [
-        *(box for _, box in (*window.controls.model.advanced, *window.controls.people.advanced)),
-        window.controls.view.fields,
-        window.controls.benchmark,
+        *(box for _, box in (*window.sidebar.model.advanced, *window.sidebar.pose.advanced)),
+        window.sidebar.view.fields,
+        window.sidebar.benchmark,
     ]
     assert len(hidden) == 6
     assert not set(hidden) & set(shown)
-    window.controls.advanced.set_open(True)
-    assert set(hidden) <= set(controls(window.controls))
+    window.sidebar.advanced.set_open(True)
+    assert set(hidden) <= set(controls(window.sidebar))
 
 
-def test_models_that_ship_are_fast_balanced_and_accurate(window: MainWindow) -> None:
-    assert window.player.folder is not None
-    store = window.player.folder.parent
-    names = ["hourglass-l", "hourglass-s", "hourglass-t", "mine"]
-    window.player.models_changed.emit([StoredModel(name, store / name, replace(SPEC, name=name)) for name in names])
-    box = window.controls.model.box
-    assert [box.itemText(row) for row in range(box.count())] == ["Fast", "Balanced", "Accurate", "mine"]
+def test_models_that_ship_are_fast_balanced_accurate_and_for_many_people(window: MainWindow) -> None:
+    assert window.controller.folder is not None
+    store = window.controller.folder.parent
+    names = ["hourglass-l", "hourglass-s", "mine", "openpose-s", "hourglass-t"]
+    window.controller.models_changed.emit([StoredModel(name, store / name, replace(SPEC, name=name)) for name in names])
+    box = window.sidebar.model.box
+    assert [box.itemText(row) for row in range(box.count())] == ["Fast", "Balanced", "Accurate", "Many people", "mine"]
     heard = [box.itemData(row, Qt.ItemDataRole.AccessibleTextRole) for row in range(box.count())]
-    assert heard == ["Fast, hourglass-t", "Balanced, hourglass-s", "Accurate, hourglass-l", None]
-    texts = [action.text() for action in window.actions_.menus["Model"].actions()][:4]
-    assert texts == ["Fast (hourglass-t)", "Balanced (hourglass-s)", "Accurate (hourglass-l)", "mine"]
-
-
-def test_the_sheet_has_every_key_of_the_menus() -> None:
-    lines = [line for section in ("Record", "View", "Source", "Window") for line in sheet_lines(section)]
-    for command in COMMANDS:
-        if command.keys or command.hint:
-            assert ("  ·  ".join(command.keys) or command.hint) in [keys for keys, _ in lines], command.name
-    assert len({what for _, what in lines}) == len(lines)
+    assert heard == ["Fast, hourglass-t", "Balanced, hourglass-s", "Accurate, hourglass-l", "Many people, openpose-s", None]
+    texts = [action.text() for action in window.menus.by_title["Model"].actions()][:5]
+    expected = ["Fast (hourglass-t)", "Balanced (hourglass-s)", "Accurate (hourglass-l)", "Many people (openpose-s)", "mine"]
+    assert texts == expected
 
 
 # -- keys ------------------------------------------------------------------------------------------------------
@@ -127,8 +119,8 @@ def test_the_sheet_has_every_key_of_the_menus() -> None:
 def test_c_and_b_call_controls_and_panel_into_full_screen_and_what_was_before_comes_back(window: MainWindow) -> None:
     QTest.keyClick(window.view, Qt.Key.Key_F)
     assert window.isFullScreen()
-    assert not window.sidebar.isVisible()
-    for key, part in ((Qt.Key.Key_C, window.sidebar), (Qt.Key.Key_B, window.panel)):
+    assert not window.sidebar_dock.isVisible()
+    for key, part in ((Qt.Key.Key_C, window.sidebar_dock), (Qt.Key.Key_B, window.panel)):
         QTest.keyClick(window.view, key)
         assert part.isVisible()
         QTest.keyClick(window.view, key)
@@ -136,7 +128,7 @@ def test_c_and_b_call_controls_and_panel_into_full_screen_and_what_was_before_co
     QTest.keyClick(window.view, Qt.Key.Key_B)
     QTest.keyClick(window.view, Qt.Key.Key_Escape)
     assert not window.isFullScreen()
-    assert window.sidebar.isVisible()
+    assert window.sidebar_dock.isVisible()
     assert window.header.buttons["sidebar"].isChecked()
     assert not window.panel.isVisible(), "the panel was closed before full screen"
     assert not window.preferences.panel_open
@@ -161,8 +153,8 @@ def test_esc_leaves_full_screen_first_and_lets_go_then(qtbot: QtBot, window: Mai
 
 def test_space_pauses_wherever_the_mouse_has_been(window: MainWindow) -> None:
     window.view.setFocus()
-    controls_ = window.controls
-    for widget in (controls_.view.mirror, controls_.people.one, controls_.advanced.button, window.record_bar.clean):
+    controls_ = window.sidebar
+    for widget in (controls_.view.mirror, controls_.pose.one, controls_.advanced.button, window.record_bar.clean):
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
     QTest.mouseClick(controls_.model.box, Qt.MouseButton.LeftButton)
     QTest.keyClick(controls_.model.box.view(), Qt.Key.Key_Escape)
@@ -174,7 +166,7 @@ def test_space_pauses_wherever_the_mouse_has_been(window: MainWindow) -> None:
     QTest.keyClick(window, Qt.Key.Key_F)
     QTest.keyClick(window.view, Qt.Key.Key_Space)
     assert window.bridge.paused, "in full screen, too"
-    window.actions_.by_name["fullscreen"].setChecked(False)
+    window.menus.actions["fullscreen"].setChecked(False)
 
 
 # -- notices ---------------------------------------------------------------------------------------------------
@@ -188,9 +180,9 @@ def test_notices_do_not_move_the_picture(qtbot: QtBot, window: MainWindow) -> No
     assert window.view.rect().contains(window.banner.geometry())
     qtbot.waitUntil(lambda: window.banner.rect().contains(window.banner.frame.geometry()), timeout=WAIT_MS)
     assert not cut_texts(window.banner)
-    window.build_line.show()
+    window.build_progress.show()
     assert window.view.geometry() == before
-    assert not window.build_line.geometry().intersects(window.banner.geometry())
+    assert not window.build_progress.geometry().intersects(window.banner.geometry())
     window.banner.dismiss()
     assert window.view.geometry() == before
 
@@ -199,23 +191,23 @@ def test_notices_do_not_move_the_picture(qtbot: QtBot, window: MainWindow) -> No
     ("topic", "button"), [("record", "Choose folder…"), ("cameras", "Look again"), ("first model", "Choose another model")]
 )
 def test_a_problem_comes_with_the_button_that_helps(window: MainWindow, topic: str, button: str) -> None:
-    window.player.problem.emit(topic, "It cannot be done.")
+    window.controller.problem.emit(topic, "It cannot be done.")
     assert window.banner.text == "It cannot be done."
     assert window.banner.action == button
 
 
 def test_another_model_is_chosen_in_the_box_that_opens(window: MainWindow) -> None:
-    window.actions_.by_name["sidebar"].setChecked(False)
+    window.menus.actions["sidebar"].setChecked(False)
     window.view.action.emit("model")
-    assert window.sidebar.isVisible()
-    assert window.controls.model.box.view().isVisible()
-    window.controls.model.box.hidePopup()
+    assert window.sidebar_dock.isVisible()
+    assert window.sidebar.model.box.view().isVisible()
+    window.sidebar.model.box.hidePopup()
 
 
 def test_the_buttons_of_the_card_come_after_the_picture(qtbot: QtBot, window: MainWindow) -> None:
-    state = StageState("It cannot be shown", "Nobody knows why.", actions=(("again", "Try again"), ("demo", "Demo clip")))
+    state = Message("It cannot be shown", "Nobody knows why.", actions=(("again", "Try again"), ("demo", "Demo clip")))
     window.bridge.status_changed.disconnect()  # or else the next status takes the card away
-    window.view.set_state(state)
+    window.view.set_message(state)
     order = in_tab_order(window)
     texts = [w.text() for w in order[order.index(window.view) :] if isinstance(w, QPushButton)]
     assert texts[:3] == ["Try again", "Demo clip", "Record"]

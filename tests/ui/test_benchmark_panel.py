@@ -44,7 +44,7 @@ def test_the_benchmark_button_gives_a_table_and_json_and_the_view_goes_on(
 ) -> None:
     monkeypatch.setattr(bench, "WARM_UP_S", 0.1)
     window.benchmark.seconds = 0.4
-    window.show_panel(True)
+    window.panel.setVisible(True)
     window.panel.show_page("benchmark")
     shares: list[float] = []
     window.benchmark.progress.connect(lambda share, _what: shares.append(share))
@@ -56,24 +56,26 @@ def test_the_benchmark_button_gives_a_table_and_json_and_the_view_goes_on(
     assert shares[-1] > 0.9
     table = window.panel.page.table
     assert table.rowCount() == 3
+    heads = [table.horizontalHeaderItem(i) for i in range(table.columnCount())]
+    assert "overhead" in [head.text() for head in heads if head is not None]
     window.resize(960, 540)  # a small screen: figures without the names of what was measured would say nothing
     qtbot.waitUntil(lambda: window.width() <= 1024)
     assert table.columnWidth(0) >= table.sizeHintForColumn(0)
     window.panel.page.copy.click()
     assert "| fps |" in QGuiApplication.clipboard().text()
     assert window.panel.report is not None
-    window.save_report(tmp_path / "report.json", window.panel.report.to_json())
+    window.benchmark_actions.save_report(tmp_path / "report.json", window.panel.report.to_json())
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["model"] == "first"
     assert report["machine"]["cores"]
     before = window.view.result
-    qtbot.waitUntil(lambda: window.view.result is not before and window.view.state is None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.view.result is not before and window.view.message is None, timeout=WAIT_MS)
 
 
 def test_closing_in_the_middle_of_a_benchmark_stops_it(qtbot: QtBot, window: MainWindow) -> None:
     window.benchmark.seconds = 60
     with qtbot.waitSignal(window.benchmark.progress, timeout=WAIT_MS):
-        window.run_benchmark()
+        window.benchmark_actions.run()
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
         window.close()
     assert not window.benchmark.running
@@ -81,9 +83,9 @@ def test_closing_in_the_middle_of_a_benchmark_stops_it(qtbot: QtBot, window: Mai
 
 def test_a_benchmark_can_be_cancelled(qtbot: QtBot, window: MainWindow) -> None:
     window.benchmark.seconds = 60
-    window.show_panel(True)
+    window.panel.setVisible(True)
     with qtbot.waitSignal(window.benchmark.progress, timeout=WAIT_MS):
-        window.run_benchmark()
+        window.benchmark_actions.run()
     with qtbot.waitSignal(window.benchmark.ended, timeout=WAIT_MS):
         window.panel.page.run.click()
     assert window.panel.report is None
@@ -97,19 +99,19 @@ def test_cancelled_before_it_began_it_never_runs(qtbot: QtBot, window: MainWindo
     shares: list[float] = []
     window.benchmark.progress.connect(lambda share, _what: shares.append(share))
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
-        window.run_benchmark()
+        window.benchmark_actions.run()
         window.close()
     assert shares == []
 
 
 def test_what_is_chosen_during_a_benchmark_runs_after_it(qtbot: QtBot, window: MainWindow) -> None:
     window.benchmark.seconds = 60
-    window.show_panel(True)
+    window.panel.setVisible(True)
     with qtbot.waitSignal(window.benchmark.progress, timeout=WAIT_MS):
-        window.run_benchmark()
-    assert window.player.folder is not None
-    window.player.choose_model(window.player.folder.parent / "second")
+        window.benchmark_actions.run()
+    assert window.controller.folder is not None
+    window.controller.choose_model(window.controller.folder.parent / "second")
     assert window.bridge.session is None
     with qtbot.waitSignal(window.benchmark.ended, timeout=WAIT_MS):
         window.panel.page.run.click()
-    qtbot.waitUntil(lambda: window.controls.model.current == "second", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.sidebar.model.current == "second", timeout=WAIT_MS)

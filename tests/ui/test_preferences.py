@@ -12,16 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from on_screen import choose_model, status
 from pytestqt.qtbot import QtBot
 
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.pipeline.modes import PoseSettings
 from poseapp.ui import key_store
-from poseapp.ui.choices import SYNTHETIC, Choice
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.settings_file import MOST_BYTES, SettingsFile, Value, take_over
+from poseapp.ui.source_choice import SYNTHETIC, SourceChoice
 
-SECRET = Choice("address", "rtsp://admin:hunter2@cam/live", "rtsp://cam/live")
+SECRET = SourceChoice("address", "rtsp://admin:hunter2@cam/live", "rtsp://cam/live")
 WAIT_MS = 30_000
 
 
@@ -75,7 +77,7 @@ def test_a_damaged_file_is_kept_aside_and_said_in_one_line(path: Path, content: 
     path.write_bytes(content)
     preferences = Preferences(path)
     assert preferences.problem.startswith(f"{path}: is ")
-    assert preferences.problem.endswith("The settings begin anew; the old file is kept as settings.json.broken.")
+    assert preferences.problem.endswith("The default settings are used; the old file is kept as settings.json.broken.")
     assert "\n" not in preferences.problem
     assert path.with_name("settings.json.broken").read_bytes() == content
     assert preferences.theme == "system"
@@ -110,7 +112,7 @@ HOSTILE: list[Any] = [
     True,
 ]
 KEYS = ["window/geometry", "window/state", "window/panel", "window/theme", "source/choice", "source/mode", "model/name",
-        "model/device", "model/precision", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
+        "model/device", "model/precision", "people/mode", "people/way", "people/smoothing", "people/budget_ms", "view/threshold",
         "view/labels", "recording/folder", "recording/clean_video", "source/last_folder"]  # fmt: skip
 
 
@@ -133,7 +135,7 @@ def test_no_value_can_break_a_start(path: Path, value: Any) -> None:
 @pytest.mark.parametrize("choice", ["[" * 5000, '{"kind": []}', '{"kind": "video", "value": "\\u0000", "label": ""}',
                                     json.dumps({"kind": "video", "value": "x" * 5000, "label": ""})])  # fmt: skip
 def test_a_remembered_source_that_makes_no_sense_is_none(choice: str) -> None:
-    assert Choice.from_text(choice) is None
+    assert SourceChoice.from_text(choice) is None
 
 
 @pytest.mark.parametrize("mode", ["99999x99999x30", "1280x720xinf", "1280x720xnan", "-1x720x30", "9" * 5000 + "x1x1"])
@@ -143,6 +145,17 @@ def test_a_camera_is_asked_for_sizes_that_exist(path: Path, mode: str) -> None:
     assert preferences.mode == DEFAULT_MODE
     preferences.mode = Mode(1920, 1080, 60.0)
     assert preferences.mode == Mode(1920, 1080, 60.0, DEFAULT_MODE.codec)
+
+
+def test_the_mode_is_read_under_its_old_name_and_written_under_its_new_one(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"people/way": "top-down"}')
+    preferences = Preferences(path)
+    assert preferences.pose_settings.mode == "top-down"
+    preferences.pose_settings = PoseSettings("bottom-up")
+    preferences.save()
+    assert json.loads(path.read_text())["people/mode"] == "bottom-up"
+    assert Preferences(path).pose_settings.mode == "bottom-up"
 
 
 # -- the file of Qt ---------------------------------------------------------------------------------------------------
@@ -231,8 +244,8 @@ def test_only_addresses_without_secrets_are_in_the_file(path: Path) -> None:
     preferences.source = SECRET
     preferences.save()
     assert "hunter2" not in path.read_text()
-    assert Preferences(path).source == Choice("address", "", "rtsp://cam/live")
-    open_one = Choice("address", "rtsp://cam/live", "rtsp://cam/live")
+    assert Preferences(path).source == SourceChoice("address", "", "rtsp://cam/live")
+    open_one = SourceChoice("address", "rtsp://cam/live", "rtsp://cam/live")
     preferences.source = open_one
     preferences.save()
     assert Preferences(path).source == open_one
@@ -240,7 +253,7 @@ def test_only_addresses_without_secrets_are_in_the_file(path: Path) -> None:
 
 def said(window: MainWindow) -> str:
     """What the notice and the card over the picture say."""
-    card = window.view.state
+    card = window.view.message
     return window.banner.text + (f"{card.title} {card.text}" if card is not None else "")
 
 
@@ -251,11 +264,11 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     key_vault: KeyStore,
     settings_file: Path,
 ) -> None:
-    secret = Choice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
-    window.player.choose(secret)
+    secret = SourceChoice("address", "http://admin:hunter2@127.0.0.1:9/live", "http://127.0.0.1:9/live")
+    window.controller.choose(secret)
     qtbot.waitUntil(lambda: bool(key_vault.kept), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "127.0.0.1:9" in said(window), timeout=WAIT_MS)
-    for text in (window.windowTitle(), said(window), window.controls.source.box.currentText()):
+    for text in (window.windowTitle(), said(window), window.sidebar.source.box.currentText()):
         assert "hunter2" not in text
         assert "127.0.0.1:9" in text
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
@@ -265,7 +278,7 @@ def test_an_address_with_a_password_comes_back_from_the_key_store(
     qtbot.waitUntil(lambda: "127.0.0.1:9" in again.windowTitle(), timeout=WAIT_MS)
     assert again.bridge.session is not None
     qtbot.waitUntil(lambda: again.bridge.session is not None and again.bridge.status() is not None, timeout=WAIT_MS)
-    again.player.choose(SYNTHETIC)
+    again.controller.choose(SYNTHETIC)
     qtbot.waitUntil(lambda: not key_vault.kept, timeout=WAIT_MS)
 
 
@@ -273,18 +286,64 @@ def test_without_a_key_store_the_address_is_asked_for_again(
     qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    monkeypatch.setattr("poseapp.ui.player.list_cameras", list)
+    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)
     preferences = Preferences(settings_file)
     preferences.source = SECRET
     preferences.save()
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    assert window.view.note == "rtsp://cam/live: this address holds a password, which is not kept. Enter it again (Ctrl+U)."
-    assert window.controls.source.box.currentText() == "Demo clip"
+    assert window.banner.text == "rtsp://cam/live: this address holds a password, which is not kept. Enter it again (Ctrl+U)."
+    assert window.sidebar.source.box.currentText() == "Demo clip"
 
 
 def test_a_damaged_file_is_said_in_the_window(qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path) -> None:
     settings_file.write_text("{")
     window = open_window()
-    assert "is damaged. The settings begin anew" in window.banner.text
+    assert "is damaged. The default settings are used" in window.banner.text
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
+
+
+# -- what is chosen ---------------------------------------------------------------------------------------------------
+
+
+def test_choices_are_remembered(
+    qtbot: QtBot,
+    open_window: Callable[..., MainWindow],
+    make_preferences: Callable[[], Preferences],
+    window: MainWindow,
+    sample_picture: Path,
+) -> None:
+    window.source_actions.open_path(sample_picture)
+    choose_model(window, "second")
+    window.sidebar.view.threshold.setValue(55)
+    window.sidebar.view.mirror.setChecked(True)
+    window.sidebar.view.labels.setChecked(True)
+    window.record_bar.clean.setChecked(True)
+    window.view_actions.use_theme("light")
+    window.resize(1100, 700)
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+    again = open_window(model=None, remembered=True)
+    again.view_actions.use_theme("dark")
+    qtbot.waitUntil(lambda: again.view.result is not None, timeout=WAIT_MS)
+    assert again.sidebar.source.current == SourceChoice.file("picture", sample_picture)
+    qtbot.waitUntil(lambda: status(again).model == "second", timeout=WAIT_MS)
+    assert again.view.options.threshold == 0.55
+    assert again.view.options.mirror
+    assert again.sidebar.view.labels.isChecked()
+    assert again.record_bar.clean.isChecked()
+    assert again.record_bar.record.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("view/threshold", "nan"), ("source/choice", "{"), ("source/mode", "0xax9"), ("window/theme", "pink")]
+)
+def test_preferences_that_cannot_be_read_count_as_not_there(
+    make_preferences: Callable[[], Preferences], key: str, value: str
+) -> None:
+    preferences = make_preferences()
+    preferences._settings.set_value(key, value)
+    assert preferences.draw.threshold == 0.3
+    assert preferences.source is None
+    assert preferences.mode == Mode(1280, 720, 30.0, "MJPG")
+    assert preferences.theme == "system"

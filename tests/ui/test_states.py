@@ -13,11 +13,12 @@ from PySide6.QtWidgets import QApplication, QPushButton, QSlider, QVBoxLayout, Q
 from pytestqt.qtbot import QtBot
 
 from poseapp.core.types import ImageArray
-from poseapp.ui.combo import ComboBox
-from poseapp.ui.controls import Fold
+from poseapp.ui.combo_box import ComboBox
+from poseapp.ui.fold import Fold
 from poseapp.ui.record_bar import RecordBar
+from poseapp.ui.switch import Switch
 from poseapp.ui.theme import Themes
-from poseapp.ui.widgets import Switch, icon_button, paint_icon, toggle
+from poseapp.ui.widgets import icon_button, paint_icon, toggle
 
 LEAST = 12  # px that differ, in a picture of a control
 
@@ -34,7 +35,7 @@ def button(role: str = "") -> Callable[[Themes], QWidget]:
 
 def icon(checkable: bool) -> Callable[[Themes], QWidget]:
     def make(themes: Themes) -> QWidget:
-        made = icon_button("sidebar", "Controls (C)", checkable)
+        made = icon_button("sidebar", "Sidebar (C)", checkable)
         paint_icon(made, "sidebar", themes.current.text)
         return made
 

@@ -10,8 +10,7 @@ import numpy as np
 from poseapp.core.errors import SourceError
 from poseapp.core.limits import MOST_PICTURE_BYTES, MOST_VIDEO_PIXELS, picture_size, too_large
 from poseapp.core.types import ImageArray
-from poseapp.live.sources.base import Mode, shown
-from poseapp.live.sources.camera import as_bgr
+from poseapp.live.sources.base import Mode, as_bgr, shown
 
 CHUNK_BYTES = 64 * 2**20  # of pictures decoded at a time
 SHORTEST_MS, USUAL_MS = 11, 100  # browsers show what is shorter for a tenth of a second

@@ -1,11 +1,15 @@
-"""What a source is: the protocol, its picture mode, and devices that are closed while a read hangs."""
+"""What a source is: the protocol, its picture mode, and what sources share."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import cv2
+import numpy as np
+
+from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 
 
@@ -25,27 +29,34 @@ class Mode:
         return text + (f", {self.codec}" if self.codec else "")
 
 
-MOST_SKIPPED = 100
-MOST_SHOWN = 400  # characters of a name
 DEFAULT_MODE = Mode(1280, 720, 30.0, "MJPG")
 
 
 class Source(Protocol):
-    """Something that gives pictures. ``live`` sources come at their own time and may come back when lost."""
+    """Something that gives pictures: a camera, a file, an address.
 
-    name: str
+    The capture thread calls ``open``, then ``read`` again and again, then ``close``; it calls ``close`` also after an ``open`` or
+    a ``read`` that raised. The source may then be opened again, and begins anew. No other thread calls it, but for ``close``,
+    which may come while a ``read`` hangs: see Device.
+
+    A source that is not there, or gives nothing more, raises SourceError, with a line for the user. A source with ``live`` gives
+    pictures at their own time; when it raises, it is opened again later. The end of any other source is the None of ``read``,
+    and its SourceError ends the session.
+    """
+
+    name: str  # for the user, on one line, without secrets
     live: bool
-    requested: Mode | None
+    requested: Mode | None  # the mode that was asked of a device; None where there is nothing to ask
 
     def open(self) -> Mode:
-        """Start; returns what was granted. Raises SourceError."""
+        """Start; returns the actual mode. May take seconds. Raises SourceError."""
         ...
 
     def read(self) -> tuple[ImageArray, float] | None:
-        """The next picture (H, W, 3) uint8 BGR and its time in s, or None at the end. Raises SourceError.
+        """The next picture (H, W, 3) uint8 BGR and its time in s, or None at the end; waits for it. Raises SourceError.
 
-        The time of a live source is the capture time on the monotonic clock; of any other, the
-        presentation time from its start.
+        The size of the pictures may change. The time of a live source is the capture time on the monotonic clock; of any other,
+        the presentation time from its start. Nobody may write to the picture afterwards.
         """
         ...
 
@@ -54,9 +65,15 @@ class Source(Protocol):
         ...
 
 
+MOST_SKIPPED = 100  # lines about pictures that could not be read, in a source and in a recording
+
+
 @runtime_checkable
 class Traceable(Protocol):
-    """A source that says where in it each picture lies, so that one that cannot be read leaves a gap."""
+    """A source that says where in it each picture lies, so that a picture that cannot be read leaves a gap.
+
+    The capture thread reads these after each ``read``.
+    """
 
     place: int  # of the picture that was read last: how many came before it since the source was opened, readable or not
     file: str  # its file, in a folder; "" elsewhere
@@ -86,7 +103,25 @@ class Device:
         raise NotImplementedError
 
 
+MOST_SHOWN = 400  # characters of a name
+
+
 def shown(name: object) -> str:
     """*name*, which comes from outside, in one line of bearable length."""
     printable = "".join(c if c.isprintable() else "?" for c in str(name))
     return printable if len(printable) <= MOST_SHOWN else f"{printable[:MOST_SHOWN]}…"
+
+
+def as_bgr(image: Any, name: str) -> ImageArray:
+    """*image* as (H, W, 3) uint8 BGR, C-contiguous, from grey, BGR or BGRA. Raises SourceError on anything else."""
+    if image.dtype != np.uint8 or image.size == 0 or image.ndim not in (2, 3):
+        raise SourceError(f"{name}: expected an 8-bit picture, got {image.shape} {image.dtype}. Choose another camera mode.")
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    elif channels == 4:
+        image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
+    elif channels != 3:
+        raise SourceError(f"{name}: expected 1, 3 or 4 channels, got {channels}. Choose another camera mode.")
+    contiguous: ImageArray = np.ascontiguousarray(image)
+    return contiguous

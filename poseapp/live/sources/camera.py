@@ -7,15 +7,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
 
 from poseapp.core.errors import SourceError
 from poseapp.core.limits import MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
-from poseapp.live.sources.base import DEFAULT_MODE, Device, Mode
+from poseapp.live.sources.base import DEFAULT_MODE, Device, Mode, as_bgr
 
 CAMERA_TIMEOUT_S = 5  # OpenCV's own is 10 s on Linux
 
@@ -37,7 +35,7 @@ def list_cameras() -> list[Camera]:
     backend = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_MSMF, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_ANY)
     try:
         found = enumerate_cameras(backend)
-    except Exception as error:  # a driver's own failure must not take the list of other sources with it
+    except Exception as error:  # noqa: BLE001 - a driver may raise anything; the other sources are still to be listed
         raise SourceError(f"cameras: cannot be listed ({error}). Give the camera by number: camera:0.") from None
     # On Linux one camera has several nodes of one name; the first is the one that gives pictures.
     seen: set[tuple[str, str]] = set()
@@ -61,7 +59,7 @@ def _usb_place(device: str) -> str:
 
 
 class CameraSource(Device):
-    """A camera through OpenCV. MJPG is asked for first: uncompressed HD does not fit through USB 2 at 30 fps."""
+    """A camera through OpenCV. MJPG is requested first: uncompressed HD does not fit through USB 2 at 30 fps."""
 
     live = True
 
@@ -73,7 +71,7 @@ class CameraSource(Device):
         self._capture: cv2.VideoCapture | None = None
 
     def open(self) -> Mode:
-        """Open the device and ask for the mode; returns what it granted."""
+        """Open the device and request the mode; returns the actual one."""
         assert self.requested is not None
         os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(CAMERA_TIMEOUT_S))  # read when a camera first waits
         with self._in_use:
@@ -82,7 +80,7 @@ class CameraSource(Device):
                 capture.release()
                 raise SourceError(f"{self.name}: cannot be opened. Plug it in, or close the other program that uses it.")
             self._capture = capture
-            actual = self._ask(capture, self.requested)
+            actual = self._request(capture, self.requested)
             reason = too_large(actual.width, actual.height, MOST_VIDEO_PIXELS)
             if reason:
                 self._release()
@@ -90,7 +88,7 @@ class CameraSource(Device):
             return actual
 
     @staticmethod
-    def _ask(capture: cv2.VideoCapture, requested: Mode) -> Mode:
+    def _request(capture: cv2.VideoCapture, requested: Mode) -> Mode:
         codec = requested.codec or "MJPG"
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*codec))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, requested.width)
@@ -98,12 +96,12 @@ class CameraSource(Device):
         capture.set(cv2.CAP_PROP_FPS, requested.fps)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # an old frame in the driver's queue is lag
         number = int(capture.get(cv2.CAP_PROP_FOURCC))
-        granted_codec = "".join(chr((number >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if number > 0 else ""
+        actual_codec = "".join(chr((number >> shift) & 0xFF) for shift in (0, 8, 16, 24)) if number > 0 else ""
         return Mode(
             int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
             round(max(0.0, capture.get(cv2.CAP_PROP_FPS)), 2),
-            granted_codec if granted_codec.isprintable() else "",
+            actual_codec if actual_codec.isprintable() else "",
         )
 
     def read(self) -> tuple[ImageArray, float] | None:
@@ -124,18 +122,3 @@ class CameraSource(Device):
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
-
-
-def as_bgr(image: Any, name: str) -> ImageArray:
-    """*image* as (H, W, 3) uint8 BGR, C-contiguous, from grey, BGR or BGRA. Raises SourceError on anything else."""
-    if image.dtype != np.uint8 or image.size == 0 or image.ndim not in (2, 3):
-        raise SourceError(f"{name}: expected an 8-bit picture, got {image.shape} {image.dtype}. Choose another camera mode.")
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels == 1:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    elif channels == 4:
-        image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
-    elif channels != 3:
-        raise SourceError(f"{name}: expected 1, 3 or 4 channels, got {channels}. Choose another camera mode.")
-    contiguous: ImageArray = np.ascontiguousarray(image)
-    return contiguous

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from poseapp.core.addresses import address_name, without_secrets
@@ -24,18 +25,41 @@ SCHEMES = (*COMMON_SCHEMES, "tls", "rtp", "srtp", "srt", "mms", "mmsh", "ftp", "
 KINDS = "Give camera:0, a path, an address or synthetic."
 
 
+MakeSource = Callable[[str, Mode], Source | None]
+"""Makes the source that "word:rest" names, of the rest and the mode that is requested of a device. None where the rest is not
+what the word needs: the text may then still be a path. Raises SourceError."""
+
+
+def _camera(number: str, requested: Mode) -> Source | None:
+    return CameraSource(int(number or 0), requested=requested) if re.fullmatch(r"\d{0,4}", number) else None
+
+
+def _synthetic(rest: str, requested: Mode) -> Source | None:
+    del requested
+    return SyntheticSource() if not rest else None
+
+
+# By the first word of a text, before its colon if it has one. A word has two letters at least: one letter is a drive of Windows.
+SOURCES: dict[str, MakeSource] = {
+    "camera": _camera,
+    "synthetic": _synthetic,
+}
+
+
 def parse_source(text: str, loop: bool = False, requested: Mode = DEFAULT_MODE) -> Source:
     """The source that *text* names.
 
-    ``camera`` or ``camera:1`` or ``1``; ``synthetic``; an address such as rtsp://… or http://…; the path or file:// address
-    of a video, a picture or a folder. *loop* repeats files, as the window does. Raises SourceError on anything else.
+    ``camera`` or ``camera:1`` or ``1``; ``synthetic``; another word of SOURCES; an address such as rtsp://… or http://…; the path
+    or file:// address of a video, a picture or a folder. *loop* repeats files, as the window does. Raises SourceError on anything
+    else.
     """
     bare = text.strip()
-    number = re.fullmatch(r"(?:camera:?)?(\d{0,4})|/dev/video(\d{1,4})", bare, re.IGNORECASE)
-    if bare and number:
-        return CameraSource(int(number.group(1) or number.group(2) or 0), requested=requested)
-    if bare.lower() == "synthetic":
-        return SyntheticSource()
+    number = re.fullmatch(r"(?:camera)?(\d{1,4})|/dev/video(\d{1,4})", bare, re.IGNORECASE)
+    word, _, rest = ("camera", "", number.group(1) or number.group(2)) if number else bare.partition(":")
+    make = SOURCES.get(word.lower())
+    source = make(rest, requested) if make is not None else None
+    if source is not None:
+        return source
     # A single letter before the colon is a drive of Windows.
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", bare, re.IGNORECASE)
     if scheme is None:

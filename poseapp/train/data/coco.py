@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError, printable
-from poseapp.core.files import LARGE_FILE, read_json, shortened
+from poseapp.core.geometry import box_around
 from poseapp.core.joint_names import joint_names
+from poseapp.core.json_files import LARGE_FILE, read_json, shortened
 from poseapp.core.skeleton import COCO_17, SKELETONS
 from poseapp.train.data.image_names import ImageMatch, PictureFolder, last_part
 
@@ -380,8 +381,7 @@ class _PersonReader:
             self._note(kind, name)
         if len(known) < 2:
             return None
-        low, size = known.min(axis=0), np.ptp(known, axis=0)
-        return np.concatenate([low - 0.1 * size, 1.2 * size])
+        return box_around(known, margin=0.1)
 
     def _weights(self, entry: Mapping[str, Any], names: tuple[str, ...], name: str) -> FloatArray | None:
         if entry.get("keypoint_weights") is None:

@@ -24,7 +24,7 @@ Sample = tuple[Tensor, Tensor, Tensor]  # crop (H, W, 3) uint8 BGR, target (C, h
 Batch = tuple[Tensor, Tensor, Tensor]  # the same with N in front
 
 
-class PoseDataset(Dataset[Sample]):
+class CropDataset(Dataset[Sample]):
     """Augmented crops: item (epoch, i) is ``crop`` (H, W, 3) uint8 BGR, ``target`` (C, h, w), ``weight`` (C,).
 
     One affine takes each sample straight from the original picture to the network's input. The random
@@ -50,7 +50,7 @@ class PoseDataset(Dataset[Sample]):
         random = np.random.default_rng((self.seed, epoch, i))
         return self.sample(person, read_image(person.path), random, self._together.get(person.path, ()))
 
-    def nothing(self) -> Sample:
+    def placeholder(self) -> Sample:
         """A black sample whose weight is 0."""
         joints = np.zeros((self.skeleton.k, 3), np.float32)
         target, weight = self.target.encode_all([joints], [np.zeros((4, 2))]) if self.target.limbs else self.target.encode(joints)

@@ -1,4 +1,4 @@
-"""Which samples make up each step, and the processes that load them."""
+"""The batches of each step, and the processes that load them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import distributed
 from torch.utils.data import DataLoader, Dataset
 
 from poseapp.core.errors import DataError
 from poseapp.train.data.annotations import Person
-from poseapp.train.data.crop_dataset import Batch, PoseDataset
+from poseapp.train.data.crop_dataset import Batch, CropDataset
+from poseapp.train.data.order import Loading, Order
 from poseapp.train.data.resident import Resident
 from poseapp.train.data.shards import ShardDataset, Shards
 from poseapp.train.data.targets import Target
@@ -30,53 +30,18 @@ log = logging.getLogger(__name__)
 GONE = 100  # samples in a row without a picture: a disk is missing, not a picture
 
 
-def process_rank() -> tuple[int, int]:
-    """This process' number and how many there are: (0, 1) outside a process group."""
-    if distributed.is_available() and distributed.is_initialized():
-        return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
-
-
-class Order:
-    """Which (epoch, person) are in each batch of the steps *position*, for process *rank* of *world*.
-
-    An epoch is one permutation of the people, cut into steps; a step into *world* equal shares, and a share into
-    ``accumulate`` batches. It depends on seed and step alone, so a resumed run goes on where it was.
-    """
-
-    def __init__(self, people: int, recipe: Recipe, position: range, steps_per_epoch: int, rank: int, world: int) -> None:
-        self.people, self.recipe, self.position, self.steps_per_epoch = people, recipe, position, steps_per_epoch
-        self.rank, self.world = rank, world
-
-    def __len__(self) -> int:
-        return len(self.position) * self.recipe.accumulate
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        batch, share = self.recipe.batch, self.recipe.batch * self.recipe.accumulate
-        shuffled, order = -1, np.empty(0, np.int64)
-        for step in self.position:
-            epoch, number = divmod(step, self.steps_per_epoch)
-            if epoch != shuffled:
-                shuffled, order = epoch, np.random.default_rng((self.recipe.seed, epoch)).permutation(self.people)
-            begin = (number * self.world + self.rank) * share
-            for i in range(begin, begin + share, batch):
-                yield [(epoch, int(n)) for n in order[i : i + batch]]
-
-
-def steps_of(
-    data: Data, recipe: Recipe, target: Target, position: range, steps_per_epoch: int, rank: int, world: int, workers: int
-) -> Iterator[list[Batch]]:
-    """The batches of each step of *position*, ``accumulate`` of them a step, loaded by *workers* processes (0: this one)."""
+def steps_of(data: Data, recipe: Recipe, target: Target, loading: Loading) -> Iterator[list[Batch]]:
+    """The batches of each step of *loading*, ``accumulate`` of them a step."""
     batches: Iterable[Any]
-    order = Order(len(data), recipe, position, steps_per_epoch, rank, world)
+    order = Order(len(data), recipe, loading)
     if isinstance(data, Shards):
-        stream = ShardDataset(data, recipe, target, position, rank, world)
-        batches = (batch for batch, _ in _told(DataLoader(stream, batch_size=None, **loader_options(workers))))
+        stream = ShardDataset(data, recipe, target, loading)
+        batches = (batch for batch, _ in _reported(DataLoader(stream, batch_size=None, **loader_options(loading.workers))))
     elif isinstance(data, Resident):
-        batches = data.batches(order, target, position.start, rank)
+        batches = data.batches(order, target, loading.steps.start, loading.rank)
     else:
-        dataset = PoseDataset(data, recipe.skeleton, target, recipe.augment, recipe.seed)
-        batches = (batch for batch, _ in loaded(dataset, workers, batch_sampler=order))
+        dataset = CropDataset(data, recipe.skeleton, target, recipe.augment, recipe.seed)
+        batches = (batch for batch, _ in loaded(dataset, loading.workers, batch_sampler=order))
     step: list[Batch] = []
     for crops, targets, weights in batches:
         step.append((crops, targets, weights))
@@ -96,13 +61,13 @@ class Samples(Protocol):
         """How many there are."""
         ...
 
-    def nothing(self) -> tuple[Any, ...]:
+    def placeholder(self) -> tuple[Any, ...]:
         """What stands in for a sample without a picture."""
         ...
 
 
-class _Sparing(Dataset[tuple[Any, ...]]):
-    """*samples*, each followed by ""; or by what is wrong with its picture, behind ``nothing()``.
+class _WithPlaceholders(Dataset[tuple[Any, ...]]):
+    """*samples*, each followed by ""; or by what is wrong with its picture, behind ``placeholder()``.
 
     One bad picture among thousands must not end a night's run.
     """
@@ -117,19 +82,19 @@ class _Sparing(Dataset[tuple[Any, ...]]):
         try:
             return *self.samples[key], ""
         except DataError as error:
-            return *self.samples.nothing(), str(error)
+            return *self.samples.placeholder(), str(error)
 
 
 def loaded(samples: Samples, workers: int, **batching: Any) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
     """The batches of *samples*, and which of each (N,) have a picture; *batching* is DataLoader's.
 
-    A picture that cannot be read is told of once. Raises DataError when none can be read any more.
+    A picture that cannot be read is reported once. Raises DataError when none can be read any more.
     """
-    return _told(DataLoader(_Sparing(samples), **batching, **loader_options(workers)))
+    return _reported(DataLoader(_WithPlaceholders(samples), **batching, **loader_options(workers)))
 
 
-def _told(batches: Iterable[Any]) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
-    """*batches* without their last part, what is wrong with each picture, which is told of and given as (N,).
+def _reported(batches: Iterable[Any]) -> Iterator[tuple[list[Any], NDArray[np.bool_]]]:
+    """*batches* without their last part, which says what is wrong with each picture: that is reported, and given as (N,) bool.
 
     A batch that is an error is raised.
     """
@@ -141,14 +106,14 @@ def _told(batches: Iterable[Any]) -> Iterator[tuple[list[Any], NDArray[np.bool_]
         for fault in faults:
             in_a_row = in_a_row + 1 if fault else 0
             if fault:
-                tell_once(fault)
+                report_once(fault)
             if in_a_row >= GONE:
                 raise DataError(f"training: {GONE} pictures in a row cannot be read, the last: {fault}")
         yield batch, np.array([not fault for fault in faults])
 
 
 @functools.cache
-def tell_once(fault: str) -> None:
+def report_once(fault: str) -> None:
     """Warn of a picture that cannot be read, the first time in this process."""
     log.warning("%s Until then it is left out.", fault)
 

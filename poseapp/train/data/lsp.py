@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from poseapp.core.errors import DataError
+from poseapp.core.geometry import box_around
 from poseapp.core.skeleton import LSP_14, Skeleton
 from poseapp.train.data.annotations import Person, convert_joints
 from poseapp.train.data.coco import BODY_SHARE, FARTHEST_PX
@@ -42,8 +43,7 @@ def read_lsp(annotations: Path, images: Path, skeleton: Skeleton, split: str) ->
         known = labels[i][labels[i, :, 2] > 0, :2]
         if len(known) < 2:
             continue
-        low, size = known.min(axis=0), np.ptp(known, axis=0)
-        box = np.concatenate([low - 0.1 * size, 1.2 * size]).astype(np.float32)
+        box = box_around(known, margin=0.1).astype(np.float32)
         joints = convert_joints(labels[i], LSP_14.keypoints, skeleton)
         path = images / f"im{i + 1:0{digits}d}.{ending}"
         people.append(Person(i + 1, i + 1, path, box, joints, float(BODY_SHARE * box[2] * box[3])))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import DataError
-from poseapp.core.files import shortened
+from poseapp.core.json_files import shortened
 from poseapp.core.skeleton import MPII_16, Skeleton
 from poseapp.train.data.annotations import Person, convert_joints
 from poseapp.train.data.coco import BODY_SHARE, FARTHEST_PX, load_json

@@ -31,9 +31,9 @@ from poseapp.engine.load import load_engine
 from poseapp.train.data.annotations import BOX_PADDING, Person, person_of, usable
 from poseapp.train.data.coco import Annotations as ReadAnnotations
 from poseapp.train.data.coco import load_json, parse_annotations
-from poseapp.train.data.loader import tell_once
+from poseapp.train.data.loader import report_once
 from poseapp.train.data.votes import load_votes, with_votes
-from poseapp.train.eval.evaluate import Predictor
+from poseapp.train.eval.predictor import PersonPredictor
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -165,7 +165,7 @@ def cleaned(
         try:
             found = judges[fold_of(person.image_id, len(judges))](person)
         except DataError as error:  # hours of judging must not be lost for one picture
-            tell_once(str(error))
+            report_once(str(error))
             continue
         verdict = judge(person, found, skeleton, rule)
         findings += verdict.findings
@@ -284,15 +284,17 @@ def votes(
 def _open(path: Path, scratch: Path) -> Engine:
     if path.suffix != ".pt":
         return load_engine(path, "cpu")
-    from poseapp.train.export import About, export
+    from poseapp.convert.card import About
+    from poseapp.train.checkpoint import read_network
+    from poseapp.train.export import export
 
     scratch.mkdir()
-    export(path, scratch, About.unstated())
+    export(read_network(path), scratch, About.unstated())
     return load_engine(scratch, "cpu")
 
 
 def _judge_of(engine: Engine) -> JointFinder:
-    predictor = Predictor(engine, flip=True)
+    predictor = PersonPredictor(engine, flip=True)
 
     def look(person: Person) -> FloatArray:
         return predictor(person.path, transform.fit_aspect(person.box, engine.spec.input_hw, BOX_PADDING))

@@ -20,6 +20,7 @@ from poseapp.train.data.annotations import Person, read_image
 from poseapp.train.data.augment import Augment
 from poseapp.train.data.crop_dataset import Sample
 from poseapp.train.data.image_index import Picture, Scenes
+from poseapp.train.recipes import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,14 @@ class SceneDataset(Dataset[Sample]):
     """Scenes: item (epoch, i) shows picture i: ``crop`` (H, W, 3) uint8 BGR, ``target`` (C, h, w), ``weight`` (C', h, w).
 
     Each tile is a crop of its own with targets of its own, so nobody's reach into a neighbouring tile. A sample's random
-    numbers depend on (seed, epoch, i) alone, as PoseDataset's. A picture that cannot be read raises DataError.
+    numbers depend on (seed, epoch, i) alone, as CropDataset's. A picture that cannot be read raises DataError.
     """
+
+    @classmethod
+    def of_recipe(cls, pictures: Sequence[Picture], recipe: Recipe, encoder: Encoder, input_hw: tuple[int, int]) -> SceneDataset:
+        """The scenes that *recipe* trains on at one input size."""
+        deployed_h = recipe.input_hw[0]
+        return cls(pictures, recipe.skeleton, encoder, input_hw, deployed_h, recipe.scenes, recipe.augment, recipe.seed)
 
     def __init__(
         self,
@@ -94,7 +101,7 @@ class SceneDataset(Dataset[Sample]):
             crop = self.augment.appearance(crop, random)
         return torch.from_numpy(crop), torch.from_numpy(target), torch.from_numpy(weight)
 
-    def nothing(self) -> Sample:
+    def placeholder(self) -> Sample:
         """A black sample whose weight is 0."""
         target, weight = self.encoder.encode((), (), self.input_hw)
         crop = np.zeros((*self.input_hw, 3), np.uint8)
@@ -142,7 +149,7 @@ class WholePictures(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def nothing(self) -> tuple[Tensor, Tensor]:
+    def placeholder(self) -> tuple[Tensor, Tensor]:
         """A black picture."""
         return torch.zeros((*self.input_hw, 3), dtype=torch.uint8), torch.eye(2, 3, dtype=torch.float64)
 
@@ -165,4 +172,11 @@ def moved_box(box: FloatArray, affine: Affine) -> FloatArray:
     x, y, w, h = box.astype(np.float64)
     corners = transform.apply(affine, np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]]))
     low, high = corners.min(axis=0), corners.max(axis=0)
+    return np.concatenate([low, high - low]).astype(np.float32)
+
+
+def visible(box: FloatArray, hw: tuple[int, int]) -> FloatArray:
+    """The part of *box* (4,) within a picture of *hw*; without an area where they do not meet."""
+    edge = np.array([hw[1], hw[0]]) - 0.5
+    low, high = np.clip(box[:2], -0.5, edge), np.clip(box[:2] + box[2:], -0.5, edge)
     return np.concatenate([low, high - low]).astype(np.float32)

@@ -15,12 +15,13 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from poseapp.core.errors import DataError
-from poseapp.core.files import Fields, parse_json
+from poseapp.core.json_files import Fields, parse_json
 from poseapp.core.pictures import PICTURES
 from poseapp.core.skeleton import Skeleton
 from poseapp.train.data.annotations import Person, decode_image, person_of, usable
 from poseapp.train.data.coco import parse_annotations, read_annotations
-from poseapp.train.data.crop_dataset import PoseDataset
+from poseapp.train.data.crop_dataset import CropDataset
+from poseapp.train.data.order import Loading
 from poseapp.train.data.targets import Target
 from poseapp.train.recipes import Recipe
 
@@ -122,7 +123,7 @@ def _members(path: str) -> Iterator[tuple[str, bytes]]:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a tar ({error}). Fetch or write it again.") from None
-    except Exception:  # what a damaged tar raises depends on where it is damaged, and how it was compressed
+    except Exception:
         raise DataError(f"{path}: cannot be read as a tar (damaged or cut short). Fetch or write it again.") from None
 
 
@@ -133,19 +134,19 @@ def _opened(path: str) -> IO[bytes]:
 
 
 class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
-    """The batches of the steps *position*, from shards shuffled among each other and people shuffled in a buffer.
+    """The batches of the steps of *loading*, from shards shuffled among each other and people shuffled in a buffer.
 
     Each comes with what is wrong with its pictures, N texts, "" for nothing.
-    Each loader process of each of *world* processes reads its own shards, over and over. What it gives depends on the seed,
+    Each loading process of each process reads its own shards, over and over. What it gives depends on the seed,
     on how many such readers there are, and on how far it is: a resumed run reads up to its place, without decoding, and
     goes on with the same samples.
     """
 
-    def __init__(self, shards: Shards, recipe: Recipe, target: Target, position: range, rank: int, world: int) -> None:
+    def __init__(self, shards: Shards, recipe: Recipe, target: Target, loading: Loading) -> None:
         # Of the recipe what is needed: all of it, with its network, does not fit through to a loading process.
         self.batch, self.accumulate, self.seed = recipe.batch, recipe.accumulate, recipe.seed
-        self.shards, self.position, self.rank, self.world = shards, position, rank, world
-        self.samples = PoseDataset((), recipe.skeleton, target, recipe.augment, recipe.seed)
+        self.shards, self.loading = shards, loading
+        self.samples = CropDataset((), recipe.skeleton, target, recipe.augment, recipe.seed)
 
     def __iter__(self) -> Iterator[tuple[Any, ...] | DataError]:
         """The batches; an error comes as the last of them, for raised in a loader process it would bring its traceback along."""
@@ -157,11 +158,12 @@ class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
     def _batches(self) -> Iterator[tuple[Any, ...]]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info is not None else (0, 1)
-        first, end = (step * self.accumulate for step in (self.position.start, self.position.stop))
+        rank, world = self.loading.rank, self.loading.world
+        first, end = (step * self.accumulate for step in (self.loading.steps.start, self.loading.steps.stop))
         # Batches come from the workers in turn, beginning with worker 0 wherever the run begins.
         turn = (first + worker) % workers
         done = len(range(turn, first, workers))
-        drawn = self._drawn(self.rank * workers + turn, self.world * workers)
+        drawn = self._drawn(rank * workers + turn, world * workers)
         batch = self.batch
         for _ in range(done * batch):
             next(drawn)
@@ -169,12 +171,12 @@ class ShardDataset(IterableDataset[tuple[Any, ...] | DataError]):
             samples, faults = [], []
             for i in range(number * batch, (number + 1) * batch):
                 person, content = next(drawn)
-                random = np.random.default_rng((self.seed, self.rank * workers + turn, i))
+                random = np.random.default_rng((self.seed, rank * workers + turn, i))
                 try:
                     samples.append(self.samples.sample(person, decode_image(content, str(person.path)), random))
                     faults.append("")
                 except DataError as error:
-                    samples.append(self.samples.nothing())
+                    samples.append(self.samples.placeholder())
                     faults.append(str(error))
             yield *(torch.stack(parts) for parts in zip(*samples, strict=True)), faults
 

@@ -1,121 +1,56 @@
-"""Pictures for model cards: how far scores can be believed, and poses as line drawings. No photograph is in them."""
+"""People and what a model says of them: the worst in their pictures, and line drawings for model cards, without photographs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import metrics, transform
+from poseapp.core.errors import DataError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import ImageArray, Poses
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.data.annotations import BOX_PADDING
-from poseapp.train.eval.evaluate import Evaluation
+from poseapp.train.data.annotations import BOX_PADDING, read_image
+from poseapp.train.eval.figures import Evaluation
 
-WITHIN = 0.5  # a joint is right when its similarity (one term of OKS) is at least this
-BINS = 10
-LARGEST_ODDS = 9.0  # beyond it scores say so little that multiplying their odds says no more
-
-_BLUE, _GREY, _PALE, _INK = (200, 90, 20), (150, 150, 150), (228, 228, 228), (60, 60, 60)
-Floats = NDArray[np.float64]
+_GREY, _PALE, _INK = (150, 150, 150), (228, 228, 228), (60, 60, 60)
 
 
-@dataclass(frozen=True, eq=False)
-class ScoreCalibration:
-    """Scores against what came true, over all labelled joints.
-
-    In bin i of ten are ``count`` joints of mean ``score`` of which the share ``right`` is within OKS tolerance (NaN without
-    joints). ``error`` is the mean distance of the two, weighted by count (expected calibration error, Naeini et al., AAAI
-    2015); scores whose odds are multiplied by ``odds`` are at 0.5 where half of such joints are right.
-    """
-
-    count: NDArray[np.int64]
-    score: Floats
-    right: Floats
-    error: float
-    odds: float
-
-
-def score_calibration(evaluation: Evaluation) -> ScoreCalibration:
-    """How far the scores in *evaluation* can be believed."""
+def contact_sheet(evaluation: Evaluation, worst: int = 20, cell_hw: tuple[int, int] = (256, 192)) -> ImageArray:
+    """The *worst* people by OKS, five to a row: truth on the left, prediction on the right, uint8 BGR."""
+    skeleton = evaluation.skeleton
     truth = np.stack([p.joints for p in evaluation.people])
-    area = np.array([p.area for p in evaluation.people])
-    similarity = metrics.joint_similarity(evaluation.predicted[..., :2], truth, area, evaluation.skeleton.sigmas)
-    known = np.isfinite(similarity)
-    return reliability_of(evaluation.predicted[..., 2][known].astype(np.float64), similarity[known] >= WITHIN)
+    similarity = metrics.oks(evaluation.predicted[..., :2], truth, [p.area for p in evaluation.people], skeleton.sigmas)
+    similarity = np.where(metrics.labelled(truth).sum(axis=1) >= metrics.MIN_OKS_JOINTS, similarity, np.inf)
+    order = [n for n in np.argsort(similarity, kind="stable")[:worst] if np.isfinite(similarity[n])]
+    cells = []
+    for n in order:
+        person = evaluation.people[n]
+        affine = transform.crop_affine(transform.fit_aspect(person.box, cell_hw, BOX_PADDING), cell_hw)
+        crop = transform.crop(read_image(person.path), affine, cell_hw)
+        shown = metrics.labelled(person.joints)
+        pair = [
+            _draw(crop.copy(), transform.apply(affine, person.joints[:, :2].astype(np.float64)), shown, skeleton),
+            _draw(crop.copy(), transform.apply(affine, evaluation.predicted[n, :, :2].astype(np.float64)), shown, skeleton),
+        ]
+        cell = np.hstack(pair)
+        label = f"{person.annotation_id}: OKS {similarity[n]:.2f}"
+        cv2.putText(cell, label, (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(cell, label, (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (255, 255, 255), 1, cv2.LINE_AA)
+        cells.append(cv2.copyMakeBorder(cell, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(40, 40, 40)))
+    columns = 5
+    blank = np.zeros((cell_hw[0] + 4, 2 * cell_hw[1] + 4, 3), np.uint8)
+    cells += [blank] * (-len(cells) % columns or (columns if not cells else 0))
+    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]).astype(np.uint8, copy=False)
 
 
-def reliability_of(score: Floats, right: NDArray[np.bool_]) -> ScoreCalibration:
-    """The same for joints of *score* (n,) that are *right* (n,) or not."""
-    index = np.minimum((score * BINS).astype(int), BINS - 1)
-    count = np.bincount(index, minlength=BINS)
-    with np.errstate(invalid="ignore"):
-        mean = np.bincount(index, score, BINS) / count
-        share = np.bincount(index, right.astype(np.float64), BINS) / count
-    error = float(np.nansum(np.abs(mean - share) * count) / max(1, count.sum()))
-    half = score_of_half(score, right)
-    return ScoreCalibration(count, mean, share, error, float(np.clip(1 / half - 1, 1 / LARGEST_ODDS, LARGEST_ODDS)))
-
-
-def score_of_half(score: Floats, right: NDArray[np.bool_]) -> float:
-    """The score at which half of the joints are right.
-
-    It splits the joints best: fewest wrong ones above it and right ones below it. With shares that rise with the score that
-    is where the share crosses one half, and no shape of the curve need be guessed. 1e-6 where all are right, 1 where none is.
-    """
-    order = np.argsort(score, kind="stable")
-    gain = np.concatenate([[0], np.cumsum(np.where(right[order], -1, 1))])  # wrong less right below each place
-    best = np.flatnonzero(gain == gain.max())
-    at = int(best[len(best) // 2])
-    if at == 0:
-        return 1e-6
-    if at == len(order):
-        return 1.0
-    return max(1e-6, float(score[order[at - 1]] + score[order[at]]) / 2)
-
-
-def draw_score_calibration(
-    before: ScoreCalibration, after: ScoreCalibration | None = None, hw: tuple[int, int] = (420, 480)
-) -> ImageArray:
-    """The share of right joints against the score, uint8 BGR: grey as the network gives it, blue as the model does."""
-    h, w = hw
-    image = np.full((h, w, 3), 255, np.uint8)
-    left, top, right, bottom = 60, 30, w - 20, h - 90
-
-    def at(x: float, y: float) -> list[int]:
-        return [round(left + (right - left) * x), round(bottom - (bottom - top) * y)]
-
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        cv2.line(image, at(0, tick), at(1, tick), _PALE, 1)
-        cv2.line(image, at(tick, 0), at(tick, 1), _PALE, 1)
-        _text(image, f"{tick:g}", (left - 36, at(0, tick)[1] + 4))
-        _text(image, f"{tick:g}", (at(tick, 0)[0] - 8, bottom + 16))
-    cv2.line(image, at(0, 0), at(1, 1), _PALE, 2, cv2.LINE_AA)
-    shown = before if after is None else after
-    most = max(1, int(shown.count.max()))
-    for i, n in enumerate(shown.count):
-        low = at((i + 0.1) / BINS, 0)
-        cv2.rectangle(image, low, at((i + 0.9) / BINS, 0.2 * n / most), (245, 225, 205), -1)
-    curves = [(before, _GREY, "as trained")] if after is not None else []
-    curves.append((shown, _BLUE, "this model"))
-    for row, (curve, colour, name) in enumerate(curves):
-        there = curve.count > 0
-        points = np.array([at(x, y) for x, y in zip(curve.score[there], curve.right[there], strict=True)], np.int32)
-        if len(points):
-            cv2.polylines(image, [points[:, None]], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA)
-        for point in points.tolist():
-            cv2.circle(image, point, 4, colour, -1, cv2.LINE_AA)
-        _text(image, f"{name}: calibration error {curve.error:.3f}", (left, bottom + 58 + 18 * row), colour)
-    _text(image, "share of joints within OKS tolerance", (left, top - 10))
-    _text(image, "score", (right - 40, bottom + 34))
+def _draw(image: ImageArray, xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> ImageArray:
+    """*image* with the *shown* joints (K,) of one pose drawn into it."""
+    draw_poses(image, _pose(xy, shown, skeleton, 1.0), DrawOptions(threshold=0.5))
     return image
-
-
-def _text(image: ImageArray, text: str, at: tuple[int, int], colour: tuple[int, int, int] = _INK) -> None:
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
 
 
 def draw_poses_alone(evaluation: Evaluation, each: int = 8, cell_hw: tuple[int, int] = (192, 144)) -> ImageArray:
@@ -150,14 +85,23 @@ def _cell(evaluation: Evaluation, n: int, similarity: float, cell_hw: tuple[int,
             cv2.line(image, true[a].round().astype(int).tolist(), true[b].round().astype(int).tolist(), _GREY, 4, cv2.LINE_AA)
     for point in true[known]:
         cv2.circle(image, point.round().astype(int).tolist(), 3, _GREY, -1, cv2.LINE_AA)
-    draw_poses(image, _pose(said, known, skeleton), DrawOptions(threshold=0.5))
+    draw_poses(image, _pose(said, known, skeleton, 0.5), DrawOptions(threshold=0.5))
     cv2.rectangle(image, (0, 0), (cell_hw[1] - 1, cell_hw[0] - 1), _PALE, 1)
-    _text(image, f"OKS {similarity:.2f}", (4, cell_hw[0] - 6))
+    cv2.putText(image, f"OKS {similarity:.2f}", (4, cell_hw[0] - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     return image
 
 
-def _pose(xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton) -> Poses:
+def _pose(xy: NDArray[np.floating], shown: NDArray[np.bool_], skeleton: Skeleton, score: float) -> Poses:
+    """One person with the *shown* joints (K,); a low *score* draws thin lines."""
     points = np.where(shown[:, None], xy, np.nan).astype(np.float32)[None]
-    # A low score draws thin lines.
-    score = np.where(shown, 0.5, 0).astype(np.float32)[None]
-    return Poses(points, score, np.ones(1, np.float32), np.zeros(1, np.int64), skeleton)
+    scores = np.where(shown, score, 0).astype(np.float32)[None]
+    return Poses(xy=points, score=scores, person_score=np.ones(1, np.float32), ids=np.zeros(1, np.int64), skeleton=skeleton)
+
+
+def write_png(image: ImageArray, path: Path) -> None:
+    """Write *image* to *path*; DataError when that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}).") from None

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from poseapp.core.detection_metrics import IOUS, MatchInput, at_threshold, average_precision, best_threshold
 from poseapp.core.skeleton import COCO_17
-from poseapp.engine.detector import Detector
+from poseapp.engine.detector import Detector, DetectorSpec
 from poseapp.train.data.annotations import read_image
 from poseapp.train.data.datasets import LabelledSet
 from poseapp.train.data.image_index import read_pictures
+from poseapp.train.eval.figures import as_json
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class BoxFigures:
 
     def to_json(self) -> str:
         """The text of the JSON file; null for what cannot be said, such as the recall of nobody."""
-        known = {key: None if value != value else value for key, value in asdict(self).items()}
-        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+        return as_json(self)
 
 
 def evaluate_detector(
@@ -88,18 +87,27 @@ def evaluate_detector(
     )
 
 
+def conventions(spec: DetectorSpec) -> str:
+    """One line that says how the figures of a detector were made."""
+    h, w = spec.input_hw
+    return (
+        f"whole pictures fitted into {h}×{w}; AP by COCO's rules; recall and precision at an intersection over union of 0.5, "
+        f"of boxes from {spec.threshold:g} on; small is below 32² px in the input, large from 96² px on; ONNX Runtime, CPU, FP32"
+    )
+
+
 def _recall_by_size(
     found: list[MatchInput], sides: np.ndarray[tuple[int, ...], np.dtype[np.float64]], threshold: float
 ) -> dict[str, float]:
     """Recall at 0.5 of small, medium and large people, from *threshold* on; NaN where there is nobody of that size."""
     out, at = {}, 0
     kinds = {"recall_small": (0.0, 32.0), "recall_medium": (32.0, 96.0), "recall_large": (96.0, np.inf)}
-    parts: dict[str, list[MatchInput]] = {name: [] for name in kinds}
+    by_size: dict[str, list[MatchInput]] = {name: [] for name in kinds}
     for f in found:
         here = sides[at : at + len(f.truth)]
         at += len(f.truth)
         for name, (low, high) in kinds.items():
-            parts[name].append(MatchInput(f.boxes, f.scores, f.truth[(here >= low) & (here < high)], f.crowds))
-    for name, part in parts.items():
-        out[name] = at_threshold(part, threshold).recall
+            by_size[name].append(MatchInput(f.boxes, f.scores, f.truth[(here >= low) & (here < high)], f.crowds))
+    for name, people in by_size.items():
+        out[name] = at_threshold(people, threshold).recall
     return out

@@ -30,8 +30,9 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Poses
 from poseapp.engine.base import Engine
 from poseapp.engine.load import load_engine
-from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.annotations import BOX_PADDING, Person
 from poseapp.train.data.datasets import find_set
+from poseapp.train.eval.predictor import PersonPredictor
 
 Array = NDArray[np.float64]
 
@@ -83,7 +84,7 @@ def candidate_boxes(boxes: Array, how: Candidates, random: np.random.Generator) 
     return found, np.concatenate([score, random.uniform(0.05, 0.6, count)])
 
 
-def look(
+def candidate_poses(
     engine: Engine,
     people: Sequence[Person],
     how: Candidates = Candidates(),
@@ -95,20 +96,18 @@ def look(
     for person in people:
         together[person.path].append(person)
     random, spec, pictures = np.random.default_rng(seed), engine.spec, []
+    predictor = PersonPredictor(engine)
     for path, group in together.items():
-        image = read_image(path)
         boxes = np.stack([person.box for person in group]).astype(np.float64)
         found, box_score = candidate_boxes(boxes, how, random)
         xy = np.empty((len(found), spec.skeleton.k, 2), np.float32)
         score = np.empty((len(found), spec.skeleton.k), np.float32)
         for i, box in enumerate(found):
-            affine = transform.crop_affine(transform.fit_aspect(box, spec.input_hw, BOX_PADDING), spec.input_hw)
-            joints = engine.infer(transform.crop(image, affine, spec.input_hw)[None]).keypoints[0]
-            xy[i] = transform.apply(transform.invert(affine), joints[:, :2].astype(np.float64))
-            score[i] = joints[:, 2]
+            joints = predictor(path, transform.fit_aspect(box, spec.input_hw, BOX_PADDING))
+            xy[i], score[i] = joints[:, :2], joints[:, 2]
         # How sure a pose is: its box's score times the mean of its joints' (as a detection is scored in COCO's way).
         person_score = (box_score * score.mean(axis=1)).astype(np.float32)
-        poses = Poses(xy, score, person_score, np.zeros(len(xy), np.int64), spec.skeleton)
+        poses = Poses(xy=xy, score=score, person_score=person_score, ids=np.zeros(len(xy), np.int64), skeleton=spec.skeleton)
         truth = np.stack([person.joints for person in group]).astype(np.float64)
         pictures.append(Picture(poses, truth, np.array([person.area for person in group]), boxes))
         on_picture(len(pictures), len(together))
@@ -149,7 +148,7 @@ class NmsScorer:
         if key in self._ap:
             return self._ap[key]
         scenes = [
-            Scene(xy[k], score[k], p.truth[:, self._joints], p.area, p.boxes)
+            Scene(predicted=xy[k], score=score[k], truth=p.truth[:, self._joints], area=p.area, boxes=p.boxes)
             for p, xy, score, k in zip(self._pictures, self._xy, self._score, keep, strict=True)
         ]
         self._ap[key] = metrics.average_precision(scenes, self._sigmas).ap
@@ -157,27 +156,27 @@ class NmsScorer:
 
 
 def fit(
-    judge: NmsScorer, start: PoseNmsRule = POSE_NMS, said: Callable[[str], None] = lambda line: None
+    scorer: NmsScorer, start: PoseNmsRule = POSE_NMS, report: Callable[[str], None] = lambda line: None
 ) -> tuple[PoseNmsRule, float]:
     """The rule with the best AP and that AP. Two parameters are searched through at a time (paper, Sec. 3.3).
 
     Of thresholds whose AP is within one hundredth of the best, the lowest is taken.
     """
-    best, value = start, judge.ap(start)
+    best, value = start, scorer.ap(start)
     for _ in range(ROUNDS):
         before = best
         for pair in PAIRS:
             for values in itertools.product(*(GRID[name] for name in pair)):
                 rule = replace(best, **dict(zip(pair, values, strict=True)))
-                if (ap := judge.ap(rule)) > value + 1e-6:
+                if (ap := scorer.ap(rule)) > value + 1e-6:
                     best, value = rule, ap
-            said(f"{' and '.join(pair)}: {best}, AP {value * 100:.2f}")
+            report(f"{' and '.join(pair)}: {best}, AP {value * 100:.2f}")
         if best == before:
             break
     # A double that is less sure than everybody costs no AP, but it is drawn: of thresholds as good, the one that drops most.
-    as_good = [eta for eta in GRID["eta"] if judge.ap(replace(best, eta=eta)) >= (1 - AS_GOOD) * value]
+    as_good = [eta for eta in GRID["eta"] if scorer.ap(replace(best, eta=eta)) >= (1 - AS_GOOD) * value]
     best = replace(best, eta=min([best.eta, *as_good]))
-    return best, judge.ap(best)
+    return best, scorer.ap(best)
 
 
 def main(
@@ -194,19 +193,21 @@ def main(
         everybody = find_set(data, "val").read(engine.spec.skeleton, 1)
         chosen = some_of(everybody, people, seed)
 
-        def tell(done: int, total: int) -> None:
+        def count(done: int, total: int) -> None:
             if done == total or done % 50 == 0:
                 typer.echo(f"picture {done} of {total}", err=True)
 
-        pictures = look(engine, chosen, Candidates(doubles=doubles), seed, tell)
+        pictures = candidate_poses(engine, chosen, Candidates(doubles=doubles), seed, count)
     finally:
         engine.close()
-    judge = NmsScorer(pictures, engine.spec.skeleton)
-    rule, ap = fit(judge, said=lambda line: typer.echo(line, err=True))
+    scorer = NmsScorer(pictures, engine.spec.skeleton)
+    rule, ap = fit(scorer, report=lambda line: typer.echo(line, err=True))
     candidates = sum(len(picture.poses) for picture in pictures)
-    left = sum(int(k.sum()) for k in judge.kept(rule))
+    left = sum(int(k.sum()) for k in scorer.kept(rule))
     typer.echo(f"{len(chosen)} people in {len(pictures)} pictures, {candidates} candidates, of which {left} stay.")
-    typer.echo(f"AP without NMS {judge.ap(None) * 100:.2f}, as it is now {judge.ap(POSE_NMS) * 100:.2f}, fitted {ap * 100:.2f}.")
+    typer.echo(
+        f"AP without NMS {scorer.ap(None) * 100:.2f}, as it is now {scorer.ap(POSE_NMS) * 100:.2f}, fitted {ap * 100:.2f}."
+    )
     typer.echo(f"PoseNmsRule(sigma1={rule.sigma1}, sigma2={rule.sigma2}, weight={rule.weight}, eta={rule.eta})")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from poseapp.convert.int8 import RANGES, Calibration, Quantised, Range, quantise
+from poseapp.convert.card import table, with_section
+from poseapp.convert.int8 import FIRST_KEPT, Quantised, quantise
+from poseapp.convert.int8_calibration import RANGES, Range, RangeCalibration
 from poseapp.core import transform
 from poseapp.core.errors import DataError, ModelError
 from poseapp.core.pictures import PICTURES
@@ -21,18 +22,15 @@ from poseapp.core.types import ImageArray
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine
 from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
-from poseapp.engine.model_folder import model_file, replacing
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.train.data.annotations import read_image
 from poseapp.train.data.datasets import LabelledSet
-from poseapp.train.eval.evaluate import Figures, default_boxes, evaluate
+from poseapp.train.eval.evaluate import EvaluationOptions, default_boxes, evaluate
+from poseapp.train.eval.figures import Figures
 
 CALIBRATE, CHOOSE = 96, 32  # crops to find ranges on, and others to choose between ranges
-# The first convolutions stay as they are: their few channels differ in range, one step for all of them rounds some away, and
-# every later layer sees what is left. hourglass-s moves joints by 0.8 px with these three in FP32, by 2.3 px without.
-FIRST_KEPT = 3
 MAX_LOSS_OKS, MAX_LOSS_PCK = 0.01, 0.010  # what INT8 may lose against FP32
-_SECTION = "## INT8"
 _SERVED: dict[Processor, str] = {"cpu": "CPUs: ONNX Runtime and OpenVINO", "gpu": "GPUs: TensorRT"}
 _ELSE: dict[Processor, str] = {"cpu": "FP32", "gpu": "FP16"}  # what convolutions are in that are not in INT8
 _SCORED = ("set", "people", "mean OKS, FP32", "INT8", "PCK@0.2, FP32", "INT8")
@@ -70,16 +68,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class Made:
-    """One INT8 file for the processors that it *serves*, and what it keeps in each runtime that it was tried in."""
+    """One INT8 *file*, by its name, for the processors that it *serves*, and what it keeps in each runtime it was tried in."""
 
+    file: str
     serves: Processor
     quantised: Quantised
     kept: tuple[Kept, ...]
-
-    @property
-    def file(self) -> str:
-        """The file's name."""
-        return _file(self.serves)
 
 
 @dataclass(frozen=True)
@@ -111,19 +105,23 @@ def quantise_model(
     the model as it was, when INT8 loses more than 0.01 mean OKS or 1.0 PCK@0.2 there or moves the joints of the stored crops
     by more than 1.5 px, and when nothing can be written.
     """
-    spec = ModelSpec.read(folder / "model.json")
-    source = model_file(folder, spec)
-    with replacing(folder) as made, closing(OrtEngine(source, spec)) as reference:
+    model = ModelFolder(folder)
+    spec = model.spec()
+    source = model.graph(spec)
+    with model.adding() as made, closing(OrtEngine(source, spec)) as reference:
         crops = calibration_crops(images, annotations, reference, CALIBRATE + CHOOSE, lambda share: tell("cutting crops", share))
         score = _Scoring(images, annotations, reference, limit, tell)
         files = []
         for serves in PROCESSORS:
-            quantised = _best(source, made / _file(serves), reference, crops, serves, ranges, tell)
-            files.append(Made(serves, quantised, score(made / _file(serves), serves)))
+            path = made.file(variant(serves))
+            quantised = _best(source, path, reference, crops, serves, ranges, tell)
+            files.append(Made(path.name, serves, quantised, score(path, serves)))
         report = Report(tuple(files))
-        (made / "model.json").write_text(_entered(spec, report).to_json(), encoding="utf-8")
-        (made / "README.md").write_text(_card(folder, spec, report, command), encoding="utf-8")
-    (folder / "model.int8.onnx").unlink(missing_ok=True)  # of a time when one file served both
+        others = {key: sha256 for key, sha256 in spec.variants.items() if key.partition("-")[0] != "int8"}
+        spec = dataclasses.replace(spec, metrics=_metrics(spec, report), variants=others)
+        made.write_spec(made.with_variants(spec, *map(variant, PROCESSORS)))
+        made.write_card(with_section(model.read_card() or f"# {spec.name}\n", "INT8", _section(report, command)))
+    model.file("int8").unlink(missing_ok=True)  # of a time when one file served both
     return report
 
 
@@ -163,8 +161,9 @@ def _crop(picture: ImageArray, box: np.ndarray, spec: ModelSpec) -> ImageArray:
     return transform.crop(picture, transform.crop_affine(box, spec.input_hw), spec.input_hw)
 
 
-def _file(serves: Processor) -> str:
-    return f"model.int8-{serves}.onnx"
+def variant(serves: Processor) -> str:
+    """The key of ``ModelSpec.variants`` for the INT8 file that *serves* one kind of processor."""
+    return f"int8-{serves}"
 
 
 def _runtimes(serves: Processor) -> tuple[type[OrtEngine] | type[openvino.OpenVinoEngine], ...]:
@@ -187,8 +186,8 @@ def _best(
     them most: the file must serve in each, and they do not round alike.
     """
     held_back = max(1, len(crops) // 4)
-    calibration = Calibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
-    keep = calibration.first(FIRST_KEPT)
+    calibration = RangeCalibration(source, crops[held_back:], serves, lambda share: tell("calibrating", share))
+    keep = calibration.first(FIRST_KEPT[serves])
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)
     trusted = answers(reference, crops[:held_back])
@@ -243,68 +242,49 @@ class _Scoring:
         def on_person(done: int, total: int) -> None:
             self._tell(f"scoring {what}", done / total)
 
-        boxes = default_boxes(engine.spec)
-        return evaluate(engine, annotations, self._images, boxes=boxes, limit=self._limit, on_person=on_person).figures
+        options = EvaluationOptions(boxes=default_boxes(engine.spec), limit=self._limit)
+        return evaluate(engine, annotations, self._images, options, on_person=on_person).figures
 
 
-def _entered(spec: ModelSpec, report: Report) -> ModelSpec:
-    """*spec* with hashes and figures of the INT8 files, in the place of older ones. A figure is that where INT8 loses most."""
+def _metrics(spec: ModelSpec, report: Report) -> dict[str, float]:
+    """The figures of *spec* with those of the INT8 files in the place of older ones. A figure is that where INT8 loses most."""
     metrics = {key: value for key, value in spec.metrics.items() if not key.startswith("int8_")}
     metrics["int8_px"] = round(report.px, 3)
     for loss in (loss for made in report.files for kept in made.kept for loss in kept.losses):
         stem = Path(loss.annotations).stem
         for name, (before, after) in ((f"int8_oks_loss_{stem}", loss.oks), (f"int8_pck_loss_{stem}", loss.pck)):
             metrics[name] = max(metrics.get(name, -1.0), round(before - after, 5))
-    others = {key: sha256 for key, sha256 in spec.variants.items() if key.partition("-")[0] != "int8"}
-    made_now = {f"int8-{made.serves}": made.quantised.sha256 for made in report.files}
-    return dataclasses.replace(spec, metrics=metrics, variants={**others, **made_now})
-
-
-def _card(folder: Path, spec: ModelSpec, report: Report, command: str) -> str:
-    """The model card with the section INT8, in the place of an older one."""
-    card = folder / "README.md"
-    text = card.read_text(encoding="utf-8") if card.exists() else f"# {spec.name}\n"
-    text = re.sub(rf"{_SECTION}\n.*?(?=^## |\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
-    at = text.find("## Known limits")
-    at = len(text) if at < 0 else at
-    return f"{text[:at].rstrip()}\n\n{_section(report, command)}\n{text[at:]}"
+    return metrics
 
 
 def _section(report: Report, command: str) -> str:
-    files = [
-        f"| `{made.file}` | {_SERVED[made.serves]} | {q.convolutions} in INT8, {q.kept} in {_ELSE[made.serves]} "
-        f"| {q.ranges} | `{q.sha256}` |"
-        for made in report.files
-        for q in (made.quantised,)
-    ]
+    files = []
+    for made in report.files:
+        q = made.quantised
+        counts = f"{q.convolutions} in INT8, {q.kept} in {_ELSE[made.serves]}"
+        files.append([f"`{made.file}`", _SERVED[made.serves], counts, q.ranges, f"`{q.sha256}`"])
     rows = [
-        f"| {made.file.split('.')[1]} | {kept.runtime} | {kept.px:.2f} px | " + (scores or "not measured |")
+        [made.file.split(".")[1], kept.runtime, f"{kept.px:.2f} px", *scores]
         for made in report.files
         for kept in made.kept
-        for scores in ([_scores(loss) for loss in kept.losses] or [""])
+        for scores in ([_scores(loss) for loss in kept.losses] or [["not measured"]])
     ]
     scored = any(kept.losses for made in report.files for kept in made.kept)
-    titles = ["file", "in", "joints move by", *(_SCORED if scored else ["accuracy on labelled pictures"])]
-    made = f"\n\n```\n{command}\n```" if command else ""
-    return f"""{_SECTION}
-
-{_table(["file", "for", "convolutions", "ranges by", "SHA-256"], files)}
+    heads = ["file", "in", "joints move by", *(_SCORED if scored else ["accuracy on labelled pictures"])]
+    how = f"\n\n```\n{command}\n```" if command else ""
+    return f"""{table(["file", "for", "convolutions", "ranges by", "SHA-256"], files)}
 
 For CPUs: weights of 7 bits with a scale for each channel, so that no sum overflows on processors without VNNI, activations of
 8 bits with one scale and zero-point each; sums are in FP32. For TensorRT: 8 bits, all symmetric, also what is added to the output
 of a convolution; the rest of the network is in FP16. Normalisation and decoding are in FP32.
 
-{_table(titles, rows)}
+{table(heads, rows)}
 
 Joints move by so much on the stored crops, on average. The file for TensorRT was tried on a CPU, which computes its roundings
-in floating point.{made}
-"""
+in floating point.{how}"""
 
 
-def _scores(loss: Loss) -> str:
-    oks, pck = loss.oks, loss.pck
-    return f"{loss.annotations} | {loss.people} | {oks[0]:.3f} | {oks[1]:.3f} | {100 * pck[0]:.1f} % | {100 * pck[1]:.1f} % |"
-
-
-def _table(titles: Sequence[str], rows: Sequence[str]) -> str:
-    return "\n".join([f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|", *rows])
+def _scores(loss: Loss) -> list[str]:
+    (oks, oks_int8), (pck, pck_int8) = loss.oks, loss.pck
+    figures = f"{oks:.3f}", f"{oks_int8:.3f}", f"{100 * pck:.1f} %", f"{100 * pck_int8:.1f} %"
+    return [loss.annotations, str(loss.people), *figures]

@@ -5,10 +5,10 @@ Nobody says where the person is, as in front of a webcam. Needs no torch.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from poseapp.core import metrics, transform
 from poseapp.core.errors import DataError
+from poseapp.core.geometry import box_around, box_iou
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, Frame, ImageArray, Poses
+from poseapp.engine.base import Engine
+from poseapp.pipeline.estimator import PersonFinder
+from poseapp.pipeline.modes import make_estimator
 from poseapp.train.data.annotations import Person, read_image
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.eval.figures import as_json
 
 SIZES = ((480, 640), (720, 1280))  # height and width of a frame
 HEIGHTS = (0.3, 1.0)  # of the person, in heights of the frame
@@ -32,7 +38,7 @@ LOST_AFTER = 3  # frames in a row
 
 
 @dataclass(frozen=True, eq=False)
-class Panned:
+class PannedSequence:
     """One picture as a sequence: ``affines`` (F, 2, 3) take px of the picture to those of each frame, ``hw`` in size."""
 
     person: Person
@@ -61,7 +67,7 @@ class Panned:
         return joints
 
 
-def panned(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[Panned]:
+def panned_sequences(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[PannedSequence]:
     """A sequence for each person who is alone in a picture and has eight or more labelled joints; of *limit* (0: all) people.
 
     Sizes of frames take turns, heights of people are spread evenly over 30 to 100 % of the frame's. The camera sways around
@@ -79,7 +85,7 @@ def panned(people: Sequence[Person], limit: int = 0, seed: int = 0) -> list[Pann
     return [_pan(p, SIZES[i % len(SIZES)], share, random) for i, (p, share) in enumerate(zip(alone, shares, strict=True))]
 
 
-def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Generator) -> Panned:
+def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Generator) -> PannedSequence:
     h, w = hw
     x, y, width, height = person.box.astype(np.float64)
     tall = HEIGHTS[0] + (HEIGHTS[1] - HEIGHTS[0]) * share
@@ -97,11 +103,11 @@ def _pan(person: Person, hw: tuple[int, int], share: float, random: np.random.Ge
         limits = np.array([w, h]) / 2 - 0.5
         centre = np.clip(moved, limits - room, limits + room)
         affines.append(np.column_stack([np.eye(2) * scale, centre - scale * np.array([x + width / 2, y + height / 2])]))
-    return Panned(person, np.stack(affines), hw)
+    return PannedSequence(person, np.stack(affines), hw)
 
 
 @dataclass(frozen=True)
-class Following:
+class PanningFigures:
     """How well people are found and kept in ``sequences`` of 45 frames; shares are 0..1, the names the keys of the JSON file.
 
     ``lock_rate`` is the share locked on within ten frames, ``lock_rate_small`` of people under half the frame's height and
@@ -121,20 +127,19 @@ class Following:
 
     def to_json(self) -> str:
         """The text of the JSON file; null for what cannot be said."""
-        known = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()}
-        return json.dumps(known, indent=2, allow_nan=False) + "\n"
+        return as_json(self)
 
 
 @dataclass(frozen=True, eq=False)
-class Followed:
+class SequenceResult:
     """What became of one sequence: whether the app was ``on`` the person (F,), and the OKS (F,) of what it showed, else NaN."""
 
-    panned: Panned
+    panned: PannedSequence
     on: NDArray[np.bool_]
     oks: NDArray[np.float64]
 
 
-def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Followed:
+def score_sequence(panned: PannedSequence, poses: Sequence[Poses], skeleton: Skeleton) -> SequenceResult:
     """Compare what was shown, *poses* of each frame, with the truth. Of several people the first counts."""
     on, similarity = np.zeros(len(poses), bool), np.full(len(poses), np.nan)
     for number, shown in enumerate(poses):
@@ -144,34 +149,26 @@ def follow(panned: Panned, poses: Sequence[Poses], skeleton: Skeleton) -> Follow
         scale = float(np.sqrt(np.linalg.det(panned.affines[number][:, :2])))
         sure = shown.score[0] >= SURE
         if np.count_nonzero(sure) >= 2:
-            on[number] = _overlap(shown.xy[0][sure], truth[truth[:, 2] > 0, :2]) >= SAME_PLACE
+            on[number] = box_iou(box_around(shown.xy[0][sure]), box_around(truth[truth[:, 2] > 0, :2])) >= SAME_PLACE
         similarity[number] = metrics.oks(shown.xy[0], truth, panned.person.area * scale**2, skeleton.sigmas)
-    return Followed(panned, on, similarity)
+    return SequenceResult(panned, on, similarity)
 
 
-def _overlap(a: FloatArray, b: FloatArray) -> float:
-    """Intersection over union of the boxes about two sets of points."""
-    low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    both = float(np.prod(np.ptp(a, axis=0)) + np.prod(np.ptp(b, axis=0))) - shared
-    return shared / both if both > 0 else 0.0
-
-
-def follow_all(
-    sequences: Sequence[Panned],
-    show: Callable[[Panned], list[Poses]],
+def score_sequences(
+    sequences: Sequence[PannedSequence],
+    show: Callable[[PannedSequence], list[Poses]],
     skeleton: Skeleton,
     on_sequence: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Followed]:
-    """Let *show* look at each of *sequences*, beginning anew with each, and compare."""
+) -> list[SequenceResult]:
+    """Let *show* find people in each of *sequences*, beginning anew with each, and compare."""
     out = []
     for i, sequence in enumerate(sequences):
-        out.append(follow(sequence, show(sequence), skeleton))
+        out.append(score_sequence(sequence, show(sequence), skeleton))
         on_sequence(i + 1, len(sequences))
     return out
 
 
-def summarise(followed: Sequence[Followed]) -> Following:
+def summarise(followed: Sequence[SequenceResult]) -> PanningFigures:
     """The figures of all sequences."""
     first = np.array([int(f.on.argmax()) + 1 if f.on.any() else 10**6 for f in followed])
     tall = np.array([_height(f.panned) for f in followed])
@@ -180,7 +177,7 @@ def summarise(followed: Sequence[Followed]) -> Following:
     on = np.concatenate([a for a, _ in after]) if after else np.empty(0, bool)
     similarity = np.concatenate([o[a] for a, o in after]) if after else np.empty(0)
     lost = [bool(np.convolve(~a, np.ones(LOST_AFTER)).max(initial=0) >= LOST_AFTER) for a, _ in after]
-    return Following(
+    return PanningFigures(
         sequences=len(followed),
         lock_rate=_mean(in_time),
         lock_rate_small=_mean(in_time[tall < 0.5]),
@@ -192,7 +189,41 @@ def summarise(followed: Sequence[Followed]) -> Following:
     )
 
 
-def _height(panned: Panned) -> float:
+def evaluate_panning(
+    engine: Engine,
+    detector: PersonFinder | None,
+    annotations: Path,
+    images: Path,
+    limit: int = 0,
+    on_sequence: Callable[[int, int], None] = lambda done, total: None,
+) -> PanningFigures:
+    """Let the Estimator of the mode "one" find and follow people through sequences made of a set's pictures.
+
+    *limit* stops after so many sequences (0: all). Raises DataError on wrong annotations or pictures.
+    """
+    skeleton = engine.spec.skeleton
+    sequences = panned_sequences(LabelledSet(annotations, images, "val").read(skeleton, 1), limit)
+    estimator = make_estimator("one", engine, detector)
+
+    def show(sequence: PannedSequence) -> list[Poses]:
+        estimator.reset()
+        return [estimator.estimate(frame).poses for frame in sequence.frames()]
+
+    return summarise(score_sequences(sequences, show, skeleton, on_sequence))
+
+
+def conventions(engine: Engine, detector: PersonFinder | None) -> str:
+    """One line that says how the figures were made."""
+    found_by = "searched for in one region a frame" if detector is None else "found by the person detector"
+    sizes = " and ".join(f"{w}×{h}" for h, w in SIZES)
+    return (
+        f"pictures panned and zoomed in frames of {sizes}, one person at {100 * HEIGHTS[0]:.0f} to "
+        f"{100 * HEIGHTS[1]:.0f} % of the height, {found_by}; on a person: the boxes about the joints overlap by "
+        f"{SAME_PLACE:g}; {engine.backend}"
+    )
+
+
+def _height(panned: PannedSequence) -> float:
     """Of the person in the first frame, in heights of the frame."""
     return float(panned.affines[0, 1, 1] * panned.person.box[3] / panned.hw[0])
 

@@ -1,4 +1,4 @@
-"""How a model does on each part of a set that was put together from several."""
+"""How a model does on each subset of a set that was put together from several."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import metrics
-from poseapp.train.eval.evaluate import Evaluation
+from poseapp.train.eval.figures import Evaluation
 
-MOST = 8  # more beginnings than that are not parts but names
+MOST = 8  # more beginnings than that are not subsets but names
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 
 
 @dataclass(frozen=True)
-class Part:
+class Subset:
     """Figures over the people whose pictures' names begin with ``name``, as in ``Figures``; shares are 0..1.
 
     ``mean_oks`` and ``oks50`` are over the ``people`` with five or more labelled joints, NaN without any; ``pck`` is
@@ -30,16 +30,16 @@ class Part:
     limb_pck: float
 
 
-def parts_of(result: Evaluation) -> list[Part]:
-    """The parts, by what stands before the first underscore of pictures' names; none where that does not tell parts."""
+def subsets_of(result: Evaluation) -> list[Subset]:
+    """The subsets, by what stands before the first underscore of pictures' names; none where that does not tell subsets apart."""
     beginnings = [person.path.name.partition("_") for person in result.people]
     names = sorted({head for head, _, _ in beginnings})
     if len(names) < 2 or len(names) > MOST or not all(underscore for _, underscore, _ in beginnings):
         return []
-    return [_part(result, name, np.array([head == name for head, _, _ in beginnings])) for name in names]
+    return [_subset(result, name, np.array([head == name for head, _, _ in beginnings])) for name in names]
 
 
-def _part(result: Evaluation, name: str, inside: NDArray[np.bool_]) -> Part:
+def _subset(result: Evaluation, name: str, inside: NDArray[np.bool_]) -> Subset:
     skeleton = result.skeleton
     people = [person for person, here in zip(result.people, inside, strict=True) if here]
     truth = np.stack([person.joints for person in people]).astype(np.float64)
@@ -51,4 +51,4 @@ def _part(result: Evaluation, name: str, inside: NDArray[np.bool_]) -> Part:
     limbs = np.array([joint.split("_")[-1] in LIMBS for joint in skeleton.keypoints])
     counted = np.where(limbs, pck.joints, 0)
     limb_pck = np.nansum(pck.by_joint * counted) / counted.sum() if counted.any() else np.nan
-    return Part(name, int(enough.sum()), float(mean_oks), float(oks50), pck.total, float(limb_pck))
+    return Subset(name, int(enough.sum()), float(mean_oks), float(oks50), pck.total, float(limb_pck))

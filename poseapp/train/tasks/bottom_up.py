@@ -1,10 +1,11 @@
-"""Training a bottom-up network: targets of everybody in a picture, and a score of whole pictures."""
+"""Learning the joints of everybody in a picture, and which belong together."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +16,55 @@ from poseapp.core import heatmap, metrics, paf, transform
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.nets.deploy import Normalise
 from poseapp.render import DrawOptions, draw_poses
-from poseapp.train.data.image_index import Picture
+from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import Picture, read_pictures
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import CropPoses, WholePictures
-from poseapp.train.data.targets import Target
+from poseapp.train.data.order import Loading
+from poseapp.train.data.scene_dataset import CropPoses, SceneDataset, WholePictures, visible
+from poseapp.train.data.targets import Target, target_of
+from poseapp.train.losses import summed_weight, supervise
 from poseapp.train.recipes import Recipe
-from poseapp.train.tasks.detection import visible
+from poseapp.train.tasks.base import require_pictures, scene_steps
 
 SMALLEST_CELLS = 4.0  # of somebody who is smaller in the maps nothing is taught: joints would fall on each other
 _SHOWN = 8
+
+
+class BottomUpTask:
+    """The joints of everybody in a picture, and which belong together: confidence maps and part affinity fields. See Task."""
+
+    items = "pictures"
+    figures: tuple[str, ...] = ("mean_oks", "recall")
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def read(self, part: LabelledSet, min_joints: int) -> Sequence[Picture]:
+        """Pictures."""
+        return read_pictures(part, self.recipe.skeleton)
+
+    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> SceneDataset:
+        """Scenes made of *items*. A joint covers as many px at every input size: a small input shows less, not smaller."""
+        target = dataclasses.replace(target_of(self.recipe, input_hw), sigma_px=self.recipe.sigma_px)
+        encoder = SceneEncoder(target, self.recipe.stride, self.recipe.skeleton.k)
+        return SceneDataset.of_recipe(items, self.recipe, encoder, input_hw)
+
+    def steps(self, items: Any, input_hw: tuple[int, int], loading: Loading) -> Iterator[list[Batch]]:
+        """Scenes."""
+        return scene_steps(self.samples(require_pictures(items, self.recipe), input_hw), self.recipe, loading)
+
+    def total(self, target: Tensor, weight: Tensor) -> Tensor:
+        """The weight of the maps that count."""
+        return summed_weight(weight, self.recipe.hardest)
+
+    def loss(self, stages: Sequence[Tensor], target: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+        """Mean squared error where it is known what is there."""
+        return supervise(stages, target, weight, total, self.recipe.hardest)
+
+    def validate(self, net: nn.Module, items: Sequence[Any], device: torch.device, workers: int) -> BottomUpScore:
+        """Mean OKS and recall in whole pictures."""
+        return validate_scenes(net, self.recipe, items, device, workers)
 
 
 @dataclass(frozen=True)
@@ -63,7 +104,7 @@ def _corners(box: FloatArray) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, eq=False)
-class SceneValidation:
+class BottomUpScore:
     """Over the people with five or more labelled joints in whole pictures, 0..1: mean OKS of the pose that fits each best,
     0 for those who were not found, and the share with OKS of 0.5 or more. ``shown`` (H, W, 3) is to look at.
     """
@@ -85,7 +126,7 @@ class SceneValidation:
 @torch.no_grad()
 def validate_scenes(
     net: nn.Module, recipe: Recipe, pictures: Sequence[Picture], device: torch.device, workers: int = 0
-) -> SceneValidation:
+) -> BottomUpScore:
     """Score *net*, in eval mode, on whole *pictures* fitted into the recipe's input."""
     was_training = net.training
     net.eval()
@@ -117,12 +158,18 @@ def validate_scenes(
                     best.append(float(similarity.max(initial=0.0)))
     net.train(was_training)
     scores = np.array(best) if best else np.zeros(1)
-    return SceneValidation(float(scores.mean()), float((scores >= 0.5).mean()), np.hstack(shown) if shown else None)
+    return BottomUpScore(float(scores.mean()), float((scores >= 0.5).mean()), np.hstack(shown) if shown else None)
 
 
 def _drawn(crop: ImageArray, people: FloatArray, recipe: Recipe) -> ImageArray:
     picture = crop.copy()
     n = len(people)
-    poses = Poses(people[..., :2], people[..., 2], np.ones(n, np.float32), np.arange(n, dtype=np.int64), recipe.skeleton)
+    poses = Poses(
+        xy=people[..., :2],
+        score=people[..., 2],
+        person_score=np.ones(n, np.float32),
+        ids=np.arange(n, dtype=np.int64),
+        skeleton=recipe.skeleton,
+    )
     draw_poses(picture, poses, DrawOptions(threshold=0.1))
     return picture

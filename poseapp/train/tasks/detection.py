@@ -1,9 +1,10 @@
-"""Training a person detector: targets, loss and score of boxes."""
+"""Learning where people are: targets, loss and score of boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,9 +16,14 @@ from poseapp.core.detection_metrics import MatchInput, at_threshold, average_pre
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.nets.deploy import Normalise
 from poseapp.nets.detector import STRIDE, BoxDecoder
-from poseapp.train.data.image_index import Picture
+from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.datasets import LabelledSet
+from poseapp.train.data.image_index import Picture, read_pictures
 from poseapp.train.data.loader import loaded
-from poseapp.train.data.scene_dataset import CropPoses, WholePictures, moved_box
+from poseapp.train.data.order import Loading
+from poseapp.train.data.scene_dataset import CropPoses, SceneDataset, WholePictures, moved_box, visible
+from poseapp.train.recipes import Recipe
+from poseapp.train.tasks.base import require_pictures, scene_steps
 
 VISIBLE = 0.3  # share of a person that must be in the picture; of somebody with less nothing is taught
 SMALLEST_PX = 10.0  # the same for people who are less high and wide than this
@@ -25,6 +31,40 @@ _SPREAD = 0.54 / 6  # of the Gaussian around a centre, by the box's sides (Liu e
 BOXES = 50  # that the graph gives
 _SHOWN = 8  # pictures kept for TensorBoard
 _NEAR = 0.5  # cells from that height of the Gaussian on answer for the box
+
+
+class DetectionTask:
+    """Where people are. See Task."""
+
+    items = "pictures"
+    figures: tuple[str, ...] = ("ap50", "recall")
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def read(self, part: LabelledSet, min_joints: int) -> Sequence[Picture]:
+        """Pictures."""
+        return read_pictures(part, self.recipe.skeleton)
+
+    def samples(self, items: Sequence[Picture], input_hw: tuple[int, int]) -> SceneDataset:
+        """Scenes with boxes, made of *items*."""
+        return SceneDataset.of_recipe(items, self.recipe, BoxEncoder(self.recipe.stride), input_hw)
+
+    def steps(self, items: Any, input_hw: tuple[int, int], loading: Loading) -> Iterator[list[Batch]]:
+        """Scenes."""
+        return scene_steps(self.samples(require_pictures(items, self.recipe), input_hw), self.recipe, loading)
+
+    def total(self, target: Tensor, weight: Tensor) -> Tensor:
+        """People."""
+        return centres(target, weight)
+
+    def loss(self, stages: Sequence[Tensor], target: Tensor, weight: Tensor, total: Tensor) -> Tensor:
+        """Focal loss of the centres, L1 of the boxes."""
+        return torch.stack([box_loss(maps, target, weight, total) for maps in stages]).sum()
+
+    def validate(self, net: nn.Module, items: Sequence[Any], device: torch.device, workers: int) -> DetectionScore:
+        """AP50 and recall in whole pictures."""
+        return validate_boxes(net, items, self.recipe.input_hw, device, workers)
 
 
 @dataclass(frozen=True)
@@ -67,13 +107,6 @@ class BoxEncoder:
         return target, weight
 
 
-def visible(box: FloatArray, hw: tuple[int, int]) -> FloatArray:
-    """The part of *box* (4,) within a picture of *hw*; without an area where they do not meet."""
-    edge = np.array([hw[1], hw[0]]) - 0.5
-    low, high = np.clip(box[:2], -0.5, edge), np.clip(box[:2] + box[2:], -0.5, edge)
-    return np.concatenate([low, high - low]).astype(np.float32)
-
-
 def _taught(inside: FloatArray, whole: FloatArray) -> bool:
     area = float(inside[2] * inside[3])
     return area >= VISIBLE * float(whole[2] * whole[3]) and area > 0 and float(inside[2:].max()) >= SMALLEST_PX
@@ -96,7 +129,7 @@ def box_loss(maps: Tensor, target: Tensor, weight: Tensor, total: Tensor) -> Ten
 
 
 @dataclass(frozen=True, eq=False)
-class BoxValidation:
+class DetectionScore:
     """AP50, and recall at IoU 0.5 among all boxes that the graph gives, of whole pictures; ``shown`` (H, W, 3) to look at."""
 
     ap50: float
@@ -116,7 +149,7 @@ class BoxValidation:
 @torch.no_grad()
 def validate_boxes(
     net: nn.Module, pictures: Sequence[Picture], input_hw: tuple[int, int], device: torch.device, workers: int = 0
-) -> BoxValidation:
+) -> DetectionScore:
     """Score *net*, in eval mode, on whole *pictures* fitted into *input_hw*."""
     was_training = net.training
     net.eval()
@@ -139,7 +172,7 @@ def validate_boxes(
                 shown.append(_drawn(crop, best, truth))
     net.train(was_training)
     recall = at_threshold(found, 0.0).recall
-    return BoxValidation(average_precision(found), recall, np.hstack(shown).astype(np.uint8) if shown else None)
+    return DetectionScore(average_precision(found), recall, np.hstack(shown).astype(np.uint8) if shown else None)
 
 
 def _drawn(crop: ImageArray, boxes: FloatArray, truth: FloatArray) -> ImageArray:

@@ -1,0 +1,163 @@
+"""The command run: the window on a source, or the same pipeline without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from poseapp import resources
+from poseapp.cli.display import no_window_because
+from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.console import plain_console
+from poseapp.engine.load import default_engines_dir, find_model
+
+DEMO = resources.asset("demo.mp4")
+WITHOUT_WINDOW = "Without a window"  # title in --help
+
+Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE",
+        help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
+        "(rtsp://… or http://…), or synthetic (a drawn figure).",
+        show_default="the demo clip; in the window the first camera",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Where recordings go.", show_default="recordings/ where you are"),
+]
+Headless = Annotated[
+    bool,
+    typer.Option("--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        metavar="SECONDS",
+        min=0.1,
+        help="Stop so long after the model is loaded.",
+        rich_help_panel=WITHOUT_WINDOW,
+        show_default="at the end of SOURCE",
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0.0,
+        help="How long a camera or stream may give no picture.",
+        rich_help_panel=WITHOUT_WINDOW,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of run. None was not given: the window then takes its last choice, a run without a window the default."""
+
+    engines_dir: Path
+    source: str | None = None
+    model: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    mode: str | None = None
+    smoothing: float | None = None
+    latency_budget_ms: float | None = None
+    out: Path | None = None
+    headless: bool = False
+    seconds: float | None = None
+    wait_s: float = WAIT_S
+
+    def pose_settings(self) -> dict[str, Any]:
+        """Those of PoseSettings that were given."""
+        settings = {"mode": self.mode, "smoothing": self.smoothing, "latency_budget_ms": self.latency_budget_ms}
+        return {name: value for name, value in settings.items() if value is not None}
+
+
+def run_command(  # noqa: PLR0913 - the command's options
+    source: Source = None,
+    out: Out = None,
+    model: Model = None,
+    engines_dir: EnginesDir = default_engines_dir(),
+    device: Device = None,
+    precision: Precision = None,
+    mode: ModeName = None,
+    people: OldModeName = None,
+    smoothing: Smoothing = None,
+    latency_budget_ms: Budget = None,
+    headless: Headless = False,
+    seconds: Seconds = None,
+    wait: Wait = WAIT_S,
+) -> None:
+    """Open the window on SOURCE, or work through SOURCE without a window.
+
+    The window remembers each choice: a default below counts where there is none.
+    """
+    options = RunOptions(
+        source=source,
+        model=model,
+        engines_dir=engines_dir,
+        device=device,
+        precision=precision,
+        mode=mode or people,
+        smoothing=smoothing,
+        latency_budget_ms=latency_budget_ms,
+        out=out,
+        headless=headless,
+        seconds=seconds,
+        wait_s=wait,
+    )
+    open_source(options)
+
+
+def open_source(options: RunOptions) -> None:
+    """Open the window where there is a screen, and run the same pipeline without one where there is none.
+
+    Raises typer.Exit with the window's exit status.
+    """
+    if options.headless:
+        _run_without_window(options)
+        return
+    reason = no_window_because()
+    if reason:
+        plain_console(stderr=True).print(f"{reason} Running without a window.")
+        _run_without_window(options)
+        return
+    from poseapp.live.sources import parse_source
+    from poseapp.ui.app import run_app
+
+    chosen = parse_source(options.source, loop=True) if options.source is not None else None
+    status = run_app(
+        chosen,
+        options.model,
+        options.engines_dir,
+        options.device,
+        options.precision,
+        options.out,
+        options.pose_settings(),
+    )
+    raise typer.Exit(status)
+
+
+def _run_without_window(options: RunOptions) -> None:
+    from poseapp.live.status import ModelRequest
+    from poseapp.pipeline.modes import PoseSettings, check_mode
+
+    console = plain_console(stderr=True)
+    source = options.source
+    if source is None:
+        console.print(f"No source given: using the demo clip {DEMO.name}.")
+        source = str(DEMO)
+    settings = PoseSettings(**options.pose_settings())
+    device = options.device or "auto"
+    folder = find_model(options.engines_dir, options.model, device).folder
+    check_mode(folder, settings.mode)
+    request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
+    run_headless(source, request, settings, options.out or Path("recordings"), options.seconds, options.wait_s, console)

@@ -1,0 +1,44 @@
+"""Weights that other people published, read into our networks by explicit key maps.
+
+A *layout* is one way of naming the weights of one network: it says which network the file holds, under which
+name each of our parameters lies in it, and how its pictures were normalised and its heatmaps made.
+An *arch* is what a user names on the command line; it has one or more layouts, and the file decides which.
+
+==============  =======================================================================================
+arch            reads
+==============  =======================================================================================
+hrnet-w32/w48   leoxiaobin/deep-high-resolution-net.pytorch; MMPose 0.x and 1.x
+hourglass-N     princeton-vl/pytorch_stacked_hourglass; bearpaw/pytorch-pose, anibali/pytorch-stacked-hourglass
+hourglass52     MMPose 0.x and 1.x
+cpm             MMPose 0.x and 1.x; ports that keep the layer names of the authors' Caffe release
+openpose        ports of CMU's COCO body model: Caffe layer names, alone or in blocks, or numbered layers
+==============  =======================================================================================
+
+Another network's published weights are a file beside these with its key maps, and a line in ARCHS.
+"""
+
+from __future__ import annotations
+
+from poseapp.convert.checkpoints import cpm, fit, hourglass, hrnet, openpose
+from poseapp.convert.checkpoints.fit import Loaded
+from poseapp.convert.checkpoints.layout import Arch, State
+from poseapp.convert.checkpoints.reader import read_state
+
+__all__ = ["ARCHS", "Arch", "Loaded", "State", "fitting", "load", "read_state"]
+
+ARCHS: dict[str, Arch] = {arch.name: arch for arch in (*hrnet.ARCHS, *hourglass.ARCHS, *cpm.ARCHS, *openpose.ARCHS)}
+
+
+def load(state: State, arch: Arch, where: str, need_head: bool = True) -> Loaded:
+    """A network of *arch* in evaluation mode with the weights *state*; *where* names the file in errors.
+
+    Names in the file that the network does not use are left out and listed in ``Loaded.extra``. Without
+    *need_head* a file may lack the last layer (a backbone to train on); that layer then starts at zero.
+    Raises CheckpointError with the first names that are missing, unexpected or of another shape.
+    """
+    return fit.load(state, arch, where, need_head, ARCHS.values())
+
+
+def fitting(state: State) -> list[str]:
+    """Names of the archs that *state* fits."""
+    return fit.fitting(state, ARCHS.values())

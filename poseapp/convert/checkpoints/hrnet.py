@@ -1,0 +1,36 @@
+"""Key maps of published HRNets: the authors' release (leoxiaobin/deep-high-resolution-net.pytorch); MMPose 0.x and 1.x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from poseapp.convert.checkpoints.layout import Arch, Layout, State, mmpose
+from poseapp.nets.deploy import IMAGENET_RGB
+from poseapp.nets.hrnet import HRNet
+
+SUN = "Sun et al.: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019"
+
+
+def _hrnet(width: int) -> Arch:
+    def build(_state: State, joints: int) -> nn.Module:
+        return HRNet(width, joints)
+
+    official = Layout(
+        "official", build, lambda own: own, ("final_layer",), IMAGENET_RGB, "stride", 2.0, "MIT",
+        "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch",
+    )  # fmt: skip
+    theirs = (
+        mmpose("1.x", build, _mmpose_hrnet("head"), ("head.final_layer",)),
+        mmpose("0.x", build, _mmpose_hrnet("keypoint_head"), ("keypoint_head.final_layer",)),
+    )
+    return Arch(f"hrnet-w{width}", "hrnet", SUN, 4, (256, 192), 32, 17, (official, *theirs))
+
+
+def _mmpose_hrnet(head: str) -> Callable[[str], str]:
+    # Our names are those of the official release, and MMPose kept them for its backbone.
+    return lambda own: f"{head}.{own}" if own.startswith("final_layer.") else f"backbone.{own}"
+
+
+ARCHS = (_hrnet(32), _hrnet(48))

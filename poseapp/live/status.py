@@ -1,0 +1,64 @@
+"""What a session is asked for, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from poseapp.core.types import PoseMode
+from poseapp.engine.base import Backend
+from poseapp.live.recording import Recording
+from poseapp.live.sources import Mode
+from poseapp.live.stats import Snapshot
+
+State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What the user wants to run: a model's folder, a device, a precision, and a mode of looking for people."""
+
+    folder: Path
+    device: str = "auto"
+    precision: str = "auto"
+    mode: PoseMode = "one"
+
+
+@dataclass(frozen=True)
+class BuildProgress:
+    """How far a model is that takes long to load: a line for the user, and the share done, 0..1."""
+
+    text: str
+    done: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What a session is doing now.
+
+    The source: ``message`` is one line for the user, or ""; ``requested`` and ``actual`` are its picture modes.
+
+    The model: ``model`` is the name of the one that runs, or "". ``loading`` is the name of the one that is being loaded, or "",
+    and ``build`` is how far it is, if that takes long. ``model_error`` says why the last change of model failed, or "".
+    ``model_request`` is what the user wants. ``backend`` is what really runs, and ``backend.fallback`` says why that is something
+    else; ``backend`` is None while nothing runs, as in the state "starting". ``mode`` is how people are looked for. ``note`` is
+    one line about why model or mode are not the ones requested, or "".
+    """
+
+    state: State
+    message: str
+    source: str
+    requested: Mode | None
+    actual: Mode | None
+    model: str
+    loading: str
+    build: BuildProgress | None
+    model_error: str
+    model_request: ModelRequest
+    backend: Backend | None
+    mode: PoseMode
+    note: str
+    person_count: int
+    stats: Snapshot
+    recording: Recording | None

@@ -1,0 +1,60 @@
+"""What each action of the table calls in the window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from poseapp.engine.backends import device_labels
+from poseapp.ui.display_names import PRECISION_NAMES
+from poseapp.ui.menus import Handler, Menus
+from poseapp.ui.pose_controls import MODE_NAMES
+from poseapp.ui.source_choice import DEMO, SYNTHETIC
+from poseapp.ui.theme import THEME_TITLES
+from poseapp.ui.view_actions import DRAWN
+
+if TYPE_CHECKING:
+    from poseapp.ui.main_window import MainWindow
+
+THRESHOLD_STEP = 0.05
+OpenKind = Literal["video", "picture", "folder", "address"]
+
+
+def handlers(window: MainWindow) -> dict[str, Handler]:
+    """What each action with a menu calls, by its name; a checkable one hands over its new state."""
+    return {
+        **{f"open_{kind}": lambda kind=kind: window.source_actions.open(kind) for kind in get_args(OpenKind)},
+        **{name: lambda on, name=name: window.view_actions.set_draw(**{name: on}) for name in DRAWN},
+        "synthetic": lambda: window.controller.choose(SYNTHETIC),
+        "demo": lambda: window.controller.choose(DEMO),
+        "cameras": window.controller.refresh_cameras,
+        "quit": window.close,
+        "record": window.recording_actions.toggle,
+        "snapshot": window.recording_actions.snapshot,
+        "choose_folder": window.recording_actions.choose_folder,
+        "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),
+        "lower": lambda: window.sidebar.view.step_threshold(-THRESHOLD_STEP),
+        "raise": lambda: window.sidebar.view.step_threshold(THRESHOLD_STEP),
+        "pause": window.view_actions.set_paused,
+        "sidebar": window.view_actions.show_sidebar,
+        "panel": window.panel.setVisible,
+        "fullscreen": window.view_actions.set_full_screen,
+        "next_theme": window.view_actions.next_theme,
+        "next_mode": window.sidebar.pose.next_mode,
+        "help": window.show_help,
+        "run_benchmark": window.benchmark_actions.run,
+        "about": window.show_about,
+    }
+
+
+def make_menus(window: MainWindow) -> Menus:
+    """The menu bar of *window*, and the menu of its button that opens sources."""
+    menus, controller = Menus(window, handlers(window)), window.controller
+    menus.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.view_actions.use_theme, before="next_theme")
+    mode, choose_mode = controller.pose_settings.mode, window.sidebar.pose.choose_mode
+    menus.add_choice("Model", "People", MODE_NAMES, mode, choose_mode, before="next_mode")
+    menus.add_choice("Model", "Device", device_labels(), controller.device, controller.choose_device)
+    menus.add_choice("Model", "Precision", PRECISION_NAMES, controller.precision, controller.choose_precision)
+    menus.check("sidebar", True)
+    openers = [*(f"open_{kind}" for kind in get_args(OpenKind)), "cameras"]
+    window.sidebar.source.set_open_menu([menus.actions[name] for name in openers])
+    return menus

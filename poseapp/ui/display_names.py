@@ -1,0 +1,28 @@
+"""What models and precisions are called in the window."""
+
+from __future__ import annotations
+
+from poseapp.engine.load import StoredModel
+
+# Where and how a model can run: the key of the command line, and the name in the window.
+PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
+
+# The models that ship, in the order of the list; others go by their own names.
+MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate", "openpose-s": "Many people"}
+MODEL_PURPOSES = {
+    "hourglass-t": "For old laptops and batteries",
+    "hourglass-s": "For most computers",
+    "hourglass-l": "For fast computers and graphics cards",
+    "openpose-s": "As fast for ten people as for one, less exact",
+}
+
+
+def model_title(name: str) -> str:
+    """What the model called *name* is called in the window."""
+    return MODEL_TITLES.get(name, name)
+
+
+def in_order(models: list[StoredModel]) -> list[StoredModel]:
+    """*models* as the window lists them: from fast to accurate, and then the others as they come."""
+    titles = list(MODEL_TITLES)
+    return sorted(models, key=lambda model: titles.index(model.name) if model.name in titles else len(titles))

@@ -1,0 +1,66 @@
+"""The parts of the window and where they are; main_window.py makes them work together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from poseapp.ui.banner import Banner
+from poseapp.ui.benchmark_panel import BenchmarkPanel
+from poseapp.ui.build_progress import BuildProgress
+from poseapp.ui.header import Header
+from poseapp.ui.overlay_stack import OverlayStack
+from poseapp.ui.record_bar import RecordBar
+from poseapp.ui.sidebar import Sidebar
+from poseapp.ui.video_view import VideoView
+
+
+class WindowLayout(QMainWindow):
+    """Header, picture with its notices, record bar; the sidebar on the right; the benchmark panel below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
+        self.build_progress = BuildProgress()
+        self.sidebar, self.panel = Sidebar(), BenchmarkPanel()
+        self._compose()
+        self._order_tabs()
+
+    def _compose(self) -> None:
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.view, 1)
+        self.overlays = OverlayStack(self.view, self.build_progress, self.banner)
+        layout.addWidget(self.record_bar)
+        self.setCentralWidget(centre)
+        self.sidebar_dock = QDockWidget("Controls")
+        self.sidebar_dock.setObjectName("sidebarDock")
+        self.sidebar_dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        self.sidebar_dock.setTitleBarWidget(QWidget())
+        self.sidebar_dock.setWidget(self.sidebar)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self.sidebar_dock)
+        self.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, self.panel)
+        self.panel.setAllowedAreas(Qt.DockWidgetArea.BottomDockWidgetArea | Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.panel.hide()
+        self.view.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.view.setFocus()
+
+    def _order_tabs(self) -> None:
+        """Tab goes as one reads: the header, the picture and what is over it, the bar below, the sidebar, the panel."""
+        sidebar, bar = self.sidebar, self.record_bar
+        chain: list[QWidget] = [
+            *self.header.buttons.values(),
+            self.view,
+            self.build_progress.cancel,
+            *self.banner.buttons,
+            *(bar.record, bar.snapshot, bar.open, bar.clean, bar.folder),
+            *sidebar.in_order(),
+        ]
+        for before, after in pairwise(chain):
+            self.setTabOrder(before, after)

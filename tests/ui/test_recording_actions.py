@@ -1,0 +1,107 @@
+"""Recording and snapshots from the window: files, full disks, folders, closing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import pytest
+from on_screen import WAIT_MS, status, wait_for_person
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from poseapp.ui.main_window import MainWindow
+
+
+def recorded_frames(folder: Path, name: str) -> int:
+    with av.open(str(folder / name)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def start_recording(qtbot: QtBot, window: MainWindow, frames: int = 5) -> Path:
+    QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+
+    def enough() -> bool:
+        recording = status(window).recording
+        return recording is not None and recording.active and recording.frames >= frames
+
+    qtbot.waitUntil(enough, timeout=WAIT_MS)
+    return Path(status(window).recording.folder)
+
+
+def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: QtBot, window: MainWindow) -> None:
+    window.record_bar.clean.setChecked(True)
+    window.sidebar.view.threshold.setValue(100)  # hides every joint
+    window.sidebar.view.mirror.setChecked(True)
+    wait_for_person(qtbot, window)
+    people: list[int] = []
+    window.bridge.arrived.connect(lambda result: people.append(len(result.poses)))
+    folder = start_recording(qtbot, window)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    qtbot.waitUntil(lambda: window.record_bar.record.text().startswith("Stop"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: any(people), timeout=WAIT_MS)
+    QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not status(window).recording.active, timeout=WAIT_MS)
+    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = [person for line in lines for person in line["people"]]
+    assert found, "a threshold of 1 must not keep joints out of the data"
+    assert all(len(person["keypoints"]) == 17 for person in found)
+    assert recorded_frames(folder, "annotated.mkv") == recorded_frames(folder, "clean.mkv") == len(lines)
+    manifest = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+    assert manifest["finished"]
+    assert manifest["draw"]["mirror"] is False
+    qtbot.waitUntil(lambda: window.record_bar.info.full_text().startswith("Saved"), timeout=WAIT_MS)
+    assert window.record_bar.open.isVisible()
+
+
+def test_a_disk_that_gets_full_ends_the_recording_and_the_window_says_so(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = start_recording(qtbot, window)
+    info = window.record_bar.info
+    qtbot.waitUntil(lambda: "dropped" in info.full_text() and "disk lasts" in info.full_text(), timeout=WAIT_MS)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
+    qtbot.waitUntil(lambda: "the disk is nearly full (1 MB left)" in window.banner.text, timeout=WAIT_MS)
+    assert window.banner.action == "Choose folder…"
+    qtbot.waitUntil(lambda: info.full_text().startswith("Saved"), timeout=WAIT_MS)  # what ended it is said once
+    qtbot.waitUntil(lambda: not window.record_bar.record.isChecked(), timeout=WAIT_MS)
+    assert status(window).state == "running"
+    qtbot.waitUntil(lambda: json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"], timeout=WAIT_MS)
+    assert recorded_frames(folder, "annotated.mkv") >= 5
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_recorded(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    window.recording_actions.set_folder(file / "below")
+    QTest.keyClick(window.view, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: "cannot be written" in window.banner.text, timeout=WAIT_MS)
+    assert not window.record_bar.record.isChecked()
+    assert status(window).recording is None
+
+
+def test_snapshot_saves_pictures_and_keypoints(qtbot: QtBot, window: MainWindow) -> None:
+    QTest.keyClick(window.view, Qt.Key.Key_S)
+    qtbot.waitUntil(lambda: window.banner.text.startswith("Snapshot saved"), timeout=WAIT_MS)
+    suffixes = sorted(path.suffix for path in window.preferences.folder.iterdir())
+    assert suffixes == [".json", ".png", ".png"]
+
+
+def test_closing_while_recording_finishes_the_files(qtbot: QtBot, window: MainWindow) -> None:
+    folder = start_recording(qtbot, window)
+    started = time.monotonic()
+    with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
+        window.close()
+        card = window.view.message
+        assert card is not None
+        assert card.title == "Finishing the recording…"
+    assert time.monotonic() - started < 20  # a second where the machine does nothing else
+    assert json.loads((folder / "session.json").read_text(encoding="utf-8"))["finished"]
+    assert recorded_frames(folder, "annotated.mkv") >= 5
