@@ -102,7 +102,7 @@ BACKENDS: dict[str, BackendEntry] = {
         BackendEntry(
             name="tensorrt",
             label="TensorRT",
-            tip="An NVIDIA GPU, with an engine that is built for it once",
+            tip="An NVIDIA GPU, for which an engine is built once",
             kind="GPU",
             precisions=("fp32", "fp16", "int8"),
             module="poseapp.engine.tensorrt.engine",
@@ -118,7 +118,7 @@ def device_labels() -> dict[str, str]:
 
 def device_tips() -> dict[str, str]:
     """Where each device of ``device_labels`` runs a model, in one line."""
-    tips = {"auto": "The fastest of what is here", "cpu": "The processor, with the runtime that is fastest there"}
+    tips = {"auto": "The fastest device of this computer", "cpu": "The processor, with the fastest runtime"}
     return {**tips, **{entry.name: entry.tip for entry in _chosen_alone()}}
 
 
@@ -149,7 +149,7 @@ def unavailable(device: str) -> str:
         return ""  # "auto" and "cpu" can always be used
     try:
         return BACKENDS[device].load().unavailable()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a broken library raises anything at its import
         if is_own_mistake(error):
             raise
         return f"{device}: it cannot be used ({first_line(error).rstrip('.')}). Install it again."

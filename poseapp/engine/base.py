@@ -27,10 +27,10 @@ MAPS = ("heatmaps", "fields")
 
 @dataclass(frozen=True)
 class Backend:
-    """What really runs, asked of the runtime after loading and not of the request.
+    """What really runs, as the runtime says after loading.
 
     ``runtime`` name and version, such as "ONNX Runtime 1.31"; ``device`` such as "CPU" or the GPU's name;
-    ``precision`` "FP32", "FP16" or "INT8"; ``fallback`` why this is not what was asked for, or "".
+    ``precision`` "FP32", "FP16" or "INT8"; ``fallback`` why this is not what was requested, or "".
     """
 
     runtime: str
@@ -47,7 +47,7 @@ class Output:
     """What a network finds in N crops.
 
     ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1;
-    ``heatmaps`` (N, K, h, w) float32, or None when not asked for; ``fields`` (N, 2 L, h, w) float32, the part affinity
+    ``heatmaps`` (N, K, h, w) float32, or None when not requested; ``fields`` (N, 2 L, h, w) float32, the part affinity
     fields of the skeleton's L limbs as ``poseapp.core.paf`` orders them: given with the heatmaps by networks that have some.
     """
 

@@ -1,4 +1,4 @@
-"""Which CPU backend and precision runs a model fastest on this machine: timed once, checked, and kept."""
+"""Which CPU backend and precision runs a model fastest on this machine: timed once, compared with the plain one, and kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.engine import timing_cache
 from poseapp.engine.backends import BACKENDS, PLAIN, cpu_backends, unavailable
 from poseapp.engine.base import BaseEngine, Progress
-from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
+from poseapp.engine.comparator import TOLERANCE_PX, distance_px, keypoints_of, sample_crops
 from poseapp.engine.machine import available_cores, cpu_name, instruction_sets
 
 log = logging.getLogger(__name__)
@@ -143,11 +143,11 @@ def measure(folder: Path, spec: ModelSpec, among: Sequence[Option], threads: int
         reference = engines.get(PLAIN_OPTION)
         if reference is None:
             reference = stack.enter_context(closing(open_option(folder, spec, PLAIN_OPTION, threads)))
-        trusted = answers(reference, crops)
+        found_by_reference = keypoints_of(reference, crops)
         timings = []
         for i, (option, engine) in enumerate(engines.items()):
             tell(f"Comparing {option} with {PLAIN_OPTION}", 0.8 + 0.2 * i / len(engines))
-            px = 0.0 if option == PLAIN_OPTION else distance_px(answers(engine, crops), trusted)
+            px = 0.0 if option == PLAIN_OPTION else distance_px(keypoints_of(engine, crops), found_by_reference)
             timings.append(Timing(option.runtime, option.precision, float(np.median(took[option])) * 1e3, px))
     cannot = [Timing(o.runtime, o.precision, float("inf"), float("inf")) for o in among if o not in engines]
     result = (*timings, *cannot)

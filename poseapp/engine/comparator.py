@@ -1,4 +1,4 @@
-"""Whether an engine still computes what the model does: compared on stored crops with another engine that is trusted."""
+"""Compares an engine with another one, the reference, on stored crops: how far apart are the joints?"""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ def sample_crops(input_hw: tuple[int, int]) -> ImageArray:
 def difference_px(engine: Engine, reference: Engine, crops: ImageArray) -> float:
     """Mean distance in input px between the joints of *engine* and of *reference* in *crops*, one crop at a time.
 
-    Joints that *reference* scores below 0.2 are left out: where nothing is seen, the highest place is chance. If it
-    scores none as high, the better half counts. Infinite when *engine* gives anything that is not a number.
+    Joints that *reference* scores below 0.2 are left out: where nothing is seen, the highest place is chance. If all
+    scores are lower, the better half counts. Infinite when *engine* gives anything that is not a number.
     """
-    return distance_px(answers(engine, crops), answers(reference, crops))
+    return distance_px(keypoints_of(engine, crops), keypoints_of(reference, crops))
 
 
-def answers(engine: Engine, crops: ImageArray) -> FloatArray:
-    """The keypoints (N, K, 3) of *engine* in *crops*, asked one crop at a time."""
+def keypoints_of(engine: Engine, crops: ImageArray) -> FloatArray:
+    """The keypoints (N, K, 3) that *engine* finds in *crops*, given one at a time."""
     return np.concatenate([engine.infer(crops[i : i + 1]).keypoints.copy() for i in range(len(crops))])
 
 
-def distance_px(ours: FloatArray, trusted: FloatArray) -> float:
-    """``difference_px`` of two engines' answers."""
-    if not np.isfinite(ours).all():
+def distance_px(found: FloatArray, reference: FloatArray) -> float:
+    """``difference_px`` between keypoints (N, K, 3) that were found already."""
+    if not np.isfinite(found).all():
         return float("inf")
-    score = trusted[..., 2]
+    score = reference[..., 2]
     counts = score >= MIN_SCORE if score.max() >= MIN_SCORE else score > np.median(score)
     if not counts.any():  # all the same
         counts[:] = True
-    return float(np.linalg.norm(ours[..., :2] - trusted[..., :2], axis=2)[counts].mean())
+    return float(np.linalg.norm(found[..., :2] - reference[..., :2], axis=2)[counts].mean())
 
 
 @functools.cache

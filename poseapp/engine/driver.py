@@ -99,7 +99,7 @@ def too_old_because(gpu: Gpu, what: str, needs_major: int) -> str:
 
 @contextlib.contextmanager
 def loading(who: str, progress: Progress) -> Iterator[None]:
-    """One loader at a time in this process; waiting tells *progress*, which may cancel it (EngineError)."""
+    """One loader at a time in this process; waiting is reported to *progress*, which may cancel it (EngineError)."""
     while not _loading.acquire(timeout=0.1):
         if not progress(f"{who}: another model is being loaded", 0.0):
             raise EngineError(f"{who}: loading cancelled.")
@@ -163,13 +163,13 @@ def _cuda_version(driver: ctypes.CDLL) -> tuple[int, int]:
 
 
 def _driver_version(serves: tuple[int, int]) -> str:
-    """The driver's own version, such as 580.65.06; the CUDA version it serves where that is not told."""
+    """The driver's own version, such as 580.65.06; the CUDA version it serves where that is not known."""
     nvml = _load("nvml.dll" if os.name == "nt" else "libnvidia-ml.so.1")
     text = ctypes.create_string_buffer(96)
     if nvml is not None and nvml.nvmlInit_v2() == 0:
-        told = nvml.nvmlSystemGetDriverVersion(text, len(text))
+        error = nvml.nvmlSystemGetDriverVersion(text, len(text))
         nvml.nvmlShutdown()
-        if told == 0:
+        if error == 0:
             return text.value.decode(errors="replace")
     return f"CUDA {serves[0]}.{serves[1]}"
 

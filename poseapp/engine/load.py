@@ -71,7 +71,7 @@ def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> Sto
     if name is None:
         if not usable:
             raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
-        # Where the GPU that is asked for cannot serve, a CPU will, and the GPU's model would be too slow there.
+        # Where the requested GPU cannot serve, a CPU will, and the GPU's model would be too slow there.
         on_gpu = any(not backends.unavailable(gpu.name) for gpu in backends.gpu_backends(device))
         defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
         return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
@@ -90,9 +90,9 @@ def load_engine(
     """The model in *folder*, loaded and warmed up.
 
     *device* is one of ``backends.device_labels``: "auto" takes the first GPU backend that can run, else the CPU; "cpu" takes
-    the fastest CPU backend and precision. *precision* is one of ``PRECISION_CHOICES``. *progress* is told what takes long,
-    and may cancel it. Without *progress* nothing is timed: on a CPU that was not timed yet, ONNX Runtime serves in FP32, at
-    once. When the requested device cannot run, the CPU serves, and ``backend.fallback`` says why.
+    the fastest CPU backend and precision. *precision* is one of ``PRECISION_CHOICES``. What takes long is reported to
+    *progress*, which may cancel it. Without *progress* nothing is timed: on a CPU that was not timed yet, ONNX Runtime
+    serves in FP32, at once. When the requested device cannot run, the CPU serves, and ``backend.fallback`` says why.
 
     The caller closes the engine, on this thread (see Engine). Raises ModelError when model.json or model.onnx is missing,
     wrong or not the file that model.json names, EngineError when no backend can run it or *progress* cancelled it.
@@ -103,24 +103,24 @@ def load_engine(
         raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
     spec = ModelSpec.read(folder / "model.json")
     ModelFolder(folder).graph(spec)
-    hearing = _Hearing(progress)
+    watched = _WatchedProgress(progress)
     reason = ""
     for gpu in backends.gpu_backends(device):
         lacking = backends.unavailable(gpu.name)
         if lacking:
-            # "auto" on a machine without a GPU asked for nothing else than the CPU
+            # on a machine without a GPU, "auto" means the CPU, which needs no reason
             reason = reason or (lacking if device == gpu.name or driver.has_gpu() else "")
             continue
         try:
             with foreign_errors(f"{spec.name}: {gpu.name}"):
-                return _warm(gpu.load().open_engine(folder, spec, precision, threads, hearing if progress else None), folder)
+                return _warm(gpu.load().open_engine(folder, spec, precision, threads, watched if progress else None), folder)
         except ModelError as error:
-            if hearing.cancelled:
+            if watched.cancelled:
                 raise
             reason = reason or str(error)
     if backends.one_of_cpu(device) and (lacking := backends.unavailable(device)):
         reason, device = lacking, backends.PLAIN
-    engine, why = _open_cpu(folder, spec, threads, precision, device, hearing if progress else None)
+    engine, why = _open_cpu(folder, spec, threads, precision, device, watched if progress else None)
     if reason or why:
         engine.note_fallback(reason or why)
     return _warm(engine, folder)
@@ -150,7 +150,7 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
     return best is None or choice.opens_slowly(folder, spec, best)
 
 
-class _Hearing:
+class _WatchedProgress:
     """A progress callback that remembers whether it said stop."""
 
     def __init__(self, progress: Progress | None) -> None:

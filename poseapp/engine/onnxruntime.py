@@ -76,7 +76,7 @@ def open_session(path: Path, threads: int = 0) -> ort.InferenceSession:
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_LEFT_OUT)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises a class of its own for each kind of failure
         raise EngineError(f"{path}: ONNX Runtime cannot load it ({first_line(error)}). Export or fetch it again.") from None
 
 
@@ -84,7 +84,7 @@ def run_session(session: ort.InferenceSession, who: str, names: Sequence[str], c
     """The outputs *names* of *session* for *crops*; EngineError, which begins with *who*, when it fails."""
     try:
         return [np.asarray(value, np.float32) for value in session.run(names, {"crops": crops})]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises a class of its own for each kind of failure
         raise EngineError(f"{who}: ONNX Runtime failed ({first_line(error)}).") from None
 
 

@@ -125,5 +125,5 @@ def _length(dimension: Any) -> int | None:
 def _reason(error: Exception) -> str:
     """OpenVINO's own words: the last line that is neither a place in its source nor empty."""
     lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]
-    return (told or lines or [type(error).__name__])[-1]
+    own = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]
+    return (own or lines or [type(error).__name__])[-1]

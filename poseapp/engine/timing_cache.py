@@ -1,4 +1,4 @@
-"""What was timed on this machine: kept in the user's cache, by all that it depends on."""
+"""Keeps what was timed on this machine (choice.py, thread_count.py) in the user's cache, by all that it depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line over the picture for what the user should know; never a dialog in the way."""
+"""The line over the picture that tells the user what they should know; no dialog is in the way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ICONS: dict[Level, str] = {"error": "warning", "warning": "warning", "success":
 _COLOURS: dict[Level, str] = {"error": "danger", "warning": "warning", "success": "success", "info": "info"}
 
 
-NOTICE_MS = 6000  # how long a notice stays that nobody need answer
+NOTICE_MS = 6000  # how long a notice stays that needs no answer
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The slim line over the picture while an engine is compiled: what is being done, how far it is, and Cancel."""
+"""The line over the picture while an engine is compiled: what is done, how far it is, and Cancel."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Chip(QWidget):
         self.update()
 
     def show_text(self, text: str, short: str, level: str, tip: str) -> None:
-        """Show *text*; *level* is success, warning, danger, info or muted. Nothing is shown for an empty *text*."""
+        """Show *text*; *level* is success, warning, danger, info or muted. The owner hides it where *text* is empty."""
         if (text, short) != self._texts:
             self._texts = text, short
             self.setAccessibleName(text)
@@ -43,7 +43,6 @@ class Chip(QWidget):
         self._level = level
         if tip != self.toolTip():
             self.setToolTip(tip)
-        self.setVisible(bool(text))
         self.update()
 
     def set_compact(self, compact: bool) -> None:

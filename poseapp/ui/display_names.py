@@ -1,4 +1,4 @@
-"""What models and precisions are called in the window."""
+"""What models and precisions are called in the window, in the order of its lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL_PURPOSES = {
     "hourglass-t": "For old laptops and batteries",
     "hourglass-s": "For most computers",
     "hourglass-l": "For fast computers and graphics cards",
-    "openpose-s": "As fast for ten people as for one, less exact",
+    "openpose-s": "Quick for crowds, less exact",
 }
 
 

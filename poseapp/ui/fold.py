@@ -1,4 +1,4 @@
-"""A heading that opens and closes what is under it."""
+"""A heading that opens and closes the widgets under it."""
 
 from __future__ import annotations
 

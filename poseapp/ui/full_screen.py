@@ -1,4 +1,4 @@
-"""Full screen: the picture alone, with the sidebar and the panel at hand, and everything as before on the way back."""
+"""Full screen: the picture alone. The sidebar and the panel can be called, and all is as before on the way back."""
 
 from __future__ import annotations
 

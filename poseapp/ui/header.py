@@ -102,7 +102,7 @@ class Header(QWidget):
         self._fit_backend()
 
     def _fit_backend(self) -> None:
-        """The badge gives way to the source: it gets shorter, and then goes; what is not as wished the sidebar says, too."""
+        """The badge gives way to the name of the source: it gets shorter, then it goes. The sidebar tells what differs."""
         others = (self._dot, self.rate, self.latency, self.person_count, *self.buttons.values())
         margins = self._row.contentsMargins()
         taken = sum(part.sizeHint().width() for part in others) + margins.left() + margins.right() + self._row.spacing() * 12

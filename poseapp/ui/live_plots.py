@@ -1,4 +1,4 @@
-"""The live plots of the benchmark panel. This is the one module that imports pyqtgraph: it costs half a second."""
+"""The live plots of the benchmark panel, made when it first opens: importing pyqtgraph costs half a second."""
 
 from __future__ import annotations
 

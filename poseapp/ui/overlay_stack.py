@@ -1,4 +1,4 @@
-"""Keeps notices over the lower edge of the picture, which therefore does not move when they come and go."""
+"""Stacks notices over the lower edge of the picture, so that the picture does not move when they come and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cards of the live plots: a title, a legend with the newest values, and curves or bars."""
+"""The cards of the live plots, each a title, a legend and a plot; the one module that imports pyqtgraph."""
 
 from __future__ import annotations
 

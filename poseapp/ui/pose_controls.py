@@ -28,7 +28,7 @@ BUDGETS_MS = (30.0, 50.0, LATENCY_BUDGET_MS, 200.0, math.inf)
 
 
 class PoseControls(QWidget):
-    """How people are looked for, and how much their joints are steadied."""
+    """One person or several, how they are found, and how much their joints are smoothed."""
 
     changed = Signal(object)  # PoseSettings
 
@@ -40,7 +40,7 @@ class PoseControls(QWidget):
         self.one = toggle("One person", f"Finds one person and follows them. The fastest ({key})")
         self.several = toggle("Several people", f"Finds, numbers and follows each person ({key})")
         group = QGroupBox()
-        describe(group, "People", "How many people are looked for")
+        describe(group, "People", "How many people are found")
         buttons = QHBoxLayout(group)
         buttons.setContentsMargins(0, 0, 0, 0)
         buttons.setSpacing(6)

@@ -146,7 +146,7 @@ class Preferences:
 
     @property
     def pose_settings(self) -> PoseSettings:
-        """How people are looked for."""
+        """How people are found and smoothed."""
         mode = self._text("people/mode") or self._text("people/way")  # the name of the key in the first versions
         default = PoseSettings()
         smoothing, latency_budget_ms = self._number("people/smoothing"), self._number("people/budget_ms")

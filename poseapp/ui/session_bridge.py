@@ -77,7 +77,7 @@ class SessionBridge(QObject):
             self.poll()
 
     def set_pose_settings(self, pose_settings: PoseSettings) -> None:
-        """Change how people are looked for."""
+        """Change how people are found and smoothed."""
         if self._session is None:
             return
         self._session.settings.latency_budget_ms = pose_settings.latency_budget_ms

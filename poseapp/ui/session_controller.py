@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from poseapp.core.addresses import address_name, holds_secrets
-from poseapp.core.errors import ModelError, PoseAppError
-from poseapp.engine.backends import device_labels, unavailable
-from poseapp.engine.load import StoredModel, find_model, list_models
+from poseapp.core.addresses import holds_secrets
+from poseapp.core.errors import PoseAppError
 from poseapp.live.session import Session
 from poseapp.live.sources import (
     Camera,
@@ -22,7 +19,6 @@ from poseapp.live.sources import (
     Source,
     StreamSource,
     VideoSource,
-    list_cameras,
 )
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
@@ -30,7 +26,8 @@ from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_bridge import SessionBridge
-from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source, unique_labels
+from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source
+from poseapp.ui.startup import FoundAtStart, find_cameras, look_around, look_for_devices
 
 LIST_CAMERAS_MS = 4000
 _KINDS: dict[type, SourceKind] = {
@@ -40,18 +37,6 @@ _KINDS: dict[type, SourceKind] = {
     FolderSource: "folder",
     StreamSource: "address",
 }
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What the first look at the machine gave."""
-
-    cameras: list[Camera]
-    cameras_error: str
-    remembered: SourceChoice | None
-    models: list[StoredModel]
-    model: Path | None
-    model_error: str
 
 
 class SessionController(QObject):
@@ -81,7 +66,7 @@ class SessionController(QObject):
         self._device, self._precision = device or preferences.device, precision or preferences.precision
         self._cameras: list[Camera] = []
         self._given: Source | None = None
-        self._asked_model: str | None = None
+        self._requested_model: str | None = None
         self._choice: SourceChoice | None = None
         self._tried: SourceChoice | None = None
         self._source: Source | None = None
@@ -123,8 +108,15 @@ class SessionController(QObject):
 
     def begin(self, source: Source | None, model: str | None) -> None:
         """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip."""
-        self._given, self._asked_model = source, model
-        self._jobs.run("start", lambda: self._look_around(source is None), self._found, lambda e: self.problem.emit("app", e))
+        self._given, self._requested_model = source, model
+        wanted = model or self._preferences.model or None
+        device, needs_source = self._device, source is None
+
+        def look() -> FoundAtStart:
+            remembered = self._preferences.source if needs_source else None  # it may be on a slow disk
+            return look_around(self._engines_dir, wanted, device, remembered, needs_source)
+
+        self._jobs.run("start", look, self._found, lambda e: self.problem.emit("app", e))
 
     def choose(self, choice: SourceChoice) -> None:
         """Change to *choice* and remember it."""
@@ -160,7 +152,7 @@ class SessionController(QObject):
 
     @property
     def pose_settings(self) -> PoseSettings:
-        """How people are looked for."""
+        """How people are found and smoothed."""
         return self._pose_settings
 
     def set_pose_settings(self, pose_settings: PoseSettings) -> None:
@@ -172,7 +164,7 @@ class SessionController(QObject):
         """Try once more what did not work, or play what has ended."""
         status = self._bridge.status()
         if status is None:
-            self.begin(self._given, self._asked_model)
+            self.begin(self._given, self._requested_model)
         elif status.state == "failed" and not status.model and self._folder is not None:
             self._load()
         elif self._choice is not None:
@@ -183,7 +175,7 @@ class SessionController(QObject):
         if self._listing or self._stopped:
             return
         self._listing = True
-        self._jobs.run("cameras", _cameras, self._listed, lambda e: self._listed(([], e)))
+        self._jobs.run("cameras", find_cameras, self._listed, lambda e: self._listed(([], e)))
 
     def suspend(self, then: Callable[[], None]) -> None:
         """Stop the session, so that the machine is free, and call *then*; ``resume`` starts it again.
@@ -212,29 +204,7 @@ class SessionController(QObject):
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _look_around(self, cameras_matter: bool) -> _Found:
-        """On a thread: the models, and the cameras where the first source depends on them."""
-        cameras, cameras_error = _cameras() if cameras_matter else ([], "")
-        remembered = _with_its_address(self._preferences.source) if cameras_matter else None
-        try:
-            models = list_models(self._engines_dir)
-        except ModelError as error:
-            return _Found(cameras, cameras_error, remembered, [], None, str(error))
-        wanted = self._asked_model or self._preferences.model
-        try:
-            return _Found(
-                cameras, cameras_error, remembered, models, find_model(self._engines_dir, wanted or None, self._device).folder, ""
-            )
-        except ModelError as error:
-            reason = str(error)
-        try:  # the remembered or named one is gone: say so, and run another
-            return _Found(
-                cameras, cameras_error, remembered, models, find_model(self._engines_dir, None, self._device).folder, reason
-            )
-        except ModelError as error:
-            return _Found(cameras, cameras_error, remembered, models, None, str(error))
-
-    def _found(self, found: _Found) -> None:
+    def _found(self, found: FoundAtStart) -> None:
         if self._stopped:
             return
         self._cameras = found.cameras
@@ -317,23 +287,3 @@ class SessionController(QObject):
             self.cameras_changed.emit(cameras)
         if new and self._by_default:
             self.camera_appeared.emit(new[0])
-
-
-def look_for_devices() -> dict[str, str]:
-    """Each device, and why it cannot be used here; "" where it can."""
-    return {device: unavailable(device) for device in device_labels()}
-
-
-def _with_its_address(remembered: SourceChoice | None) -> SourceChoice | None:
-    """*remembered* with the address that the key store has for it, if any."""
-    if remembered is None or remembered.kind != "address" or remembered.value:
-        return remembered
-    address = key_store.recall()
-    return replace(remembered, value=address) if address and address_name(address) == remembered.label else remembered
-
-
-def _cameras() -> tuple[list[Camera], str]:
-    try:
-        return unique_labels(list_cameras()), ""
-    except PoseAppError as error:
-        return [], str(error)

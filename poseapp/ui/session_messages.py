@@ -1,4 +1,4 @@
-"""What the window says about a session's state: the card over the picture and the banner's lines."""
+"""The message on the card over the picture for each state of the session."""
 
 from __future__ import annotations
 

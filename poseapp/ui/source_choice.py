@@ -1,4 +1,4 @@
-"""What can be chosen as a source, as the window remembers it, and the Source it stands for."""
+"""SourceChoice: a source as the user chooses it and the settings keep it, and the Source that it stands for."""
 
 from __future__ import annotations
 

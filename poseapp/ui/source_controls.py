@@ -53,7 +53,7 @@ class SourceControls(QWidget):
         for box, name in ((self.size_box, "Picture size"), (self.rate_box, "Frame rate")):
             describe(box, name, f"{name} that the camera is asked for")
             box.activated.connect(self._mode_activated)
-        self._requested_name, self._actual_name = label("Asked for", "muted"), label("Given", "muted")
+        self._requested_name, self._actual_name = label("Asked", "muted"), label("Given", "muted")
         self.actual = ElidedLabel("–")
         top = QHBoxLayout()
         top.setSpacing(6)

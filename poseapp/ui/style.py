@@ -1,4 +1,4 @@
-"""The style sheet of the whole window. Each state of a control looks different: tests/ui/test_states.py compares pictures."""
+"""The style sheet of the whole window. Each state of a control looks different; tests/ui/test_states.py compares pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture: paints the newest annotated frame, and says what is going on where there is none."""
+"""The picture: paints the newest annotated frame, and the marks on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small widgets of the window: switch, section, labels with a role, badge."""
+"""The small parts that all widgets are made of: labels with a role, rules, icon buttons and toggles."""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ def test_without_a_key_store_the_address_is_asked_for_again(
     qtbot: QtBot, open_window: Callable[..., MainWindow], settings_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
-    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)
+    monkeypatch.setattr("poseapp.ui.startup.list_cameras", list)
     preferences = Preferences(settings_file)
     preferences.source = SECRET
     preferences.save()

@@ -90,7 +90,7 @@ def test_a_camera_that_hangs_is_said_and_another_source_can_be_chosen(
 def test_without_a_camera_the_demo_clip_runs_and_says_so(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)  # whatever is plugged into this machine
+    monkeypatch.setattr("poseapp.ui.startup.list_cameras", list)  # whatever is plugged into this machine
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     assert window.sidebar.source.box.currentText() == "Demo clip"
@@ -101,7 +101,7 @@ def test_without_a_camera_the_demo_clip_runs_and_says_so(
 def test_the_note_about_the_demo_clip_can_be_dismissed(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", list)
+    monkeypatch.setattr("poseapp.ui.startup.list_cameras", list)
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: "No camera found" in window.banner.text, timeout=WAIT_MS)
     qtbot.waitUntil(window.banner.isVisible, timeout=WAIT_MS)
@@ -117,7 +117,7 @@ def test_a_camera_plugged_in_later_appears_and_is_offered(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugged: list[Camera] = []
-    monkeypatch.setattr("poseapp.ui.session_controller.list_cameras", lambda: list(plugged))
+    monkeypatch.setattr("poseapp.ui.startup.list_cameras", lambda: list(plugged))
     window = open_window(remembered=True)
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     plugged += [Camera(90, "Twin", path="/dev/a"), Camera(91, "Twin", path="/dev/b")]

@@ -84,7 +84,7 @@ def ensure_plan(
 def _built(
     request: PlanRequest, key: PlanKey, path: Path, reason: str, progress: Progress, accepts: Callable[[bytes], bool]
 ) -> Plan:
-    """Build the plan and write it to *path*, because of *reason*, which *progress* is told too."""
+    """Build the plan and write it to *path*, because of *reason*, which is reported to *progress* too."""
     log.info("%s: building the plan: %s", path.name, reason)
     onnx = ModelFolder(request.folder).graph(request.spec, request.precision, "gpu")
     content, info = build_plan(onnx, key, lambda text, share: progress(f"{text}: {reason}", share))
@@ -263,7 +263,7 @@ def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
 
 @contextlib.contextmanager
 def _alone(lock: Path, who: str, progress: Progress) -> Iterator[None]:
-    """Wait until nobody else holds the file *lock*, and hold it; *progress* is told of the waiting and may cancel it."""
+    """Wait until nobody else holds the file *lock*, and hold it; the waiting is reported to *progress*, which may cancel it."""
     while True:
         with only_one(lock) as alone:
             if alone:

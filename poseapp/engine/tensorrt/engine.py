@@ -64,7 +64,7 @@ def _offered(spec: ModelSpec, requested: str) -> tuple[Precision, str]:
 class TrtEngine(GpuEngine):
     """A model of the store through TensorRT, from its plan; the plan is built first where there is none that is good.
 
-    Building tells *progress* and takes seconds (TensorRT for RTX) to minutes; a new plan is compared with ONNX Runtime
+    Building is reported to *progress*, and takes seconds (TensorRT for RTX) to minutes; a new plan is compared with ONNX Runtime
     on the stored crops, and rejected, with the figures, when it differs by more than ``comparator.TOLERANCE_PX``.
     ``plan.built_because`` says why the plan was built, "" when it was there. *layer* picks PyCUDA or cuda-python, *rebuild*
     builds in any case, *checked* False leaves out the comparison. Raises EngineError where TensorRT cannot run

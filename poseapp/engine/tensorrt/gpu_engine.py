@@ -64,7 +64,7 @@ class _Slot:
 
 
 class GpuEngine(BaseEngine):
-    """Runs a Network: uint8 crops go up, K × 3 numbers a person come down, heatmaps only when asked for.
+    """Runs a Network: uint8 crops go up, K × 3 numbers a person come down, heatmaps only on request.
 
     All memory is allocated here and nothing afterwards. A batch is filled up to the next of 1, 2, 4, 8 (up to *batch*),
     for each of which copies and inference are one captured graph; where capturing fails they are given one by one.

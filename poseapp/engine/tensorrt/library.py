@@ -46,7 +46,7 @@ def unserved_because(gpu: Gpu) -> str:
 
 @functools.cache
 def built_for_cuda(module: str) -> int:
-    """The major version of CUDA that the installed *module* ("tensorrt" or "tensorrt_rtx") was built for; 0 where not told.
+    """The major version of CUDA that the installed *module* ("tensorrt" or "tensorrt_rtx") was built for; 0: not known.
 
     Its wheels say so in their names: tensorrt_cu12_libs, tensorrt_rtx_cu13.
     """

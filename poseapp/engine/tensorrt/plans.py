@@ -333,8 +333,9 @@ def prune(
 ) -> list[Pruned]:
     """Remove plans of these model folders, and of the cache, that nothing can use any more.
 
-    Old are plans of a model that changed, of another TensorRT, GPU or driver than *gpu* and what is installed (None: they
-    cannot be told and stay), plans without their JSON, and leftovers of builds that were killed. *everything* removes all.
+    These are plans of a model that changed, plans of another GPU or driver than *gpu* (None: not known, they stay) or of
+    another TensorRT than the installed one, plans without their JSON, and leftovers of builds that were killed.
+    *everything* removes all plans.
     """
     cache = cache_dir or default_cache_dir()
     trt = tensorrt()

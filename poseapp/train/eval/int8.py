@@ -21,7 +21,7 @@ from poseapp.core.spec import PROCESSORS, ModelSpec, Processor
 from poseapp.core.types import ImageArray
 from poseapp.engine import openvino
 from poseapp.engine.base import Engine
-from poseapp.engine.comparator import TOLERANCE_PX, answers, distance_px, sample_crops
+from poseapp.engine.comparator import TOLERANCE_PX, distance_px, keypoints_of, sample_crops
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.train.data.annotations import read_image
@@ -190,7 +190,7 @@ def _best(
     keep = calibration.first(FIRST_KEPT[serves])
     if len(choice) == 1:
         return quantise(source, target, calibration, choice[0], keep)
-    trusted = answers(reference, crops[:held_back])
+    trusted = keypoints_of(reference, crops[:held_back])
     moved: dict[str, float] = {}
     for i, ranges in enumerate(choice):
         tell(f"trying ranges by {ranges}", i / len(choice))
@@ -198,7 +198,7 @@ def _best(
         moved[ranges] = 0.0
         for runtime in _runtimes(serves):
             with closing(runtime(target, reference.spec)) as engine:
-                moved[ranges] = max(moved[ranges], distance_px(answers(engine, crops[:held_back]), trusted))
+                moved[ranges] = max(moved[ranges], distance_px(keypoints_of(engine, crops[:held_back]), trusted))
     best = min(choice, key=lambda ranges: moved[ranges])
     return quantise(source, target, calibration, best, keep)
 
@@ -210,7 +210,7 @@ class _Scoring:
         self._images, self._limit, self._tell = images, limit, tell
         self._spec = reference.spec
         self._crops = sample_crops(self._spec.input_hw)
-        self._trusted = answers(reference, self._crops)
+        self._trusted = keypoints_of(reference, self._crops)
         self._before = {path: self._figures("FP32", path, reference) for path in annotations}
 
     def __call__(self, path: Path, serves: Processor) -> tuple[Kept, ...]:
@@ -219,7 +219,7 @@ class _Scoring:
         for runtime in _runtimes(serves):
             with closing(runtime(path, self._spec)) as engine:
                 name = engine.backend.runtime
-                px = distance_px(answers(engine, self._crops), self._trusted)
+                px = distance_px(keypoints_of(engine, self._crops), self._trusted)
                 if not px <= TOLERANCE_PX["INT8"]:
                     raise ModelError(
                         f"{self._spec.name}: INT8 moves joints by {px:.1f} px on the stored crops in {name}, 1.5 is the most. "
