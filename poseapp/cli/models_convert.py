@@ -108,7 +108,7 @@ def _to_int8(name: str, images: Path, annotations: Sequence[Path], limit: int, e
     for made in report.files:
         q = made.quantised
         console.print(f"{model.path / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
-        for kept in made.kept:
-            console.print(f"  joints move by {kept.px:.2f} px on the stored crops ({kept.runtime})")
-            for loss in kept.losses:
+        for check in made.checks:
+            console.print(f"  joints move by {check.px:.2f} px on the stored crops ({check.runtime})")
+            for loss in check.losses:
                 console.print(f"  {loss.annotations}: {loss}")

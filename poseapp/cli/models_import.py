@@ -45,9 +45,9 @@ def import_command(  # noqa: PLR0913 - the command's options
 ) -> None:
     """Convert trained weights of a known network into a model that the app runs."""
     require("models import and fetch need", "torch", "onnx")
-    from poseapp.convert.importing import Wanted, import_file
+    from poseapp.convert.importing import ImportOptions, import_file
 
-    wanted = Wanted(
+    wanted = ImportOptions(
         input_hw=_size(input_size),
         skeleton=_choice("--skeleton", skeleton, tuple(SKELETONS)),
         mapping=_choice("--mapping", mapping, get_args(Mapping)),
