@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
 from poseapp.cli.figures import print_box_figures, print_figures, print_panning_figures
 from poseapp.cli.options import GivenEnginesDir
 from poseapp.cli.progress import counting
@@ -59,20 +59,20 @@ class EvalOptions:
 
 
 def evaluate_command(  # noqa: PLR0913 - the command's options
-    model: options.Model,
-    annotations: options.Annotations,
-    images: options.Images,
-    boxes: options.Boxes = "",
-    flip: options.Flip = False,
-    multi_scale: options.MultiScale = False,
-    out: options.EvalOut = None,
-    sheet: options.Sheet = None,
-    drawn: options.Drawn = None,
-    scores: options.Scores = None,
-    limit: options.Limit = 0,
+    model: train_options.Model,
+    annotations: train_options.Annotations,
+    images: train_options.Images,
+    boxes: train_options.Boxes = "",
+    flip: train_options.Flip = False,
+    multi_scale: train_options.MultiScale = False,
+    out: train_options.EvalOut = None,
+    sheet: train_options.Sheet = None,
+    drawn: train_options.Drawn = None,
+    scores: train_options.Scores = None,
+    limit: train_options.Limit = 0,
     engines_dir: GivenEnginesDir = None,
-    device: options.EvalDevice = "auto",
-    precision: options.Precision = "auto",
+    device: train_options.EvalDevice = "auto",
+    precision: train_options.Precision = "auto",
 ) -> None:
     """Score a model on a labelled set, in the engine the app uses: on the joints that both have."""
     given = EvalOptions(

@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(exit_.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except Exception as error:  # noqa: BLE001 - a user gets one line, whatever went wrong
+    except Exception as error:
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
         return _report(error)

@@ -43,7 +43,7 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     A user's own model hides the bundled one of its name. Raises ModelError when the store itself cannot be read. Weights
     are not hashed here (it takes longer than a list should); loading does that.
     """
-    found = folders_with(engines_dir, "model.json")
+    found = folders_with(engines_dir, ModelSpec.FILE)
     place = store_folders(engines_dir)[-1]  # the user's own folder comes with its first model, this one must be there
     if not place.is_dir():
         raise ModelError(f"{place}: no such folder. Give a model store with --engines-dir.")
@@ -54,7 +54,7 @@ def list_models(engines_dir: Path) -> list[StoredModel]:
     for name, (folder, *hidden) in sorted(places.items()):
         hides = hidden[0] if hidden else None
         try:
-            models.append(StoredModel(printable(name), folder, ModelSpec.read(folder / "model.json"), "", hides))
+            models.append(StoredModel(printable(name), folder, ModelFolder(folder).spec(), "", hides))
         except ModelError as error:
             models.append(StoredModel(printable(name), folder, None, str(error), hides))
     return models
@@ -101,7 +101,7 @@ def load_engine(
         raise ModelError(f"device {device!r}: expected one of {', '.join(known)}.")
     if precision not in PRECISION_CHOICES:
         raise ModelError(f"precision {precision!r}: expected one of {', '.join(PRECISION_CHOICES)}.")
-    spec = ModelSpec.read(folder / "model.json")
+    spec = ModelFolder(folder).spec()
     ModelFolder(folder).graph(spec)
     watched = _WatchedProgress(progress)
     reason = ""
@@ -133,7 +133,7 @@ def builds_first(folder: Path, device: str, precision: str = "auto") -> bool:
     ``backends.unavailable`` does.
     """
     try:
-        spec = ModelSpec.read(folder / "model.json")
+        spec = ModelFolder(folder).spec()
     except ModelError:
         return False  # loading says what is wrong
     for gpu in backends.gpu_backends(device):
@@ -196,7 +196,7 @@ def _open_cpu(
 
 def _warm(engine: BaseEngine, folder: Path) -> BaseEngine:
     try:
-        warm_up(engine, folder / "model.onnx")
+        warm_up(engine, ModelFolder(folder).file())
     except BaseException:
         engine.close()
         raise
