@@ -11,7 +11,7 @@ from poseapp.cli.display import no_window_because
 from poseapp.cli.options import EnginesDir
 from poseapp.cli.run import RunOptions, open_source
 from poseapp.core.errors import PoseAppError, RecordError
-from poseapp.engine.load import default_engines_dir
+from poseapp.engine.store import default_engines_dir
 from poseapp.live.recording import read_manifest
 
 Recording = Annotated[Path, typer.Argument(metavar="RECORDING", help="The folder of a recording.", show_default=False)]

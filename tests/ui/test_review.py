@@ -128,6 +128,7 @@ def test_threshold_labels_and_mirror_act_as_live_and_a_drawn_skeleton_is_not_dra
         window.sidebar.view.threshold.setValue(100)  # hides every joint
         after = window.view.picture()
         assert after is not None
+        after = after.copy()
         changes.append(int((before != after).any(axis=2).sum()))
         window.sidebar.view.threshold.setValue(30)
     assert changes[0] > 200
