@@ -34,6 +34,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,
         "choose_folder": window.recording_actions.choose_folder,
+        "recordings": window.show_recordings,
         "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),
         "lower": lambda: window.sidebar.view.step_threshold(-THRESHOLD_STEP),
         "raise": lambda: window.sidebar.view.step_threshold(THRESHOLD_STEP),

@@ -78,7 +78,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action("choose_folder", "Record", "Choose folder…"),
-    Action("open_recordings", "Record", "Open recordings", keys=("Ctrl+E",), section="Record"),
+    Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
+    Action("open_recordings", "Record", "Show folder of recordings", keys=("Ctrl+E",), section="Record"),
     # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
         "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",

@@ -23,6 +23,7 @@ from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.recording_actions import RecordingActions
+from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
@@ -208,6 +209,17 @@ class MainWindow(WindowLayout):
     def show_help(self) -> None:
         """The sheet of shortcuts."""
         open_on_screen(HelpSheet(self.themes.current, self))
+
+    def show_recordings(self) -> None:
+        """The page of recordings."""
+        status = self.bridge.status()
+        recording = status.recording if status is not None else None
+        busy = recording.folder if recording is not None and recording.active else None
+        page = RecordingsPage(self.preferences.folder, self.jobs, self.themes.current, busy, self)
+        page.play_asked.connect(self.review.open)
+        page.show_asked.connect(self.recording_actions.open_folder)
+        page.deleting.connect(self.review.leave_folder)
+        open_on_screen(page)
 
     def show_about(self) -> None:
         """Name and version."""

@@ -40,7 +40,7 @@ class ReviewController(QObject):
         self._player: RecordingPlayer | None = None
         self._wanted: Path | None = None
         self._closed = False
-        self._had_playback = False
+        self._had_playback: bool | None = None  # not looked yet
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._look)
@@ -97,6 +97,11 @@ class ReviewController(QObject):
             self._window.banner.take_back("review")
             self.left.emit()
             self._go_on()
+
+    def leave_folder(self, folder: Path) -> None:
+        """Nobody plays *folder* any more: it is about to go."""
+        if self._player is not None and self._player.folder == folder:
+            self.leave()
 
     def stop(self) -> None:
         """The window closes."""
@@ -170,8 +175,9 @@ class ReviewController(QObject):
         playback = self.playback
         bar = window.transport
         if (playback is not None) != self._had_playback:
+            if self._had_playback is not None:
+                window.view_actions.go_on()
             self._had_playback = playback is not None
-            window.view_actions.go_on()
             for name in PLAYBACK_ACTIONS:
                 window.menus.actions[name].setEnabled(playback is not None)
         window.menus.actions["close_recording"].setEnabled(player is not None)
