@@ -212,10 +212,13 @@ class RecordingsPage(QDialog):
             folder = item.data(_ENTRY).folder
             if folder not in self._previews:
                 self._reading = True
-                lost = partial(self._came, folder, None)
                 read = partial(read_preview, folder, (THUMBNAIL.height() * 2, THUMBNAIL.width() * 2))
-                self._jobs.run("preview", read, partial(self._came, folder), lambda _error, lost=lost: lost())
+                self._jobs.run("preview", read, partial(self._came, folder), partial(self._lost, folder))
                 return
+
+    def _lost(self, folder: Path, error: str) -> None:
+        del error  # such as no memory: the recording stays in the list without a picture
+        self._came(folder, None)
 
     def _came(self, folder: Path, preview: Preview | None) -> None:
         self._reading = False

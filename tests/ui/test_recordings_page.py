@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,11 +94,13 @@ def test_of_a_thousand_only_those_in_sight_are_read(qtbot: QtBot, open_page: Ope
     assert len(page._previews) < 30
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the trash is not at a place that a test can choose")
 def test_delete_asks_first_and_moves_to_the_trash(
     qtbot: QtBot, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))  # the trash lies in it
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     folder = make_recording(recordings, frames=3, name="Squats")
@@ -115,9 +118,7 @@ def test_delete_asks_first_and_moves_to_the_trash(
     assert folder.exists()
     assert "Squats" in asked[0]
     QTest.mouseClick(page.delete, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not folder.exists() or "could not be moved" in page.note.text(), timeout=WAIT_MS)
-    if folder.exists():
-        pytest.skip(f"this system has no trash: {page.note.text()}")
+    qtbot.waitUntil(lambda: not folder.exists(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: page.list.count() == 0, timeout=WAIT_MS)
     assert list(tmp_path.glob("data/Trash/files/Squats/session.json"))
 
