@@ -77,8 +77,7 @@ def export_command(  # noqa: PLR0913 - the command's options
     """Make a model that the app runs of a training, with its model card."""
     require("training needs", "torch")
     from poseapp.cli.models_import import model_name
-    from poseapp.engine.load import default_engines_dir
-    from poseapp.engine.store import place_for
+    from poseapp.engine.store import default_engines_dir, place_for
     from poseapp.train.checkpoint import TrainedNetwork, read
 
     if (annotations is None) != (images is None):

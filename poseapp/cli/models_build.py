@@ -15,8 +15,8 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import PRECISIONS
 from poseapp.engine import choice
 from poseapp.engine.driver import find_gpu
-from poseapp.engine.load import default_engines_dir, find_model, list_models
 from poseapp.engine.model_folder import ModelFolder
+from poseapp.engine.store import default_engines_dir, find_model, list_models
 from poseapp.engine.tensorrt.plans import MAX_BATCH, precision_for, prune
 
 

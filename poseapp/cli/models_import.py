@@ -21,8 +21,7 @@ from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.load import default_engines_dir
-from poseapp.engine.store import place_for, store_folders
+from poseapp.engine.store import default_engines_dir, place_for, store_folders
 
 T = TypeVar("T", bound=str)
 
