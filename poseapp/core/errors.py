@@ -6,7 +6,8 @@
     ├── SourceError         a camera, file or address cannot be opened or read
     ├── ModelError          a model folder is wrong: spec, hash, graph
     │   └── EngineError     a backend cannot load or run a model that is itself fine
-    ├── RecordError         a recording cannot be started or must stop
+    ├── RecordError         a recording cannot be started, must stop, or cannot be read
+    ├── ExportError         a recording cannot be written in another format
     ├── DataError           training or evaluation data are wrong
     └── CheckpointError     a checkpoint cannot be read, or does not fit the network
 
@@ -52,7 +53,11 @@ class EngineError(ModelError):
 
 
 class RecordError(PoseAppError):
-    """A recording cannot be started, or must stop."""
+    """A recording cannot be started, must stop, or cannot be read."""
+
+
+class ExportError(PoseAppError):
+    """A recording cannot be written in another format."""
 
 
 class DataError(PoseAppError):
