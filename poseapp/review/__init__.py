@@ -1,5 +1,5 @@
-"""What comes after recording: playing a clip or a recording, and finding a recording again. No Qt, no network.
+"""What is done with a recording afterwards: find it, play it, open it as data, and export it. No Qt.
 
 ``clip_reader.py`` gives the pictures of a video by their numbers, ``playback.py`` says which one is due, ``played_clip.py`` makes
-a source of both, and ``player.py`` joins the pictures of a recording with its saved joints.
+a source of both, ``player.py`` joins the pictures of a recording with its joints. ``saved_recording.py`` has the joints as data.
 """
