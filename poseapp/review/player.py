@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +75,11 @@ class RecordingPlayer:
             self._reader.close()
 
     def result(self, number: int) -> Result:
-        """Picture *number* with its joints. Raises SourceError. For the thread that reads, or while none does."""
-        frame = Frame(np.ascontiguousarray(self._reader.picture(number)), number, time.monotonic())
+        """Picture *number* with its joints, at its time in the recording. Raises SourceError.
+
+        For the thread that reads, or while none does.
+        """
+        frame = Frame(np.ascontiguousarray(self._reader.picture(number)), number, float(self._times[number]))
         saved = self.saved.at(float(self._times[number]))
         if saved is None:
             return Result(frame=frame, poses=Poses.none(self._skeleton))

@@ -47,7 +47,6 @@ class RecordingsPage(QDialog):
     def __init__(self, folder: Path, jobs: Jobs, theme: Theme, busy: Path | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Recordings")
-        self.resize(760, 560)
         self._folder, self._jobs, self._busy = folder, jobs, busy
         self._previews: dict[Path, Preview] = {}
         self._reading = self._gone = False
@@ -126,6 +125,10 @@ class RecordingsPage(QDialog):
         self._jobs.run("trash", partial(_trash, entry.folder), lambda _none: self._removed(entry.folder), self._say)
 
     # -- Qt ----------------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        """So that some recordings are in sight with all that is said of them."""
+        return QSize(760, 560)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Typing looks for a recording at once."""
@@ -230,7 +233,7 @@ class RecordingsPage(QDialog):
             if entry.folder == folder and preview is not None:
                 item.setText(_text(entry, preview.person_count))
                 if preview.picture is not None:
-                    item.setIcon(QIcon(_framed(preview.picture, self._blank)))
+                    item.setIcon(_framed(preview.picture, self._blank))
         self._read_next()
 
     def _removed(self, folder: Path) -> None:
@@ -269,8 +272,8 @@ def _blank(theme: Theme) -> QPixmap:
     return pixmap
 
 
-def _framed(picture: ImageArray, blank: QIcon) -> QPixmap:
-    """*picture* in the middle of a thumbnail."""
+def _framed(picture: ImageArray, blank: QIcon) -> QIcon:
+    """*picture* in the middle of a thumbnail, in its own colours also where it is chosen."""
     pixmap = QPixmap(blank.pixmap(THUMBNAIL * 2))
     pixmap.setDevicePixelRatio(1)
     h, w = picture.shape[:2]
@@ -279,4 +282,6 @@ def _framed(picture: ImageArray, blank: QIcon) -> QPixmap:
     painter.drawImage((pixmap.width() - w) // 2, (pixmap.height() - h) // 2, image)
     painter.end()
     pixmap.setDevicePixelRatio(2)
-    return pixmap
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon

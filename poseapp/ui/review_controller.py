@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog
 
-from poseapp.review.playback import Playback
+from poseapp.review.playback import JUMP_S, Playback
 from poseapp.review.played_clip import PlayedClip
 from poseapp.review.player import RecordingPlayer
 from poseapp.ui.session_bridge import FRAME_MS
@@ -40,6 +40,7 @@ class ReviewController(QObject):
         self._player: RecordingPlayer | None = None
         self._wanted: Path | None = None
         self._closed = False
+        self._last_t = 0.0  # of the picture of a recording that was shown last
         self._had_playback: bool | None = None  # not looked yet
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -169,6 +170,9 @@ class ReviewController(QObject):
         if player is not None:
             result = player.take()
             if result is not None:
+                if not self._last_t <= result.frame.t <= self._last_t + JUMP_S:
+                    window.sidebar.measure.count_anew()  # a repetition is one movement, not two places of the recording
+                self._last_t = result.frame.t
                 window.show_result(result)
             if player.error:
                 window.banner.say("review", player.error)

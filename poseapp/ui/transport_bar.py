@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QToolButton, QWidget
 
 from poseapp.review.playback import PlaybackState
 from poseapp.ui.actions import action
@@ -15,7 +15,7 @@ from poseapp.ui.widgets import describe, icon_button, label, paint_icon
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 # What is left out first where there is little room, by the width from which on it is there, px.
-ROOM = {"frame": 860, "loop": 700, "speed": 560}
+ROOM = {"frame": 800, "loop": 690, "speed": 560, "time": 440}
 BUTTONS = {
     "step_back": "previous",
     "pause": "play",
@@ -43,7 +43,7 @@ class TransportBar(QWidget):
         self.buttons: dict[str, QToolButton] = {name: icon_button(icon, action(name).tooltip) for name, icon in BUTTONS.items()}
         self.seek = SeekBar()
         self.seek.sought.connect(self.sought)
-        self.time = label("", "number")
+        self.time = label()
         self.frame = label("", "muted")
         self.speed = ComboBox(whole=True)
         for speed in SPEEDS:
@@ -57,6 +57,7 @@ class TransportBar(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 5, 10, 5)
+        row.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
         row.setSpacing(4)
         for name in ("step_back", "pause", "step_forward"):
             row.addWidget(self.buttons[name])
@@ -98,6 +99,10 @@ class TransportBar(QWidget):
         self.seek.set_theme(theme)
         self._paint_icons()
 
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the picture may be: what does not fit then is hidden."""
+        return QSize(320, super().minimumSizeHint().height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The seek bar stays; what is less needed goes."""
         super().resizeEvent(event)
@@ -106,6 +111,7 @@ class TransportBar(QWidget):
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _make_room(self, width: int) -> None:
+        self.time.setVisible(width >= ROOM["time"])
         self.frame.setVisible(width >= ROOM["frame"])
         self.speed.setVisible(width >= ROOM["speed"])
         for name in ("loop_from", "loop_to", "loop_off"):

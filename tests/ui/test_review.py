@@ -20,6 +20,7 @@ from poseapp.live.sources import VideoSource
 from poseapp.review.playback import PlaybackState
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.seek_bar import time_code
+from poseapp.ui.transport_bar import TransportBar
 
 OpenWindow = Callable[..., MainWindow]
 
@@ -207,6 +208,22 @@ def test_space_pauses_the_preview_of_what_has_no_transport(qtbot: QtBot, open_wi
     assert window.bridge.paused
     assert not window.transport.isVisible()
     assert not window.menus.actions["step_forward"].isEnabled()
+
+
+def test_the_bar_takes_no_more_room_than_the_picture_and_the_seek_bar_stays(qtbot: QtBot) -> None:
+    bar = TransportBar()
+    qtbot.addWidget(bar)
+    bar.show_state(PlaybackState(number=5, count=100, t=0.2, duration_s=4.0), is_recording=True)
+    bar.show()
+    assert bar.minimumSizeHint().width() <= 320
+    for width in (320, 450, 570, 700, 1000):
+        bar.resize(width, bar.sizeHint().height())
+        shown = [part for part in (*bar.in_order(), bar.time, bar.frame) if part.isVisible()]
+        bar.layout().activate()  # type: ignore[union-attr]
+        assert bar.seek in shown
+        assert bar.buttons["close_recording"] in shown
+        assert all(part.geometry().right() <= width for part in shown)
+        assert all(part.width() >= part.minimumSizeHint().width() for part in shown), width
 
 
 @pytest.mark.parametrize(
