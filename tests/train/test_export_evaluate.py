@@ -391,7 +391,7 @@ def test_nothing_but_a_model_is_ever_replaced(trained: Path, tmp_path: Path, mon
         assert "--name: expected letters" in refused(run, name, "--replace")
     assert "exists already" in refused(run, "photos")
     assert "is not a model, and would be lost" in refused(run, "photos", "--replace")
-    assert "lies in the model that it would replace" in refused(store / "tiny" / "weights.pt", "tiny", "--replace")
+    assert "is in the folder of the model that it would replace" in refused(store / "tiny" / "weights.pt", "tiny", "--replace")
     assert (photos / "summer.jpg").read_text() == "dear"
     assert (store / "tiny" / "weights.pt").is_file()
 
