@@ -29,12 +29,12 @@ def is_plain(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """*text* on one line; what cannot be shown is spelled out by its number."""
+    """*text* on one line; characters that cannot be shown are written as their numbers."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 class PoseAppError(Exception):
-    """Base of every error that is shown to a user as one line, whatever names and texts from outside are in it."""
+    """Base of the errors that a user sees. The message is one line, also where it quotes a name or a text from outside."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -69,5 +69,5 @@ class CheckpointError(PoseAppError):
 
 
 def first_line(error: BaseException) -> str:
-    """What *error* says in one line of at most 200 characters; its kind where it says nothing."""
+    """The message of *error* in one line of at most 200 characters; the name of its class where the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
