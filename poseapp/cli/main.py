@@ -1,4 +1,4 @@
-"""The command line: run | bench | models | train | eval | export | export-data. Logging is configured here and nowhere else."""
+"""The command line: run | bench | models | train | eval | export | export-data | measure. Logging is configured here alone."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
 from poseapp.cli.export_data import export_data_command
 from poseapp.cli.help import PlainCommand, PlainGroup
+from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
 from poseapp.cli.run import RunOptions, open_source, run_command
@@ -70,6 +71,7 @@ app.command("train", cls=PlainCommand)(train_command)
 app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
+app.command("measure", cls=PlainCommand)(measure_command)
 
 
 def main(arguments: list[str] | None = None) -> int:
