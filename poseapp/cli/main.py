@@ -1,6 +1,6 @@
-"""The command line: run | review | bench | models | train | eval | export | export-data.
+"""The command line: run | review | bench | models | train | eval | export | export-data | measure.
 
-Logging is configured here and nowhere else.
+Logging is configured here alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
 from poseapp.cli.export_data import export_data_command
 from poseapp.cli.help import PlainCommand, PlainGroup
+from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
 from poseapp.cli.review import review_command
@@ -40,7 +41,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Live human pose from a camera or a clip. Without a command the window opens. "
-    "`poseapp COMMAND --help` tells more of each.",
+    "`poseapp COMMAND --help` says more about each command.",
 )
 
 
@@ -48,7 +49,7 @@ app = typer.Typer(
 def _main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the details of a fault, to report it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of an error, for a report.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
     device: Device = None,
@@ -75,6 +76,7 @@ app.command("train", cls=PlainCommand)(train_command)
 app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
+app.command("measure", cls=PlainCommand)(measure_command)
 
 
 def main(arguments: list[str] | None = None) -> int:
