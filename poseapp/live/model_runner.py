@@ -16,6 +16,7 @@ from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.smoothing import Smoother
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.base import Engine, Progress
+from poseapp.engine.detector import Detector, DetectorSpec
 from poseapp.live.shared import Shared
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
@@ -102,6 +103,12 @@ class ModelRunner:
         """Go on where *previous* was, whose thread has ended or waits."""
         self._searched_from = previous._searched_from
         self.estimator.take_over_state(previous.estimator)
+
+    @property
+    def detector(self) -> DetectorSpec | None:
+        """The spec of the person detector that the mode uses, if any. Any thread may ask."""
+        detector = self._detector if self.thread.mode != "bottom-up" else None
+        return detector.spec if isinstance(detector, Detector) else None
 
     def close(self) -> None:
         """Give back the engine and the detector."""
@@ -198,4 +205,5 @@ class ModelRunner:
         started = time.perf_counter()
         smoothed = self._smoother.update(result.poses, result.frame.t)
         decode_ms = result.stage_ms.get("decode", 0.0) + (time.perf_counter() - started) * 1e3
-        return replace(result, smoothed=smoothed, stage_ms=MappingProxyType({**result.stage_ms, "decode": decode_ms}))
+        stage_ms = MappingProxyType({**result.stage_ms, "decode": decode_ms})
+        return replace(result, smoothed=smoothed, smoothing=rule, stage_ms=stage_ms)

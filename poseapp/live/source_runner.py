@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame
@@ -130,7 +129,7 @@ class SourceRunner:
             recorder = self._shared.recordings.current
         self._resized(mode, stop)
         if recorder is not None:
-            recorder.source_opened(asdict(mode))
+            recorder.source_opened(mode)
 
     def _resized(self, mode: Mode, stop: threading.Event) -> None:
         with self._shared.lock:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from poseapp.live.recording import Recording
+from poseapp.live.recording import Counts, Recording
 from poseapp.ui import icons
 from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
@@ -91,16 +91,24 @@ class RecordBar(QWidget):
             self._idle()
             return
         self._finished = recording.folder
+        counts, written = recording.counts, size(recording.bytes)
         if active:
             low = recording.disk_left_s < LOW_DISK_S
-            written, dropped, lasts = size(recording.bytes), f"{recording.dropped} dropped", left(recording.disk_left_s)
-            short_ = f"{written} · {dropped}" if recording.dropped else f"{written} · {lasts}"
-            self._say("warning" if low or recording.dropped else "", f"{written} · {dropped} · {lasts}", short_, written)
+            lasts = left(recording.disk_left_s)
+            part = f"part {recording.segment} · " if recording.segment > 1 else ""
+            lost = f"{counts.all_lost} lost"
+            short_ = f"{written} · {lost}" if counts.all_lost else f"{written} · {lasts}"
+            role = "warning" if low or counts.all_lost else ""
+            self._say(
+                role, f"{part}{written} · {numbers(counts)} · {lasts}", f"{part}{written} · {lost} · {lasts}", short_, written
+            )
+            self.info.setToolTip(counts.sentence())
         else:  # what ended it, a notice says
             saved = f"Saved {clock(recording.seconds)}"
-            dropped = f", {recording.dropped} dropped" if recording.dropped else ""
-            self._say("warning" if recording.error else "", f"{saved}, {size(recording.bytes)}{dropped}", saved, "Saved")
-            self.info.setToolTip(str(recording.folder))
+            parts = f", {recording.segment} parts" if recording.segment > 1 else ""
+            role = "warning" if recording.error else ""
+            self._say(role, f"{saved}, {written}{parts} · {numbers(counts)}", f"{saved}, {written}{parts}", saved, "Saved")
+            self.info.setToolTip(f"{recording.folder}\n{counts.sentence()}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A shorter word where there is little room."""
@@ -128,6 +136,11 @@ class RecordBar(QWidget):
 
     def _paint_record(self) -> None:
         self.record.setIcon(icons.icon("stop" if self.record.isChecked() else "record", self._theme.danger))
+
+
+def numbers(counts: Counts) -> str:
+    """What became of the frames, for the bar."""
+    return f"{counts.captured} captured · {counts.analysed} analysed · {counts.written} written · {counts.all_lost} lost"
 
 
 def short(folder: Path) -> str:

@@ -35,7 +35,7 @@ class RecordingActions:
         # Only the preview is mirrored, and a heatmap would hide the person in the file.
         draw = replace(self._window.view.options, mirror=False, heatmaps=False, fields=False)
         self._window.banner.take_back("record")
-        self._bridge.start_recording(RecordOptions(self._preferences.folder, bar.clean.isChecked(), draw))
+        self._bridge.start_recording(RecordOptions(folder=self._preferences.folder, clean_video=bar.clean.isChecked(), draw=draw))
 
     def snapshot(self) -> None:
         """Save what is on the screen, unmirrored."""

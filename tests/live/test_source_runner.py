@@ -213,7 +213,7 @@ def test_a_load_given_up_at_the_end_does_not_hide_why_the_source_failed(tmp_path
     load.build = threading.Event()
     missing = VideoSource(tmp_path / "nowhere.mp4")
     session = Session(missing, ModelRequest(A, "gpu"), realtime=False, load=load, builds_first=lambda *_: False)
-    session.start_recording(RecordOptions(tmp_path / "out"))
+    session.start_recording(RecordOptions(folder=tmp_path / "out"))
     session.start()
     assert session.wait(20)
     wait_until(lambda: session.status().build is not None)

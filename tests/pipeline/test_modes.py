@@ -247,7 +247,7 @@ def test_in_a_recording_no_number_is_given_twice(tmp_path: Path, estimators: lis
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
         estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
-        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        folder = running.session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         running.session.set_mode("top-down")
         running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         running.session.stop_recording()
@@ -258,7 +258,7 @@ def test_in_a_recording_no_number_is_given_twice(tmp_path: Path, estimators: lis
 def test_a_recording_goes_on_while_the_mode_changes_and_says_from_where(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        folder = running.session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         modes: tuple[PoseMode, ...] = ("top-down", "bottom-up", "one")
         for mode in modes:
             running.session.set_mode(mode)

@@ -106,7 +106,7 @@ def probe(name: str, themes: Themes, areas: dict[str, QRect]) -> None:
     window.show()
     window.begin(FlakyCamera([], fps=30), "first")
     until(lambda: window.view.result is not None and window.view.message is None)
-    window.bridge.start_recording(RecordOptions(FOLDER / "recordings", False, window.view.options))
+    window.bridge.start_recording(RecordOptions(folder=FOLDER / "recordings", draw=window.view.options))
     until(lambda: window.record_bar.record.isChecked() and info.full_text().count("·") == 2)
     for screen, area in areas.items():
         print(json.dumps({"font": name, "screen": screen, "wrong": look(window, area)}), flush=True)

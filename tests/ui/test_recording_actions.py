@@ -51,10 +51,11 @@ def test_record_writes_video_and_keypoints_that_the_view_does_not_touch(qtbot: Q
     found = [person for line in lines for person in line["people"]]
     assert found, "a threshold of 1 must not keep joints out of the data"
     assert all(len(person["keypoints"]) == 17 for person in found)
-    assert recorded_frames(folder, "annotated.mkv") == recorded_frames(folder, "clean.mkv") == len(lines)
     manifest = json.loads((folder / "session.json").read_text(encoding="utf-8"))
     assert manifest["finished"]
-    assert manifest["draw"]["mirror"] is False
+    assert recorded_frames(folder, "annotated.mkv") == len(lines) == manifest["counts"]["written"]
+    assert recorded_frames(folder, "clean.mkv") == manifest["counts"]["clean_written"] >= len(lines)
+    assert manifest["settings"][0]["draw"]["mirror"] is False
     qtbot.waitUntil(lambda: window.record_bar.info.full_text().startswith("Saved"), timeout=WAIT_MS)
     assert window.record_bar.open.isVisible()
 
@@ -64,7 +65,7 @@ def test_a_disk_that_gets_full_ends_the_recording_and_the_window_says_so(
 ) -> None:
     folder = start_recording(qtbot, window)
     info = window.record_bar.info
-    qtbot.waitUntil(lambda: "dropped" in info.full_text() and "disk lasts" in info.full_text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "captured" in info.full_text() and "disk lasts" in info.full_text(), timeout=WAIT_MS)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1_000_000))
     qtbot.waitUntil(lambda: "the disk is nearly full (1 MB left)" in window.banner.text, timeout=WAIT_MS)
     assert window.banner.action == "Choose folder…"

@@ -1,10 +1,13 @@
 """Recording: a folder with videos, keypoints and a description, whole up to the last half second whatever happens.
 
-``recorder.py`` has the thread, ``writers.py`` the table of files that it writes, ``keypoints.py`` and ``manifest.py`` their
-formats and their readers, ``snapshot.py`` a single picture.
+``recorder.py`` has the threads, ``lane.py`` the queues to them, ``writers.py`` the table of files that they write,
+``keypoints.py`` and ``manifest.py`` the formats and their readers, ``description.py`` what is said of how a recording was
+made, ``snapshot.py`` a single picture.
 """
 
-from poseapp.live.recording.keypoints import read_keypoints
+from poseapp.live.recording.counts import Counts
+from poseapp.live.recording.description import ModelEntry, SourceEntry
+from poseapp.live.recording.keypoints import Segment, read_keypoints, read_segments
 from poseapp.live.recording.manifest import read_manifest
 from poseapp.live.recording.recorder import Recorder, Recording, RecordOptions
 from poseapp.live.recording.snapshot import save_snapshot
@@ -12,12 +15,17 @@ from poseapp.live.recording.writers import WRITERS, RecordingStart, RecordingWri
 
 __all__ = [
     "WRITERS",
+    "Counts",
+    "ModelEntry",
     "RecordOptions",
     "Recorder",
     "Recording",
     "RecordingStart",
     "RecordingWriter",
+    "Segment",
+    "SourceEntry",
     "read_keypoints",
     "read_manifest",
+    "read_segments",
     "save_snapshot",
 ]
