@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from poseapp.cli.help import PlainCommand, PlainGroup
-from poseapp.cli.train import recipe_called, require_torch
+from poseapp.cli.packages import require
+from poseapp.cli.train import recipe_called
 from poseapp.console import plain_console
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the 
 @training_app.command("sample", cls=PlainCommand)
 def sample_command(recipe: Recipe = "hourglass-s", data: MaybeData = "") -> None:
     """What one sample costs in a loading process: reading, affine, appearance, targets."""
-    require_torch()
+    require("training needs", "torch")
     from poseapp.bench.training import sample_ms, size_of
 
     chosen = recipe_called(recipe)
@@ -70,7 +71,7 @@ def speed_command(
     seconds: Seconds = 3.0,
 ) -> None:
     """Training steps alone, from memory: images a second for each recipe and precision."""
-    require_torch()
+    require("training needs", "torch")
     import torch
 
     from poseapp.bench.training import images, rates, size_of
@@ -90,7 +91,7 @@ def loader_command(
     data: Data = "data/pose", recipe: Recipe = "hourglass-s", workers: Workers = 2, seconds: Seconds = 10.0
 ) -> None:
     """Does loading keep up? Images a second out of the loader, and into training steps."""
-    require_torch()
+    require("training needs", "torch")
     import torch
 
     from poseapp.bench.training import loaded_and_trained, size_of
@@ -112,7 +113,7 @@ def gradients_command(
     out: Picture = Path("runs/gradients.png"),
 ) -> None:
     """How much gradient reaches each layer with a loss after every stage, and with one at the end."""
-    require_torch()
+    require("training needs", "torch")
     from poseapp.bench.gradients import draw_gradients, gradient_by_depth
     from poseapp.train.eval.contact_sheets import write_png
 
@@ -132,7 +133,7 @@ def report_command(
     data: Data = "data/pose", device: Device = "cpu", workers: Workers = 2, out: Picture = Path("runs/gradients.png")
 ) -> None:
     """All of it, as Markdown: five minutes on two quiet cores."""
-    require_torch()
+    require("training needs", "torch")
     from poseapp.bench.gradients import draw_gradients, gradient_by_depth
     from poseapp.bench.training import rates
     from poseapp.train.eval.contact_sheets import write_png

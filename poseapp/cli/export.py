@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
 from poseapp.cli.evaluate import FIGURES_FROM, evaluate_detector, figures_of, takes_no
 from poseapp.cli.options import GivenEnginesDir, Half, Replace
-from poseapp.cli.train import require_torch
+from poseapp.cli.packages import require
 from poseapp.core.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -20,104 +20,137 @@ if TYPE_CHECKING:
     from poseapp.train.checkpoint import TrainedNetwork
 
 
-def export_command(
-    checkpoint: options.Checkpoint,
-    name: options.Name = "",
-    about: options.ExportAbout = None,
-    annotations: options.ExportAnnotations = None,
-    images: options.ExportImages = None,
-    train_line: options.TrainLine = "",
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """The options of export that the model follows from."""
+
+    about: Path | None
+    annotations: Path | None
+    images: Path | None
+    train_line: str
+    fp16: bool
+    int8: bool
+    replace: bool
+    engines_dir: Path | None
+
+    @property
+    def labelled(self) -> tuple[Path, Path] | None:
+        """The labels and pictures to measure the card's figures on, if they were given."""
+        return (self.annotations, self.images) if self.annotations is not None and self.images is not None else None
+
+    def sections(self, folder: Path) -> About:
+        """What the card of the model in *folder* says besides figures."""
+        from poseapp.convert.card import About
+
+        described = self.about is not None or (folder / "about.md").exists()
+        return About.read(self.about or folder / "about.md") if described else About.unstated()
+
+    def commands(self, checkpoint: Path, folder: Path, trained: TrainedNetwork) -> Commands:
+        """The command lines of the card: they make and measure the model again."""
+        from poseapp.convert.card import Commands
+
+        store = ["--engines-dir", str(self.engines_dir)] if self.engines_dir else []
+        measured = ["--annotations", str(self.annotations), "--images", str(self.images)] if self.annotations else []
+        train_line = self.train_line or trained.state.command or f"poseapp train {trained.state.recipe}"
+        further = [*(["--fp16"] if self.fp16 else []), *(["--int8"] if self.int8 else [])]
+        again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
+        runs_on = () if trained.recipe.task == "detection" else FIGURES_FROM
+        return Commands(
+            train=train_line,
+            export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
+            evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *runs_on, *store]),
+        )
+
+
+def export_command(  # noqa: PLR0913 - the command's options
+    checkpoint: train_options.Checkpoint,
+    name: train_options.Name = "",
+    about: train_options.ExportAbout = None,
+    annotations: train_options.ExportAnnotations = None,
+    images: train_options.ExportImages = None,
+    train_line: train_options.TrainLine = "",
     fp16: Half = False,
-    int8: options.Int8 = False,
+    int8: train_options.Int8 = False,
     replace: Replace = False,
     engines_dir: GivenEnginesDir = None,
 ) -> None:
-    """Export a checkpoint's averaged weights as a model that the app runs, with its model card."""
-    require_torch()
+    """Make a model that the app runs of a training, with its model card."""
+    require("training needs", "torch")
     from poseapp.cli.models_import import model_name
-    from poseapp.convert.card import About, Commands
-    from poseapp.engine.load import default_engines_dir
-    from poseapp.engine.model_folder import ModelFolder
-    from poseapp.engine.store import place_for
+    from poseapp.engine.store import default_engines_dir, place_for
     from poseapp.train.checkpoint import TrainedNetwork, read
-    from poseapp.train.eval.calibration import score_calibration
-    from poseapp.train.export import export, write_card
 
     if (annotations is None) != (images is None):
         raise DataError("export: --annotations and --images go together. Give both, or neither.")
     if int8 and images is None:
         raise DataError("export: --int8 finds its ranges on pictures. Give --annotations and --images.")
+    given = ExportOptions(
+        about=about,
+        annotations=annotations,
+        images=images,
+        train_line=train_line,
+        fp16=fp16,
+        int8=int8,
+        replace=replace,
+        engines_dir=engines_dir,
+    )
     if checkpoint.is_dir():
         checkpoint = checkpoint / "last.pt"
     state = read(checkpoint)
     folder = place_for(engines_dir or default_engines_dir(), model_name(name or state.recipe), replace)
     check_place(folder, checkpoint, replace)
-    described = about is not None or (folder / "about.md").exists()
-    sections = About.read(about or folder / "about.md") if described else About.unstated()
-    store = ["--engines-dir", str(engines_dir)] if engines_dir else []
-    measured = ["--annotations", str(annotations), "--images", str(images)] if annotations else []
-    train_line = train_line or state.command or f"poseapp train {state.recipe}"
-    further = [*(["--fp16"] if fp16 else []), *(["--int8"] if int8 else [])]
-    again = ["export", str(checkpoint), "--name", folder.name, "--replace", *measured, *further, *store]
-    commands = Commands(
-        train=train_line,
-        export=shlex.join(["poseapp", *again, "--trained-by", train_line]),
-        evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *FIGURES_FROM, *store]),
-    )
+    sections = given.sections(folder)
     trained = TrainedNetwork.of(state, checkpoint)
+    commands = given.commands(checkpoint, folder, trained)
     if trained.recipe.task == "detection":
         takes_no("export of a person detector", {"--fp16": fp16, "--int8": int8})
-        commands = dataclasses.replace(
-            commands, evaluate=shlex.join(["poseapp", "eval", "--model", folder.name, *measured, *store])
-        )
-        export_detector_command(trained, folder, sections, about, annotations, images, commands, replace)
-        typer.echo(f"Exported to {folder}")
-        return
-    with ModelFolder(folder).made_anew(replace) as model:
+        _export_detector(given, trained, folder, sections, commands)
+    else:
+        _export_network(given, trained, folder, sections, commands)
+
+
+def _export_network(given: ExportOptions, trained: TrainedNetwork, folder: Path, sections: About, commands: Commands) -> None:
+    from poseapp.cli.models_convert import convert_command
+    from poseapp.engine.model_folder import ModelFolder
+    from poseapp.train.eval.calibration import score_calibration
+    from poseapp.train.export import export, write_card
+
+    with ModelFolder(folder).made_anew(given.replace) as model:
         made = model.path
-        if about is not None:
-            (made / "about.md").write_bytes(about.read_bytes())
-        spec = export(trained, made, sections, fp16)
+        if given.about is not None:
+            (made / "about.md").write_bytes(given.about.read_bytes())
+        spec = export(trained, made, sections, given.fp16)
         result, as_trained = None, None
-        if annotations is not None and images is not None:
+        if given.labelled is not None:
             if not trained.recipe.fields:  # whose scores are made outside the graph, in core/paf.py
-                as_trained = score_calibration(figures_of(made, annotations, images))
-                spec = export(trained, made, sections, fp16, as_trained.score_odds_scale)
-            result = figures_of(made, annotations, images, show=True)
+                as_trained = score_calibration(figures_of(made, *given.labelled))
+                spec = export(trained, made, sections, given.fp16, as_trained.score_odds_scale)
+            result = figures_of(made, *given.labelled, show=True)
             commands = dataclasses.replace(commands, conventions=result.conventions)
         write_card(made, spec, trained, sections, result, commands, as_trained)
     typer.echo(f"Exported to {folder}")
-    if int8 and annotations is not None and images is not None:
-        from poseapp.cli.models_convert import convert_command
-
+    if given.int8 and given.labelled is not None:
+        annotations, images = given.labelled
         convert_command(folder.name, "int8", images, [annotations], engines_dir=folder.parent)
 
 
-def export_detector_command(
-    trained: TrainedNetwork,
-    folder: Path,
-    sections: About,
-    about: Path | None,
-    annotations: Path | None,
-    images: Path | None,
-    commands: Commands,
-    replace: bool,
-) -> None:
-    """Export the detector *trained* to *folder*; with *annotations*, measure it and choose its threshold."""
+def _export_detector(given: ExportOptions, trained: TrainedNetwork, folder: Path, sections: About, commands: Commands) -> None:
+    """Export a person detector; with labels, measure it and choose its threshold."""
     from poseapp.engine.model_folder import ModelFolder
     from poseapp.train.eval.detector import conventions
     from poseapp.train.export_detector import export_detector, with_threshold, write_detector_card
 
-    with ModelFolder(folder).made_anew(replace) as model:
+    with ModelFolder(folder).made_anew(given.replace) as model:
         made = model.path
-        if about is not None:
-            (made / "about.md").write_bytes(about.read_bytes())
+        if given.about is not None:
+            (made / "about.md").write_bytes(given.about.read_bytes())
         spec, figures = export_detector(trained, made, sections), None
-        if annotations is not None and images is not None:
-            spec = with_threshold(made, evaluate_detector(made, annotations, images, show=False).best_threshold)
-            figures = evaluate_detector(made, annotations, images)
+        if given.labelled is not None:
+            spec = with_threshold(made, evaluate_detector(made, *given.labelled, show=False).best_threshold)
+            figures = evaluate_detector(made, *given.labelled)
             commands = dataclasses.replace(commands, conventions=conventions(spec))
         write_detector_card(made, spec, trained, sections, figures, commands)
+    typer.echo(f"Exported to {folder}")
 
 
 def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Annotated
 import typer
 
 from poseapp.cli.options import EnginesDir, Stored
+from poseapp.cli.packages import require
 from poseapp.cli.progress import sharing
 from poseapp.console import plain_console
 from poseapp.core.errors import ModelError
-from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.model_folder import ModelFolder
+from poseapp.engine.store import default_engines_dir, find_model
 
 _PRECISIONS = ("fp16", "int8")  # every model has FP32
 
@@ -58,8 +58,7 @@ def convert_command(
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Make a model's files in FP16 or INT8, and keep them when its joints stay in place."""
-    if importlib.util.find_spec("onnx") is None:
-        raise ModelError('models convert needs onnx, which is not installed. Install it with: pip install "poseapp[train]"')
+    require("models convert needs", "onnx")
     if precision == "fp16":
         if images is not None or annotations or limit:
             raise ModelError("models convert: fp16 needs no pictures. Leave out --images, --annotations and --limit.")
@@ -109,7 +108,7 @@ def _to_int8(name: str, images: Path, annotations: Sequence[Path], limit: int, e
     for made in report.files:
         q = made.quantised
         console.print(f"{model.path / made.file}: {q.convolutions} convolutions in INT8, ranges by {q.ranges}")
-        for kept in made.kept:
-            console.print(f"  joints move by {kept.px:.2f} px on the stored crops ({kept.runtime})")
-            for loss in kept.losses:
+        for check in made.checks:
+            console.print(f"  joints move by {check.px:.2f} px on the stored crops ({check.runtime})")
+            for loss in check.losses:
                 console.print(f"  {loss.annotations}: {loss}")

@@ -3,60 +3,85 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 import os
 import shlex
-import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
+from poseapp.cli.packages import require
 from poseapp.cli.progress import counting
-from poseapp.console import description, plain_console
+from poseapp.cli.train_progress import run_training, warnings_shown
+from poseapp.console import plain_console
 from poseapp.core.errors import DataError
-from poseapp.core.files import no_empty_folders
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from poseapp.train.loop import Options, Progress
     from poseapp.train.recipes import Recipe
     from poseapp.train.tasks import Items
 
-NO_TORCH = 'training needs PyTorch, which is not installed. Install it with: pip install "poseapp[train]"'
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """The options of train that a training follows from."""
+
+    recipe: str
+    data: list[str]
+    val: str
+    out: Path | None
+    changes: list[str]
+    resume: bool
+    start_from: Path | None
+    teacher: Path | None
+    device: str
+    workers: int
+    resident: bool
+    validate_every: float
+    max_minutes: float
+    save_every_s: float
+    compiled: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where the training is kept."""
+        return self.out or Path("runs") / self.recipe
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The changes of the recipe, by name."""
+        return dict(part.partition("=")[::2] for part in self.changes)
+
+    def command_line(self) -> str:
+        """The line that starts this training anew, for the model card."""
+        given = [("--data", part) for part in self.data] + [("--set", part) for part in self.changes]
+        single = (("--val", self.val), ("--start-from", self.start_from), ("--teacher", self.teacher), ("--out", self.out))
+        given += [(name, str(value)) for name, value in single if value]
+        flags = ["--resident"] if self.resident else []
+        return shlex.join(["poseapp", "train", self.recipe, *(word for pair in given for word in pair), *flags])
 
 
-def require_torch() -> None:
-    """Raise DataError, with what to install, where torch is missing."""
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError:
-        raise DataError(NO_TORCH) from None
-
-
-def train_command(
-    recipe: options.Recipe = "",
-    data: options.Data = None,
-    val: options.Val = "",
-    out: options.TrainOut = None,
-    set_: options.Set = None,
-    resume: options.Resume = False,
-    start_from: options.StartFrom = None,
-    teacher: options.Teacher = None,
-    device: options.TrainDevice = "auto",
-    workers: options.Workers = -1,
-    resident: options.Resident = False,
-    validate_every: options.ValidateEvery = 1.0,
-    max_minutes: options.MaxMinutes = 0,
-    save_every: options.SaveEvery = 60,
-    compile_: options.Compile = False,
-    check: options.Check = False,
-    list_: options.List = False,
+def train_command(  # noqa: PLR0913 - the command's options
+    recipe: train_options.Recipe = "",
+    data: train_options.Data = None,
+    val: train_options.Val = "",
+    out: train_options.TrainOut = None,
+    set_: train_options.Set = None,
+    resume: train_options.Resume = False,
+    start_from: train_options.StartFrom = None,
+    teacher: train_options.Teacher = None,
+    device: train_options.TrainDevice = "auto",
+    workers: train_options.Workers = -1,
+    resident: train_options.Resident = False,
+    validate_every: train_options.ValidateEvery = 1.0,
+    max_minutes: train_options.MaxMinutes = 0,
+    save_every: train_options.SaveEvery = 60,
+    compile_: train_options.Compile = False,
+    check: train_options.Check = False,
+    list_: train_options.List = False,
 ) -> None:
     """Train a recipe on labelled pictures. Ctrl-C saves and stops; --resume goes on.
 
@@ -67,97 +92,90 @@ def train_command(
 
         check_sets(data or [], recipe)
         return
-    require_torch()
+    require("training needs", "torch")
+    if list_:
+        list_recipes()
+        return
+    given = TrainOptions(
+        recipe=recipe,
+        data=data or [],
+        val=val,
+        out=out,
+        changes=set_ or [],
+        resume=resume,
+        start_from=start_from,
+        teacher=teacher,
+        device=device,
+        workers=workers,
+        resident=resident,
+        validate_every=validate_every,
+        max_minutes=max_minutes,
+        save_every_s=save_every,
+        compiled=compile_,
+    )
+    train_recipe(given)
+
+
+def list_recipes() -> None:
+    """Print the recipes, one a line."""
+    from poseapp.train.recipes import RECIPES
+
+    for known in RECIPES.values():
+        size = f"{known.input_hw[0]}×{known.input_hw[1]}"
+        typer.echo(f"{known.name:22} {size:7} {known.skeleton.name:12} {known.paper}")
+
+
+def train_recipe(given: TrainOptions) -> None:
+    """Read the sets and train, alone or as one of the processes that torchrun has started."""
     import torch
 
     from poseapp.train.distil import load_teacher
     from poseapp.train.loop import Options
-    from poseapp.train.recipes import RECIPES, override
+    from poseapp.train.recipes import override
 
-    if list_:
-        for known in RECIPES.values():
-            size = f"{known.input_hw[0]}×{known.input_hw[1]}"
-            typer.echo(f"{known.name:22} {size:7} {known.skeleton.name:12} {known.paper}")
-        return
-    chosen = recipe_called(recipe)
-    if not data:
+    recipe = recipe_called(given.recipe)
+    if not given.data:
         raise DataError("training: no data. Give a set's folder with --data.")
-    changes = dict(part.partition("=")[::2] for part in set_ or [])
-    with process_group(device) as (place, rank, processes):
-        chosen = override(chosen, changes)
-        folder = out or Path("runs") / recipe
-        if (folder / "last.pt").exists() and not resume:
-            raise DataError(f"{folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
-        people, validation = read_sets(data, val, chosen)
-        if workers < 0:
-            from poseapp.engine.machine import available_cores
-
-            workers = max(1, min(8, available_cores() // processes - 1))
+    with process_group(given.device) as (device, rank, processes):
+        recipe = override(recipe, given.overrides)
+        if (given.folder / "last.pt").exists() and not given.resume:
+            raise DataError(f"{given.folder}: holds a run already. Go on with it (--resume), or give another folder with --out.")
+        items, validation = read_sets(given.data, given.val, recipe)
         how = Options(
-            device=place,
-            workers=workers,
-            save_every_s=save_every,
-            compiled=compile_,
-            validate_every=validate_every,
-            max_minutes=max_minutes or math.inf,
-            resume=resume,
-            start_from=start_from,
-            teacher=load_teacher(teacher, chosen, torch.device(place)) if teacher else None,
-            overrides=changes,
-            command=command_line(recipe, data, val, set_ or [], start_from, teacher, out, resident),
+            device=device,
+            workers=given.workers if given.workers >= 0 else default_workers(processes),
+            save_every_s=given.save_every_s,
+            compiled=given.compiled,
+            validate_every=given.validate_every,
+            max_minutes=given.max_minutes or math.inf,
+            resume=given.resume,
+            start_from=given.start_from,
+            teacher=load_teacher(given.teacher, recipe, torch.device(device)) if given.teacher else None,
+            overrides=given.overrides,
+            command=given.command_line(),
         )
         with warnings_shown(rank):
-            if resident:
-                people = hold(people, chosen, place)
-            run_training(chosen, people, validation, folder, how, rank)
+            if given.resident:
+                items = hold(items, recipe, device)
+            run_training(recipe, items, validation, given.folder, how, rank)
+
+
+def default_workers(processes: int) -> int:
+    """How many processes load pictures for each of *processes* that train on this machine."""
+    from poseapp.engine.machine import available_cores
+
+    return max(1, min(8, available_cores() // processes - 1))
 
 
 def recipe_called(name: str) -> Recipe:
     """The recipe of that name; DataError where there is none, or no torch."""
-    require_torch()
+    require("training needs", "torch")
     from poseapp.train.recipes import RECIPES
 
     if name not in RECIPES:
         wrong = f"recipe {name!r}: there is none of that name" if name else "training: no recipe. Give the name of one"
         raise DataError(f"{wrong}. There are: {', '.join(RECIPES)}.")
     return RECIPES[name]
-
-
-@contextmanager
-def warnings_shown(rank: int) -> Iterator[None]:
-    """Inside, what a training warns of, such as a picture that cannot be read, is printed above the progress bar."""
-    from rich.logging import RichHandler
-
-    logger = logging.getLogger("poseapp.train")
-    before = logger.level, logger.propagate
-    handler = RichHandler(console=plain_console(stderr=True, quiet=rank > 0), show_path=False, show_level=False)
-    logger.addHandler(handler)
-    logger.setLevel(min(logging.WARNING, logging.getLogger().level))
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before[0])
-        logger.propagate = before[1]
-
-
-def command_line(
-    recipe: str,
-    data: list[str],
-    val: str,
-    changes: list[str],
-    start_from: Path | None,
-    teacher: Path | None,
-    out: Path | None,
-    resident: bool,
-) -> str:
-    """The line that starts this training anew, for the model card."""
-    given = [("--data", part) for part in data] + [("--set", part) for part in changes]
-    single = (("--val", val), ("--start-from", start_from), ("--teacher", teacher), ("--out", out))
-    given += [(name, str(value)) for name, value in single if value]
-    flags = ["--resident"] if resident else []
-    return shlex.join(["poseapp", "train", recipe, *(word for pair in given for word in pair), *flags])
 
 
 @contextmanager
@@ -223,82 +241,3 @@ def hold(people: Items, recipe: Recipe, device: str) -> Items:
         held = Resident(people, recipe, device, advance)
     plain_console(stderr=True).print(f"{len(held):,} people held on {device}: {held.bytes / 2**30:.2f} GiB")
     return held
-
-
-def run_training(recipe: Recipe, items: Items, validation: Sequence[Any], folder: Path, how: Options, process: int = 0) -> None:
-    """Train under a progress bar, with curves and TensorBoard's files in *folder*. The first *process* alone says something."""
-    from poseapp.train.loop import train
-    from poseapp.train.tasks import task_of
-
-    task = task_of(recipe)
-    console = plain_console(stderr=True, quiet=process > 0)
-    console.print(
-        f"{recipe.name}: {len(items):,} {task.items} to train on, {len(validation):,} to validate on; "
-        f"{how.device}, run in {folder}"
-    )
-    if not validation:
-        console.print("No val part, so nobody will know how good it is: label some pictures apart, and give them with --val.")
-    with no_empty_folders(folder), stop_signals() as stop:
-        steps = train(recipe, items, folder, dataclasses.replace(how, stop=stop), validation)
-        seen = recorded(steps, folder, task.figures) if process == 0 else steps
-        with closing(steps), closing(seen):
-            last = shown(seen, console)
-    if last is not None and last.step < last.steps:
-        console.print(f"Stopped at step {last.step:,} of {last.steps:,}; saved. Go on with --resume.")
-    else:
-        console.print(f"Done. Export it with: poseapp export {folder}")
-
-
-def recorded(steps: Iterator[Progress], folder: Path, figures: Sequence[str]) -> Generator[Progress, None, None]:
-    """*steps*, written into the files of a Monitor on the way."""
-    from poseapp.train.monitor import Monitor
-
-    monitor = None
-    try:
-        for at in steps:
-            # Not before the first step is done: a training that is refused leaves the folder as it was.
-            monitor = monitor or Monitor(folder, figures, at.step - 1)
-            monitor.add(at)
-            yield at
-    finally:
-        if monitor is not None:
-            monitor.close()
-
-
-def shown(steps: Iterator[Progress], console: Console) -> Progress | None:
-    """Show *steps* as a progress bar until they end; returns the last of them."""
-    from rich.progress import BarColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = BarColumn(), description(), TimeElapsedColumn(), TimeRemainingColumn(elapsed_when_finished=True)
-    at = None
-    with Bar(*columns, console=console, speed_estimate_period=300) as bar:
-        task = bar.add_task("starting", total=None)
-        smooth = math.nan
-        for at in steps:
-            smooth = at.loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * at.loss
-            text = f"step {at.step:,}/{at.steps:,}  loss {smooth:.5f}  lr {at.lr:.1e}  {at.images_per_s:.0f} img/s"
-            bar.update(task, completed=at.step, total=at.steps, description=text)
-            if at.validation is not None:
-                figures = ", ".join(f"{name} {value:.4f}" for name, value in at.validation.figures.items())
-                console.print(f"step {at.step:,}: {figures}")
-    return at
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Inside, Ctrl-C and SIGTERM only make the yielded function say True; a second Ctrl-C interrupts as usual."""
-    requested = False
-
-    def ask(_number: int, _frame: object) -> None:
-        nonlocal requested
-        if requested:
-            raise KeyboardInterrupt
-        requested = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: requested
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

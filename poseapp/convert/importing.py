@@ -20,7 +20,7 @@ from poseapp.nets.deploy import Deploy
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImportOptions:
     """How weights are to be deployed. What is None follows from the file, as its authors trained it.
 
     ``mapping``, ``decode`` and ``sigma_px`` are those of ModelSpec; ``flip`` averages with the mirrored crop;
@@ -41,7 +41,9 @@ class Wanted:
     url: str = ""
 
 
-def import_file(path: Path, arch: str, name: str, engines_dir: Path, wanted: Wanted = Wanted()) -> tuple[ModelSpec, Loaded]:
+def import_file(
+    path: Path, arch: str, name: str, engines_dir: Path, options: ImportOptions = ImportOptions()
+) -> tuple[ModelSpec, Loaded]:
     """Write the weights in *path* to the store *engines_dir* as a model called *name*; returns its spec and what was loaded.
 
     Raises CheckpointError when the file cannot be read or does not fit *arch*, ModelError when the store
@@ -49,11 +51,11 @@ def import_file(path: Path, arch: str, name: str, engines_dir: Path, wanted: Wan
     """
     if arch not in ARCHS:
         raise CheckpointError(f"--arch {arch}: not known. There are: {', '.join(ARCHS)}.")
-    place = place_for(engines_dir, name, wanted.replace)
+    place = place_for(engines_dir, name, options.replace)
     loaded = load(read_state(path), ARCHS[arch], str(path))
-    deploy, spec = deployed(loaded, name, wanted)
-    text = _card(spec, loaded, path, wanted)
-    return write_model(deploy, spec, text, place, wanted.fp16, wanted.replace), loaded
+    deploy, spec = deployed(loaded, name, options)
+    text = _card(spec, loaded, path, options)
+    return write_model(deploy, spec, text, place, options.fp16, options.replace), loaded
 
 
 def fetch(
@@ -69,25 +71,25 @@ def fetch(
     Raises ModelError and CheckpointError as ``download`` and ``import_file`` do.
     """
     path = download(entry, cache, progress)
-    wanted = Wanted(
+    options = ImportOptions(
         entry.input_hw, entry.skeleton.name, entry.mapping, entry.decode, entry.sigma_px, fp16=fp16, replace=replace,
         data=entry.data, licence=entry.licence, figure=entry.figure, url=entry.url,
     )  # fmt: skip
-    spec, _ = import_file(path, entry.arch, entry.name, engines_dir, wanted)
+    spec, _ = import_file(path, entry.arch, entry.name, engines_dir, options)
     path.unlink(missing_ok=True)
     return spec
 
 
-def deployed(loaded: Loaded, name: str, wanted: Wanted = Wanted()) -> tuple[Deploy, ModelSpec]:
+def deployed(loaded: Loaded, name: str, options: ImportOptions = ImportOptions()) -> tuple[Deploy, ModelSpec]:
     """The deployed form of loaded weights, without writing anything."""
-    spec = _spec(loaded, name, wanted)
-    return Deploy.of(loaded.net, spec, loaded.layout.pixels, wanted.flip), spec
+    spec = _spec(loaded, name, options)
+    return Deploy.of(loaded.net, spec, loaded.layout.pixels, options.flip), spec
 
 
-def _spec(loaded: Loaded, name: str, wanted: Wanted) -> ModelSpec:
+def _spec(loaded: Loaded, name: str, options: ImportOptions) -> ModelSpec:
     arch, layout = loaded.arch, loaded.layout
-    skeleton = loaded.skeleton(wanted.skeleton)
-    input_hw = wanted.input_hw or ((256, 256) if skeleton.name == "mpii-16" else arch.input_hw)
+    skeleton = loaded.skeleton(options.skeleton)
+    input_hw = options.input_hw or ((256, 256) if skeleton.name == "mpii-16" else arch.input_hw)
     if any(side <= 0 or side % arch.multiple for side in input_hw):
         raise CheckpointError(
             f"{arch.name}: expected an input of multiples of {arch.multiple} px, got {input_hw[0]}×{input_hw[1]}. "
@@ -99,22 +101,22 @@ def _spec(loaded: Loaded, name: str, wanted: Wanted) -> ModelSpec:
         skeleton=skeleton,
         input_hw=input_hw,
         stride=arch.stride,
-        decode=wanted.decode or layout.decode,
-        mapping=wanted.mapping or layout.mapping,
-        sigma_px=wanted.sigma_px or layout.sigma_px,
+        decode=options.decode or layout.decode,
+        mapping=options.mapping or layout.mapping,
+        sigma_px=options.sigma_px or layout.sigma_px,
         weights_sha256=NO_SHA256,
         parameters=count_parameters(loaded.net),
-        macs=count_macs(loaded.net, input_hw) * (2 if wanted.flip else 1),
-        source=Source(arch.paper, wanted.data, wanted.licence or layout.licence, wanted.url or layout.url),
+        macs=count_macs(loaded.net, input_hw) * (2 if options.flip else 1),
+        source=Source(arch.paper, options.data, options.licence or layout.licence, options.url or layout.url),
         metrics={},
         variants={},
     )
 
 
-def _card(spec: ModelSpec, loaded: Loaded, path: Path, wanted: Wanted) -> str:
+def _card(spec: ModelSpec, loaded: Loaded, path: Path, options: ImportOptions) -> str:
     """The text of README.md: what this is, where it is from, and that its figures are not ours."""
     h, w = spec.input_hw
-    flip = ", averaged with the mirrored crop" if wanted.flip else ""
+    flip = ", averaged with the mirrored crop" if options.flip else ""
     extra = (
         f" {len(loaded.extra)} names in the file are not part of the network ({', '.join(loaded.extra[:3])} …)."
         if loaded.extra
@@ -133,7 +135,7 @@ def _card(spec: ModelSpec, loaded: Loaded, path: Path, wanted: Wanted) -> str:
         "File": f"{path.name}, SHA-256 {sha256_file(path)}",
     }
     figures = (
-        f"Published figure: {wanted.figure or 'none is known'}. Nothing was measured here: `poseapp eval` does that.\n"
+        f"Published figure: {options.figure or 'none is known'}. Nothing was measured here: `poseapp eval` does that.\n"
         f"The weights were converted, not changed: graph and network agree on a test picture.{extra}"
     )
     return card(spec.name, [f"{spec.source.paper}."], facts, {"Figures": figures})

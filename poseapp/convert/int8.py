@@ -33,9 +33,8 @@ from poseapp.core.types import FloatArray
 
 # How many of the first convolutions stay as they are: their few channels differ in range, one step for all of them rounds some
 # away, and every later layer sees what is left. On CPUs hourglass-s moves joints by 0.8 px with three of them in FP32, by 2.3 px
-# without. GPUs round sums too, which costs accuracy again, and compute in FP16 nearly as fast: with six the joints move by
-# 0.84 px, where 1.5 px is the limit.
-FIRST_KEPT: dict[Processor, int] = {"cpu": 3, "gpu": 6}
+# without. Six on GPUs are too many for ranges by "max" on few pictures: joints then moved by 1.6 px, and 1.5 is the limit.
+FIRST_KEPT: dict[Processor, int] = {"cpu": 3, "gpu": 3}
 LARGEST_ON_CPU = 64  # of weights: 2 × 255 × 64 is below 2^15
 _MOVES_VALUES = ("MaxPool", "Resize", "Slice")  # what comes out of them was in their input: the same step serves
 _BIAS_MOST = 2.0**30  # int32, with room for the sum of products

@@ -19,7 +19,7 @@ from poseapp.core.types import Poses
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothRule:
-    """How much to smooth; the defaults are from ``python -m poseapp.bench --tracking``.
+    """How much to smooth; the defaults are from ``poseapp bench tracking``.
 
     ``min_cutoff_hz`` is the cut-off at rest: lower is steadier. ``beta`` (Hz per size/s) is how fast it rises with
     speeds above ``rest`` (sizes/s): higher lags less. ``speed_cutoff_hz`` smooths the speed itself. A joint with a

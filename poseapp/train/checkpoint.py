@@ -103,7 +103,7 @@ def read(path: Path) -> TrainingState:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: not found. Give a run's folder or one of its checkpoints (.pt).") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what torch raises for a damaged file depends on where it is damaged
         raise CheckpointError(
             f"{path}: cannot be read as a checkpoint ({type(error).__name__}). Give a run's folder or one of its checkpoints."
         ) from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 
-# Where and how a model can run: the key of the command line, and the name in the window.
+# The key of the command line, and the name in the window.
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
 # The models that ship, in the order of the list; others go by their own names.

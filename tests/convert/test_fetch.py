@@ -20,7 +20,7 @@ from poseapp.cli.models import models_app
 from poseapp.convert.catalogue import CATALOGUE, Entry
 from poseapp.convert.checkpoints import ARCHS
 from poseapp.convert.download import download
-from poseapp.convert.importing import Wanted, fetch, import_file
+from poseapp.convert.importing import ImportOptions, fetch, import_file
 from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import load_engine
@@ -255,7 +255,7 @@ def test_import_on_the_command_line(weights: Path, tmp_path: Path) -> None:
 
 
 def test_the_flip_test_is_an_option(weights: Path, tmp_path: Path) -> None:
-    wanted = Wanted(input_hw=(64, 64))
+    wanted = ImportOptions(input_hw=(64, 64))
     plain, _ = import_file(weights, "hourglass-1", "plain", tmp_path, wanted)
     both, _ = import_file(weights, "hourglass-1", "both", tmp_path, dataclasses.replace(wanted, flip=True))
     assert both.macs == 2 * plain.macs
@@ -301,7 +301,7 @@ def test_an_import_that_fails_at_its_end_leaves_no_folder(weights: Path, tmp_pat
             value.fill_(float("nan"))
     torch.save(content, tmp_path / "nan.pth")
     with pytest.raises((CheckpointError, ModelError)):
-        import_file(tmp_path / "nan.pth", "hourglass-1", "mine", tmp_path / "new" / "engines", Wanted(input_hw=(64, 64)))
+        import_file(tmp_path / "nan.pth", "hourglass-1", "mine", tmp_path / "new" / "engines", ImportOptions(input_hw=(64, 64)))
     assert not (tmp_path / "new").exists()
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from poseapp.convert.checkpoints import read_state
-from poseapp.convert.importing import Wanted, import_file
+from poseapp.convert.importing import ImportOptions, import_file
 from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.model_folder import ModelFolder
@@ -78,7 +78,7 @@ def changed(state: State, key: str, value: float) -> State:
 def test_weights_that_are_none_are_refused(hourglass: State, spoil: Callable[[State], State], says: str, tmp_path: Path) -> None:
     torch.save(spoil(hourglass), tmp_path / "a.pth")
     with pytest.raises(CheckpointError, match=says) as caught:
-        import_file(tmp_path / "a.pth", "hourglass-1", "mine", tmp_path / "store", Wanted((64, 64)))
+        import_file(tmp_path / "a.pth", "hourglass-1", "mine", tmp_path / "store", ImportOptions((64, 64)))
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "store").glob("*")) == []
 
@@ -86,7 +86,7 @@ def test_weights_that_are_none_are_refused(hourglass: State, spoil: Callable[[St
 def _import(path: Path, store: Path, begin: object, told: object) -> None:
     begin.wait()  # type: ignore[attr-defined]
     try:
-        import_file(path, "hourglass-1", "mine", store, Wanted((64, 64)))
+        import_file(path, "hourglass-1", "mine", store, ImportOptions((64, 64)))
         told.put("")  # type: ignore[attr-defined]
     except ModelError as error:
         told.put(str(error))  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -293,8 +294,17 @@ def test_a_model_of_the_store_can_teach(trained: Path) -> None:
 def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RECIPES, "tiny-hourglass", tiny_recipe(epochs=25))
     line = ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)]
+    reads: list[object] = []
+    load = torch.load
+
+    def counted(path: Any, **how: Any) -> Any:
+        reads.append(path)
+        return load(path, **how)
+
+    monkeypatch.setattr(torch, "load", counted)
     done = CliRunner().invoke(app, [*line, "--fp16"])
     assert done.exit_code == 0, done.output
+    assert reads == [trained / "run" / "last.pt"], "once, though network, card and command line need it"
     whole, half = (tmp_path / "mine" / name for name in ("model.onnx", "model.fp16.onnx"))
     assert half.stat().st_size < whole.stat().st_size
     before = whole.read_bytes()

@@ -20,18 +20,22 @@ from torch import distributed
 from torch._inductor import config as inductor
 from torch.multiprocessing.spawn import spawn
 
-from poseapp.cli.train import stop_signals
+from poseapp.cli.train_progress import stop_signals
 from poseapp.core.errors import CheckpointError, DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.nets.cpm import ConvolutionalPoseMachine
+from poseapp.nets.deploy import Normalise
 from poseapp.train import checkpoint
 from poseapp.train.data.annotations import Person, read_coco
 from poseapp.train.data.augment import Augment
+from poseapp.train.data.order import Loading
 from poseapp.train.distil import NetworkTeacher
 from poseapp.train.loop import Options, Progress, train
+from poseapp.train.optimiser import make_optimiser
 from poseapp.train.recipes import RECIPES, Phase, override
 from poseapp.train.schedule import learning_rate, phases, supervised
 from poseapp.train.step import earlier_parameters
+from poseapp.train.tasks import task_of
 from poseapp.train.tasks.person import validate
 
 HERE = Options(workers=0)
@@ -68,6 +72,26 @@ def test_a_resumed_run_has_the_numbers_of_an_uninterrupted_one(optimiser: str, f
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert checkpoint.read(tmp_path / "whole" / "best.pt").best == checkpoint.read(tmp_path / "parts" / "best.pt").best
+
+
+def test_a_training_is_these_few_lines(figures: list[Person], tmp_path: Path) -> None:
+    recipe = small_recipe(augment=Augment(), warmup_steps=0, clip_norm=0.5)
+    losses = [p.loss for p in run(recipe, figures, tmp_path)]
+    torch.manual_seed(recipe.seed)
+    net = recipe.net()
+    optimiser = make_optimiser(recipe, net)
+    task = task_of(recipe)
+    expected = []
+    for step, ((crops, target, weight),) in enumerate(task.steps(figures, recipe.input_hw, Loading(range(12), 4))):
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, step, 12)
+        loss = task.loss(net(Normalise()(crops)), target, weight, task.total(target, weight))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
+        optimiser.step()
+        expected.append(float(loss.detach()))
+    assert losses == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler, and there is none")

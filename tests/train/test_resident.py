@@ -19,11 +19,12 @@ from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import crop_affine, crop_affines, fit_aspect
 from poseapp.train import checkpoint
-from poseapp.train.data import resident
+from poseapp.train.data import resident_appearance
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco, read_image
 from poseapp.train.data.augment import PLAIN, Appearance, Augment
 from poseapp.train.data.crop_dataset import CropDataset
-from poseapp.train.data.resident import Resident, jpeg
+from poseapp.train.data.resident import Resident
+from poseapp.train.data.resident_appearance import jpeg
 from poseapp.train.data.targets import target_of
 from poseapp.train.loop import Options, train
 from poseapp.train.recipes import Phase, Recipe
@@ -201,7 +202,7 @@ def test_looks_are_the_same_on_the_device(augment: Augment, mean: float, share: 
     crops = np.stack([picture(hw, seed) for seed in range(n)])
     appearance = augment.appearances(n, hw, np.random.default_rng(0))
     expected = np.stack([appearance.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
-    found = resident.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).permute(0, 2, 3, 1).numpy()
+    found = resident_appearance.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).permute(0, 2, 3, 1).numpy()
     assert np.abs(expected - crops).mean() > 0.5  # something was done
     difference = np.abs(found - expected)
     assert difference.mean() < mean
@@ -213,7 +214,7 @@ def test_noise_has_the_same_strength_and_low_light_comes_with_it() -> None:
     crops = np.full((n, *hw, 3), 128, np.uint8)
     appearance = only(noise_p=0.5, dark_p=0.5).appearances(n, hw, np.random.default_rng(0))
     expected = np.stack([appearance.apply(crop, i) for i, crop in enumerate(crops)]).astype(np.float32)
-    found = resident.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
+    found = resident_appearance.apply(appearance, torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
     for i in range(n):
         assert found[i].mean() == pytest.approx(expected[i].mean(), abs=0.5)
         assert found[i].std() == pytest.approx(expected[i].std(), rel=0.05, abs=0.01)
@@ -334,5 +335,5 @@ def test_what_goes_to_a_gpu_goes_from_pinned_memory_and_is_not_waited_for(monkey
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda _: pinned)
     monkeypatch.setattr(torch.Tensor, "to", to)
     for device in ("cuda", "cpu"):
-        resident._up(np.zeros(3, np.float32), torch.device(device))
+        resident_appearance.upload(np.zeros(3, np.float32), torch.device(device))
     assert requested == [(True, "cuda", True), (False, "cpu", False)]

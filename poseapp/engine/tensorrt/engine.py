@@ -11,6 +11,7 @@ from poseapp.engine import cuda, driver
 from poseapp.engine.base import Backend, Progress, foreign_errors
 from poseapp.engine.comparator import TOLERANCE_PX, difference_px, sample_crops
 from poseapp.engine.cuda import Device, Layer
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.onnxruntime import OrtEngine
 from poseapp.engine.tensorrt import library
 from poseapp.engine.tensorrt.builder import ensure_plan
@@ -135,7 +136,7 @@ def verify(engine: GpuEngine, folder: Path, plan: Plan, progress: Progress) -> f
     if not progress(f"checking {spec.name} {precision} against ONNX Runtime", 1.0):
         raise EngineError(f"{spec.name} {precision}: building cancelled.")
     crops = sample_crops(spec.input_hw)
-    reference = OrtEngine(folder / "model.onnx", spec)
+    reference = OrtEngine(ModelFolder(folder).file(), spec)
     try:
         difference = difference_px(engine, reference, crops)
     finally:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from poseapp.core.errors import DataError, printable
 
-MOST_FILES = 2_000_000  # in a folder of pictures: who gives a whole disk is told
+MOST_FILES = 2_000_000  # in a folder of pictures: a whole disk is refused
 
 Parts = tuple[str, ...]
 

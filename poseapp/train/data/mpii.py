@@ -33,7 +33,7 @@ def read_mpii(annotations: Path, images: Path, skeleton: Skeleton) -> list[Perso
             labels[:, 2] = 2 * (np.asarray(entry["joints_vis"], np.float64) > 0)
             x, y = map(float, entry["center"])
             path = folder.find(str(entry["image"])).path
-            people.append(_person(i, i, path, labels, x, y, float(entry["scale"]), skeleton))
+            people.append(_person((i, i), path, labels, (x, y), float(entry["scale"]), skeleton))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = shortened(error)
         raise DataError(f"{annotations}: expected a list of joints, joints_vis, center, scale and image ({what}).") from None
@@ -64,11 +64,9 @@ def read_mpii_mat(annotations: Path, images: Path, skeleton: Skeleton, split: st
                 if labels is None or not _is_number(getattr(rect, "scale", None)) or not hasattr(centre, "x"):
                     continue  # a person in the background: neither joints nor a place
                 path = folder.find(str(picture.image.name)).path
-                identity = (i + 1) * 100 + number
-                head = _head_px(rect)
-                people.append(
-                    _person(identity, i + 1, path, labels, float(centre.x), float(centre.y), float(rect.scale), skeleton, head)
-                )
+                ids = (i + 1) * 100 + number, i + 1
+                place = float(centre.x), float(centre.y)
+                people.append(_person(ids, path, labels, place, float(rect.scale), skeleton, _head_px(rect)))
     except (AttributeError, TypeError, ValueError, IndexError, OverflowError) as error:
         what = shortened(error)
         raise DataError(f"{annotations}: not in the structure that MPII was published in ({what}).") from None
@@ -76,22 +74,21 @@ def read_mpii_mat(annotations: Path, images: Path, skeleton: Skeleton, split: st
 
 
 def _person(
-    identity: int,
-    image_id: int,
+    ids: tuple[int, int],
     path: Path,
     labels: NDArray[np.float64],
-    x: float,
-    y: float,
+    centre: tuple[float, float],
     scale: float,
     skeleton: Skeleton,
     head_px: float = math.nan,
 ) -> Person:
-    """A person with *labels* (16, 3), centre and scale as MPII gives them, counted from 1.
+    """A person with *labels* (16, 3), centre and scale as MPII gives them, counted from 1; *ids* are of person and picture.
 
     The box is a square of 200 px × scale, less the 1.25 that is padded later, about the centre moved down by 15 px ×
     scale so that feet stay in it (released code of Sun et al. 2019, after Newell et al. 2016). A joint that is no place in a
     picture is not labelled; ValueError where the person has no place.
     """
+    x, y = centre
     if not (abs(x) < FARTHEST_PX and abs(y) < FARTHEST_PX and 0 < 200 * scale < FARTHEST_PX):
         raise ValueError(f"a person at {x:g}, {y:g} of the scale {scale:g}")
     places = (np.abs(labels[:, :2]) < FARTHEST_PX).all(axis=1) & (np.abs(labels[:, 2]) < FARTHEST_PX)
@@ -99,7 +96,7 @@ def _person(
     side = 200.0 * scale
     box = np.array([x - 1 - side / 2, y - 1 + 15 * scale - side / 2, side, side], np.float32)
     joints = convert_joints(placed, MPII_16.keypoints, skeleton)
-    return Person(identity, image_id, path, box, joints, BODY_SHARE * side**2, head_px=head_px)
+    return Person(*ids, path, box, joints, BODY_SHARE * side**2, head_px=head_px)
 
 
 def _labels(rect: Any) -> NDArray[np.float64] | None:

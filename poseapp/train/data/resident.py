@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,8 +23,9 @@ from poseapp.core.errors import DataError
 from poseapp.core.transform import fit_aspect
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
-from poseapp.train.data.augment import Appearance, half_bodies, motion_kernel
+from poseapp.train.data.augment import half_bodies
 from poseapp.train.data.crop_dataset import Batch
+from poseapp.train.data.resident_appearance import apply, pixel_grid, upload
 from poseapp.train.data.targets import Target
 from poseapp.train.recipes import Recipe
 
@@ -53,7 +52,7 @@ class _Stored:
 
 
 class Resident:
-    """A training set in the memory of *device*: four bytes a stored pixel, told by ``bytes``.
+    """A training set in the memory of *device*: four bytes a stored pixel, ``bytes`` in all.
 
     ``batches`` gives what a loader would. The set must fit; recipes with part affinity fields, which show everybody in
     a crop, and tar shards come from loading processes only.
@@ -74,7 +73,7 @@ class Resident:
         ones = np.ones(recipe.skeleton.k, np.float32)
         self.trust = np.stack([ones if p.trust is None else p.trust for p in people])  # (M, K)
         self.weight = np.array([p.weight for p in people], np.float32)
-        # A recipe may have people several times (repeat); they are stored once.
+        # A recipe may have people several times (sampling_weight); they are stored once.
         _, first, entry = np.unique([id(p) for p in people], return_index=True, return_inverse=True)  # entry (M,): where each is
         needed = self._needed()
         stored = _load([people[i] for i in first], [needed[i] for i in first], recipe, on_picture)
@@ -149,8 +148,8 @@ class Resident:
         to_stored = np.concatenate([linear / step[..., None], ((shift - origin) / step)[..., None]], axis=2)
         m = self._put(to_stored)[:, :, :, None, None]  # (N, 2, 3, 1, 1)
         h, w = (self._put(self.hw[people, level, axis])[:, None, None] for axis in (0, 1))
-        begin = _up(self.begin[people, level], self.device)[:, None, None]
-        ys, xs = _grid(input_hw, self.device)
+        begin = upload(self.begin[people, level], self.device)[:, None, None]
+        ys, xs = pixel_grid(input_hw, self.device)
         x = m[:, 0, 0] * xs + m[:, 0, 1] * ys + m[:, 0, 2]  # (N, H, W)
         y = m[:, 1, 0] * xs + m[:, 1, 1] * ys + m[:, 1, 2]
         left, top = x.floor(), y.floor()
@@ -179,7 +178,7 @@ class Resident:
         return list(np.concatenate([np.floor(low) - 2, np.ceil(high) + 3], axis=1).astype(np.int64))
 
     def _put(self, values: NDArray[np.generic]) -> Tensor:
-        return _up(np.asarray(values, np.float32), self.device)
+        return upload(np.asarray(values, np.float32), self.device)
 
 
 def _load(
@@ -234,18 +233,6 @@ def _store(image: ImageArray, needed: NDArray[np.int64], scale: float) -> _Store
     return _Stored(tuple(levels), tuple(factors), px, (x0 + (px[0] - 1) / 2, y0 + (px[1] - 1) / 2))
 
 
-def _up(values: NDArray[Any], device: torch.device) -> Tensor:
-    """*values* on *device*. To a GPU from pinned memory, so that the CPU prepares the next batch meanwhile."""
-    tensor = torch.from_numpy(np.ascontiguousarray(values))
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-def _grid(hw: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows (H, 1) and columns (1, W) of pixels."""
-    ys = torch.arange(hw[0], device=device, dtype=torch.float32)[:, None]
-    return ys, torch.arange(hw[1], device=device, dtype=torch.float32)[None]
-
-
 def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Tensor, Tensor]:
     """``Target.encode`` for joints (N, K, 3) in input px: targets (N, C, h, w) and weights (N, C), on *device*."""
     cells = np.nan_to_num(target.cells(joints[..., :2]), nan=-1e6)
@@ -255,8 +242,8 @@ def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Te
         weights = weights * np.asarray(target.joint_weights, np.float32)
     if target.background:
         weights = np.column_stack([weights, every])
-    x, y = _up(cells, device).unbind(2)
-    ys, xs = _grid(target.heatmap_hw, device)
+    x, y = upload(cells, device).unbind(2)
+    ys, xs = pixel_grid(target.heatmap_hw, device)
     width = 2 * target.sigma_px**2
     gy = torch.exp(-(ys[:, 0] - y[..., None]).square() / width)  # (N, K, h)
     gx = torch.exp(-(xs[0] - x[..., None]).square() / width)  # (N, K, w)
@@ -264,184 +251,4 @@ def encode(target: Target, joints: FloatArray, device: torch.device) -> tuple[Te
     maps = torch.where(maps < np.exp(-4.5), 0.0, maps)
     if target.background:
         maps = torch.cat([maps, 1 - maps.amax(dim=1, keepdim=True)], dim=1)
-    return maps, _up(weights, device)
-
-
-# --- appearance, as Looks.apply does it -----------------------------------------------------------------------
-
-
-def apply(appearance: Appearance, x: Tensor) -> Tensor:
-    """Crops *x* (N, 3, H, W) float32 BGR in 0..255 with *looks*; the same, changed in place."""
-    device = x.device
-
-    def chosen(which: NDArray[np.generic]) -> tuple[NDArray[np.intp], Tensor]:
-        at = np.flatnonzero(which)
-        return at, _up(at, device)
-
-    def put(values: NDArray[np.generic], dims: int = 4) -> Tensor:
-        """(n,) or (n, c) with so many dimensions, to go with crops."""
-        there = _up(np.asarray(values, np.float32), device)
-        return there.reshape(*there.shape, *[1] * (dims - there.ndim))
-
-    for step in (_colour, _occlude, _blur, _darken, _noise, _coarsen, _compress, _erase, _frame):
-        step(appearance, x, chosen, put)
-    return x
-
-
-Chosen = Callable[[NDArray[np.generic]], tuple[NDArray[np.intp], Tensor]]
-Put = Callable[..., Tensor]
-
-
-def _colour(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.coloured)
-    if not len(at):
-        return
-    bent = (x[index] / 255) ** put(appearance.gamma[at])
-    out = (bent - 0.5) * put(appearance.contrast[at]) + 0.5 + put(appearance.brightness[at])
-    x[index] = (out * put(appearance.gains[at]) * 255).clamp(0, 255).floor()
-    at, index = chosen(appearance.grey)
-    if len(at):
-        weights = x.new_tensor([0.114, 0.587, 0.299]).view(1, 3, 1, 1)
-        x[index] = (x[index] * weights).sum(dim=1, keepdim=True).round().expand(-1, 3, -1, -1)
-
-
-def _occlude(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.occluded)
-    if not len(at):
-        return
-    cx, cy, a, b, angle = (put(v, 3) for v in appearance.occluder[at].T)
-    ys, xs = _grid((x.shape[2], x.shape[3]), x.device)
-    along = (xs - cx) * angle.cos() + (ys - cy) * angle.sin()  # (n, H, W)
-    across = (ys - cy) * angle.cos() - (xs - cx) * angle.sin()
-    ellipse = (along / a).square() + (across / b).square() <= 1
-    box = (along.abs() <= a) & (across.abs() <= b)
-    mask = torch.where(put(appearance.round[at], 3) > 0, ellipse, box)[:, None]
-    behind = x[index]
-    texture = (behind.flip(2, 3) * put(appearance.tint[at])).clamp(0, 255).floor()
-    x[index] = torch.where(mask, texture, behind)
-
-
-def _blur(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen((appearance.blur_px > 0) | (appearance.motion_px > 0))
-    if not len(at):
-        return
-    kernels = [
-        motion_kernel(int(appearance.motion_px[n]), float(appearance.motion_angle[n]))
-        if appearance.motion_px[n]
-        else _gaussian_kernel(float(appearance.blur_px[n]))
-        for n in at
-    ]
-    size = max(len(k) for k in kernels) | 1
-    together = np.zeros((len(at), size, size), np.float32)
-    for out, k in zip(together, kernels, strict=True):
-        begin = size // 2 - len(k) // 2  # where the middle of each is the middle of all
-        out[begin : begin + len(k), begin : begin + len(k)] = k
-    n, c, h, w = len(at), *x.shape[1:]
-    edge = size // 2
-    padded = F.pad(x[index], (edge,) * 4, mode="reflect").reshape(1, n * c, h + 2 * edge, w + 2 * edge)
-    weight = _up(together, x.device)[:, None].repeat_interleave(c, dim=0)  # (n · c, 1, size, size)
-    with torch.autocast(x.device.type, enabled=False):
-        x[index] = F.conv2d(padded, weight, groups=n * c).reshape(n, c, h, w).round()
-
-
-def _gaussian_kernel(sigma: float) -> FloatArray:
-    """What cv2.GaussianBlur takes for bytes."""
-    line = cv2.getGaussianKernel(round(sigma * 6 + 1) | 1, sigma, cv2.CV_32F)
-    return (line @ line.T).astype(np.float32)
-
-
-def _darken(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.light != 1)
-    if len(at):
-        x[index] = (x[index] * put(appearance.light[at])).round()
-
-
-def _noise(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.noise > 0)
-    if not len(at):
-        return
-    generator = torch.Generator(x.device).manual_seed(int(appearance.noise_seed[at[0]]))
-    noise = torch.randn((len(at), *x.shape[1:]), generator=generator, device=x.device)
-    x[index] = (x[index] + (noise * put(appearance.noise[at])).round()).clamp(0, 255)
-
-
-def _coarsen(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    h, w = x.shape[2:]
-    for factor in (2, 3):
-        at, index = chosen(appearance.coarse == factor)
-        if len(at):
-            small = F.interpolate(x[index], (h // factor, w // factor), mode="area").round()
-            x[index] = F.interpolate(small, (h, w), mode="bilinear", align_corners=False).round()
-
-
-def _compress(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.quality)
-    if len(at):
-        x[index] = jpeg(x[index], _up(appearance.quality[at], x.device))
-
-
-def _erase(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    at, index = chosen(appearance.erased[:, 2] > appearance.erased[:, 0])
-    if len(at):
-        inside = _inside(appearance.erased[at], x, put)
-        x[index] = torch.where(inside, put(appearance.erase_colour[at]), x[index])
-
-
-def _frame(appearance: Appearance, x: Tensor, chosen: Chosen, put: Put) -> None:
-    h, w = x.shape[2:]
-    at, index = chosen((appearance.frame != (0, 0, w, h)).any(axis=1))
-    if len(at):
-        x[index] = torch.where(_inside(appearance.frame[at], x, put), x[index], 0.0)
-
-
-def _inside(rectangles: NDArray[np.int64], x: Tensor, put: Put) -> Tensor:
-    """Which pixels (n, 1, H, W) lie in left, top, right, bottom (n, 4)."""
-    x0, y0, x1, y1 = (put(v, 3) for v in rectangles.T)
-    ys, xs = _grid((x.shape[2], x.shape[3]), x.device)
-    return ((xs >= x0) & (xs < x1) & (ys >= y0) & (ys < y1))[:, None]
-
-
-# The tables of ITU-T T.81, Annex K, that libjpeg scales by quality.
-_LUMINANCE = (
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87,
-    80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92,
-    95, 98, 112, 100, 103, 99,
-)  # fmt: skip
-_CHROMINANCE = (
-    17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99,
-    99, 99, *(99,) * 32,
-)  # fmt: skip
-
-
-def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """Crops *x* (N, 3, H, W) float32 BGR in 0..255 as JPEG of *quality* (N,) leaves them (ITU-T T.81, chroma at half size).
-
-    What is lost in a file is lost in rounding the cosine transform of 8×8 blocks, so there is no need to write one.
-    """
-    h, w = x.shape[2:]
-    x = F.pad(x, (0, -w % 16, 0, -h % 16), mode="replicate")
-    b, g, r = x.unbind(1)
-    luminance = 0.299 * r + 0.587 * g + 0.114 * b
-    chroma = torch.stack([(b - luminance) * 0.564 + 128, (r - luminance) * 0.713 + 128], dim=1)
-    chroma = F.avg_pool2d(chroma, 2).round()
-    scale = torch.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    luminance = _rounded_blocks(luminance[:, None].round(), scale, _LUMINANCE)[:, 0]
-    chroma = F.interpolate(_rounded_blocks(chroma, scale, _CHROMINANCE), scale_factor=2.0, mode="bilinear", align_corners=False)
-    blue, red = chroma.unbind(1)
-    blue, red = blue - 128, red - 128
-    out = torch.stack([luminance + 1.772 * blue, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.402 * red], dim=1)
-    return out[..., :h, :w].round().clamp(0, 255)
-
-
-def _rounded_blocks(x: Tensor, scale: Tensor, table: tuple[int, ...]) -> Tensor:
-    """Planes (N, C, H, W) after the cosine transform of each 8×8 block was rounded to the steps of *table* · *scale* (N,) %."""
-    n, c, h, w = x.shape
-    steps = ((x.new_tensor(table) * scale[:, None] + 50) / 100).floor().clamp(1, 255).view(n, 1, 1, 1, 8, 8)
-    k = torch.arange(8, device=x.device, dtype=torch.float32)
-    cosine = torch.cos((2 * k[None] + 1) * k[:, None] * np.pi / 16) / 2
-    cosine[0] /= 2**0.5
-    blocks = (x - 128).view(n, c, h // 8, 8, w // 8, 8).transpose(3, 4)  # (N, C, H/8, W/8, 8, 8)
-    with torch.autocast(x.device.type, enabled=False):
-        kept = ((cosine @ blocks @ cosine.T) / steps).round() * steps
-        back = cosine.T @ kept @ cosine
-    return (back.transpose(3, 4).reshape(n, c, h, w) + 128).round().clamp(0, 255)
+    return maps, upload(weights, device)

@@ -39,7 +39,7 @@ Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Loss:
+class AccuracyLoss:
     """Mean OKS and PCK@0.2 of FP32 and of INT8 on one labelled set of *people*."""
 
     annotations: str
@@ -58,34 +58,34 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Kept:
+class RuntimeCheck:
     """What INT8 keeps in one *runtime*: ``px``, how far joints move on the stored crops, and ``losses`` on each labelled set."""
 
     runtime: str
     px: float
-    losses: tuple[Loss, ...]
+    losses: tuple[AccuracyLoss, ...]
 
 
 @dataclass(frozen=True)
-class Made:
+class Int8File:
     """One INT8 *file*, by its name, for the processors that it *serves*, and what it keeps in each runtime it was tried in."""
 
     file: str
     serves: Processor
     quantised: Quantised
-    kept: tuple[Kept, ...]
+    checks: tuple[RuntimeCheck, ...]
 
 
 @dataclass(frozen=True)
-class Report:
+class Int8Report:
     """What became of a quantised model: its file for CPUs and its file for GPUs."""
 
-    files: tuple[Made, ...]
+    files: tuple[Int8File, ...]
 
     @property
     def px(self) -> float:
         """How far joints move on the stored crops, where they move most."""
-        return max(kept.px for made in self.files for kept in made.kept)
+        return max(check.px for made in self.files for check in made.checks)
 
 
 def quantise_model(
@@ -96,7 +96,7 @@ def quantise_model(
     limit: int = 0,
     ranges: Sequence[Range] = RANGES,
     tell: Tell = lambda text, share: None,
-) -> Report:
+) -> Int8Report:
     """Write model.int8-cpu.onnx and model.int8-gpu.onnx into *folder*, enter them in model.json and in the model card, and say
     what they lose.
 
@@ -115,8 +115,8 @@ def quantise_model(
         for serves in PROCESSORS:
             path = made.file(variant(serves))
             quantised = _best(source, path, reference, crops, serves, ranges, tell)
-            files.append(Made(path.name, serves, quantised, score(path, serves)))
-        report = Report(tuple(files))
+            files.append(Int8File(path.name, serves, quantised, score(path, serves)))
+        report = Int8Report(tuple(files))
         others = {key: sha256 for key, sha256 in spec.variants.items() if key.partition("-")[0] != "int8"}
         spec = dataclasses.replace(spec, metrics=_metrics(spec, report), variants=others)
         made.write_spec(made.with_variants(spec, *map(variant, PROCESSORS)))
@@ -213,9 +213,9 @@ class _Scoring:
         self._trusted = keypoints_of(reference, self._crops)
         self._before = {path: self._figures("FP32", path, reference) for path in annotations}
 
-    def __call__(self, path: Path, serves: Processor) -> tuple[Kept, ...]:
+    def __call__(self, path: Path, serves: Processor) -> tuple[RuntimeCheck, ...]:
         """What the file at *path* keeps in each runtime. Raises ModelError where that is too little."""
-        kept = []
+        checks = []
         for runtime in _runtimes(serves):
             with closing(runtime(path, self._spec)) as engine:
                 name = engine.backend.runtime
@@ -225,13 +225,13 @@ class _Scoring:
                         f"{self._spec.name}: INT8 moves joints by {px:.1f} px on the stored crops in {name}, 1.5 is the most. "
                         "It is not kept."
                     )
-                kept.append(Kept(name, px, tuple(self._loss(*one, engine) for one in self._before.items())))
-        return tuple(kept)
+                checks.append(RuntimeCheck(name, px, tuple(self._loss(*one, engine) for one in self._before.items())))
+        return tuple(checks)
 
-    def _loss(self, annotations: Path, before: Figures, engine: Engine) -> Loss:
+    def _loss(self, annotations: Path, before: Figures, engine: Engine) -> AccuracyLoss:
         after = self._figures(f"INT8 in {engine.backend.runtime}", annotations, engine)
         oks, pck = (before.mean_oks, after.mean_oks), (before.pck_total, after.pck_total)
-        loss = Loss(annotations.name, before.people, oks, pck)
+        loss = AccuracyLoss(annotations.name, before.people, oks, pck)
         if not loss.acceptable:
             raise ModelError(
                 f"{engine.spec.name}: INT8 loses too much: {loss}. Give more, and more typical, pictures with --images."
@@ -246,30 +246,30 @@ class _Scoring:
         return evaluate(engine, annotations, self._images, options, on_person=on_person).figures
 
 
-def _metrics(spec: ModelSpec, report: Report) -> dict[str, float]:
+def _metrics(spec: ModelSpec, report: Int8Report) -> dict[str, float]:
     """The figures of *spec* with those of the INT8 files in the place of older ones. A figure is that where INT8 loses most."""
     metrics = {key: value for key, value in spec.metrics.items() if not key.startswith("int8_")}
     metrics["int8_px"] = round(report.px, 3)
-    for loss in (loss for made in report.files for kept in made.kept for loss in kept.losses):
+    for loss in (loss for made in report.files for check in made.checks for loss in check.losses):
         stem = Path(loss.annotations).stem
         for name, (before, after) in ((f"int8_oks_loss_{stem}", loss.oks), (f"int8_pck_loss_{stem}", loss.pck)):
             metrics[name] = max(metrics.get(name, -1.0), round(before - after, 5))
     return metrics
 
 
-def _section(report: Report, command: str) -> str:
+def _section(report: Int8Report, command: str) -> str:
     files = []
     for made in report.files:
         q = made.quantised
         counts = f"{q.convolutions} in INT8, {q.kept} in {_ELSE[made.serves]}"
         files.append([f"`{made.file}`", _SERVED[made.serves], counts, q.ranges, f"`{q.sha256}`"])
     rows = [
-        [made.file.split(".")[1], kept.runtime, f"{kept.px:.2f} px", *scores]
+        [made.file.split(".")[1], check.runtime, f"{check.px:.2f} px", *scores]
         for made in report.files
-        for kept in made.kept
-        for scores in ([_scores(loss) for loss in kept.losses] or [["not measured"]])
+        for check in made.checks
+        for scores in ([_scores(loss) for loss in check.losses] or [["not measured"]])
     ]
-    scored = any(kept.losses for made in report.files for kept in made.kept)
+    scored = any(check.losses for made in report.files for check in made.checks)
     heads = ["file", "in", "joints move by", *(_SCORED if scored else ["accuracy on labelled pictures"])]
     how = f"\n\n```\n{command}\n```" if command else ""
     return f"""{table(["file", "for", "convolutions", "ranges by", "SHA-256"], files)}
@@ -284,7 +284,7 @@ Joints move by so much on the stored crops, on average. The file for TensorRT wa
 in floating point.{how}"""
 
 
-def _scores(loss: Loss) -> list[str]:
+def _scores(loss: AccuracyLoss) -> list[str]:
     (oks, oks_int8), (pck, pck_int8) = loss.oks, loss.pck
     figures = f"{oks:.3f}", f"{oks_int8:.3f}", f"{100 * pck:.1f} %", f"{100 * pck_int8:.1f} %"
     return [loss.annotations, str(loss.people), *figures]
