@@ -21,6 +21,7 @@ from poseapp.live.sources import Source
 from poseapp.live.status import ModelRequest, State, Status
 from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import open_detector
+from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,12 @@ class Session:
             self._models.describe_in(recorder)
             self._recordings.add(recorder)
             return recorder.folder
+
+    def set_draw(self, draw: DrawOptions) -> None:
+        """Draw poses with *draw* on the annotated video from now on, if there is a recording."""
+        recorder = self._recordings.current
+        if recorder is not None:
+            recorder.set_draw(draw)
 
     def stop_recording(self) -> None:
         """Finish the recording on its own thread; nothing happens when there is none.

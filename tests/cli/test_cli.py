@@ -93,7 +93,7 @@ def test_headless_every_frame_is_worked_on_with_the_real_model(
         assert container.duration / av.time_base == pytest.approx(written[-1]["t"] + 1 / 30, abs=5e-3)
         assert (container.streams.video[0].width, container.streams.video[0].height) == (1280, 720)
     manifest = json.loads((folder / "session.json").read_text())
-    assert manifest["models"][0]["name"] == "hourglass-s"
+    assert manifest["models"][0]["model"]["name"] == "hourglass-s"
     assert manifest["source"]["name"] == "short.mp4"
     assert manifest["finished"] is True
 
@@ -339,7 +339,7 @@ def test_a_device_that_is_not_here_is_replaced_and_the_summary_says_why(
     assert lines["model"].endswith("· CPU · FP32")
     assert lines["instead"] == unavailable("tensorrt")
     (manifest,) = (tmp_path / "out").glob("*/session.json")
-    assert json.loads(manifest.read_text())["models"][0]["fallback"] == unavailable("tensorrt")
+    assert json.loads(manifest.read_text())["models"][0]["backend"]["fallback"] == unavailable("tensorrt")
 
 
 @pytest.mark.parametrize(("option", "known"), [("--device", "auto, cpu, openvino, cuda, tensorrt"), ("--precision", "int8")])

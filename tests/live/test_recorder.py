@@ -262,10 +262,11 @@ def test_two_recordings_of_one_second_get_two_folders(tmp_path: Path) -> None:
 
 def test_live_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane_module, "LONGEST_WAIT_S", 60.0)
-    gate = threading.Event()
+    gate, waits = threading.Event(), threading.Event()
 
     def slow_disk(folder: Path) -> int:
         if threading.current_thread().name == "poseapp-recorder":
+            waits.set()
             assert gate.wait(20)
         return 10**12
 
@@ -273,20 +274,18 @@ def test_live_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.
     try:
         feed(recorder, result(0, 0.0))
         wait_until(lambda: recorder.status().frames == 1)
-        time.sleep(record_module.MEASURE_S)
-        feed(recorder, result(1, 0.1))  # after this one it waits for the disk
-        wait_until(lambda: recorder.status().frames == 2)
+        assert waits.wait(20)
         begun = time.monotonic()
-        for i in range(2, 50):
+        for i in range(1, 50):
             feed(recorder, result(i, i / 10))
         assert time.monotonic() - begun < 5.0
-        assert recorder.status().counts.lost == 48 - lane_module.QUEUE_FRAMES
+        assert recorder.status().counts.lost == 49 - lane_module.QUEUE_FRAMES
     finally:
         gate.set()
         recorder.close()
         assert recorder.join(20)
-    assert [line["frame"] for line in lines(recorder.folder)] == list(range(2 + lane_module.QUEUE_FRAMES))
-    assert manifest(recorder.folder)["counts"]["lost"] == 48 - lane_module.QUEUE_FRAMES
+    assert [line["frame"] for line in lines(recorder.folder)] == list(range(1 + lane_module.QUEUE_FRAMES))
+    assert manifest(recorder.folder)["counts"]["lost"] == 49 - lane_module.QUEUE_FRAMES
 
 
 def test_offline_nothing_is_dropped(tmp_path: Path) -> None:

@@ -22,9 +22,8 @@ from test_recorder import NOWHERE, feed, lines, manifest, recording, result, run
 
 from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
-from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recording import Recorder, Recording, RecordOptions, save_snapshot
 from poseapp.live.recording import lane as lane_module
-from poseapp.live.recording import recorder as record_module
 from poseapp.live.recording.matroska import WholePictures, h264_cluster
 from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.session import Session
@@ -197,7 +196,7 @@ def test_a_folder_that_is_removed_ends_the_recording_alone(tmp_path: Path) -> No
         _goes_on(session)
 
 
-def _recorded(session: Session) -> record_module.Recording:
+def _recorded(session: Session) -> Recording:
     status = session.status().recording
     assert status is not None
     return status

@@ -118,7 +118,7 @@ def test_offline_a_change_of_model_loses_no_frame(tmp_path: Path) -> None:
     folder = the_recording(tmp_path)
     assert [line["frame"] for line in lines(folder)] == list(range(90))
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [m["name"] for m in models] == ["a", "b"]
+    assert [m["model"]["name"] for m in models] == ["a", "b"]
     assert models[1]["from_frame"] == load.named("a").frames
 
 

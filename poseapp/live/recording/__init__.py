@@ -9,7 +9,8 @@ from poseapp.live.recording.counts import Counts
 from poseapp.live.recording.description import ModelEntry, SourceEntry
 from poseapp.live.recording.keypoints import Segment, read_keypoints, read_segments
 from poseapp.live.recording.manifest import read_manifest
-from poseapp.live.recording.recorder import Recorder, Recording, RecordOptions
+from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.recorder import Recorder
 from poseapp.live.recording.snapshot import save_snapshot
 from poseapp.live.recording.writers import WRITERS, RecordingStart, RecordingWriter
 

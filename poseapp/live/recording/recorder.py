@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
 from poseapp.live.recording.folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
 from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
+from poseapp.live.recording.progress import Recording, RecordOptions
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
 from poseapp.live.sources.base import MOST_SKIPPED, Mode
@@ -30,50 +31,6 @@ from poseapp.render import DrawOptions
 log = logging.getLogger(__name__)
 
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordOptions:
-    """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.
-
-    ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again.
-    """
-
-    folder: Path
-    clean_video: bool = False
-    draw: DrawOptions = field(default_factory=DrawOptions)
-    name: str = ""
-    tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """Where a recording stands.
-
-    ``counts`` says what became of its frames, and ``segment`` how many segments there are so far: a new one begins where the
-    skeleton changes. ``disk_left_s`` is the time until the disk is full at this rate; ``error`` says why the recording stopped by
-    itself, or "".
-    """
-
-    folder: Path
-    active: bool
-    seconds: float
-    bytes: int
-    counts: Counts
-    segment: int
-    disk_left_s: float
-    error: str
-
-    @property
-    def frames(self) -> int:
-        """How many analysed frames are in the files."""
-        return self.counts.written
-
-    @property
-    def summary(self) -> str:
-        """One line for the user."""
-        text = f"{self.counts.sentence()}; {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
-        return f"{self.error} {text}" if self.error else text
 
 
 @dataclass(frozen=True)
@@ -92,7 +49,8 @@ class Recorder:
     a full queue loses the frame and counts it; with *lossless* the giver waits instead. Every method may be called from any
     thread, but for ``capture`` and ``put``: one thread at a time calls each. *finished* is called on the recorder's thread when
     all files are closed; *free_bytes* gives the room left on the disk of a folder. *first_index* is the frame that counts as
-    number 0, the first one captured where it is None. Raises RecordError when the folder cannot be made or the disk is as good as full.
+    number 0, the first one captured where it is None. Raises RecordError when the folder cannot be made or the disk is as good as
+    full.
 
     ``_lock`` guards the counts, the numbers of frames, the times and the drawing options.
     """
@@ -250,7 +208,7 @@ class Recorder:
             if self._frames is not None:
                 self._clean_thread.start()
             self._write_results()
-        except Exception as error:  # whatever stops a recording, its files are closed below
+        except Exception as error:  # noqa: BLE001 - whatever stops a recording, its files are closed below
             self._stop_by(error)
         finally:
             self.close()
@@ -366,7 +324,7 @@ class Recorder:
                     self._frames.lose()
                     raise
                 self._written(placed.t, clean_written=1)
-        except Exception as error:  # the other files are finished, too
+        except Exception as error:  # noqa: BLE001 - the other files are finished, too
             self._stop_by(error)
         finally:
             self.close()

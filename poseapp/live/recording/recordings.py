@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from poseapp.live.recording.recorder import Recorder, Recording
+from poseapp.live.recording.progress import Recording
+from poseapp.live.recording.recorder import Recorder
 
 
 class Recordings:
