@@ -59,6 +59,7 @@ class SourceRunner:
                 frame=lambda frame: self._deliver(frame, stop),
                 opened=lambda mode: self._opened(mode, stop),
                 resized=lambda mode: self._resized(mode, stop),
+                rewound=lambda: self._rewound(stop),
                 lost=lambda error: self._lost(error, stop),
                 ended=lambda: self._finished("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
@@ -136,6 +137,11 @@ class SourceRunner:
             if not stop.is_set():
                 self.actual = mode
                 self._shared.new_scene_from = self.next_index
+
+    def _rewound(self, stop: threading.Event) -> None:
+        with self._shared.lock:
+            if not stop.is_set():
+                self._shared.rewound_from = self.next_index
 
     def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
         recorder = self._shared.recordings.current
