@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from poseapp.live.recording import Counts, Recording
 from poseapp.ui import icons
 from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.saved_notice import NAME_TIP
 from poseapp.ui.switch import Switch
 from poseapp.ui.widgets import describe, icon_button, paint_icon, set_role
 
 LOW_DISK_S = 300.0
-ROOMY = 700  # px
+ROOMY, ROOMY_FOR_NAME = 700, 760  # px
+NAME_WIDTH = 150  # px
+LONGEST_TYPED = 200  # characters of a name with its tags
 
 
 class RecordBar(QWidget):
@@ -48,6 +52,13 @@ class RecordBar(QWidget):
         self.snapshot = icon_button("camera", action("snapshot").tooltip)
         self.snapshot.clicked.connect(self.snapshot_asked)
         self.info = ElidedLabel("", "muted")
+        self.name = QLineEdit()
+        self.name.setObjectName("recordingName")
+        self.name.setPlaceholderText("Name #tag")
+        self.name.setMaxLength(LONGEST_TYPED)
+        self.name.setFixedWidth(NAME_WIDTH)
+        describe(self.name, "Name of the next recording", NAME_TIP)
+        self.name.returnPressed.connect(self.name.clearFocus)
         self.open = QPushButton("Open folder")
         self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         describe(self.open, "Open folder", "Show the last recording in the file manager")
@@ -60,11 +71,14 @@ class RecordBar(QWidget):
         row.setSpacing(10)
         row.addWidget(self.record)
         row.addWidget(self.snapshot)
+        row.addWidget(self.name)
         row.addWidget(self.info, 1)
         row.addWidget(self.open)
         row.addWidget(self.clean)
         row.addWidget(self.folder)
         self.open.hide()
+        self._moved: dict[Path, Path | None] = {}
+        self._active = False
         self._idle()
 
     def set_folder(self, folder: Path) -> None:
@@ -76,7 +90,13 @@ class RecordBar(QWidget):
 
     def show_recording(self, recording: Recording | None) -> None:
         """Show where *recording* stands: running, finished, or none."""
+        if recording is not None and recording.folder in self._moved:
+            folder = self._moved[recording.folder]
+            recording = replace(recording, folder=folder) if folder is not None else None
         active = recording is not None and recording.active
+        if active != self._active:
+            self._active = active
+            self._show_name()
         self.record.setChecked(active)
         text = f"Stop  {clock(recording.seconds)}" if recording is not None and active else "Record"
         if self.record.text() != text:
@@ -114,6 +134,15 @@ class RecordBar(QWidget):
         """A shorter word where there is little room."""
         super().resizeEvent(event)
         self.open.setText("Open folder" if event.size().width() >= ROOMY else "Open")
+        self._show_name()
+
+    def moved(self, folder: Path, to: Path | None) -> None:
+        """The recording that was in *folder* is in the folder *to* now, or nowhere."""
+        self._moved = {old: to if new == folder else new for old, new in self._moved.items()} | {folder: to}
+
+    def _show_name(self) -> None:
+        """The field for the name, where there is room for it and a recording may begin."""
+        self.name.setVisible(self.width() >= ROOMY_FOR_NAME and not self._active)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""

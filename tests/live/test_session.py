@@ -204,7 +204,7 @@ def test_stopping_while_recording_finishes_the_files(tmp_path: Path) -> None:
     content = json.loads((folder / "session.json").read_text())
     assert content["finished"] is True
     assert content["error"] == ""
-    assert content["frames"] == len(lines(folder)) == len(decoded(folder / "annotated.mkv")) > 5
+    assert content["counts"]["written"] == len(lines(folder)) == len(decoded(folder / "annotated.mkv")) > 5
 
 
 def test_stopping_while_a_model_is_loading_does_not_wait_for_it() -> None:
