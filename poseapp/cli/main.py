@@ -1,4 +1,4 @@
-"""The command line: run | bench | models | train | eval | export. Logging is configured here and nowhere else."""
+"""The command line: run | bench | models | train | eval | export | export-data. Logging is configured here and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import poseapp
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
+from poseapp.cli.export_data import export_data_command
 from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
@@ -68,6 +69,7 @@ app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)
 app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
+app.command("export-data", cls=PlainCommand)(export_data_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""From a file of weights to a model in the store: load by key map, deploy, check, write the card."""
+"""Makes a model of the store from a file of weights: load by key map, deploy, check, write the card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from poseapp.nets.deploy import Deploy
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How weights are to be deployed. What is None follows from the file, as its authors trained it.
+    """How weights are deployed. A value that is None follows from the file, as its authors trained it.
 
     ``mapping``, ``decode`` and ``sigma_px`` are those of ModelSpec; ``flip`` averages with the mirrored crop;
     ``fp16`` writes model.fp16.onnx beside model.onnx; ``replace`` overwrites a model of the same name.

@@ -67,7 +67,7 @@ class HeatmapDecoder(nn.Module):
     """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*.
 
     A score is the height h of the peak with its odds h / (1 - h) multiplied by *score_odds*, which a model's calibration
-    finds (train/eval/contact_sheets.py): unlike a plain factor this keeps 0 and 1, and the order of all between.
+    finds (train/eval/contact_sheets.py). Unlike a plain factor, this keeps 0, 1 and the order of the scores.
     """
 
     scale: Tensor
@@ -148,7 +148,7 @@ def _blur_around(cells: int, sigma_px: float) -> FloatArray:
 
 
 def _derivatives() -> FloatArray:
-    """What 5×5 values, row by row, count in their derivatives in the middle: x, y, xx, yy and xy, as core.heatmap takes them."""
+    """The weights of 5×5 values, row by row, in the derivatives at their middle: x, y, xx, yy and xy, as in core.heatmap."""
     taps = {
         0: {(1, 0): 0.5, (-1, 0): -0.5},
         1: {(0, 1): 0.5, (0, -1): -0.5},
@@ -240,8 +240,8 @@ class FlipTest:
 def _mirrored_maps(skeleton: Skeleton, joints: int, fields: int) -> tuple[list[int], list[float]]:
     """Where the map of a mirrored crop comes from, and by what it is multiplied, for each of joints + fields maps.
 
-    In a mirror, a field of the left arm is one of the right arm, and its x points the other way; where the mirrored limb is
-    listed from its other end, both do. Raises ModelError on a limb without a mirrored one.
+    In a mirror the field of the left arm becomes that of the right arm, and its x changes sign. Where the skeleton lists the
+    mirrored limb from its other end, x and y change sign once more. Raises ModelError on a limb without a mirrored one.
     """
     index, sign = skeleton.flip_index[:joints].tolist(), [1.0] * joints
     for a, b in skeleton.limbs[: fields // 2]:

@@ -20,7 +20,7 @@ def recorded(options: DrawOptions) -> DrawOptions:
     return replace(options, mirror=False, heatmaps=False, fields=False)
 
 
-DRAWN = ("mirror", "labels", "heatmaps", "fields")  # the actions that are fields of DrawOptions
+DRAWN = ("mirror", "labels", "angles", "heatmaps", "fields")  # the actions that are fields of DrawOptions
 
 
 class ViewActions:
@@ -31,7 +31,7 @@ class ViewActions:
 
     def set_draw(self, **changes: bool) -> None:
         """Change how poses are drawn: fields of DrawOptions."""
-        options = replace(self._window.sidebar.view.options, **changes)
+        options = replace(self._window.sidebar.view.options, **changes)  # type: ignore[arg-type]  # they are switches
         self._window.sidebar.set_options(options)
         self.draw_with(options)
 

@@ -175,7 +175,7 @@ def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWi
 
 
 def _says(window: MainWindow, expected: str) -> bool:
-    return window.view.locked is not None and window.sidebar._person.text().startswith(expected)
+    return window.view.locked is not None and window.sidebar.measure._person.text().startswith(expected)
 
 
 @pytest.mark.parametrize(

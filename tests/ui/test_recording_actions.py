@@ -158,6 +158,7 @@ def test_a_recording_is_renamed_after_stop(qtbot: QtBot, window: MainWindow) -> 
 def test_discard_moves_the_recording_to_the_trash(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr(dialogs, "ask_delete", lambda *_: pytest.fail("there is a trash"))
     folder = finished_recording(qtbot, window)
@@ -208,6 +209,6 @@ def test_a_change_of_drawing_reaches_the_recording_with_its_frame(qtbot: QtBot, 
     QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not status(window).recording.active, timeout=WAIT_MS)
     settings = manifest_of(folder)["settings"]
-    assert settings[0]["from_frame"] == 0
-    assert settings[-1]["from_frame"] > 0
+    first = json.loads((folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert settings[0]["from_frame"] == first["frame"] < settings[-1]["from_frame"]
     assert settings[-1]["draw"]["threshold"] == pytest.approx(0.8)

@@ -1,4 +1,4 @@
-"""Fitting a file's weights into a network: which layout the file has, and what is missing, extra or of another shape."""
+"""Fits a file's weights into a network: which layout the file has, and which weights are missing, extra or of another shape."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _has_head(state: State, layout: Layout) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Attempt:
-    """What came of reading a file as one layout; names are those of the file."""
+    """The result of reading a file as one layout; names are those of the file."""
 
     layout: Layout
     net: nn.Module

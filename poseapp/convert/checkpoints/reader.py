@@ -1,4 +1,4 @@
-"""Files of weights from outside, read with care: tensors and plain values alone, never Python code."""
+"""Reads files of weights from outside with care: only tensors and plain values, never Python code."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Ignored:
 
 
 def _plain_types() -> list[Any]:
-    """What a checkpoint may hold beside tensors: numpy values, and logs of MMEngine, which are not looked at."""
+    """What a checkpoint may hold beside tensors: numpy values, and logs of MMEngine, which are ignored."""
     import numpy as np
 
     reconstruct = np.array(0).__reduce__()[0]

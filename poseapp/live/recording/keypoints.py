@@ -128,7 +128,8 @@ def append_line(file: io.FileIO, line: str) -> None:
 class Segment:
     """The analysed frames of a recording from ``from_frame`` to the next segment: all have the same joints.
 
-    ``skeleton`` and ``joints`` are its name and the names of the joints, in the order of ``keypoints``; "" and () where the
+    In recordings of schema 1 and 2 all frames are one segment, also where a later model has other joints. ``skeleton`` and
+    ``joints`` are its name and the names of the joints, in the order of ``keypoints``; "" and () where the
     recording does not say. ``keypoints`` and ``video`` are files; those of a recording that was killed may be missing.
     """
 
@@ -159,8 +160,9 @@ def read_segments(folder: Path) -> tuple[Segment, ...]:
         return RecordError(f"{folder / MANIFEST}: {what}. Copy the recording again.")
 
     fields = Fields(content, wrong)
-    if not content.get("segments"):  # nothing was analysed
-        return (_segment(folder, 0, None, {}, wrong),)
+    if not content.get("segments"):  # nothing was analysed, or by a version that wrote one file for all joints
+        models = fields.objects("models")
+        return (_segment(folder, 0, models[0].content.get("skeleton") if models else None, {}, wrong),)
     return tuple(
         _segment(folder, one.integer("from_frame"), one.content.get("skeleton"), one.texts("files"), wrong)
         for one in fields.objects("segments")

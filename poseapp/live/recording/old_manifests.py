@@ -24,9 +24,7 @@ def from_schema_2(content: Mapping[str, Any]) -> dict[str, Any]:
     models = out.get("models")
     if isinstance(models, list):
         out["models"] = [_model_from_2(model) for model in models]
-        first = models[0] if models and isinstance(models[0], dict) else {}
-        files = {name: name for name in ("keypoints.jsonl", "annotated.mkv")}
-        out["segments"] = [{"from_frame": 0, "skeleton": first.get("skeleton"), "files": files}]
+    out["segments"] = []  # one file for all models: the entries of the models say which joints it has from where on
     if all(isinstance(out.get(key), int) for key in _COUNTS_OF_2):
         written, lost, missed, unreadable = (out.pop(key) for key in _COUNTS_OF_2)
         out["counts"] = {
