@@ -52,7 +52,7 @@ LeastScore = Annotated[
         show_default="0, and 0.3 as in the window where the format has no scores",
     ),
 ]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of files that are there already.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace files that exist already.")]
 
 
 def export_data_command(
@@ -64,7 +64,7 @@ def export_data_command(
     least_score: LeastScore = None,
     replace: Replace = False,
 ) -> None:
-    """Write recordings as tables, markers or poses for other programs. docs/exports.md tells which program opens what."""
+    """Write recordings as tables, markers or poses for other programs. docs/exports.md says which program reads which format."""
     formats = tuple(dict.fromkeys(to.split(",")))
     options = ExportOptions(smoothed=smoothed, person=person, least_score=least_score)
     failed = 0

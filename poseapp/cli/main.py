@@ -37,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Live human pose from a camera or a clip. Without a command the window opens. "
-    "`poseapp COMMAND --help` tells more of each.",
+    "`poseapp COMMAND --help` says more about each command.",
 )
 
 
@@ -45,7 +45,7 @@ app = typer.Typer(
 def _main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the details of a fault, to report it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of an error, for a report.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
     device: Device = None,

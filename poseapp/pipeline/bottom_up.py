@@ -31,7 +31,7 @@ class BottomUp:
         if output.fields is None:
             raise ModelError(
                 f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
-                "Export it again with this version, or look for people top-down."
+                "Export it again with this version, or choose the mode top-down."
             )
 
     @property
