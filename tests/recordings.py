@@ -10,7 +10,7 @@ from fakes import SPEC, MarkerSource
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Poses, Result
 from poseapp.engine.base import Backend
-from poseapp.live.recording import Recorder, RecordOptions
+from poseapp.live.recording import ModelEntry, Recorder, RecordOptions, SourceEntry
 from poseapp.live.stats import Stats
 
 SOURCE = MarkerSource((120, 160))
@@ -29,12 +29,17 @@ def recorded_result(index: int, people: int = 1) -> Result:
     return Result(frame=Frame(SOURCE.picture(t), index, t), poses=poses, model="fake")
 
 
-def make_recording(parent: Path, frames: int = 60, clean: bool = True, people: int = 1, name: str = "") -> Path:
+def make_recording(
+    parent: Path, frames: int = 60, clean: bool = True, people: int = 1, name: str = "", tags: tuple[str, ...] = ()
+) -> Path:
     """A finished recording of *frames* in *parent*; its folder, called *name* where there is one."""
-    recorder = Recorder(RecordOptions(parent, clean), {"source": {"name": "figure"}, "draw": {}}, Stats(), lossless=True)
-    recorder.model_changed(SPEC, BACKEND, "one")
+    options = RecordOptions(folder=parent, clean_video=clean, tags=tags)
+    recorder = Recorder(options, SourceEntry(name="figure"), Stats(), lossless=True)
+    recorder.model_changed(ModelEntry(mode="one", model=SPEC, backend=BACKEND))
     for index in range(frames):
-        recorder.put(recorded_result(index, people))
+        one = recorded_result(index, people)
+        recorder.capture(one.frame)
+        recorder.put(one)
     recorder.close()
     assert recorder.join(60)
     return recorder.folder.rename(parent / name) if name else recorder.folder

@@ -14,6 +14,7 @@ from poseapp.bench.clip import clip_images, to_and_fro
 from poseapp.core.errors import RecordError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Poses, Result
+from poseapp.live.recording import SourceEntry
 from poseapp.live.recording.keypoints import KEYPOINTS, KeypointsWriter
 from poseapp.live.recording.manifest import Manifest
 from poseapp.live.recording.video_writer import VideoWriter
@@ -65,9 +66,8 @@ def make_recording(folder: Path, clip: Path | None, minutes: float, progress: Pr
     """Write a recording of *minutes* at 1280×720 into the new *folder*, with the recorder's writers; one person moves in it."""
     images = clip_images(clip)
     folder.mkdir(parents=True)
-    manifest = Manifest(folder, {"source": {"name": "benchmark"}, "draw": {}})
-    skeleton = {"name": COCO_17.name, "keypoints": list(COCO_17.keypoints)}
-    manifest.add_model({"from_frame": 0, "name": "made up", "mode": "one", "skeleton": skeleton})
+    manifest = Manifest(folder, SourceEntry(name="benchmark"))
+    manifest.add_segment(0, COCO_17, {KEYPOINTS: KEYPOINTS})
     manifest.write()
     count = max(2, round(minutes * 60 * FPS))
     joints, video = KeypointsWriter(folder / KEYPOINTS), VideoWriter(folder / CLEAN, images[0].shape[:2], FPS)
@@ -86,7 +86,7 @@ def make_recording(folder: Path, clip: Path | None, minutes: float, progress: Pr
     finally:
         joints.close()
         video.close()
-    manifest.finish({"frames": count, "seconds": round((count - 1) / FPS, 3), "dropped": 0, "missed": 0, "unreadable": 0})
+    manifest.finish({"seconds": round((count - 1) / FPS, 3)})
 
 
 def run_seek(folder: Path, progress: Progress = lambda _done, _text: None) -> SeekReport:

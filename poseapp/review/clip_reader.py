@@ -32,7 +32,9 @@ class ClipReader(Device):
     """Gives the pictures of the video at *path* in any order. One thread at a time uses it; ``close`` may come from another one.
 
     Making one reads the file once, without decoding, for ``times_s`` (N,) float64: when each picture is shown, in s from the
-    first one, growing. Decoded pictures are kept as the decoder gave them (a picture of 720p is 1.4 MB, not 2.8), and become BGR
+    first one, growing, and ``start_s``, the time of that one in the file.
+    Decoded pictures are kept as the decoder
+    gave them (a picture of 720p is 1.4 MB, not 2.8), and become BGR
     when they are asked for: what is only decoded on the way to another picture costs nothing more.
 
     Raises SourceError where there is no video, NotSeekableError where its pictures have no times to go by.
@@ -54,6 +56,7 @@ class ClipReader(Device):
             self.times_s: NDArray[np.float64] = np.array(
                 [float((stamp - self._stamps[0]) * self._stream.time_base) for stamp in self._stamps]
             )
+            self.start_s = float(self._stamps[0] * self._stream.time_base)
             self._frames = self._decode_from(0)
             height, width = self.picture(0).shape[:2]
             self.mode = Mode(width, height, self.mode.fps, self.mode.codec)

@@ -35,11 +35,13 @@ class RecordingEntry:
     started: datetime | None
     seconds: float | None
     source: str
+    tags: tuple[str, ...]
     problem: str
 
     def matches(self, text: str) -> bool:
-        """Whether each word of *text* is in its name, date or source, in any case."""
-        where = f"{self.name} {self.source} {self.started:%Y-%m-%d %H:%M}" if self.started else f"{self.name} {self.source}"
+        """Whether each word of *text* is in its name, tags, date or source, in any case."""
+        when = f"{self.started:%Y-%m-%d %H:%M}" if self.started else ""
+        where = " ".join((self.name, self.source, *(f"#{tag}" for tag in self.tags), when))
         return all(word in where.casefold() for word in text.casefold().split())
 
 
@@ -73,13 +75,14 @@ def _entry(folder: Path) -> RecordingEntry:
         content = read_manifest(folder)
     except PoseAppError as error:
         problem = str(error)
-    source, seconds = content.get("source"), content.get("seconds")
+    source, seconds, tags = content.get("source"), content.get("seconds"), content.get("tags")
     return RecordingEntry(
         folder=folder,
         name=shown(folder.name),
         started=_time(content.get("started")),
         seconds=float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9 else None,
         source=shown(source.get("name", "")) if isinstance(source, dict) else "",
+        tags=tuple(shown(tag) for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         problem=problem,
     )
 

@@ -34,10 +34,14 @@ class PlaybackState:
 
 @dataclass(frozen=True)
 class Move:
-    """The picture that is due now. ``jumped``: it is far from the one before, so people are elsewhere."""
+    """The picture that is due now.
+
+    ``jumped``: the user went far from the one before, so people are elsewhere. ``repeated``: the clip or its loop begins again.
+    """
 
     number: int
     jumped: bool
+    repeated: bool = False
 
 
 class Playback:
@@ -237,7 +241,8 @@ class Playback:
     def _give(self, number: int, due_at: float, now: float) -> Move:
         step = (number - self._number) * self._direction
         if step != 1 or now - due_at > LATE_S:  # round the loop, or after a hiccup: on from here
-            return self._arrive(number)
+            self._arrive(number)
+            return Move(number, False, step != 1)
         if self._speed > 1:
             number = self._newest_due(number, now)
         self._number = number

@@ -32,6 +32,7 @@ class PlayedClip(Device):
         self.playback = Playback(repeat=True)
         self.keeps_time = True  # see SelfTimed
         self.jumped = False
+        self.round = 0  # see Repeating
         self._reader: ClipReader | None = None
         self._plain: VideoSource | None = None
 
@@ -39,6 +40,7 @@ class PlayedClip(Device):
         """Open the file, and read the times of its pictures."""
         with self._in_use:
             self._release()
+            self.round = 0
             try:
                 self._reader = ClipReader(self.path)
             except NotSeekableError:
@@ -53,12 +55,15 @@ class PlayedClip(Device):
         """The picture that is due, or after half a second the present one again, with its time on the monotonic clock."""
         with self._in_use:
             if self._plain is not None:
-                return self._plain.read()
+                item = self._plain.read()
+                self.round = self._plain.round
+                return item
             if self._reader is None:
                 raise SourceError(f"{self.name}: is not open.")
             move = self.playback.next(STILL_S)
             number = move.number if move is not None else self.playback.state().number
             self.jumped = move is not None and move.jumped
+            self.round += move is not None and move.repeated
             return self._reader.picture(number), time.monotonic()
 
     def _release(self) -> None:

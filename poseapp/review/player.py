@@ -44,7 +44,8 @@ class RecordingPlayer:
         self.notes = [note for note in (self.saved.problem, *notes, _shorter(self._reader, self.saved)) if note]
         self.playback = Playback(playing=True)
         self.playback.load(self._reader.times_s.tolist())
-        self._times = self._reader.times_s
+        # The joints count from the first captured frame, which may not be the first picture of the annotated video.
+        self._times = self._reader.times_s + self._reader.start_s
         self._results: Slot[Result] = Slot()
         self._error = ""
         self._worker = Worker("review", self._run, self._failed)
@@ -126,5 +127,5 @@ def _open_video(folder: Path) -> tuple[ClipReader, bool, list[str]]:
 
 def _shorter(reader: ClipReader, saved: SavedPoses) -> str:
     """That there are joints after the last picture, or ""."""
-    over = sum(t > reader.times_s[-1] + 0.5 for t in saved.times_s)
+    over = sum(t > reader.times_s[-1] + reader.start_s + 0.5 for t in saved.times_s)
     return f"{reader.name} is shorter than the joints: {over} frames of joints have no picture." if over else ""

@@ -103,7 +103,7 @@ class _Models:
 def _models(manifest: dict[str, Any]) -> _Models:
     entries: list[_Model] = []
     problem = ""
-    listed = manifest.get("models")
+    listed = manifest.get("models") or manifest.get("segments")
     for entry in listed if isinstance(listed, list) else []:
         if not isinstance(entry, dict):
             continue
@@ -115,7 +115,9 @@ def _models(manifest: dict[str, Any]) -> _Models:
             problem = f"The skeleton {skeleton.name} is not known here: its joints are shown without limbs."
         mode: PoseMode = next((mode for mode in POSE_MODES if mode == entry.get("mode")), "one")
         start = entry.get("from_frame")
-        entries.append(_Model(start if isinstance(start, int) else 0, str(entry.get("name", "")), mode, skeleton))
+        model = entry.get("model")
+        name = str(model.get("name", "")) if isinstance(model, dict) else ""
+        entries.append(_Model(start if isinstance(start, int) else 0, name, mode, skeleton))
     return _Models(entries, problem)
 
 

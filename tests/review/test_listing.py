@@ -48,10 +48,12 @@ def test_a_thousand_recordings_are_listed_in_order(tmp_path: Path) -> None:
 
 
 def test_words_are_looked_for_in_name_date_and_source(tmp_path: Path) -> None:
-    make_recording(tmp_path, frames=3, name="Squats left")
+    make_recording(tmp_path, frames=3, name="Squats left", tags=("knee",))
     entry = list_recordings(tmp_path)[0]
     assert entry.started is not None
-    assert all(entry.matches(text) for text in ("", "squats", "LEFT sq", "figure", f"{entry.started:%Y-%m-%d}", "left figure"))
+    assert all(
+        entry.matches(text) for text in ("", "squats", "LEFT sq", "figure", "#knee", f"{entry.started:%Y-%m-%d}", "left figure")
+    )
     assert not entry.matches("squats right")
 
 

@@ -57,7 +57,7 @@ def test_a_clip_that_repeats_begins_again_and_nobody_is_forgotten() -> None:
     playback.seek(19)
     assert playback.next(0) == Move(19, True)
     clock.now += 0.1001
-    assert playback.next(0) == Move(0, False)  # the loop is no jump
+    assert playback.next(0) == Move(0, False, repeated=True)  # no jump
 
 
 def test_pause_and_steps_stand_still() -> None:

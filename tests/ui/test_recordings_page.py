@@ -155,7 +155,7 @@ def test_play_after_stop_opens_the_recording_just_made(qtbot: QtBot, open_window
     window = open_window(MarkerSource(), load=Loader())
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     window.menus.actions["record"].trigger()
-    bar = window.record_bar
+    notice = window.saved
 
     def frames() -> int:
         status = window.bridge.status()
@@ -163,9 +163,9 @@ def test_play_after_stop_opens_the_recording_just_made(qtbot: QtBot, open_window
 
     qtbot.waitUntil(lambda: frames() > 5, timeout=WAIT_MS)
     window.menus.actions["record"].trigger()
-    qtbot.waitUntil(bar.play.isVisible, timeout=WAIT_MS)
+    qtbot.waitUntil(notice.play.isVisible, timeout=WAIT_MS)
     with qtbot.waitSignal(window.review.opened, timeout=WAIT_MS) as opened:
-        QTest.mouseClick(bar.play, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(notice.play, Qt.MouseButton.LeftButton)
     assert opened.args is not None
     assert opened.args[0].parent == window.preferences.folder
     qtbot.waitUntil(window.transport.isVisible, timeout=WAIT_MS)

@@ -93,6 +93,13 @@ class SelfTimed(Protocol):
     jumped: bool  # the picture that was read last is from another place: people are not where they were
 
 
+@runtime_checkable
+class Repeating(Protocol):
+    """A source that can begin again at its end. The capture thread reads ``round`` after each ``read``."""
+
+    round: int  # how often the source has begun again since it was opened
+
+
 class Device:
     """Something that a read may be using while another thread closes it.
 
