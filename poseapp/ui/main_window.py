@@ -127,6 +127,9 @@ class MainWindow(WindowLayout):
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
+        self.saved.rename_asked.connect(self.recording_actions.rename)
+        self.saved.discard_asked.connect(self.recording_actions.discard)
+        self.saved.show_asked.connect(self.recording_actions.open_folder)
         bar.clean.toggled.connect(lambda on: setattr(self.preferences, "clean_video", on))
 
         self.panel.visibilityChanged.connect(lambda _v: self._panel_shown(self.panel.isVisible()))
@@ -232,7 +235,7 @@ class MainWindow(WindowLayout):
             self.preferences.panel_open = visible
 
     def _theme_changed(self, theme: Theme) -> None:
-        for part in (self.header, self.banner, self.view, self.sidebar, self.record_bar, self.panel):
+        for part in (self.header, self.banner, self.view, self.sidebar, self.record_bar, self.saved, self.panel):
             part.set_theme(theme)
 
     # -- Qt ----------------------------------------------------------------------------------------------------

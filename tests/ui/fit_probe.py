@@ -138,8 +138,8 @@ def probe(name: str, themes: Themes, areas: dict[str, QRect]) -> None:
     measure = window.sidebar.measure
     measure.restore("Sit to stand", confidence=False)  # the longest name, and the line of the count
     measure.own.show()
-    window.bridge.start_recording(RecordOptions(FOLDER / "recordings", False, window.view.options))
-    until(lambda: window.record_bar.record.isChecked() and info.full_text().count("·") == 2)
+    window.bridge.start_recording(RecordOptions(folder=FOLDER / "recordings", draw=window.view.options))
+    until(lambda: window.record_bar.record.isChecked() and info.full_text().count("·") == 5)
     for screen, area in areas.items():
         print(json.dumps({"font": name, "screen": screen, "wrong": look(window, area)}), flush=True)
     window.bridge.stop_recording()
