@@ -85,10 +85,10 @@ def test_no_box_of_the_window_does_anything_before_enter(
     window = open_window(MarkerSource(), load=Loader())
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     window.sidebar.advanced.set_open(True)
-    boxes = window.findChildren(ComboBox)
+    boxes = window.sidebar.findChildren(ComboBox)
     for box in boxes:
         box.setEnabled(True)
-    assert len(boxes) == 8
+    assert len(boxes) == 10
     before = [box.currentIndex() for box in boxes]
     requested = window.bridge.status()
     assert requested is not None
@@ -113,4 +113,4 @@ def test_what_opens_other_sources_is_a_menu_beside_the_box(qtbot: QtBot, window:
     menu = source.open.menu()
     assert menu is not None
     texts = [action.text() for action in menu.actions()]
-    assert texts == ["Open video…", "Open picture…", "Open folder…", "Network address…", "Look for cameras"]
+    assert texts == ["Open video…", "Open picture…", "Open folder…", "Network address…", "Open recording…", "Look for cameras"]
