@@ -8,7 +8,7 @@ from fakes import FIGURE
 
 from poseapp.core.skeleton import COCO_17, LSP_14, Skeleton
 from poseapp.core.types import Frame, ImageArray, Poses, Result
-from poseapp.render import BACKGROUNDS, DrawOptions, annotate
+from poseapp.render import BACKGROUNDS, Background, DrawOptions, annotate
 
 HW = (300, 400)
 STANDING = (FIGURE * 240 + (150, 150)).astype(np.float32)  # the standing figure, 240 px high
@@ -30,10 +30,10 @@ def result(xy: np.ndarray[tuple[int, ...], np.dtype[np.float32]], skeleton: Skel
     return Result(frame=Frame(noise(), 0, 0.0), poses=poses)
 
 
-def changed(one: Result, **options: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def changed(one: Result, mirror: bool = False) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     """Where the picture is not as it was."""
-    drawn = annotate(one, DrawOptions(skeleton=False, blur_faces=True, **options))
-    plain = annotate(one, DrawOptions(skeleton=False, **options))
+    drawn = annotate(one, DrawOptions(skeleton=False, blur_faces=True, mirror=mirror))
+    plain = annotate(one, DrawOptions(skeleton=False, mirror=mirror))
     different: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = (drawn != plain).any(axis=2)
     return different
 
@@ -91,14 +91,14 @@ def test_a_mirrored_picture_is_blurred_where_the_face_is_shown() -> None:
 
 def test_a_face_at_the_rim_or_far_outside_breaks_nothing() -> None:
     for offset in ((-150, -40), (1e6, 0), (0, -1e7), (240, 0)):
-        changed(result(STANDING + np.float32(offset)))
+        changed(result(STANDING + np.array(offset, np.float32)))
 
 
 @pytest.mark.parametrize(("background", "colour"), [("black", (0, 0, 0)), ("green", (64, 177, 0))])
-def test_a_plain_background_shows_nothing_of_the_picture(background: str, colour: tuple[int, int, int]) -> None:
+def test_a_plain_background_shows_nothing_of_the_picture(background: Background, colour: tuple[int, int, int]) -> None:
     assert background in BACKGROUNDS
-    options = DrawOptions(skeleton=False, background=background, blur_faces=True)  # type: ignore[arg-type]
+    options = DrawOptions(skeleton=False, background=background, blur_faces=True)
     for hw in (None, (150, 200)):
         assert (annotate(result(STANDING), options, hw=hw) == colour).all()
-    drawn = annotate(result(STANDING), DrawOptions(background=background))  # type: ignore[arg-type]
+    drawn = annotate(result(STANDING), DrawOptions(background=background))
     assert (drawn != colour).any()

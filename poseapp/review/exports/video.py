@@ -61,12 +61,12 @@ def _pictures(take: Take) -> Iterator[tuple[int, _Present, ImageArray]]:
     source = VideoSource(place)
     source.open()
     try:
-        item = source.read()
+        item, after = source.read(), source.read()
         for row, people in rows:
             t = float(take.part.times[row])
-            while item is not None and item[1] < t - _SAME_TIME_S:
-                item = source.read()
-            if item is not None and item[1] <= t + _SAME_TIME_S:
+            while item is not None and after is not None and abs(after[1] - t) < abs(item[1] - t):
+                item, after = after, source.read()
+            if item is not None and abs(item[1] - t) <= _SAME_TIME_S:
                 yield row, people, item[0]
     finally:
         source.close()
