@@ -64,7 +64,7 @@ Backdrop = Annotated[
     ),
 ]
 BlurFaces = Annotated[bool, typer.Option("--blur-faces", help="Video: blur the faces of those who were found.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of files that are there already.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace files that exist already.")]
 
 
 def export_data_command(  # noqa: PLR0913 - the command's options
@@ -78,7 +78,7 @@ def export_data_command(  # noqa: PLR0913 - the command's options
     blur_faces: BlurFaces = False,
     replace: Replace = False,
 ) -> None:
-    """Write recordings as tables, markers or poses for other programs. docs/exports.md tells which program opens what."""
+    """Write recordings as tables, markers or poses for other programs. docs/exports.md says which program reads which format."""
     formats = tuple(dict.fromkeys(to.split(",")))
     draw = DrawOptions(background=cast(Background, background), blur_faces=blur_faces)
     options = ExportOptions(smoothed=smoothed, person=person, least_score=least_score, draw=draw)

@@ -68,7 +68,9 @@ def import_command(  # noqa: PLR0913 - the command's options
 
 
 def fetch_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `poseapp models` lists as to fetch.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists as to fetch.", show_default=False)
+    ],
     engines_dir: EnginesDir = default_engines_dir(),
     fp16: Half = False,
     replace: Replace = False,
@@ -78,7 +80,7 @@ def fetch_command(
     require("models import and fetch need", "torch", "onnx")
     place = place_for(engines_dir, name, replace)
     if place.exists() and not replace:
-        raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
+        raise ModelError(f"{place}: exists already. Add --replace to fetch it again.")
     from poseapp.convert.importing import fetch
 
     console = plain_console(stderr=True)
@@ -96,7 +98,8 @@ def fetch_command(
     with bar:
         task = bar.add_task("download", total=None)
         cache = resources.cache_dir("weights")
-        spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
+        told = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
+        spec = fetch(one, engines_dir, cache, told, fp16, replace, console.print)
     report_model(console, spec, engines_dir)
 
 

@@ -22,18 +22,18 @@ Source = Annotated[
     str | None,
     typer.Argument(
         metavar="SOURCE",
-        help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
+        help="camera, camera:1 (camera number 1), a video, a picture, a folder of pictures, the address of a stream "
         "(rtsp://… or http://…), or synthetic (a drawn figure).",
         show_default="the demo clip; in the window the first camera",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Where recordings go.", show_default="recordings/ where you are"),
+    typer.Option("--out", "-o", metavar="FOLDER", help="The folder for recordings.", show_default="recordings/ where you are"),
 ]
 Headless = Annotated[
     bool,
-    typer.Option("--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
+    typer.Option("--headless", help="Analyse SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
 ]
 Seconds = Annotated[
     float | None,
@@ -41,7 +41,7 @@ Seconds = Annotated[
         "--seconds",
         metavar="SECONDS",
         min=0.1,
-        help="Stop so long after the model is loaded.",
+        help="Stop this long after the model is loaded.",
         rich_help_panel=WITHOUT_WINDOW,
         show_default="at the end of SOURCE",
     ),
@@ -52,9 +52,26 @@ Wait = Annotated[
         "--wait",
         metavar="SECONDS",
         min=0.0,
-        help="How long a camera or stream may give no picture.",
+        help="How long to wait for a camera or stream that gives no picture.",
         rich_help_panel=WITHOUT_WINDOW,
     ),
+]
+
+CleanVideo = Annotated[
+    bool,
+    typer.Option(
+        "--clean-video", help="Also record every captured picture, without the skeleton.", rich_help_panel=WITHOUT_WINDOW
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", metavar="NAME", help="Name of the recording.", rich_help_panel=WITHOUT_WINDOW, show_default="date and time"
+    ),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="A tag of the recording; may be repeated.", rich_help_panel=WITHOUT_WINDOW),
 ]
 
 
@@ -74,6 +91,9 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
+    clean_video: bool = False
+    name: str = ""
+    tags: tuple[str, ...] = ()
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -95,10 +115,13 @@ def run_command(  # noqa: PLR0913 - the command's options
     headless: Headless = False,
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
+    clean_video: CleanVideo = False,
+    name: Name = "",
+    tag: Tags = None,
 ) -> None:
-    """Open the window on SOURCE, or work through SOURCE without a window.
+    """Open the window on SOURCE, or analyse SOURCE without a window.
 
-    The window remembers each choice: a default below counts where there is none.
+    The window remembers your choices. A default below counts when you have not chosen yet.
     """
     options = RunOptions(
         source=source,
@@ -113,6 +136,9 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
+        clean_video=clean_video,
+        name=name,
+        tags=tuple(tag or ()),
     )
     open_source(options)
 
@@ -147,6 +173,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
+    from poseapp.live.recording import RecordOptions
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
 
@@ -160,4 +187,7 @@ def _run_without_window(options: RunOptions) -> None:
     folder = find_model(options.engines_dir, options.model, device).folder
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
-    run_headless(source, request, settings, options.out or Path("recordings"), options.seconds, options.wait_s, console)
+    recording = RecordOptions(
+        folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
+    )
+    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console)

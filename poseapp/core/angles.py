@@ -161,6 +161,18 @@ def side_differences(values: Degrees, angles: Sequence[Angle]) -> dict[str, Degr
     return found
 
 
+def turned_on(values: Degrees, angle: Angle) -> Degrees:
+    """*values* (T,) of *angle* over time without jumps: a segment that turns past 180° is counted on, to 190° and more.
+
+    The angle of a joint ends at 180° and stays as it is, and so does what is NaN.
+    """
+    if not isinstance(angle, SegmentAngle):
+        return values
+    there, out = ~np.isnan(values), values.copy()
+    out[there] = np.unwrap(values[there], period=360)
+    return out
+
+
 def velocities(t: NDArray[np.floating], values: Degrees) -> Degrees:
     """Degrees a second (T, ...) of *values* (T, ...) at the times *t* (T,) s, which grow.
 

@@ -92,7 +92,7 @@ class ModelFolder:
                     )
                 if not replace and folder.exists() and any(path.name != ABOUT_FILE for path in folder.iterdir()):
                     raise ModelError(
-                        f"{folder}: a model of this name is there already. Give another with --name, or --replace it."
+                        f"{folder}: a model of this name exists already. Give another --name, or replace it with --replace."
                     )
                 made = stack.enter_context(atomic_folder(folder))
                 if about.is_file():

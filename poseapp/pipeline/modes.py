@@ -47,10 +47,10 @@ def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
     if not others:
         raise ModelError(
             f"bottom-up: expected a model with part affinity fields in {requested.parent}, found none. "
-            "Train and export openpose-s, fetch one, or look for people top-down."
+            "Train and export openpose-s, fetch one, or choose the mode top-down."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
-    return other, f"{requested.name} cannot look bottom-up: {other.name} runs in its place."
+    return other, f"{requested.name} cannot find people bottom-up: {other.name} runs in its place."
 
 
 def check_mode(requested: Path, mode: PoseMode) -> None:
@@ -63,7 +63,7 @@ def check_mode(requested: Path, mode: PoseMode) -> None:
 def _no_detector() -> ModelError:
     return ModelError(
         "top-down: expected a person detector in the model store, found none. "
-        "Train and export person-detector, or look for one person."
+        "Train and export person-detector, or choose the mode one."
     )
 
 

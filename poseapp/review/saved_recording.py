@@ -1,7 +1,7 @@
 """A recording opened as data: who was where in which frame.
 
-``read_keypoints`` and ``read_manifest`` are the only readers of its files. What is whole is used: where a line is damaged, the
-frames before it count, and ``SavedRecording.remarks`` says so.
+``read_keypoints`` and ``read_manifest`` are the only readers of its files. When a line is damaged, the frames before it are
+used, and ``SavedRecording.remarks`` says so.
 """
 
 from __future__ import annotations

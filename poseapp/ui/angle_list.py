@@ -29,6 +29,17 @@ def title(part: str) -> str:
     return TITLES.get(part, part.replace("_", " ").capitalize())
 
 
+def part_of(name: str) -> str:
+    """The name of an angle without its side."""
+    return name.removeprefix("left_").removeprefix("right_")
+
+
+def angle_title(name: str) -> str:
+    """What users read for the angle called *name*: "Left knee"."""
+    part = part_of(name)
+    return title(part) if part == name else f"{name.partition('_')[0].capitalize()} {title(part).lower()}"
+
+
 @cache
 def rows(skeleton: Skeleton) -> tuple[tuple[str, int | None, int | None, int | None], ...]:
     """Lines of the list: name, and where the left, right and middle angle are in ``angles_of(skeleton)``."""

@@ -10,11 +10,12 @@ from poseapp.core.angles import ANGLES
 from poseapp.core.repetitions import EXERCISES, Exercise
 from poseapp.core.types import Result
 from poseapp.render import DrawOptions
-from poseapp.ui.angle_list import LISTED, AngleList, title
+from poseapp.ui.angle_list import LISTED, AngleList, angle_title, part_of
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.joint_list import JointList
+from poseapp.ui.own_exercise import NAME, OwnExercise
 from poseapp.ui.repetition_count import RepetitionCount
 from poseapp.ui.widgets import describe, label, toggle
 
@@ -45,13 +46,17 @@ class MeasureControls(QWidget):
         describe(self.which, "Angles on the body", "Choose which angles are drawn on the body")
         self.which.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._menu = QMenu(self.which)
-        self._choices = {name: self._choice(name) for name in (angle.name for angle in ANGLES) if _part(name) in LISTED}
+        self._choices = {name: self._choice(name) for name in (angle.name for angle in ANGLES) if part_of(name) in LISTED}
         self.which.setMenu(self._menu)
         self.exercise = ComboBox()
         describe(self.exercise, "Exercise to count", "Counts how often the exercise is repeated, with its tempo and depth")
         self.exercise.addItem("No exercise", None)
         for one in EXERCISES:
             self.exercise.addItem(one.name, one)
+        self.own = OwnExercise()
+        self.own.hide()
+        self.own.changed.connect(self._count)
+        self.exercise.addItem(NAME, self.own)
         self.exercise.activated.connect(lambda row: self._choose(self.exercise.itemData(row)))
         self.again = QPushButton("Reset")
         describe(self.again, "Reset the count", "Begin to count at zero")
@@ -103,12 +108,13 @@ class MeasureControls(QWidget):
         layout.addWidget(self.joints, 1000)
         layout.addWidget(self._of_angles)
         layout.addLayout(exercise)
+        layout.addWidget(self.own)
         layout.addWidget(self._of_count)
         layout.addStretch(1)
 
     def in_order(self) -> list[QWidget]:
         """What can be used, from top to bottom."""
-        return [self.show_angles, self.show_confidence, self.on_body, self.which, self.exercise, self.again]
+        return [self.show_angles, self.show_confidence, self.on_body, self.which, self.exercise, *self.own.in_order(), self.again]
 
     def restore(self, exercise: str, confidence: bool) -> None:
         """Show what was chosen when the app ran last."""
@@ -130,6 +136,7 @@ class MeasureControls(QWidget):
         """Show the person of *result*: the one that is held, else the one shown before, else the surest."""
         row = self.joints.show_result(result)
         self.angles.show_result(result, row)
+        self.own.show_values(self.angles.values)
         text = "nobody in sight"
         if row is not None:
             text = f"score {100 * float(result.poses.person_score[row]):.0f}"
@@ -152,8 +159,7 @@ class MeasureControls(QWidget):
 
     def _choice(self, name: str) -> QAction:
         """The entry of the menu for the angle called *name*."""
-        side = name.removesuffix(_part(name)).rstrip("_")
-        choice = self._menu.addAction(f"{side.capitalize()} {title(_part(name)).lower()}" if side else title(name))
+        choice = self._menu.addAction(angle_title(name))
         choice.setCheckable(True)
         choice.triggered.connect(self._angle_chosen)
         return choice
@@ -167,9 +173,14 @@ class MeasureControls(QWidget):
         self._of_angles.setVisible(not on)
         self.confidence_chosen.emit(on)
 
-    def _choose(self, exercise: Exercise | None) -> None:
+    def _choose(self, chosen: Exercise | OwnExercise | None) -> None:
+        """Count what the user has chosen: an exercise, that of their own, or none."""
+        self.own.setVisible(chosen is self.own)
+        self.exercise_chosen.emit(chosen.name if isinstance(chosen, Exercise) else "")
+        self._count(self.own.exercise if isinstance(chosen, OwnExercise) else chosen)
+
+    def _count(self, exercise: Exercise | None) -> None:
         self.repetitions.choose(exercise)
-        self.exercise_chosen.emit(exercise.name if exercise is not None else "")
         self._show_count()
 
     def _reset(self) -> None:
@@ -184,8 +195,3 @@ class MeasureControls(QWidget):
             self.count.setText(count)
             self._detail.set_text(detail)
             self.counted.emit(count, detail)
-
-
-def _part(name: str) -> str:
-    """The name of an angle without its side."""
-    return name.removeprefix("left_").removeprefix("right_")

@@ -208,3 +208,37 @@ def test_every_angle_of_the_menu_has_a_name(controls: MeasureControls) -> None:
     assert len(set(texts)) == len(texts)
     assert {"Left knee", "Right shoulder", "Trunk lean", "Neck"} <= set(texts)
     assert set(controls._choices) <= {angle.name for angle in ANGLES}
+
+
+def test_an_exercise_of_the_users_own(controls: MeasureControls) -> None:
+    row = controls.exercise.findText("My own exercise")
+    controls.exercise.setCurrentIndex(row)
+    controls.exercise.activated.emit(row)
+    own = controls.own
+    assert own.isVisibleTo(controls)
+    assert controls._of_count.isHidden(), "nothing is counted before both marks are there"
+    own.buttons["start"].click()
+    assert "not seen" in own.hint.text()
+    controls.show_result(squat(10, 0.0))
+    own.buttons["start"].click()
+    assert own.buttons["start"].text() == "Start 10°"
+    controls.show_result(squat(15, 0.1))
+    own.buttons["turn"].click()
+    assert "at least 10° apart" in own.hint.text()
+    assert chosen(controls.repetitions) is None
+    controls.show_result(squat(88, 0.2))
+    own.buttons["turn"].click()
+    made = chosen(controls.repetitions)
+    assert made is not None
+    assert made.angles == ("left_knee",)
+    assert (made.rest_deg, made.turn_deg) == pytest.approx((36, 62), abs=0.01)
+    play(controls.show_result, 2, 10.0)
+    assert controls.count.text() == "2"
+    own.angle.setCurrentIndex(own.angle.findData("right_knee"))
+    own.angle.activated.emit(own.angle.currentIndex())
+    assert own.buttons["start"].text() == "Mark start"
+    assert chosen(controls.repetitions) is None, "the marks are of another angle"
+    controls.exercise.setCurrentIndex(0)
+    controls.exercise.activated.emit(0)
+    assert own.isHidden()
+    assert chosen(controls.repetitions) is None

@@ -34,7 +34,9 @@ class Loaded:
         if name in known:
             return known[name]
         fitting = ", ".join(s.name for s in SKELETONS.values() if s.k == self.joints) or "none that is known"
-        raise CheckpointError(f"{self.arch.name}: its {self.joints} joints: which order? Name it with --skeleton: {fitting}.")
+        raise CheckpointError(
+            f"{self.arch.name}: expected a known order of its {self.joints} joints. Name it with --skeleton: {fitting}."
+        )
 
 
 def load(state: State, arch: Arch, where: str, need_head: bool, known: Collection[Arch]) -> Loaded:
