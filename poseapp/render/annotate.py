@@ -51,7 +51,8 @@ def annotate(
 
 
 def _mirrored(xy: FloatArray, width: int) -> FloatArray:
-    out: FloatArray = xy * np.float32([-1, 1]) + np.float32([width - 1, 0])
+    out: FloatArray = xy.copy()
+    out[..., 0] = width - 1 - out[..., 0]
     return out
 
 
