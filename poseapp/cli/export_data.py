@@ -12,8 +12,7 @@ from poseapp.cli.options import one_of
 from poseapp.core.errors import PoseAppError, printable
 from poseapp.render import BACKGROUNDS, Background, DrawOptions
 from poseapp.review.exports import EXPORTS, ExportOptions
-from poseapp.review.exports.write import DEFAULT_FOLDER, export_recording
-from poseapp.review.saved_recording import SavedRecording, recordings_in
+from poseapp.review.exports.base import DEFAULT_FOLDER
 
 
 def _formats(value: str) -> str:
@@ -97,6 +96,8 @@ def export_data_command(  # noqa: PLR0913 - the command's options
 
 def _found(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """Each recording once, with ""; or a path with why it is none."""
+    from poseapp.review.saved_recording import recordings_in
+
     met = set()
     for path in paths:
         try:
@@ -120,6 +121,9 @@ def _clash(folder: Path, seen: dict[str, Path], out: Path | None) -> str:
 
 def _export(folder: Path, formats: Sequence[str], out: Path | None, options: ExportOptions, replace: bool) -> int:
     """Export one recording and say what was written; returns how many files failed."""
+    from poseapp.review.exports.write import export_recording
+    from poseapp.review.saved_recording import SavedRecording
+
     try:
         recording = SavedRecording.read(folder)
     except PoseAppError as error:

@@ -6,14 +6,18 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import ExportError, RecordError
 from poseapp.render import DrawOptions
-from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
 
+if TYPE_CHECKING:
+    from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
+
+DEFAULT_FOLDER = "exports"  # in the folder of the recording
 UNKNOWN_FPS = 30.0  # of a recording of one frame, for formats that must say something
 _MOST_FRAMES = 5_000_000  # 46 h at 30 fps; a damaged frame number must not fill the disk with empty rows
 
