@@ -16,7 +16,8 @@ from poseapp.convert.export import write_model
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec, Precision
 from poseapp.engine.tensorrt import engine as trt
-from poseapp.nets.deploy import IMAGENET_RGB, Deploy
+from poseapp.core.pixels import IMAGENET_RGB
+from poseapp.nets.deploy import Deploy
 
 BATCHES = (1, 8)
 EAGER = "PyTorch eager FP32"
