@@ -16,7 +16,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QTimer
 
-from poseapp.engine.load import default_engines_dir
+from poseapp.engine.store import default_engines_dir
 from poseapp.live.sources import VideoSource
 from poseapp.ui.app import make_application
 from poseapp.ui.main_window import MainWindow

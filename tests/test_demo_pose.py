@@ -8,7 +8,8 @@ import numpy as np
 
 from poseapp.core.anatomy import implausible
 from poseapp.core.types import Frame
-from poseapp.engine.load import default_engines_dir, find_model, load_engine
+from poseapp.engine.load import load_engine
+from poseapp.engine.store import default_engines_dir, find_model
 from poseapp.live.sources import VideoSource
 from poseapp.pipeline.modes import make_estimator, open_detector
 from poseapp.render import DrawOptions

@@ -232,7 +232,7 @@ def test_own_models_stand_beside_the_bundled_ones_and_before_those_of_their_name
     # What a mode needs beside the model, the person detector, is that of the app.
     for name in ("mine", "hourglass-t"):
         code = (
-            "from poseapp.engine.load import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_mode\n"
+            "from poseapp.engine.store import default_engines_dir, find_model\nfrom poseapp.pipeline.modes import check_mode\n"
             f"folder = find_model(default_engines_dir(), {name!r}).folder\ncheck_mode(folder, 'top-down')\nprint(folder)"
         )
         assert installed.python(code).strip() == str(own / name)
@@ -243,7 +243,7 @@ import json
 from poseapp.core.errors import ModelError
 from poseapp.engine.tensorrt.plans import plans_dir
 from poseapp.engine.detector import find_detector
-from poseapp.engine.load import default_engines_dir, find_model
+from poseapp.engine.store import default_engines_dir, find_model
 from poseapp.engine.store import place_for
 
 store = default_engines_dir()

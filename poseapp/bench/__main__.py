@@ -18,10 +18,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the benchmark that *arguments* name; returns the exit status."""
     words = [word.removeprefix("--") if word in OLD else word for word in arguments]
     if "gpu" in words:
-        from poseapp.bench.gpu.command import main as measure_gpu
+        from poseapp.bench.gpu import command
 
         words.remove("gpu")
-        return measure_gpu(words)
+        return command.main(words)
     if words == ["tracking"]:
         from poseapp.bench import tracking
 

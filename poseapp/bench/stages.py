@@ -12,7 +12,8 @@ from poseapp.core.smoothing import Smoother
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import Frame, ImageArray
 from poseapp.engine.base import Backend, Engine, Output
-from poseapp.engine.load import default_engines_dir, find_model, load_engine
+from poseapp.engine.load import load_engine
+from poseapp.engine.store import default_engines_dir, find_model
 from poseapp.pipeline.single import OnePerson
 from poseapp.render import DrawOptions, annotate
 

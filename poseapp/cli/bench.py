@@ -16,7 +16,7 @@ from poseapp.cli.progress import sharing
 from poseapp.console import plain_console
 from poseapp.core.errors import PoseAppError
 from poseapp.core.types import PoseMode
-from poseapp.engine.load import default_engines_dir, find_model
+from poseapp.engine.store import default_engines_dir, find_model
 
 DEMO = resources.asset("demo.mp4")
 DEFAULT = "pipeline"

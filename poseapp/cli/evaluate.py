@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
 from poseapp.cli.figures import print_box_figures, print_figures, print_panning_figures
 from poseapp.cli.options import GivenEnginesDir
 from poseapp.cli.progress import counting
@@ -59,20 +59,20 @@ class EvalOptions:
 
 
 def evaluate_command(  # noqa: PLR0913 - the command's options
-    model: options.Model,
-    annotations: options.Annotations,
-    images: options.Images,
-    boxes: options.Boxes = "",
-    flip: options.Flip = False,
-    multi_scale: options.MultiScale = False,
-    out: options.EvalOut = None,
-    sheet: options.Sheet = None,
-    drawn: options.Drawn = None,
-    scores: options.Scores = None,
-    limit: options.Limit = 0,
+    model: train_options.Model,
+    annotations: train_options.Annotations,
+    images: train_options.Images,
+    boxes: train_options.Boxes = "",
+    flip: train_options.Flip = False,
+    multi_scale: train_options.MultiScale = False,
+    out: train_options.EvalOut = None,
+    sheet: train_options.Sheet = None,
+    drawn: train_options.Drawn = None,
+    scores: train_options.Scores = None,
+    limit: train_options.Limit = 0,
     engines_dir: GivenEnginesDir = None,
-    device: options.EvalDevice = "auto",
-    precision: options.Precision = "auto",
+    device: train_options.EvalDevice = "auto",
+    precision: train_options.Precision = "auto",
 ) -> None:
     """Score a model on a labelled set, in the engine the app uses: on the joints that both have."""
     given = EvalOptions(
@@ -143,7 +143,7 @@ def _score_model(given: EvalOptions) -> None:
 @contextmanager
 def _opened(given: EvalOptions) -> Iterator[tuple[Engine, Detector | None]]:
     """The model's engine, and the store's person detector where the boxes ask for it and there is one; closed at the end."""
-    from poseapp.engine.load import default_engines_dir
+    from poseapp.engine.store import default_engines_dir
     from poseapp.pipeline.modes import open_detector
 
     with ExitStack() as opened:
@@ -159,7 +159,8 @@ def _opened(given: EvalOptions) -> Iterator[tuple[Engine, Detector | None]]:
 
 def open_model(model: str, engines_dir: Path | None, device: str, precision: str = "auto") -> Engine:
     """The engine for a name in the store, or for a path to an ONNX file (or its folder)."""
-    from poseapp.engine.load import default_engines_dir, find_model, load_engine
+    from poseapp.engine.load import load_engine
+    from poseapp.engine.store import default_engines_dir, find_model
 
     path = Path(model)
     if path.suffix == ".onnx":
@@ -172,8 +173,7 @@ def open_model(model: str, engines_dir: Path | None, device: str, precision: str
 def find_detector_folder(model: str, engines_dir: Path | None) -> Path | None:
     """The folder of a detector: by its name in the store, or by the path of its model.onnx; None when *model* is none."""
     from poseapp.engine.detector import DetectorSpec
-    from poseapp.engine.load import default_engines_dir
-    from poseapp.engine.store import folder_named
+    from poseapp.engine.store import default_engines_dir, folder_named
 
     path = Path(model)
     folder = path.parent if path.suffix == ".onnx" else folder_named(engines_dir or default_engines_dir(), model)

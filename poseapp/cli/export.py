@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
 from poseapp.cli.evaluate import FIGURES_FROM, evaluate_detector, figures_of, takes_no
 from poseapp.cli.options import GivenEnginesDir, Half, Replace
 from poseapp.cli.packages import require
@@ -63,22 +63,21 @@ class ExportOptions:
 
 
 def export_command(  # noqa: PLR0913 - the command's options
-    checkpoint: options.Checkpoint,
-    name: options.Name = "",
-    about: options.ExportAbout = None,
-    annotations: options.ExportAnnotations = None,
-    images: options.ExportImages = None,
-    train_line: options.TrainLine = "",
+    checkpoint: train_options.Checkpoint,
+    name: train_options.Name = "",
+    about: train_options.ExportAbout = None,
+    annotations: train_options.ExportAnnotations = None,
+    images: train_options.ExportImages = None,
+    train_line: train_options.TrainLine = "",
     fp16: Half = False,
-    int8: options.Int8 = False,
+    int8: train_options.Int8 = False,
     replace: Replace = False,
     engines_dir: GivenEnginesDir = None,
 ) -> None:
     """Make a model that the app runs of a training, with its model card."""
     require("training needs", "torch")
     from poseapp.cli.models_import import model_name
-    from poseapp.engine.load import default_engines_dir
-    from poseapp.engine.store import place_for
+    from poseapp.engine.store import default_engines_dir, place_for
     from poseapp.train.checkpoint import TrainedNetwork, read
 
     if (annotations is None) != (images is None):

@@ -24,7 +24,7 @@ from poseapp.cli.train import train_command
 from poseapp.console import print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
 from poseapp.core.errors import PoseAppError, printable
-from poseapp.engine.load import default_engines_dir
+from poseapp.engine.store import default_engines_dir
 
 _DISK_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # the latter is not known on every system
 
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(exit_.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except Exception as error:  # noqa: BLE001 - a user gets one line, whatever went wrong
+    except Exception as error:
         if debug:
             logging.getLogger(__name__).exception("poseapp failed")
         return _report(error)

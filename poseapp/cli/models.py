@@ -10,7 +10,7 @@ from poseapp.cli.models_convert import convert_command, halve_command, quantise_
 from poseapp.cli.models_import import fetch_command, import_command
 from poseapp.cli.models_list import list_command
 from poseapp.cli.options import EnginesDir
-from poseapp.engine.load import default_engines_dir
+from poseapp.engine.store import default_engines_dir
 
 models_app = typer.Typer(
     cls=PlainGroup, rich_markup_mode=None, help="List, fetch, import, convert and compile models.", pretty_exceptions_enable=False

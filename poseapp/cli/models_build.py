@@ -15,8 +15,8 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import PRECISIONS
 from poseapp.engine import choice
 from poseapp.engine.driver import find_gpu
-from poseapp.engine.load import default_engines_dir, find_model, list_models
 from poseapp.engine.model_folder import ModelFolder
+from poseapp.engine.store import default_engines_dir, find_model, list_models
 from poseapp.engine.tensorrt.plans import MAX_BATCH, precision_for, prune
 
 
@@ -61,18 +61,18 @@ def build_command(
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Compile a model for this machine's NVIDIA GPU with TensorRT, and check the result. Ctrl-C cancels."""
-    from poseapp.engine.tensorrt import engine as trt
+    from poseapp.engine.tensorrt.engine import TrtEngine, unavailable
 
     model = find_model(engines_dir, name)
     assert model.spec is not None, "find_model gives usable ones"
     chosen = precision_for(model.spec, precision or "auto")
     ModelFolder(model.folder).graph(model.spec, chosen, "gpu")
-    reason = trt.unavailable()
+    reason = unavailable()
     if reason:
         raise EngineError(reason)
     console = plain_console(stderr=True, soft_wrap=True)
     with building(console) as progress:
-        engine = trt.TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)
+        engine = TrtEngine(model.folder, model.spec, chosen, batch, progress, rebuild=True)
     plan, difference = engine.plan, engine.difference_px
     engine.close()
     console.print(

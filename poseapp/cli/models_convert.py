@@ -14,8 +14,8 @@ from poseapp.cli.packages import require
 from poseapp.cli.progress import sharing
 from poseapp.console import plain_console
 from poseapp.core.errors import ModelError
-from poseapp.engine.load import default_engines_dir, find_model
 from poseapp.engine.model_folder import ModelFolder
+from poseapp.engine.store import default_engines_dir, find_model
 
 _PRECISIONS = ("fp16", "int8")  # every model has FP32
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from poseapp import resources
-from poseapp.cli import import_options as options
+from poseapp.cli import import_options
 from poseapp.cli.models_list import short_count
 from poseapp.cli.options import EnginesDir, Half, Replace
 from poseapp.console import description, plain_console
@@ -20,25 +20,24 @@ from poseapp.core.errors import CheckpointError, ModelError
 from poseapp.core.heatmap import Decode, Mapping
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.spec import ModelSpec
-from poseapp.engine.load import default_engines_dir
-from poseapp.engine.store import place_for, store_folders
+from poseapp.engine.store import default_engines_dir, place_for, store_folders
 
 T = TypeVar("T", bound=str)
 
 
 def import_command(  # noqa: PLR0913 - the command's options
-    file: options.File,
-    arch: options.Arch,
-    name: options.Name = None,
+    file: import_options.File,
+    arch: import_options.Arch,
+    name: import_options.Name = None,
     engines_dir: EnginesDir = default_engines_dir(),
-    input_size: options.InputSize = None,
-    skeleton: options.Skeleton = None,
-    mapping: options.Mapping = None,
-    decode: options.Decode = None,
-    sigma: options.Sigma = None,
-    flip: options.Flip = False,
-    data: options.Data = "not told by the file",
-    licence: options.Licence = None,
+    input_size: import_options.InputSize = None,
+    skeleton: import_options.Skeleton = None,
+    mapping: import_options.Mapping = None,
+    decode: import_options.Decode = None,
+    sigma: import_options.Sigma = None,
+    flip: import_options.Flip = False,
+    data: import_options.Data = "not told by the file",
+    licence: import_options.Licence = None,
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:

@@ -17,9 +17,8 @@ from poseapp.cli.options import EnginesDir
 from poseapp.console import plain_console
 from poseapp.convert.catalogue import CATALOGUE, Entry
 from poseapp.core.errors import ModelError
-from poseapp.engine.load import StoredModel, default_engines_dir, list_models
 from poseapp.engine.model_folder import ModelFolder
-from poseapp.engine.store import store_folders
+from poseapp.engine.store import StoredModel, default_engines_dir, list_models, store_folders
 
 WIDE = 260  # columns for the list where nothing says how many there are
 _READABLE = 50  # columns that sentences need beside figures

@@ -13,7 +13,7 @@ from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
 from poseapp.console import plain_console
-from poseapp.engine.load import default_engines_dir, find_model
+from poseapp.engine.store import default_engines_dir, find_model
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help

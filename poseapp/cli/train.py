@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from poseapp.cli import train_options as options
+from poseapp.cli import train_options
 from poseapp.cli.packages import require
 from poseapp.cli.progress import counting
 from poseapp.cli.train_progress import run_training, warnings_shown
@@ -65,23 +65,23 @@ class TrainOptions:
 
 
 def train_command(  # noqa: PLR0913 - the command's options
-    recipe: options.Recipe = "",
-    data: options.Data = None,
-    val: options.Val = "",
-    out: options.TrainOut = None,
-    set_: options.Set = None,
-    resume: options.Resume = False,
-    start_from: options.StartFrom = None,
-    teacher: options.Teacher = None,
-    device: options.TrainDevice = "auto",
-    workers: options.Workers = -1,
-    resident: options.Resident = False,
-    validate_every: options.ValidateEvery = 1.0,
-    max_minutes: options.MaxMinutes = 0,
-    save_every: options.SaveEvery = 60,
-    compile_: options.Compile = False,
-    check: options.Check = False,
-    list_: options.List = False,
+    recipe: train_options.Recipe = "",
+    data: train_options.Data = None,
+    val: train_options.Val = "",
+    out: train_options.TrainOut = None,
+    set_: train_options.Set = None,
+    resume: train_options.Resume = False,
+    start_from: train_options.StartFrom = None,
+    teacher: train_options.Teacher = None,
+    device: train_options.TrainDevice = "auto",
+    workers: train_options.Workers = -1,
+    resident: train_options.Resident = False,
+    validate_every: train_options.ValidateEvery = 1.0,
+    max_minutes: train_options.MaxMinutes = 0,
+    save_every: train_options.SaveEvery = 60,
+    compile_: train_options.Compile = False,
+    check: train_options.Check = False,
+    list_: train_options.List = False,
 ) -> None:
     """Train a recipe on labelled pictures. Ctrl-C saves and stops; --resume goes on.
 

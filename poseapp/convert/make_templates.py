@@ -143,7 +143,9 @@ def _described(model: Any, inputs: dict[str, Any]) -> bytes:
     graph = model.graph
     known = {i.name: i for i in graph.input}
     assert known.keys() == inputs.keys(), f"{sorted(known.keys() ^ inputs.keys())[:5]}"
-    given = [known[n] if dims is None else helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs.items()]
+    given = [
+        known[n] if dims is None else helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs.items()
+    ]
     del graph.input[:]
     graph.input.extend(given)
     del graph.value_info[:]

@@ -99,7 +99,7 @@ def _decode_heif(content: bytes) -> Any:
             rgb = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except PictureError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001 - what a damaged picture raises depends on where it is damaged
         return None
     return rgb[..., ::-1]
 

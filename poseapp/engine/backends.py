@@ -149,7 +149,7 @@ def unavailable(device: str) -> str:
         return ""  # "auto" and "cpu" can always be used
     try:
         return BACKENDS[device].load().unavailable()
-    except Exception as error:  # noqa: BLE001 - a broken library raises anything at its import
+    except Exception as error:
         if is_own_mistake(error):
             raise
         return f"{device}: it cannot be used ({first_line(error).rstrip('.')}). Install it again."

@@ -169,7 +169,7 @@ def foreign_errors(who: str, last_word: Callable[[], str] = lambda: "") -> Itera
         yield
     except PoseAppError:
         raise
-    except Exception as error:  # noqa: BLE001 - turning whatever a foreign library raises into our error is its purpose
+    except Exception as error:
         if is_own_mistake(error):
             raise
         said = last_word()

@@ -1,11 +1,15 @@
-"""The folders of the model store: the user's own models beside those that come with the app, and where a new one is written."""
+"""The model store: which models there are, the user's own beside those that come with the app, and where a new one is written."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from poseapp import resources
-from poseapp.core.errors import ModelError
+from poseapp.core.errors import ModelError, printable
+from poseapp.core.spec import ModelSpec
+from poseapp.engine import backends
+from poseapp.engine.model_folder import ModelFolder
 
 
 def store_folders(engines_dir: Path) -> tuple[Path, ...]:
@@ -50,3 +54,69 @@ def place_for(engines_dir: Path, name: str, replace: bool = False) -> Path:
     if there != own and not replace:
         raise ModelError(f"{name}: comes with the app. Give another --name, or use yours in its place with --replace.")
     return own
+
+
+def default_engines_dir() -> Path:
+    """The store to use unless another is named: the user's own models, and those that come with the app."""
+    return resources.own_engines_dir()
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One folder of the store. ``spec`` is None where model.json is wrong, and ``error`` says why.
+
+    ``hides`` is the folder of the bundled model of the same name, in whose place this one is used.
+    """
+
+    name: str
+    folder: Path
+    spec: ModelSpec | None
+    error: str = ""
+    hides: Path | None = None
+
+
+def list_models(engines_dir: Path) -> list[StoredModel]:
+    """Every folder of the store *engines_dir* that holds a model.json, by name; broken ones with their reason.
+
+    A user's own model hides the bundled one of its name. Raises ModelError when the store itself cannot be read. Weights
+    are not hashed here (it takes longer than a list should); loading does that.
+    """
+    found = folders_with(engines_dir, ModelSpec.FILE)
+    place = store_folders(engines_dir)[-1]  # the user's own folder comes with its first model, this one must be there
+    if not place.is_dir():
+        raise ModelError(f"{place}: no such folder. Give a model store with --engines-dir.")
+    places: dict[str, list[Path]] = {}
+    for folder in found:
+        places.setdefault(folder.name, []).append(folder)
+    models = []
+    for name, (folder, *hidden) in sorted(places.items()):
+        hides = hidden[0] if hidden else None
+        try:
+            models.append(StoredModel(printable(name), folder, ModelFolder(folder).spec(), "", hides))
+        except ModelError as error:
+            models.append(StoredModel(printable(name), folder, None, str(error), hides))
+    return models
+
+
+def find_model(engines_dir: Path, name: str | None, device: str = "auto") -> StoredModel:
+    """The model called *name*, or the default: hourglass-l where a GPU serves as *device*, else hourglass-s, else the first
+    usable one.
+
+    ModelError when there is none.
+    """
+    models = list_models(engines_dir)
+    usable = [m for m in models if m.spec is not None]
+    if name is None:
+        if not usable:
+            raise ModelError(f"{engines_dir}: no usable model. Train or fetch one, or give another folder with --engines-dir.")
+        # Where the requested GPU cannot serve, a CPU will, and the GPU's model would be too slow there.
+        on_gpu = any(not backends.unavailable(gpu.name) for gpu in backends.gpu_backends(device))
+        defaults = ("hourglass-l", "hourglass-s") if on_gpu else ("hourglass-s",)
+        return next((m for wanted in defaults for m in usable if m.name == wanted), usable[0])
+    for model in models:
+        if model.name == name:
+            if model.spec is None:
+                raise ModelError(model.error)
+            return model
+    known = ", ".join(m.name for m in usable) or "none"
+    raise ModelError(f"model {name!r}: not in {engines_dir}. There are: {known}.")

@@ -17,7 +17,6 @@ from poseapp.core.pixels import IMAGENET_RGB, Pixels
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
 
-
 IMAGENET_MEAN, IMAGENET_STD = IMAGENET_RGB.mean, IMAGENET_RGB.std
 
 

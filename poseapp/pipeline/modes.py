@@ -10,7 +10,7 @@ from poseapp.core.smoothing import SMOOTH, SmoothRule
 from poseapp.core.types import PoseMode
 from poseapp.engine.base import Engine
 from poseapp.engine.detector import Detector, find_detector
-from poseapp.engine.load import StoredModel, list_models
+from poseapp.engine.store import StoredModel, list_models
 from poseapp.pipeline.bottom_up import BottomUp
 from poseapp.pipeline.estimator import Estimator, PersonFinder
 from poseapp.pipeline.single import OnePerson

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 
 # The key of the command line, and the name in the window.
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}

@@ -43,7 +43,7 @@ def _ask(question: Callable[[Any], Any]) -> Any:
             store = keyring.get_keyring()
             if store.priority >= 1:  # below are files in plain text, and no store at all
                 answers.append(question(store))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - key stores of all systems raise what they like; the app goes on without one
             log.debug("key store: %s", type(error).__name__)
 
     thread = threading.Thread(target=ask, name="poseapp-key-store", daemon=True)

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
 
 from poseapp.core.types import Result
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 from poseapp.live.sources import Source
 from poseapp.live.status import Status
 from poseapp.ui import session_messages

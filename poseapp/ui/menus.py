@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 from poseapp.ui import actions
 from poseapp.ui.actions import MENUS, Action
 from poseapp.ui.display_names import model_title

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.backends import device_labels, device_tips
-from poseapp.engine.load import StoredModel
 from poseapp.engine.model_folder import missing
+from poseapp.engine.store import StoredModel
 from poseapp.live.status import Status
 from poseapp.ui.actions import action
 from poseapp.ui.badge import Badge

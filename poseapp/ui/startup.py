@@ -8,7 +8,7 @@ from pathlib import Path
 from poseapp.core.addresses import address_name
 from poseapp.core.errors import ModelError, PoseAppError
 from poseapp.engine.backends import device_labels, unavailable
-from poseapp.engine.load import StoredModel, find_model, list_models
+from poseapp.engine.store import StoredModel, find_model, list_models
 from poseapp.live.sources import Camera, list_cameras
 from poseapp.ui import key_store
 from poseapp.ui.source_choice import SourceChoice, unique_labels

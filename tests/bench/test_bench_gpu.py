@@ -18,7 +18,7 @@ from poseapp.bench.gpu.report import goals, line_json, table
 from poseapp.bench.gpu.subjects import Subject, made_up_crops, published, subjects
 from poseapp.bench.gpu.ways import COMPILED, EAGER, GRAPHS, ROUNDED, InPrecision, deployed, torch_way
 from poseapp.engine.driver import find_gpu
-from poseapp.engine.load import list_models
+from poseapp.engine.store import list_models
 from poseapp.nets.blocks import count_parameters
 
 no_gpu_here = pytest.mark.skipif(not isinstance(find_gpu(), str), reason="this machine has an NVIDIA GPU")

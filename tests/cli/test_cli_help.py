@@ -73,7 +73,7 @@ def test_bounds_and_defaults_in_words() -> None:
     assert told["NAME"].endswith("Required.")
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/benchmarks.md", "docs/training.md"])
 def test_command_lines_to_copy_name_commands_and_options_that_exist(repo_root: Path, document: str) -> None:
     text = (repo_root / document).read_text(encoding="utf-8").replace("\\\n", "")
     lines = re.findall(r"(?:^(?:OMP\S+ torchrun .*?)?|`)(?:poseapp|main\.py) ([^`\n]*)", text, re.MULTILINE)

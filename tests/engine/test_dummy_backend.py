@@ -23,7 +23,8 @@ from tiny_model import write_model
 from poseapp.core.errors import ModelError
 from poseapp.engine import backends, choice
 from poseapp.engine.backends import BACKENDS, BackendModule
-from poseapp.engine.load import builds_first, find_model, load_engine
+from poseapp.engine.load import builds_first, load_engine
+from poseapp.engine.store import find_model
 from poseapp.ui.model_controls import ModelControls
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ from tiny_model import Flaws, write_model
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.engine import backends
 from poseapp.engine.backends import device_labels, unavailable
-from poseapp.engine.load import find_model, list_models, load_engine
+from poseapp.engine.load import load_engine
+from poseapp.engine.store import find_model, list_models
 
 
 def edit_spec(folder: Path, **values: object) -> None:

@@ -22,7 +22,8 @@ from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
 from poseapp.core.spec import ModelSpec
 from poseapp.engine import choice, timing_cache
 from poseapp.engine import detector as detect
-from poseapp.engine.load import list_models, load_engine
+from poseapp.engine.load import load_engine
+from poseapp.engine.store import list_models
 from poseapp.engine.tensorrt.plans import (
     PlanInfo,
     PlanKey,

@@ -13,7 +13,8 @@ from test_deploy_parity import NETS, deploy_for
 
 from poseapp.convert.export import write_model
 from poseapp.core.types import Frame
-from poseapp.engine.load import list_models, load_engine
+from poseapp.engine.load import load_engine
+from poseapp.engine.store import list_models
 from poseapp.nets.openpose import OpenPose
 from poseapp.pipeline.single import OnePerson
 

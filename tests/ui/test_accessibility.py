@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QScrollBar, QWidget
 from pytestqt.qtbot import QtBot
 
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.message_card import Message
 

@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import EngineError
 from poseapp.core.types import ImageArray
-from poseapp.engine.load import StoredModel
+from poseapp.engine.store import StoredModel
 from poseapp.live.status import Status
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences

@@ -15,7 +15,7 @@ from poseapp.bench.gpu.report import report, write_report
 from poseapp.bench.gpu.subjects import subjects
 from poseapp.bench.gpu.ways import COMPILED, WAYS
 from poseapp.engine import driver
-from poseapp.engine.load import default_engines_dir
+from poseapp.engine.store import default_engines_dir
 
 
 def main(arguments: Sequence[str]) -> int:

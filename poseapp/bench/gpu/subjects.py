@@ -12,7 +12,7 @@ from torch import nn
 
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.spec import ModelSpec, Source
-from poseapp.engine.load import list_models
+from poseapp.engine.store import list_models
 from poseapp.nets.cpm import ConvolutionalPoseMachine
 from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.nets.hrnet import HRNet

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from poseapp.bench.gpu.subjects import Subject, made_up_crops
 from poseapp.convert.export import write_model
 from poseapp.core.errors import EngineError
-from poseapp.core.spec import ModelSpec, Precision
-from poseapp.engine.tensorrt import engine as trt
 from poseapp.core.pixels import IMAGENET_RGB
+from poseapp.core.spec import ModelSpec, Precision
+from poseapp.engine.tensorrt.engine import TrtEngine, unavailable
 from poseapp.nets.deploy import Deploy
 
 BATCHES = (1, 8)
@@ -106,12 +106,12 @@ def torch_way(way: str, subject: Subject, batch: int, device: torch.device) -> I
 
 
 @contextlib.contextmanager
-def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.TrtEngine]:
+def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[TrtEngine]:
     """The network through TensorRT: the stored model, or one with made-up weights in a folder that is thrown away.
 
     Made-up weights give heatmaps that are noise, so only stored models are compared with ONNX Runtime.
     """
-    reason = trt.unavailable()
+    reason = unavailable()
     if reason:
         raise EngineError(reason)
     with contextlib.ExitStack() as stack:
@@ -122,6 +122,6 @@ def tensorrt_engine(subject: Subject, precision: Precision) -> Iterator[trt.TrtE
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="poseapp-bench-"))) / subject.spec.name
             write_model(Deploy.of(subject.make(), subject.spec, IMAGENET_RGB), subject.spec, "", folder, fp16=True)
         spec = ModelSpec.read(folder / "model.json")
-        engine = trt.TrtEngine(folder, spec, precision, max(BATCHES), checked=subject.folder is not None)
+        engine = TrtEngine(folder, spec, precision, max(BATCHES), checked=subject.folder is not None)
         stack.callback(engine.close)
         yield engine

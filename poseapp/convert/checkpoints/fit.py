@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -110,7 +108,10 @@ class _Attempt:
 
 
 def _attempt(state: State, arch: Arch, layout: Layout) -> _Attempt:
-    rows = next((len(state[f"{h}.weight"]) for h in layout.heads if f"{h}.weight" in state and state[f"{h}.weight"].ndim), arch.joints + layout.background)
+    rows = next(
+        (len(state[f"{h}.weight"]) for h in layout.heads if f"{h}.weight" in state and state[f"{h}.weight"].ndim),
+        arch.joints + layout.background,
+    )
     joints = rows - layout.background
     network = layout.network(state, joints)
     weights: dict[str, NDArray[np.float32]] = {}

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 
 from poseapp.convert.checkpoints.layout import Arch, Layout, Rules, State, by_rules, mmpose
-from poseapp.core.pixels import MPII_MEAN_RGB, UNIT_RGB
 from poseapp.convert.templates import Network
+from poseapp.core.pixels import MPII_MEAN_RGB, UNIT_RGB
 
 NEWELL = "Newell, Yang & Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016"
 LAW = "Law & Deng: CornerNet, ECCV 2018 (backbone), after Newell et al., ECCV 2016"

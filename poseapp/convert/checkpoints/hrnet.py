@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from poseapp.convert.checkpoints.layout import Arch, Layout, State, mmpose
-from poseapp.core.pixels import IMAGENET_RGB
 from poseapp.convert.templates import Network
+from poseapp.core.pixels import IMAGENET_RGB
 
 SUN = "Sun et al.: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019"
 

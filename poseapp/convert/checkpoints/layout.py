@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from poseapp.convert.templates import Network
 from poseapp.core.heatmap import Decode
 from poseapp.core.heatmap import Mapping as HeatmapMapping
+from poseapp.core.pixels import IMAGENET_RGB, Pixels
 from poseapp.core.skeleton import COCO_17, MPII_16, Skeleton
 from poseapp.core.spec import Family
-from poseapp.core.pixels import IMAGENET_RGB, Pixels
 
 State = Mapping[str, NDArray[Any]]
 _COCO_OR_MPII = (COCO_17, MPII_16)

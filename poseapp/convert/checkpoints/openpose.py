@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from poseapp.convert.checkpoints.layout import CMU_LICENCE, Arch, Layout, State
-from poseapp.core.skeleton import OPENPOSE_18
-from poseapp.core.pixels import CAFFE_BGR
 from poseapp.convert.templates import Network
+from poseapp.core.pixels import CAFFE_BGR
+from poseapp.core.skeleton import OPENPOSE_18
 
 CAO = "Cao et al.: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017"
 

@@ -32,7 +32,22 @@ _CODE = frozenset(
     ["builtins", "__builtin__", "os", "posix", "nt", "sys", "subprocess", "importlib", "runpy", "ctypes", "socket", "shutil"]
 )
 _PLAIN_BUILTINS = frozenset(
-    ["set", "frozenset", "dict", "list", "tuple", "int", "float", "bool", "str", "bytes", "bytearray", "complex", "slice", "range"]
+    [
+        "set",
+        "frozenset",
+        "dict",
+        "list",
+        "tuple",
+        "int",
+        "float",
+        "bool",
+        "str",
+        "bytes",
+        "bytearray",
+        "complex",
+        "slice",
+        "range",
+    ]
     + ["object", "long", "unicode", "getattr"]
 )
 
@@ -226,7 +241,9 @@ def _tensor(storage: object, offset: object, shape: Any, strides: Any, *_: objec
     return StoredTensor(storage, natural(offset), tuple(map(natural, shape)), tuple(map(natural, strides)))
 
 
-def _tensor_of_bytes(storage: object, offset: object, shape: Any, strides: Any, _g: object, _h: object, kind: Any, *_: object) -> Any:
+def _tensor_of_bytes(
+    storage: object, offset: object, shape: Any, strides: Any, _g: object, _h: object, kind: Any, *_: object
+) -> Any:
     """A tensor of a storage that does not say what its bytes are."""
     if isinstance(storage, Storage) and isinstance(kind, _StorageKind):
         storage = Storage(storage.key, kind.dtype, storage.count // BYTES[kind.dtype], storage.start)

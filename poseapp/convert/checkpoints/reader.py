@@ -68,13 +68,17 @@ class _Arrays:
         if isinstance(value, dict):
             return {key: self.of(item) for key, item in value.items()}
         if isinstance(value, Unread):
-            raise CheckpointError(f"{self._path}: expected numbers alone, got a Python object ({value.name[:80]!a}). {SAVE_AGAIN}")
+            raise CheckpointError(
+                f"{self._path}: expected numbers alone, got a Python object ({value.name[:80]!a}). {SAVE_AGAIN}"
+            )
         return type(value)(self.of(item) for item in value)
 
 
 def _unwrap(content: Any) -> dict[str, StoredTensor | Unread]:
     for _ in range(_MAX_WRAPPERS):
-        inner = next((content[w] for w in _WRAPPERS if isinstance(content.get(w), dict)), None) if isinstance(content, dict) else None
+        inner = (
+            next((content[w] for w in _WRAPPERS if isinstance(content.get(w), dict)), None) if isinstance(content, dict) else None
+        )
         if inner is None:
             break
         content = inner

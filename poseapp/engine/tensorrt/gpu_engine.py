@@ -215,7 +215,7 @@ class GpuEngine(BaseEngine):
         """A failure of the GPU ends this engine: what comes after a lost device or a full memory cannot be trusted."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - TensorRT and the CUDA libraries raise whatever their bindings make of it
+        except Exception as error:
             if is_own_mistake(error):
                 raise
             self._flying.clear()

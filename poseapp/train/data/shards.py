@@ -123,7 +123,7 @@ def _members(path: str) -> Iterator[tuple[str, bytes]]:
         raise
     except OSError as error:
         raise DataError(f"{path}: cannot be read as a tar ({error}). Fetch or write it again.") from None
-    except Exception:  # what a damaged tar raises depends on where it is damaged, and on its compression
+    except Exception:  # noqa: BLE001 - what a damaged tar raises depends on where it is damaged, and on its compression
         raise DataError(f"{path}: cannot be read as a tar (damaged or cut short). Fetch or write it again.") from None
 
 

@@ -147,7 +147,7 @@ def load_votes(path: Path) -> dict[int, FloatArray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             ids, votes = file["ids"], file["votes"]
-    except Exception as error:  # what a damaged file raises depends on where it is damaged
+    except Exception as error:  # noqa: BLE001 - what a damaged file raises depends on where it is damaged
         raise DataError(f"{path}: expected an .npz file with ids and votes ({type(error).__name__}).") from None
     if ids.dtype.kind not in "iu" or votes.dtype.kind not in "fiu":
         raise DataError(f"{path}: expected whole numbers as ids and numbers as votes, got {ids.dtype} and {votes.dtype}.")
