@@ -79,7 +79,6 @@ def count_macs(loaded: Loaded, input_hw: tuple[int, int]) -> int:
         value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, size))
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     known = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.value_info, *graph.input)}
-    known |= dict.fromkeys((o.name for o in graph.output), [])
     total = 0
     for node in graph.node:
         if node.op_type == "Conv":
@@ -155,7 +154,7 @@ def _normalised(graph: _Graph, loaded: Loaded) -> str:
     x = graph.add("Transpose", [x], "/normalise/Transpose", perm=[0, 3, 1, 2])
     if not pixels.bgr:
         x = graph.add("Gather", [x, graph.constant("normalise.rgb", [2, 1, 0], np.int64)], "/normalise/Gather", axis=1)
-    mean, std = (np.float32(values).reshape(1, 3, 1, 1) * np.float32(255) for values in (pixels.mean, pixels.std))
+    mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) * np.float32(255) for values in (pixels.mean, pixels.std))
     x = graph.add("Sub", [x, graph.constant("normalise.mean", mean)], "/normalise/Sub")
     return graph.add("Div", [x, graph.constant("normalise.std", std)], "/normalise/Div")
 

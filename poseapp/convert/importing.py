@@ -89,7 +89,7 @@ def fetch(
 
 
 def described(loaded: Loaded, name: str, options: ImportOptions = ImportOptions()) -> ModelSpec:
-    """What model.json says of loaded weights, but for the hash of the graph. Raises CheckpointError on options that do not fit."""
+    """What model.json says of loaded weights, but for the graph's hash. Raises CheckpointError on options that do not fit."""
     arch, layout = loaded.arch, loaded.layout
     skeleton = loaded.skeleton(options.skeleton)
     input_hw = options.input_hw or ((256, 256) if skeleton.name == "mpii-16" else arch.input_hw)

@@ -34,10 +34,9 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "hrnet-w32": lambda joints, stages: HRNet(32, joints),
     "hrnet-w48": lambda joints, stages: HRNet(48, joints),
     "hourglass": lambda joints, stages: StackedHourglass(stages, joints),
-    **{
-        f"hourglass-wide-{blocks}": lambda joints, stages, b=blocks: StackedHourglass(stages, joints, blocks=b, wide_stem=True)
-        for blocks in (1, 4)  # as published, and as the code has it by default
-    },
+    # Blocks in each place: as published, and as the code has it by default.
+    "hourglass-wide-1": lambda joints, stages: StackedHourglass(stages, joints, blocks=1, wide_stem=True),
+    "hourglass-wide-4": lambda joints, stages: StackedHourglass(stages, joints, blocks=4, wide_stem=True),
     "hourglass52": lambda joints, stages: Hourglass52(joints),
     "cpm-mmpose": lambda joints, stages: ConvolutionalPoseMachine(joints, stages, batch_norm=True),
     "cpm": lambda joints, stages: ConvolutionalPoseMachine(joints + 1, stages),
@@ -115,7 +114,7 @@ def _exported(module: nn.Module, arguments: Sequence[Tensor], inputs: list[str],
         torch.onnx.export(
             module,
             tuple(arguments),
-            file,
+            file,  # type: ignore[arg-type]  # it takes open files, too
             dynamo=False,
             opset_version=OPSET,
             input_names=inputs,
@@ -132,7 +131,7 @@ def _exported(module: nn.Module, arguments: Sequence[Tensor], inputs: list[str],
 def _dimension(size: int, larger: int) -> int | str:
     """How a dimension follows from the number of joints."""
     slope, rest = divmod(larger - size, _JOINTS[1] - _JOINTS[0])
-    assert rest == 0 and slope in (0, 1), "a dimension grows with the joints, or does not"
+    assert (rest, slope) in ((0, 0), (0, 1)), "a dimension grows with the joints, or does not"
     return f"joints + {size - _JOINTS[0]}" if slope else size
 
 
@@ -144,7 +143,8 @@ def _described(model: Any, inputs: dict[str, Any]) -> bytes:
     known = {i.name: i for i in graph.input}
     assert known.keys() == inputs.keys(), f"{sorted(known.keys() ^ inputs.keys())[:5]}"
     given = [
-        known[n] if dims is None else helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in inputs.items()
+        known[name] if dims is None else helper.make_tensor_value_info(name, TensorProto.FLOAT, dims)
+        for name, dims in inputs.items()
     ]
     del graph.input[:]
     graph.input.extend(given)

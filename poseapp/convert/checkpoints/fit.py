@@ -108,10 +108,8 @@ class _Attempt:
 
 
 def _attempt(state: State, arch: Arch, layout: Layout) -> _Attempt:
-    rows = next(
-        (len(state[f"{h}.weight"]) for h in layout.heads if f"{h}.weight" in state and state[f"{h}.weight"].ndim),
-        arch.joints + layout.background,
-    )
+    heads = (state[f"{head}.weight"] for head in layout.heads if f"{head}.weight" in state)
+    rows = next((len(head) for head in heads if head.ndim), arch.joints + layout.background)
     joints = rows - layout.background
     network = layout.network(state, joints)
     weights: dict[str, NDArray[np.float32]] = {}

@@ -33,22 +33,9 @@ _CODE = frozenset(
 )
 _PLAIN_BUILTINS = frozenset(
     [
-        "set",
-        "frozenset",
-        "dict",
-        "list",
-        "tuple",
-        "int",
-        "float",
-        "bool",
-        "str",
-        "bytes",
-        "bytearray",
-        "complex",
-        "slice",
-        "range",
+        *("set", "frozenset", "dict", "list", "tuple", "int", "float", "bool", "str", "bytes", "bytearray", "complex"),
+        *("slice", "range", "object", "long", "unicode", "getattr"),
     ]
-    + ["object", "long", "unicode", "getattr"]
 )
 
 
@@ -129,6 +116,10 @@ class _Machine:
     def since_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.below.pop()
         return items
+
+    def group(self, make: Callable[[list[Any]], object]) -> None:
+        """Put what *make* makes of the values since the last mark in their place."""
+        self.push(make(self.since_mark()))
 
     def pop(self, _: object) -> None:
         if self.stack:
@@ -241,10 +232,9 @@ def _tensor(storage: object, offset: object, shape: Any, strides: Any, *_: objec
     return StoredTensor(storage, natural(offset), tuple(map(natural, shape)), tuple(map(natural, strides)))
 
 
-def _tensor_of_bytes(
-    storage: object, offset: object, shape: Any, strides: Any, _g: object, _h: object, kind: Any, *_: object
-) -> Any:
+def _tensor_of_bytes(storage: object, offset: object, shape: Any, strides: Any, *more: object) -> Any:
     """A tensor of a storage that does not say what its bytes are."""
+    _gradient, _hooks, kind, *_ = more
     if isinstance(storage, Storage) and isinstance(kind, _StorageKind):
         storage = Storage(storage.key, kind.dtype, storage.count // BYTES[kind.dtype], storage.start)
     elif not isinstance(storage, Unread):
@@ -265,9 +255,11 @@ _FUNCTIONS: dict[str, Callable[..., object]] = {
 }
 
 _VALUES = frozenset(
-    ["NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"]
-    + ["STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"]
-    + ["BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"]
+    [
+        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING"),
+        *("SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES"),
+        *("BINBYTES8", "BYTEARRAY8"),
+    ]
 )
 _Step = Callable[[_Machine, Any], object]
 _STEPS: dict[str, _Step] = {
@@ -279,10 +271,10 @@ _STEPS: dict[str, _Step] = {
     "EMPTY_TUPLE": lambda m, a: m.push(()),
     "EMPTY_DICT": lambda m, a: m.push({}),
     "EMPTY_SET": lambda m, a: m.push(Unread("builtins.set")),
-    "LIST": lambda m, a: m.push(m.since_mark()),
-    "TUPLE": lambda m, a: m.push(tuple(m.since_mark())),
-    "DICT": lambda m, a: (items := m.since_mark(), m.push({}), m.put(items)),
-    "FROZENSET": lambda m, a: (m.since_mark(), m.push(Unread("builtins.frozenset"))),
+    "LIST": lambda m, a: m.group(list),
+    "TUPLE": lambda m, a: m.group(tuple),
+    "DICT": lambda m, a: m.group(lambda items: dict(zip(items[::2], items[1::2], strict=True))),
+    "FROZENSET": lambda m, a: m.group(lambda items: Unread("builtins.frozenset")),
     "TUPLE1": lambda m, a: m.take(1),
     "TUPLE2": lambda m, a: m.take(2),
     "TUPLE3": lambda m, a: m.take(3),
@@ -301,8 +293,8 @@ _STEPS: dict[str, _Step] = {
     "STACK_GLOBAL": lambda m, a: m.find(*reversed((m.stack.pop(), m.stack.pop()))),
     **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, a: m.call()),
     "NEWOBJ_EX": lambda m, a: m.call(keywords=True),
-    "INST": lambda m, a: (arguments := m.since_mark(), m.find(*a.split(" ", 1)), m.push(tuple(arguments)), m.call()),
-    "OBJ": lambda m, a: (items := m.since_mark(), m.push(items[0]), m.push(tuple(items[1:])), m.call()),
+    "INST": lambda m, a: m.group(lambda items: _called(_named(*a.split(" ", 1)), tuple(items))),
+    "OBJ": lambda m, a: m.group(lambda items: _called(items[0], tuple(items[1:]))),
     "BUILD": lambda m, a: m.last(1),  # the attributes of an object: none of them are weights
     "BINPERSID": _Machine.stored,
 }

@@ -68,22 +68,19 @@ class _Arrays:
         if isinstance(value, dict):
             return {key: self.of(item) for key, item in value.items()}
         if isinstance(value, Unread):
-            raise CheckpointError(
-                f"{self._path}: expected numbers alone, got a Python object ({value.name[:80]!a}). {SAVE_AGAIN}"
-            )
+            what = f"a Python object ({value.name[:80]!a})"
+            raise CheckpointError(f"{self._path}: expected numbers alone, got {what}. {SAVE_AGAIN}")
         return type(value)(self.of(item) for item in value)
 
 
 def _unwrap(content: Any) -> dict[str, StoredTensor | Unread]:
     for _ in range(_MAX_WRAPPERS):
-        inner = (
-            next((content[w] for w in _WRAPPERS if isinstance(content.get(w), dict)), None) if isinstance(content, dict) else None
-        )
+        if not isinstance(content, dict):
+            return {}
+        inner = next((content[w] for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
         if inner is None:
             break
         content = inner
-    if not isinstance(content, dict):
-        return {}
     state = {str(k).replace(_COMPILED, ""): v for k, v in content.items() if _is_tensor(v)}
     # A counter beside the weights, such as that of averaged ones, has no dot.
     while named := [k for k in state if "." in k]:

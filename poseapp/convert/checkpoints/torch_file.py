@@ -95,9 +95,8 @@ def opened(path: Path) -> Iterator[TorchFile]:
             f"{path}: expected weights alone, got Python code ({_short(error)}), which is not run. {SAVE_AGAIN}"
         ) from None
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror or error}). Give the path of a .pth or .pt file."
-        ) from None
+        why = error.strerror or error
+        raise CheckpointError(f"{path}: cannot be read ({why}). Give the path of a .pth or .pt file.") from None
     except (*_DAMAGE, *_DAMAGE_OF_FILES):
         raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
 
