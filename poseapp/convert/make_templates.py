@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -43,7 +43,11 @@ NETWORKS: dict[str, Callable[[int, int], nn.Module]] = {
     "cpm-centre": lambda joints, stages: ConvolutionalPoseMachine(joints + 1, stages, centre_map=True),
     "openpose": lambda joints, stages: OpenPose(stages, joints),
 }
-_STAGES = {"hourglass": 8, "cpm": 6, "openpose": 6}
+_STAGES = {
+    **dict.fromkeys(("hourglass", "hourglass-wide-1"), 8),
+    "hourglass-wide-4": 2,  # the exporter's time grows with the square of the nodes, and nobody published more
+    **dict.fromkeys(("cpm", "cpm-centre", "cpm-mmpose", "openpose"), 6),
+}
 
 
 class _Stages(nn.Module):
@@ -73,16 +77,18 @@ class _Decoder(nn.Module):
         return out
 
 
-def made() -> Iterator[tuple[str, bytes]]:
-    """The name and the content of each template."""
+def made(names: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """The name and the content of each template, or of those called *names*."""
     for name, network in NETWORKS.items():
-        yield name, _network(name, network)
+        if not names or name in names:
+            yield name, _network(name, network)
     for rule in get_args(Decode):
-        yield f"decoder-{rule}", _decoder(rule)
+        if not names or f"decoder-{rule}" in names:
+            yield f"decoder-{rule}", _decoder(rule)
 
 
 def _network(name: str, network: Callable[[int, int], nn.Module]) -> bytes:
-    stages = _STAGES.get(name.split("-")[0], 1)
+    stages = _STAGES.get(name, 1)
     with torch.device("meta"):
         few, more = (_Stages(network(joints, stages)).eval() for joints in _JOINTS)
     few.to_empty(device="cpu")

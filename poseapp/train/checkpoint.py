@@ -102,7 +102,13 @@ def read(path: Path) -> TrainingState:
     """The content of a training checkpoint, tensors only; CheckpointError when it is not one."""
     if not path.exists():
         raise CheckpointError(f"{path}: not found. Give a run's folder or one of its checkpoints (.pt).")
-    state = _tensors(read_content(path))
+    try:
+        state = _tensors(read_content(path))
+    except CheckpointError:
+        why = "damaged, or of something else"
+        raise CheckpointError(
+            f"{path}: cannot be read as a checkpoint ({why}). Give a run's folder or one of its checkpoints."
+        ) from None
     if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _REQUIRED.items()):
         raise CheckpointError(f"{path}: not a checkpoint of this training code. Give one that `poseapp train` wrote.")
     return TrainingState(**{each.name: state[each.name] for each in fields(TrainingState) if each.name in state})

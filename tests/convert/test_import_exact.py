@@ -122,7 +122,13 @@ def test_each_value_of_a_file_lands_once(imported: tuple[Case, Loaded, dict[str,
     assert all(".skip_layer." in k or k.startswith("backbone.inters.") for k in loaded.extra)
 
 
-FLIC = Skeleton("flic-9", tuple(f"joint{i}" for i in range(9)), ((0, 1),), tuple(range(9)), (0.0,) * 9)
+FLIC = Skeleton(
+    name="flic-9",
+    keypoints=tuple(f"joint{i}" for i in range(9)),
+    limbs=((0, 1),),
+    flip=tuple(range(9)),
+    sigmas=(0.0,) * 9,
+)
 
 
 def deployed(loaded: Loaded, spec: ModelSpec, flip: bool, path: Path) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:

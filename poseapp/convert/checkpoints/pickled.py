@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ STORAGES = {
 }  # fmt: skip
 BYTES = {
     "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4, "int16": 2, "int8": 1, "uint8": 1,
-    "bool": 1, "complex64": 8, "complex128": 16, "qint8": 1, "quint8": 1, "qint32": 4,
+    "uint16": 2, "uint32": 4, "uint64": 8, "bool": 1, "complex64": 8, "complex128": 16, "qint8": 1, "quint8": 1, "qint32": 4,
 }  # fmt: skip
 # Modules whose functions have no place beside weights. Nothing would run; but who names them wanted it to, and the user should
 # know. These are no limit of what is safe.
@@ -88,15 +89,17 @@ def read_pickle(file: io.BytesIO, storages: dict[str, Storage] | None = None) ->
     IndexError or TypeError on a damaged one.
     """
     machine = _Machine({} if storages is None else storages)
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count > MAX_INSTRUCTIONS:
-            raise ValueError("too long")
-        if opcode.name == "STOP":
-            return machine.stack.pop()
-        if opcode.name in _VALUES:
-            machine.stack.append(argument)
-        else:
-            _STEPS[opcode.name](machine, argument)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on escapes in damaged texts
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if count > MAX_INSTRUCTIONS:
+                raise ValueError("too long")
+            if opcode.name == "STOP":
+                return machine.stack.pop()
+            if opcode.name in _VALUES:
+                machine.stack.append(argument)
+            else:
+                _STEPS[opcode.name](machine, argument)
     raise ValueError("no end")
 
 
@@ -204,6 +207,8 @@ def _called(function: object, arguments: object) -> object:
 
 def _storage(pid: object) -> Storage | Unread:
     """The storage that torch's persistent id *pid* names: ("storage", kind, key, device, count[, view])."""
+    if isinstance(pid, tuple) and pid[:1] == ("module",) and isinstance(pid[1], Unread):
+        return pid[1]  # a class with its source, in old files of whole networks
     if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] != "storage":
         raise ValueError("not a storage")
     _, kind, key, _, count, *view = pid

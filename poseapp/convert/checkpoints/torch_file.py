@@ -60,7 +60,7 @@ class TorchFile:
         if len(tensor.shape) != len(tensor.strides) or len(tensor.shape) > _MAX_DIMENSIONS:
             raise ValueError("no shape")
         if not count:
-            return np.empty([min(side, 1 << 20) for side in tensor.shape], _numpy(storage.dtype))
+            return np.empty(tensor.shape, "float32" if storage.dtype == "bfloat16" else _numpy(storage.dtype))
         last = tensor.offset + sum((side - 1) * stride for side, stride in zip(tensor.shape, tensor.strides, strict=True))
         if last >= storage.count or count > storage.count:
             raise ValueError("outside of its storage")
