@@ -123,7 +123,7 @@ def soak_command(
 
 @bench_app.command("stages", cls=PlainCommand)
 def stages_command() -> None:
-    """What the app adds to the network's time in one frame, in processor time: also good on a busy machine."""
+    """The processor time that the app adds to the network in one frame. A busy machine hardly changes it."""
     from poseapp.bench.stages import report
 
     print(report(DEMO))
@@ -131,7 +131,7 @@ def stages_command() -> None:
 
 @bench_app.command("tracking", cls=PlainCommand)
 def tracking_command() -> None:
-    """How steady joints are, and how well people are told apart, on made-up people with known truth."""
+    """How steady joints are, and how well people keep their numbers, on made-up people whose true joints are known."""
     from poseapp.bench.tracking import report
 
     print(report())
@@ -147,7 +147,7 @@ def mediapipe_command(
     device: Device = None,
     precision: Precision = None,
 ) -> None:
-    """One person in turns with MediaPipe's full model."""
+    """The app and MediaPipe's full model in turns, with one person."""
     from poseapp.bench.against_mediapipe import compare
 
     where = device or "auto"
@@ -164,7 +164,7 @@ def mediapipe_command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 def gpu_command(context: typer.Context) -> None:
-    """Networks alone on an NVIDIA GPU, with PyTorch and TensorRT, beside what the GPU can do at most."""
+    """Networks alone on an NVIDIA GPU, with PyTorch and TensorRT, compared with the most that the GPU can do."""
     require("bench gpu needs", "torch", "onnx")
     from poseapp.bench.gpu.command import main
 

@@ -41,7 +41,7 @@ Picture = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the 
 
 @training_app.command("sample", cls=PlainCommand)
 def sample_command(recipe: Recipe = "hourglass-s", data: MaybeData = "") -> None:
-    """What one sample costs in a loading process: reading, affine, appearance, targets."""
+    """The time of one sample in a loading process: reading, affine, appearance, targets."""
     require("training needs", "torch")
     from poseapp.bench.training import sample_ms, size_of
 
@@ -108,7 +108,7 @@ def loader_command(
 @training_app.command("gradients", cls=PlainCommand)
 def gradients_command(
     recipe: Recipe = "cpm-s",
-    steps: Annotated[int, typer.Option("--steps", metavar="NUMBER", help="Training steps before the look.", min=0)] = 20,
+    steps: Annotated[int, typer.Option("--steps", metavar="NUMBER", help="Training steps before the measurement.", min=0)] = 20,
     batch: People = 4,
     out: Picture = Path("runs/gradients.png"),
 ) -> None:
@@ -132,7 +132,7 @@ def gradients_command(
 def report_command(
     data: Data = "data/pose", device: Device = "cpu", workers: Workers = 2, out: Picture = Path("runs/gradients.png")
 ) -> None:
-    """All of it, as Markdown: five minutes on two quiet cores."""
+    """All of these, as Markdown. It takes five minutes on two quiet cores."""
     require("training needs", "torch")
     from poseapp.bench.gradients import draw_gradients, gradient_by_depth
     from poseapp.bench.training import rates

@@ -30,7 +30,7 @@ def check_sets(data: list[str], recipe: str) -> None:
     for where in data:
         found = [find_set(where, "train")]
         if found[0].shards:
-            raise DataError(f"check: {where}: pictures in tars are not looked at. Unpack them, and give FILE=FOLDER.")
+            raise DataError(f"check: {where}: pictures in tars cannot be checked. Unpack them, and give FILE=FOLDER.")
         if Path(where).is_dir():
             with suppress(DataError):
                 found.append(find_set(where, "val"))
@@ -52,4 +52,4 @@ def check_sets(data: list[str], recipe: str) -> None:
                 labels = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in report.joints.items())
                 console.print(f"labels: {labels}", style="dim")
     if refused:
-        raise DataError("check: training would refuse this. Mend what is marked 'refuses'.")
+        raise DataError("check: training would refuse this set. Correct the lines that are marked 'refuses'.")

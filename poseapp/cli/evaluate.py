@@ -74,7 +74,7 @@ def evaluate_command(  # noqa: PLR0913 - the command's options
     device: train_options.EvalDevice = "auto",
     precision: train_options.Precision = "auto",
 ) -> None:
-    """Score a model on a labelled set, in the engine the app uses: on the joints that both have."""
+    """Score a model on a labelled set, in the engine that the app uses. Joints that the set or the model lacks do not count."""
     given = EvalOptions(
         model=model,
         annotations=annotations,

@@ -74,7 +74,7 @@ def export_command(  # noqa: PLR0913 - the command's options
     replace: Replace = False,
     engines_dir: GivenEnginesDir = None,
 ) -> None:
-    """Make a model that the app runs of a training, with its model card."""
+    """Make a model for the app from a training, with its model card."""
     require("training needs", "torch")
     from poseapp.cli.models_import import model_name
     from poseapp.engine.store import default_engines_dir, place_for
@@ -157,8 +157,10 @@ def check_place(folder: Path, checkpoint: Path, replace: bool) -> None:
     """Raise an error unless a model made from *checkpoint* may take the place of *folder*, of which about.md alone stays."""
     lost = [path for path in folder.iterdir() if path.name != "about.md"] if folder.is_dir() else []
     if lost and not replace:
-        raise ModelError(f"{folder}: a model of this name is there already. Give another with --name, or --replace it.")
+        raise ModelError(f"{folder}: a model of this name exists already. Give another --name, or replace it with --replace.")
     if lost and not any(path.name in ("model.onnx", "model.json") for path in lost):
-        raise ModelError(f"{folder}: is no model, and would be lost. Give another name with --name.")
+        raise ModelError(f"{folder}: is not a model, and would be lost. Give another --name.")
     if checkpoint.resolve().is_relative_to(folder.resolve()):
-        raise ModelError(f"{checkpoint}: lies in the model that it would replace, and would be lost. Copy it elsewhere first.")
+        raise ModelError(
+            f"{checkpoint}: is in the folder of the model that it would replace, and would be lost. Copy it elsewhere first."
+        )

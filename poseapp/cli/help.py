@@ -70,7 +70,7 @@ def _bounds(parameter: Any) -> str:
         return f"From {low:g} to {high:g}."
     if high is not None:
         return f"At most {high:g}."
-    return f"At least {low:g}." if low is not None and low > 0 else ""  # 0 and -1 are told of in the help
+    return f"At least {low:g}." if low is not None and low > 0 else ""  # the help itself explains 0 and -1
 
 
 def _default(parameter: Any) -> str:

@@ -14,16 +14,16 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights:
 Arch = Annotated[
     str,
     typer.Option(
-        metavar="NETWORK", help="The network that it is of, such as hrnet-w32; a wrong one lists all.", show_default=False
+        metavar="NETWORK", help="The network of the file, such as hrnet-w32; a wrong name lists all.", show_default=False
     ),
 ]
-Name = Annotated[str | None, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="the file's name")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="The name of the model.", show_default="the file's name")]
 InputSize = Annotated[
     str | None,
     typer.Option(
         "--input",
         metavar="SIZE",
-        help="Height x width of its input in pixels, such as 256x192.",
+        help="Height x width of the network's input in pixels, such as 256x192.",
         show_default="the network's",
         rich_help_panel="Where the network differs from the authors'",
     ),
@@ -59,7 +59,7 @@ Sigma = Annotated[
     float | None,
     typer.Option(
         metavar="PIXELS",
-        help="How wide joints were drawn in the heatmaps it learnt.",
+        help="How wide joints were drawn in the heatmaps of its training.",
         show_default="the authors'",
         min=0.1,
         rich_help_panel="Where the network differs from the authors'",
@@ -67,13 +67,13 @@ Sigma = Annotated[
 ]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored picture: better, half as fast.")]
 Data = Annotated[
-    str, typer.Option(metavar="TEXT", help="What it was trained on, for the model card.", rich_help_panel="Model card")
+    str, typer.Option(metavar="TEXT", help="The data that the weights were trained on.", rich_help_panel="Model card")
 ]
 Licence = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
-        help="Licence of the weights, for the model card.",
+        help="The licence of the weights.",
         show_default="the authors'",
         rich_help_panel="Model card",
     ),

@@ -1,4 +1,4 @@
-"""The command line: run | bench | models | train | eval | export. Logging is configured here and nowhere else."""
+"""The command line: run | bench | models | train | eval | export | export-data | measure. Logging is configured here alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import poseapp
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
+from poseapp.cli.export_data import export_data_command
 from poseapp.cli.help import PlainCommand, PlainGroup
+from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
 from poseapp.cli.run import RunOptions, open_source, run_command
@@ -35,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Live human pose from a camera or a clip. Without a command the window opens. "
-    "`poseapp COMMAND --help` tells more of each.",
+    "`poseapp COMMAND --help` says more about each command.",
 )
 
 
@@ -43,7 +45,7 @@ app = typer.Typer(
 def _main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the details of a fault, to report it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the details of an error, for a report.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
     model: Model = None,
     device: Device = None,
@@ -68,6 +70,8 @@ app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)
 app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
+app.command("export-data", cls=PlainCommand)(export_data_command)
+app.command("measure", cls=PlainCommand)(measure_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,7 +26,7 @@ def time_command(
     ] = None,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Time each way to run a model on this CPU; the fastest that agrees is what `--device cpu` takes."""
+    """Time each runtime and precision of a model on this CPU; `--device cpu` takes the fastest one that agrees."""
     models = [find_model(engines_dir, name)] if name is not None else [m for m in list_models(engines_dir) if m.spec is not None]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("model", "runtime"):
@@ -52,12 +52,12 @@ def build_command(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"How exactly it shall compute: {', '.join(PRECISIONS)}.",
+            help=f"How exactly the compiled model computes: {', '.join(PRECISIONS)}.",
             show_default="fp16 where the model has it",
             callback=one_of(*PRECISIONS),
         ),
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="PEOPLE", help="The most at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
+    batch: Annotated[int, typer.Option(metavar="PEOPLE", help="The most people at once.", min=1, max=MAX_BATCH)] = MAX_BATCH,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Compile a model for this machine's NVIDIA GPU with TensorRT, and check the result. Ctrl-C cancels."""
@@ -82,10 +82,10 @@ def build_command(
 
 
 def prune_command(
-    everything: Annotated[bool, typer.Option("--all", help="Remove all of them, good ones too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all compiled models, also the good ones.")] = False,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Remove compiled models (plans) that are of no use any more: the model, GPU, driver or TensorRT changed."""
+    """Remove compiled models (plans) that are out of date, because the model, the GPU, the driver or TensorRT has changed."""
     gpu = find_gpu()
     folders = [(model.folder, model.spec) for model in list_models(engines_dir)]
     removed = prune(folders, None if isinstance(gpu, str) else gpu, everything)

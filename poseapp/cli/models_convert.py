@@ -41,11 +41,11 @@ Annotations = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Joints of people in some of the pictures, in COCO's format: INT8 is scored there. May be given several times.",
+        help="Joints of people in some of the pictures, in COCO's format, to score INT8. May be given several times.",
         show_default=False,
     ),
 ]
-Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Score INT8 on so many; 0 is all.", min=0)]
+Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Score INT8 on so many people; 0 is all.", min=0)]
 
 
 def convert_command(
@@ -56,7 +56,7 @@ def convert_command(
     limit: Limit = 0,
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
-    """Make a model's files in FP16 or INT8, and keep them when its joints stay in place."""
+    """Make a model's files in FP16 or INT8, and keep them if the joints stay in place."""
     if precision == "fp16":
         if images is not None or annotations or limit:
             raise ModelError("models convert: fp16 needs no pictures. Leave out --images, --annotations and --limit.")

@@ -66,7 +66,9 @@ def import_command(  # noqa: PLR0913 - the command's options
 
 
 def fetch_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `poseapp models` lists as to fetch.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists as to fetch.", show_default=False)
+    ],
     engines_dir: EnginesDir = default_engines_dir(),
     fp16: Half = False,
     replace: Replace = False,
@@ -75,7 +77,7 @@ def fetch_command(
     one = entry(name)
     place = place_for(engines_dir, name, replace)
     if place.exists() and not replace:
-        raise ModelError(f"{place}: is there already. Add --replace to fetch it again.")
+        raise ModelError(f"{place}: exists already. Add --replace to fetch it again.")
     from poseapp.convert.importing import fetch
 
     console = plain_console(stderr=True)

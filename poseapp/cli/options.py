@@ -22,14 +22,14 @@ _STORE = typer.Option(
     rich_help_panel=MODEL,
 )
 EnginesDir = Annotated[Path, _STORE]
-GivenEnginesDir = Annotated[Path | None, _STORE]  # for commands that write down how they were called: None where it was not
+GivenEnginesDir = Annotated[Path | None, _STORE]  # for commands that write down their own options: None where it was not given
 Model = Annotated[
     str | None,
     typer.Option(
         "--model",
         "-m",
         metavar="NAME",
-        help="Which model, of those that `poseapp models` lists.",
+        help="A model that `poseapp models` lists.",
         show_default="hourglass-s; hourglass-l on a GPU",
         rich_help_panel=MODEL,
     ),
@@ -88,7 +88,7 @@ ModeName = Annotated[
         "--mode",
         metavar="HOW",
         callback=one_of(*POSE_MODES),
-        help="Whom to look for: one (one person), top-down (several, each by themselves) or bottom-up (several, all at once).",
+        help="How people are found: one (one person), top-down (several, each alone) or bottom-up (several, all at once).",
         show_default="one",
         rich_help_panel=POSES,
     ),
@@ -101,7 +101,7 @@ Smoothing = Annotated[
         metavar="STRENGTH",
         min=0.0,
         max=1.0,
-        help="How much joints are steadied; 0 is not at all.",
+        help="How much joints are smoothed; 0 is not at all.",
         show_default="0.5",
         rich_help_panel=POSES,
     ),
@@ -112,11 +112,11 @@ Budget = Annotated[
         "--budget-ms",
         metavar="MILLISECONDS",
         min=1.0,
-        help="Top-down, live: the time for the poses of a frame. Whoever does not fit waits for the next.",
+        help="Top-down, live: the time for the poses of a frame. The people who do not fit into it wait for the next frame.",
         show_default="100",
         rich_help_panel=POSES,
     ),
 ]
-Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 form for GPUs too.")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a model of the same name.")]
+Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 file for GPUs, too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")]
 Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]

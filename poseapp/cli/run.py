@@ -22,18 +22,18 @@ Source = Annotated[
     str | None,
     typer.Argument(
         metavar="SOURCE",
-        help="camera, camera:1 (the one of that number), a video, a picture, a folder of pictures, the address of a stream "
+        help="camera, camera:1 (camera number 1), a video, a picture, a folder of pictures, the address of a stream "
         "(rtsp://… or http://…), or synthetic (a drawn figure).",
         show_default="the demo clip; in the window the first camera",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Where recordings go.", show_default="recordings/ where you are"),
+    typer.Option("--out", "-o", metavar="FOLDER", help="The folder for recordings.", show_default="recordings/ where you are"),
 ]
 Headless = Annotated[
     bool,
-    typer.Option("--headless", help="Work through SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
+    typer.Option("--headless", help="Analyse SOURCE, and write video and joints to --out.", rich_help_panel=WITHOUT_WINDOW),
 ]
 Seconds = Annotated[
     float | None,
@@ -41,7 +41,7 @@ Seconds = Annotated[
         "--seconds",
         metavar="SECONDS",
         min=0.1,
-        help="Stop so long after the model is loaded.",
+        help="Stop this long after the model is loaded.",
         rich_help_panel=WITHOUT_WINDOW,
         show_default="at the end of SOURCE",
     ),
@@ -52,7 +52,7 @@ Wait = Annotated[
         "--wait",
         metavar="SECONDS",
         min=0.0,
-        help="How long a camera or stream may give no picture.",
+        help="How long to wait for a camera or stream that gives no picture.",
         rich_help_panel=WITHOUT_WINDOW,
     ),
 ]
@@ -96,9 +96,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
 ) -> None:
-    """Open the window on SOURCE, or work through SOURCE without a window.
+    """Open the window on SOURCE, or analyse SOURCE without a window.
 
-    The window remembers each choice: a default below counts where there is none.
+    The window remembers your choices. A default below counts when you have not chosen yet.
     """
     options = RunOptions(
         source=source,

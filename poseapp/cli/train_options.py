@@ -10,7 +10,7 @@ import typer
 Annotations = Annotated[
     Path, typer.Option(metavar="FILE", help="Labelled joints in COCO's format, or the .mat of MPII or LSP.", show_default=False)
 ]
-Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that they are of.", show_default=False)]
+Images = Annotated[Path, typer.Option(metavar="FOLDER", help="The pictures that the labels belong to.", show_default=False)]
 
 # train
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="What to train; --list shows all.", show_default=False)]
@@ -19,7 +19,7 @@ Data = Annotated[
     typer.Option(
         metavar="SET",
         help="What to learn from: a set's folder, a file of labels with images/ beside it, or FILE=FOLDER (or "
-        "FILE=shard-*.tar). May be given several times: the sets are mixed, and joints that one lacks do not count there.",
+        "FILE=shard-*.tar). May be given several times: the sets are mixed, and a joint that a set lacks does not count in it.",
         show_default=False,
         rich_help_panel="Data",
     ),
@@ -29,13 +29,13 @@ Val = Annotated[
     typer.Option(
         metavar="SET",
         help="The set to validate on.",
-        show_default="the val part of the first --data, where it has one",
+        show_default="the val part of the first --data, if it has one",
         rich_help_panel="Data",
     ),
 ]
 TrainOut = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="Where the training is kept.", show_default="runs/RECIPE", rich_help_panel="Run"),
+    typer.Option(metavar="FOLDER", help="The folder of the training.", show_default="runs/RECIPE", rich_help_panel="Run"),
 ]
 Set = Annotated[
     list[str] | None,
@@ -53,13 +53,13 @@ StartFrom = Annotated[
 ]
 Teacher = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="A checkpoint, or a model's folder, whose heatmaps are learnt too.", rich_help_panel="Run"),
+    typer.Option(metavar="FILE", help="A checkpoint or a model's folder: learn its heatmaps, too.", rich_help_panel="Run"),
 ]
 TrainDevice = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What trains: auto, cpu, cuda (NVIDIA), cuda:1 (the second of them) or mps (Apple).",
+        help="Where the training runs: auto, cpu, cuda (NVIDIA), cuda:1 (the second NVIDIA GPU) or mps (Apple).",
         rich_help_panel="Speed",
     ),
 ]
@@ -73,7 +73,7 @@ Resident = Annotated[
     bool,
     typer.Option(
         "--resident",
-        help="Hold the decoded set in the device's memory and make the samples there: for GPUs.",
+        help="For GPUs: keep the decoded set in the device's memory, and make the samples there.",
         rich_help_panel="Speed",
     ),
 ]
@@ -88,7 +88,7 @@ Compile = Annotated[
         "--compile", help="Let torch compile the network: steps are quicker after a slow first one.", rich_help_panel="Speed"
     ),
 ]
-Check = Annotated[bool, typer.Option("--check", help="Look at every label and picture, report, and train nothing.")]
+Check = Annotated[bool, typer.Option("--check", help="Read every label and picture, report what is wrong, and train nothing.")]
 List = Annotated[bool, typer.Option("--list", help="List the recipes.")]
 
 # eval
@@ -104,9 +104,9 @@ Boxes = Annotated[
     str,
     typer.Option(
         metavar="HOW",
-        help="Where people are: gt (as labelled), detect (found by the person detector; without one, one person a picture "
-        "is looked for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, or track "
-        "(one person followed through panned pictures, as the app does).",
+        help="Where people are: gt (as labelled), detect (the person detector finds them; without a detector, one person in "
+        "each picture is searched for), whole (everybody in whole pictures, bottom-up), a file of detections in COCO's format, "
+        "or track (one person followed through panned pictures, as the app does).",
         show_default="gt; whole for openpose",
         rich_help_panel="Method",
     ),
@@ -115,27 +115,29 @@ Flip = Annotated[
     bool, typer.Option("--flip", help="Average the heatmaps with those of the mirrored picture.", rich_help_panel="Method")
 ]
 MultiScale = Annotated[
-    bool, typer.Option("--multi-scale", help="Average them over five sizes of the crop, too.", rich_help_panel="Method")
+    bool, typer.Option("--multi-scale", help="Average the heatmaps over five sizes of the crop.", rich_help_panel="Method")
 ]
 Sheet = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 worst people here.", rich_help_panel="Output")
+    Path | None, typer.Option(metavar="FILE", help="Write a PNG of the 20 people with the worst poses.", rich_help_panel="Output")
 ]
 Drawn = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE", help="Write a PNG of successes and failures here, drawn without the pictures.", rich_help_panel="Output"
-    ),
+    typer.Option(metavar="FILE", help="Write a PNG of good and bad poses, drawn without the pictures.", rich_help_panel="Output"),
 ]
 Scores = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write a PNG here that shows how far scores can be believed.", rich_help_panel="Output"),
+    typer.Option(
+        metavar="FILE", help="Write a PNG that shows how often joints with a score are right.", rich_help_panel="Output"
+    ),
 ]
-Limit = Annotated[int, typer.Option(metavar="PEOPLE", help="Stop after so many; 0 is all.", min=0, rich_help_panel="Method")]
+Limit = Annotated[
+    int, typer.Option(metavar="PEOPLE", help="Stop after so many people; 0 is all.", min=0, rich_help_panel="Method")
+]
 Precision = Annotated[
     str, typer.Option(metavar="NAME", help="How exactly the model computes: auto, fp32, fp16 or int8.", rich_help_panel="Model")
 ]
 EvalOut = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures here, as JSON.", rich_help_panel="Output")
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the figures as JSON.", rich_help_panel="Output")
 ]
 EvalDevice = Annotated[
     str,
@@ -146,13 +148,13 @@ EvalDevice = Annotated[
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="RUN", help="A training's folder, or one of its checkpoints.", show_default=False)
 ]
-Name = Annotated[str, typer.Option(metavar="NAME", help="What the model shall be called.", show_default="as its recipe")]
+Name = Annotated[str, typer.Option(metavar="NAME", help="The name of the model.", show_default="the name of its recipe")]
 ExportAbout = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
         help="Markdown for the model card, with the sections Data, Licence, Known limits and any others.",
-        show_default="about.md in the model's folder, where there is one",
+        show_default="about.md in the model's folder, if there is one",
         rich_help_panel="Model card",
     ),
 ]
@@ -161,7 +163,7 @@ ExportAnnotations = Annotated[
     typer.Option(metavar="FILE", help="Labelled joints to measure the card's figures on.", rich_help_panel="Model card"),
 ]
 ExportImages = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="The pictures that they are of.", rich_help_panel="Model card")
+    Path | None, typer.Option(metavar="FOLDER", help="The pictures that the labels belong to.", rich_help_panel="Model card")
 ]
 TrainLine = Annotated[
     str,
@@ -169,8 +171,8 @@ TrainLine = Annotated[
         "--trained-by",
         metavar="TEXT",
         help="The training's command line, for the card.",
-        show_default="as the run knows it",
+        show_default="as the run has it",
         rich_help_panel="Model card",
     ),
 ]
-Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files too, as `poseapp models convert` does; needs --images.")]
+Int8 = Annotated[bool, typer.Option("--int8", help="Make INT8 files, too, as `poseapp models convert` does; needs --images.")]

@@ -1,1 +1,1 @@
-"""From a checkpoint or a graph to a model folder."""
+"""Converts a checkpoint or a graph into a model folder."""

@@ -1,4 +1,4 @@
-"""The model card: README.md of a model, of which training, import and INT8 each write their part."""
+"""The model card: the README.md of a model. Training, import and INT8 each write their part of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LAST = "Known limits"  # sections that are added later come before this one
 
 @dataclass(frozen=True)
 class About:
-    """What only people can say about a model: sections of a Markdown file, kept beside the model as about.md.
+    """What only people can say about a model: the sections of a Markdown file, kept beside the model as about.md.
 
-    ``others`` are sections that need not be there, such as "What was tried" and "Speed", by title.
+    ``others`` are optional sections, such as "Ablations" and "Speed", by title.
     """
 
     data: str
@@ -52,13 +52,13 @@ class About:
 
     @property
     def titles(self) -> str:
-        """The titles of all sections, as in a sentence."""
+        """The titles of all sections, in words for a sentence."""
         return f"{', '.join(('Data', 'Licence', *self.others))} and {_LAST}"
 
 
 @dataclass(frozen=True)
 class Commands:
-    """The command lines that made a model, in a form that can be typed again; ``conventions`` says how it was measured."""
+    """The command lines that made a model, ready to be typed again; ``conventions`` says how the model was measured."""
 
     train: str
     export: str
@@ -84,8 +84,8 @@ def trained_card(
 ) -> str:
     """The card of a model that was trained here.
 
-    *measured* are the sections with what was measured, the first of them the figures; *does* says what the export command did
-    besides writing the card.
+    *measured* are the measured sections; the first of them has the figures. *does* says what the export command did besides
+    writing the card.
     """
     made = (
         f"```\n{commands.train}\n{commands.export}\n```\n\nThe last command {does} and writes this card; "
@@ -96,7 +96,7 @@ def trained_card(
 
 
 def with_section(text: str, title: str, body: str) -> str:
-    """The card *text* with the section *title*, in the place of an older one: before the known limits, or at the end."""
+    """The card *text* with the section *title*: in place of an older one, else before the known limits, else at the end."""
     text = re.sub(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
     at = text.find(f"## {_LAST}")
     before, after = (text, "") if at < 0 else (text[:at], f"\n{text[at:]}")

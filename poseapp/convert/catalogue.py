@@ -1,4 +1,4 @@
-"""Published weights that ``poseapp models fetch`` can get, each with what is needed to run it right. No torch here."""
+"""Published weights that ``poseapp models fetch`` can get, each with all that is needed to run it. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from poseapp.core.spec import Family
 class Entry:
     """One file of published weights.
 
-    ``arch`` names the network in poseapp.convert.checkpoints; ``sha256`` is the whole hash or the first eight
-    digits of it, as far as its authors published it, or "" where they did not. ``figure`` is the accuracy that the authors
-    state. ``parameters`` and ``macs`` (one crop) are counted here, for the list. ``mirrors`` are other places of the same file.
+    ``arch`` is the name of the network in poseapp.convert.checkpoints. ``sha256`` is the whole hash or its first eight digits,
+    as its authors published it, or "" where they did not. ``figure`` is the accuracy that the authors state. ``parameters`` and
+    ``macs`` (one crop) are counted here, for the list. ``mirrors`` are other places of the same file.
     """
 
     name: str

@@ -76,9 +76,9 @@ def _with_unit_statistics(module: nn.Module) -> nn.Module:
 
 
 def export_model(deploy: Deploy, spec: ModelSpec, folder: ModelFolder, fp16: bool = False) -> ModelSpec:
-    """Write model.onnx, model.fp16.onnx if asked for, and model.json to *folder*.
+    """Write model.onnx, model.fp16.onnx if requested, and model.json to *folder*; returns the spec that was written.
 
-    *spec* comes with any hashes; the one written, and returned, has those of the files.
+    The hashes of *spec* do not matter: the written spec has those of the files.
     """
     spec = dataclasses.replace(spec, weights_sha256=export_onnx(deploy, spec.input_hw, folder.file()), variants={})
     if fp16:
@@ -91,8 +91,8 @@ def export_model(deploy: Deploy, spec: ModelSpec, folder: ModelFolder, fp16: boo
 def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: bool = False, replace: bool = False) -> ModelSpec:
     """Write *deploy* as a model of the store with its *card*; returns the spec as ``export_model`` does.
 
-    The store never shows half a model. Raises ModelError when the folder cannot be written, is there already and *replace*
-    is not set; CheckpointError when the written graph does not compute what the network does.
+    The store never shows half a model. Raises ModelError when the folder cannot be written, or exists and *replace* is not
+    set; CheckpointError when the written graph and the network give different results.
     """
     with ModelFolder(folder).made_anew(replace) as made:
         spec = export_model(deploy, spec, made, fp16)
@@ -104,8 +104,8 @@ def write_model(deploy: Deploy, spec: ModelSpec, card: str, folder: Path, fp16: 
 def check_parity(deploy: Deploy, spec: ModelSpec, path: Path, tolerance: float = 1e-4) -> None:
     """Raise CheckpointError unless the graph at *path* gives the network's maps on noise, and other maps on other noise.
 
-    *tolerance* is in parts of the largest value; weights that give infinities or NaN fail too, and empty ones, whose maps do
-    not depend on the picture.
+    *tolerance* is a part of the largest value. Weights that give infinities or NaN fail, too, and so do empty weights, whose
+    maps do not depend on the picture.
     """
     import onnxruntime
 

@@ -1,6 +1,6 @@
-"""A model.onnx in FP16: the network's weights and sums are halved, pixels and decoding stay in FP32.
+"""Writes a model.onnx in FP16: the network computes in FP16, normalisation and decoding stay in FP32.
 
-Done on the graph and not in torch: PyTorch computes half precision on a CPU so slowly that tracing a large
+The change is made in the graph and not in torch: PyTorch computes half precision on a CPU so slowly that tracing a large
 network takes minutes.
 """
 
@@ -23,9 +23,10 @@ _DATA_INPUTS = {"Resize": 1, "Slice": 1}  # further inputs are scales, starts an
 
 
 def halve(folder: Path) -> float:
-    """Give the model in *folder* its FP16 form: model.fp16.onnx, entered in model.json; returns how far joints move, in px.
+    """Add model.fp16.onnx to the model in *folder*, and enter it in model.json; returns how far joints move, in px.
 
-    That is on the stored crops. ModelError, and the model is as it was, when FP16 moves them too far or nothing can be written.
+    The distance is measured on the stored crops. Raises ModelError, and leaves the model as it was, when FP16 moves the joints
+    too far or a file cannot be written.
     """
     model = ModelFolder(folder)
     spec = model.spec()
@@ -67,7 +68,7 @@ def make_half(model: Any) -> None:
 
 
 def replace_nodes(model: Any, nodes: Sequence[Any]) -> None:
-    """Make *nodes* those of the graph of *model*, and drop weights that none of them reads and types that may be wrong now."""
+    """Put *nodes* into the graph of *model*, and remove weights that no node reads and types that may be wrong now."""
     graph = model.graph
     del graph.node[:]
     graph.node.extend(nodes)
@@ -99,14 +100,14 @@ class _HalfGraph:
         return node.output[0] in self._made_half
 
     def feed_half(self, node: Any) -> None:
-        """Make *node* read FP16: weights are rounded, what comes out of FP32 nodes is cast."""
+        """Make *node* read FP16: weights are rounded, outputs of FP32 nodes are cast."""
         count = _DATA_INPUTS.get(node.op_type, len(node.input))
         for i, name in enumerate(node.input[:count]):
             if name and name not in self._made_half:
                 node.input[i] = self._half(name)
 
     def feed_full(self, node: Any) -> None:
-        """Make *node* read FP32: what comes out of FP16 nodes is cast."""
+        """Make *node* read FP32: outputs of FP16 nodes are cast."""
         from onnx import TensorProto
 
         for i, name in enumerate(node.input):

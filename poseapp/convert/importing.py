@@ -1,4 +1,4 @@
-"""From a file of weights to a model in the store: load by key map, fill a graph, check, write the card. No torch here."""
+"""Makes a model of the store from a file of weights: load by key map, fill a graph, check, write the card. No torch here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from poseapp.engine.store import place_for
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How weights are to be deployed. What is None follows from the file, as its authors trained it.
+    """How weights are deployed. A value that is None follows from the file, as its authors trained it.
 
     ``mapping``, ``decode`` and ``sigma_px`` are those of ModelSpec; ``flip`` averages with the mirrored crop;
     ``fp16`` writes model.fp16.onnx beside model.onnx; ``replace`` overwrites a model of the same name.

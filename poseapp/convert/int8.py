@@ -1,16 +1,17 @@
 """A model.onnx in INT8, for CPUs or for TensorRT: Q/DQ pairs in the network; normalisation and decoding stay in FP32.
 
-The two differ, since each runs fast only what the other cannot:
+CPUs and TensorRT need different files, because each runs fast only what the other cannot:
 
 * For CPUs every convolution has rounded inputs, a rounded output and an int32 bias, which ONNX Runtime and OpenVINO join to one
   integer operation; activations are uint8 with a zero-point, so ReLU costs nothing. Weights have 7 bits: x86 processors
   without VNNI add two products of uint8 and int8 in 16 bits, and 2 × 255 × 64 is the most that fits.
   Sums stay in FP32.
-* For TensorRT activations are int8 with zero-point 0 and weights have 8 bits. Biases, the outputs of convolutions and all else
-  of the network are in FP16, since it computes each in the type that the file says. What is added to a convolution's output is
-  rounded too: TensorRT joins the two, and the sum leaves the kernel in INT8 only where its other input is INT8.
+* For TensorRT activations are int8 with zero-point 0 and weights have 8 bits. Biases, the outputs of convolutions and the rest
+  of the network are in FP16, because TensorRT computes each node in the type that the file says. A tensor that is added to a
+  convolution's output is rounded, too: TensorRT joins the two, and the sum leaves the kernel in INT8 only where its other input
+  is INT8.
 
-Scales come from pictures alone, no labels and no torch needed.
+Scales come from pictures alone, without labels and without torch.
 See Jacob et al., CVPR 2018; Nagel et al., "A White Paper on Neural Network Quantization", 2021, Sec. 3; and NVIDIA's TensorRT
 documentation, "Q/DQ Layer-Placement Recommendations".
 """
@@ -43,7 +44,7 @@ _HALF_SMALLEST = 2.0**-20  # of scales in FP16: below it so few of its bits are 
 
 @dataclass(frozen=True)
 class Quantised:
-    """What was written: hash of the file, convolutions in INT8 and those that are not, and how ranges were chosen."""
+    """The written file: its hash, how many convolutions are in INT8 and how many are not, and how ranges were chosen."""
 
     sha256: str
     convolutions: int
@@ -76,7 +77,7 @@ def quantise(
 
 
 def _for_gpus(graph: QuantisedGraph, chosen: Sequence[Any], calibration: RangeCalibration, ranges: Range) -> None:
-    """Every chosen convolution gets a rounded input and rounded weights, and what is added to its output is rounded."""
+    """Every chosen convolution gets a rounded input and rounded weights. A tensor that is added to its output is rounded, too."""
     readers: dict[str, list[Any]] = {}
     for node in chosen:
         readers.setdefault(node.input[0], []).append(node)
@@ -94,8 +95,8 @@ def _for_gpus(graph: QuantisedGraph, chosen: Sequence[Any], calibration: RangeCa
 def _for_cpus(graph: QuantisedGraph, chosen: Sequence[Any], calibration: RangeCalibration, ranges: Range) -> None:
     """Every chosen convolution gets rounded inputs and weights, a whole bias and a rounded output.
 
-    A sum of branches is rounded only where a convolution reads it: rounding all moves hourglass-s's joints by 0.8 px, not 0.5,
-    and is hardly faster.
+    A sum of branches is rounded only where a convolution reads it. If every sum were rounded, the joints of hourglass-s would
+    move by 0.8 px instead of 0.5, and the model would hardly be faster.
     """
     steps: dict[str, tuple[float, int]] = {}
     for node in chosen:

@@ -1,4 +1,4 @@
-"""The ranges of a network's tensors on typical crops: what INT8 has to hold. (Calibration of scores is train/eval's.)"""
+"""The ranges of a network's tensors on typical crops, which INT8 has to hold. (Scores are calibrated in train/eval.)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX graphs of this project on their way to INT8: reading them, and putting Q/DQ pairs in their places."""
+"""ONNX graphs of this project on their way to INT8: reads them, and puts Q/DQ pairs in their places."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALF_OPSET = 19  # the first in which scales may be FP16
 
 
 def read_graph(source: Path, serves: Processor) -> Any:
-    """The graph in *source* as its INT8 file begins: for GPUs in FP16."""
+    """The graph in *source*, ready for INT8: for GPUs it is in FP16 first."""
     import onnx
     from onnx import version_converter
 
@@ -32,7 +32,7 @@ def read_graph(source: Path, serves: Processor) -> Any:
 
 
 def convolutions(model: Any) -> list[Any]:
-    """The Conv nodes of the network in a graph of this project: those of normalisation and decoding are no part of it."""
+    """The Conv nodes of the network in a graph of this project, without those of normalisation and decoding."""
     return [node for node in model.graph.node if node.op_type == "Conv" and NETWORK.match(node.name)]
 
 
@@ -74,9 +74,10 @@ class QuantisedGraph:
         return self._ends[tensor]
 
     def added(self, chosen: Sequence[Any]) -> list[tuple[Any, list[str]]]:
-        """The sums before the network's last convolutions, each with what is to be rounded of its inputs.
+        """The sums before the network's last convolutions, each with those of its inputs that are rounded.
 
-        That is all but the output of one of the *chosen* that nothing else reads: of it and the sum TensorRT makes one kernel.
+        These are all inputs except the output of a *chosen* convolution that nothing else reads: TensorRT joins that convolution
+        and the sum to one kernel.
         """
         alone = {n.output[0] for n in chosen if len(self._readers.get(n.output[0], ())) == 1}
         found = []
@@ -91,7 +92,7 @@ class QuantisedGraph:
         return found
 
     def round_trip(self, tensor: str, scale: np.floating, zero: np.generic, readers: Sequence[Any] | None = None) -> None:
-        """Round *tensor* to steps of *scale*, behind what makes it, for *readers* or for all."""
+        """Round *tensor* to steps of *scale*, behind the node that makes it, for *readers* or for all."""
         from onnx import helper
 
         whole, rounded = f"{tensor}_{zero.dtype}", f"{tensor}_rounded"
@@ -109,7 +110,7 @@ class QuantisedGraph:
     def whole(self, stored: str, name: str, values: NDArray[np.signedinteger], scale: NDArray[np.floating], before: Any) -> str:
         """Keep *values* as *stored*, with a *scale* for each of the first axis, and read them as *name*, which is returned.
 
-        *before* gets a node of its own for it, even where weights are shared: a shared one keeps ONNX Runtime from fusing.
+        *before* gets its own node for it, even where weights are shared: a shared node keeps ONNX Runtime from fusing.
         """
         from onnx import helper
 

@@ -1,4 +1,4 @@
-"""Network addresses without secrets: the addresses of cameras hold passwords, and in any part."""
+"""Network addresses without secrets: the address of a camera may hold a password, in any of its parts."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def implausible(skeleton: Skeleton, xy: FloatArray, visible: NDArray[np.bool_], 
     """Which of the *visible* (K,) joints of a person cannot be right (K,); *xy* (K, 2) px of a picture of *hw*.
 
     Three kinds: the far end of a limb that is more than ``STRETCH`` times too long for this body; an ankle in the picture
-    with a knee outside; and an ankle on a hand above the hips, with a knee that is not seen or lies on the elbow, since a
-    network that cannot see a leg tends to put it on an arm. A body with fewer than three limbs is not judged. Of 15,817
+    with a knee outside; and an ankle on a hand above the hips, with a knee that is not seen or lies on the elbow. (A network
+    that cannot see a leg tends to put it on an arm.) The rules do not apply to a body with fewer than three limbs. Of 15,817
     people marked by hand, 1 in 400 would lose a joint by these rules.
     """
     limbs, z, seen = _limbs(skeleton), plain(xy[None])[0], visible.tolist()

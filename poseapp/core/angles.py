@@ -17,6 +17,8 @@ and clockwise, where Winter (Biomechanics and Motor Control of Human Movement, 4
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -113,25 +115,35 @@ def measure(
     NaN where a joint is missing or has a score below *threshold*, and where two joints of an angle are at the same place.
     Raises KeyError, with the joints that there are, for an angle whose joints *skeleton* has not.
     """
-    chosen = angles_of(skeleton) if angles is None else tuple(angles)
-    seen = np.where((np.asarray(score) >= threshold)[..., None], xy, np.nan).astype(np.float64, copy=False)
-    out = np.full((*seen.shape[:-2], len(chosen)), np.nan)
-    # Infinite coordinates have no direction either: inf - inf would warn.
-    seen = np.where(np.isfinite(seen).all(axis=-1, keepdims=True), seen, np.nan)
-    names = tuple(dict.fromkeys(place for angle in chosen for place in _places(angle)))
-    where = {name: i for i, name in enumerate(names)}
-    z = np.stack([_place(seen, skeleton, name) for name in names], axis=-1) if names else np.empty((*out.shape[:-1], 0), complex)
-    joints = [(i, angle) for i, angle in enumerate(chosen) if isinstance(angle, JointAngle)]
-    if joints:
-        a, b, c = (z[..., [where[angle.places[end]] for _, angle in joints]] for end in range(3))
-        sign = np.array([1.0 if angle.opening else -1.0 for _, angle in joints])
-        neutral = np.array([angle.neutral for _, angle in joints])
-        out[..., [i for i, _ in joints]] = sign * (_between(a - b, c - b) - neutral)
-    segments = [(i, angle) for i, angle in enumerate(chosen) if isinstance(angle, SegmentAngle)]
-    if segments:
-        lower, upper = (z[..., [where[getattr(angle, end)] for _, angle in segments]] for end in ("lower", "upper"))
-        out[..., [i for i, _ in segments]] = _to_vertical(upper - lower)
+    plan = _plan(skeleton, angles_of(skeleton) if angles is None else tuple(angles))
+    z = np.ascontiguousarray(xy, np.float64).view(np.complex128)[..., 0]
+    z = np.where((score >= threshold) & np.isfinite(z), z, np.nan)  # infinite coordinates have no direction either
+    if plan.middles:
+        z = np.concatenate([z, *(_middle(z, joints, needed)[..., None] for joints, needed in plan.middles)], axis=-1)
+    out = np.empty((*z.shape[:-1], plan.count))
+    if plan.at_joints.size:
+        a, b, c = (z[..., ends] for ends in plan.ends)
+        out[..., plan.at_joints] = plan.sign * (_between(a - b, c - b) - plan.neutral)
+    if plan.of_segments.size:
+        out[..., plan.of_segments] = _to_vertical(z[..., plan.upper] - z[..., plan.lower])
     return out
+
+
+@cache
+def joints_of(skeleton: Skeleton, angle: Angle) -> tuple[tuple[tuple[int, ...], int], ...]:
+    """For each place of *angle* the joints whose middle it is, and how many of them must be seen."""
+    found = ((place, _joints_at(skeleton, place)) for place in _places(angle))
+    return tuple((joints, 1 if place == "head" else len(joints)) for place, joints in found)
+
+
+def in_plain_numbers(angle: Angle, places: Sequence[complex]) -> float:
+    """*angle* in degrees, as ``measure`` gives it, of its *places*, x + iy in px, of which neighbours differ."""
+    if isinstance(angle, SegmentAngle):
+        up = places[1] - places[0]
+        return math.degrees(math.atan2(up.real, -up.imag))
+    a, b, c = places
+    between = abs(math.degrees(cmath.phase((c - b) / (a - b)))) - angle.neutral
+    return between if angle.opening else -between
 
 
 def side_differences(values: Degrees, angles: Sequence[Angle]) -> dict[str, Degrees]:
@@ -147,6 +159,18 @@ def side_differences(values: Degrees, angles: Sequence[Angle]) -> dict[str, Degr
             difference = values[..., i] - values[..., names.index(f"right_{part}")]
             found[part] = _wrapped(difference) if isinstance(angle, SegmentAngle) else difference
     return found
+
+
+def turned_on(values: Degrees, angle: Angle) -> Degrees:
+    """*values* (T,) of *angle* over time without jumps: a segment that turns past 180° is counted on, to 190° and more.
+
+    The angle of a joint ends at 180° and stays as it is, and so does what is NaN.
+    """
+    if not isinstance(angle, SegmentAngle):
+        return values
+    there, out = ~np.isnan(values), values.copy()
+    out[there] = np.unwrap(values[there], period=360)
+    return out
 
 
 def velocities(t: NDArray[np.floating], values: Degrees) -> Degrees:
@@ -206,21 +230,60 @@ def _joints_at(skeleton: Skeleton, place: str) -> tuple[int, ...]:
     return ()
 
 
-def _place(seen: NDArray[np.float64], skeleton: Skeleton, place: str) -> NDArray[np.complex128]:
-    """Where *place* is (...), as x + iy; NaN where it is not seen."""
-    joints = _joints_at(skeleton, place)
-    if not joints:
-        joints = (skeleton.index(place),)  # which raises KeyError with the names that there are
-    z = seen[..., joints, 0] + 1j * seen[..., joints, 1]
-    if len(joints) == 1:
-        return z[..., 0]
-    if place != "head":
-        middle: NDArray[np.complex128] = z.mean(axis=-1)
-        return middle
-    there = ~np.isnan(z.real)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """Where some angles are in their array, and where their places are among the joints and the ``middles`` that follow them.
+
+    ``middles`` are joints, and how many of them must be seen.
+    """
+
+    count: int
+    middles: tuple[tuple[tuple[int, ...], int], ...]
+    at_joints: NDArray[np.intp]
+    ends: NDArray[np.intp]  # (3, J)
+    neutral: Degrees
+    sign: Degrees
+    of_segments: NDArray[np.intp]
+    lower: NDArray[np.intp]
+    upper: NDArray[np.intp]
+
+
+@cache
+def _plan(skeleton: Skeleton, angles: tuple[Angle, ...]) -> _Plan:
+    """Looked up once, since it takes longer than the angles of a person."""
+    middles: list[tuple[tuple[int, ...], int]] = []
+
+    def index(place: str) -> int:
+        joints = _joints_at(skeleton, place) or (skeleton.index(place),)  # which raises KeyError with the names that there are
+        if len(joints) == 1:
+            return joints[0]
+        middle = joints, 1 if place == "head" else len(joints)
+        if middle not in middles:
+            middles.append(middle)
+        return skeleton.k + middles.index(middle)
+
+    joints = [(i, angle) for i, angle in enumerate(angles) if isinstance(angle, JointAngle)]
+    segments = [(i, angle) for i, angle in enumerate(angles) if isinstance(angle, SegmentAngle)]
+    return _Plan(
+        ends=np.array([[index(place) for place in angle.places] for _, angle in joints], np.intp).reshape(-1, 3).T,
+        lower=np.array([index(angle.lower) for _, angle in segments], np.intp),
+        upper=np.array([index(angle.upper) for _, angle in segments], np.intp),
+        count=len(angles),
+        middles=tuple(middles),
+        at_joints=np.array([i for i, _ in joints], np.intp),
+        neutral=np.array([angle.neutral for _, angle in joints]),
+        sign=np.array([1.0 if angle.opening else -1.0 for _, angle in joints]),
+        of_segments=np.array([i for i, _ in segments], np.intp),
+    )
+
+
+def _middle(z: NDArray[np.complex128], joints: tuple[int, ...], needed: int) -> NDArray[np.complex128]:
+    """The middle (...) of those of *joints* that are seen; NaN where fewer than *needed* are."""
+    of_them = z[..., joints]
+    there = of_them == of_them  # not NaN
     count = there.sum(axis=-1)
-    total = np.where(there, z, 0).sum(axis=-1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    total: NDArray[np.complex128] = np.where(there, of_them, 0).sum(axis=-1)
+    return np.where(count >= needed, total / np.maximum(count, 1), np.nan)
 
 
 def _between(u: NDArray[np.complex128], v: NDArray[np.complex128]) -> Degrees:

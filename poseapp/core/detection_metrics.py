@@ -18,7 +18,7 @@ IOUS = tuple(float(x) for x in np.arange(0.5, 0.96, 0.05).round(2))
 class MatchInput:
     """What was found in one picture, and what is there: boxes (N, 4), scores (N,), ``truth`` (M, 4) and ``crowds`` (C, 4).
 
-    Boxes are x, y, width, height. A box in a crowd, of which nobody counted the people, is neither right nor wrong.
+    Boxes are x, y, width, height. A crowd is a region whose people nobody has counted: a box in it is neither right nor wrong.
     """
 
     boxes: FloatArray
@@ -28,10 +28,10 @@ class MatchInput:
 
 
 def match(found: MatchInput, iou: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """For each box (N,), best score first: whether it is somebody's, and whether it counts at all.
+    """For each box (N,), best score first: whether it matches a person, and whether it counts at all.
 
-    The best box takes the person whom it meets best of those who are left, as COCO's evaluation does. The order is that of
-    the scores, equal ones as they come.
+    Each box takes the person that it overlaps most, of those who are still free, as COCO's evaluation does. Boxes with equal
+    scores keep their order.
     """
     order = np.argsort(-found.scores, kind="stable")
     boxes = found.boxes[order]
@@ -73,7 +73,7 @@ class OperatingPoint:
 
 
 def at_threshold(pictures: Sequence[MatchInput], threshold: float, iou: float = 0.5) -> OperatingPoint:
-    """Recall and precision when only boxes from *threshold* on count; precision 1 when there are none."""
+    """Recall and precision when only boxes with a score of at least *threshold* count; precision is 1 when there are none."""
     hits = boxes = 0
     for p in pictures:
         kept = p.scores >= threshold

@@ -6,7 +6,8 @@
     ├── SourceError         a camera, file or address cannot be opened or read
     ├── ModelError          a model folder is wrong: spec, hash, graph
     │   └── EngineError     a backend cannot load or run a model that is itself fine
-    ├── RecordError         a recording cannot be started or must stop
+    ├── RecordError         a recording cannot be started, must stop, or cannot be read
+    ├── ExportError         a recording cannot be written in another format
     ├── DataError           training or evaluation data are wrong
     └── CheckpointError     a checkpoint cannot be read, or does not fit the network
 
@@ -28,12 +29,12 @@ def is_plain(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """*text* on one line; what cannot be shown is spelled out by its number."""
+    """*text* on one line; characters that cannot be shown are written as their numbers."""
     return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 class PoseAppError(Exception):
-    """Base of every error that is shown to a user as one line, whatever names and texts from outside are in it."""
+    """Base of the errors that a user sees. The message is one line, also where it quotes a name or a text from outside."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -52,7 +53,11 @@ class EngineError(ModelError):
 
 
 class RecordError(PoseAppError):
-    """A recording cannot be started, or must stop."""
+    """A recording cannot be started, must stop, or cannot be read."""
+
+
+class ExportError(PoseAppError):
+    """A recording cannot be written in another format."""
 
 
 class DataError(PoseAppError):
@@ -64,5 +69,5 @@ class CheckpointError(PoseAppError):
 
 
 def first_line(error: BaseException) -> str:
-    """What *error* says in one line of at most 200 characters; its kind where it says nothing."""
+    """The message of *error* in one line of at most 200 characters; the name of its class where the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

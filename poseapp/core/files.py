@@ -1,4 +1,4 @@
-"""Files: hashes, writing whole, one process at a time, and no empty folders left behind."""
+"""Files: hashes, files and folders that are written whole, locks between processes, and no empty folders left behind."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def atomic_write(path: Path, content: bytes, synced: bool = True) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """The name of a file beside *path* for a library to write; it takes the place of *path* when the block ends well.
 
-    When the block fails, *path* stays as it was. One process at a time may write *path*: callers see to that. A file that a
-    killed process left is written over. Raises OSError.
+    When the block fails, *path* stays as it was. The caller makes sure that only one process at a time writes *path*. A file
+    that a killed process left is overwritten. Raises OSError.
     """
     part = path.with_name(f"{path.name}.tmp")
     try:
@@ -84,10 +84,10 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def only_one(lock: Path) -> Iterator[bool]:
-    """True where nobody else on this machine is inside the block with the same file *lock*, else False.
+    """True when no other process on this machine is inside a block with the same file *lock*, else False.
 
-    The file is there for the time of the block only. The system gives the lock back when a process dies. Raises OSError where
-    *lock* cannot be made.
+    The file exists only while the block runs. The system frees the lock when a process dies. Raises OSError when *lock*
+    cannot be made.
     """
     while True:
         file = lock.open("a+b")
@@ -158,9 +158,9 @@ def no_empty_folders(folder: Path) -> Iterator[None]:
 
 
 def writable(folder: Path, make: bool = False) -> bool:
-    """Whether a file can be made in *folder*, which is made too if *make* says so.
+    """Whether a file can be made in *folder*; with *make* the folder is made, too.
 
-    The function makes a file to find out: permissions do not tell of read-only and full disks.
+    The function makes a file to find out: permissions say nothing about read-only and full disks.
     """
     try:
         if make:

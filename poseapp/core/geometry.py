@@ -1,7 +1,7 @@
 """Joints in plain numbers, x + iy, measures of bodies, and how much boxes overlap.
 
-A call of numpy costs as much as the arithmetic on one person. After another kind of call or a large network it costs several
-times as much, since its code and data have left the caches. So the work on one person in every frame uses plain numbers.
+A call of numpy takes as long as the arithmetic on one person. After a large network it takes several times as long, because
+numpy's code and data have left the caches. So the work on each person in each frame uses plain numbers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def bounds(joints: Sequence[complex]) -> Bounds:
 def body_size_px(joints: Sequence[complex]) -> float:
     """The size in px of a body with *joints* x + iy: the root of the area of the box around them; 0 without joints.
 
-    A box that is narrow for its length, as around somebody seen from the side, counts as a fourth as wide as long.
+    A box that is narrower than a fourth of its length, as around somebody seen from the side, counts as a fourth as wide as long.
     """
     if not joints:
         return 0.0

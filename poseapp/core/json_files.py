@@ -23,7 +23,7 @@ Wrong = Callable[[str], PoseAppError]
 
 
 def read_json(path: Path, wrong: Wrong, most_bytes: int = SMALL_FILE, any_encoding: bool = False) -> Any:
-    """The content of the JSON file at *path*. Everything wrong with it raises what *wrong* makes, in one line.
+    """The content of the JSON file at *path*. Where it is wrong, raises the error that *wrong* makes of one line.
 
     See ``parse_json``. Raises OSError when the file cannot be read: callers say what to do then.
     """
@@ -39,8 +39,8 @@ def read_json(path: Path, wrong: Wrong, most_bytes: int = SMALL_FILE, any_encodi
 def parse_json(content: bytes | str, wrong: Wrong, any_encoding: bool = False) -> Any:
     """The value of the JSON text *content*: nested at most 32 deep, no key twice, no whole number of more than 20 digits.
 
-    Bytes are UTF-8, with or without a mark at the beginning; with *any_encoding* UTF-16 and UTF-32 too, and
-    what is none of these is read as Windows' Western European. NaN and Infinity are let through, as Python writes them.
+    Bytes are UTF-8, with or without a byte-order mark. With *any_encoding* they may also be UTF-16 or UTF-32; bytes that are
+    none of these are read as Windows' Western European. NaN and Infinity are allowed, because Python writes them.
     """
     text = content if isinstance(content, str) else _decoded(content, wrong, any_encoding)
     try:
@@ -109,7 +109,8 @@ def shortened(value: Any) -> str:
 class Fields:
     """An object from a JSON file, taken apart by name and type.
 
-    What is missing or of another type raises what *wrong* makes of, for example, "stride: expected a whole number, got 'four'".
+    Where a value is missing or has another type, raises the error that *wrong* makes of a line, for example "stride: expected a
+    whole number, got 'four'".
     """
 
     def __init__(self, content: Any, wrong: Wrong, name: str = "") -> None:

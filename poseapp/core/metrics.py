@@ -79,7 +79,7 @@ def head_size(truth: ArrayLike, skeleton: Skeleton) -> Array:
 
     Neck to head top where the skeleton has them (MPII, LSP: what 0.6 × the diagonal of MPII's head box
     stands for). For COCO's joints 1.5 × the longest distance between two labelled joints of the face, one
-    of them an ear: an approximation, so comparable between models scored here alone.
+    of them an ear. This is an approximation: compare it only with other models that were scored here.
     """
     truth = np.asarray(truth, np.float64)
     if {"neck", "head_top"} <= set(skeleton.keypoints):
@@ -133,9 +133,9 @@ def classify_errors(
     """What became of each joint (N, K): an index into ERRORS, −1 where it is not labelled.
 
     Ronchi & Perona (ICCV 2017), Sec. 3: with s the similarity to a true joint at this person's scale, *good* is
-    s ≥ 0.85 and *jitter* 0.5 ≤ s < 0.85 with the right joint; of the rest, a joint on the mirror joint of
-    the same person is *left_right*, on another joint of the same person *inversion*, on the same or the mirror joint of
-    another person *swap*, and anywhere else *miss*. ``others[n]`` (M, K, 3) are the other people in picture n.
+    s ≥ 0.85 and *jitter* 0.5 ≤ s < 0.85 with the right joint. Any other joint is *left_right* on the mirror joint of the same
+    person, *inversion* on another joint of the same person, *swap* on the same or the mirror joint of another person, and
+    *miss* anywhere else. ``others[n]`` (M, K, 3) are the other people in picture n.
     """
     predicted, truth = np.asarray(predicted, np.float64), np.asarray(truth, np.float64)
     area = np.asarray(area, np.float64)
@@ -274,7 +274,7 @@ def _curves(scenes: Sequence[Scene], similarity: Sequence[Array], limits: tuple[
 def _match(oks_dg: Array, skip: Bools) -> tuple[Bools, Bools]:
     """Greedy matching, best prediction first: whether each is matched (T, D), and with someone to *skip* (T, D).
 
-    A prediction takes the most similar free person above the threshold, one to skip only when nobody else fits.
+    A prediction takes the most similar free person above the threshold. It takes one to *skip* only when nobody else fits.
     """
     t, (d, g) = len(OKS_THRESHOLDS), oks_dg.shape
     hit, spared = np.zeros((t, d), bool), np.zeros((t, d), bool)

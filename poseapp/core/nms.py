@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 class PoseNmsRule:
     """The elimination criterion's parameters, named as in the paper.
 
-    Two poses are as alike as K_sim + ``weight`` · H_sim, and the less sure of two that are at least ``eta`` alike is
+    The likeness of two poses is K_sim + ``weight`` · H_sim. When it is at least ``eta``, the pose with the lower score is
     dropped. ``sigma1`` softens the scores in K_sim (Eq. 8), which counts joints within ``box`` of the surer pose's box;
-    ``sigma2`` softens the distances in H_sim (Eq. 9). Unlike the paper, sums over joints are means, so that one ``eta`` serves
-    every skeleton, and distances are in sizes (the root of the area of the surer pose's box), so that one ``sigma2`` serves
-    every resolution. ``python -m poseapp.train.eval.fit_nms`` fits the four to a labelled set; these are from an
-    earlier hourglass-s.
+    ``sigma2`` softens the distances in H_sim (Eq. 9). Two things differ from the paper. Sums over joints are means, so that one
+    ``eta`` is right for every skeleton. Distances are in sizes (the root of the area of the surer pose's box), so that one
+    ``sigma2`` is right for every resolution. ``python -m poseapp.train.eval.fit_nms`` fits the four to a labelled set; these
+    are from an earlier hourglass-s.
     """
 
     sigma1: float = 0.8
@@ -38,8 +38,8 @@ POSE_NMS = PoseNmsRule()
 class FragmentRule:
     """When a pose is a fragment of another one.
 
-    It is at most ``smaller`` times as long as the other pose. Its joints with a score of at least ``trusted`` count: at least
-    the share ``shared`` of them lies within ``near`` lengths of the other pose from the same joint there.
+    A fragment is at most ``smaller`` times as long as the other pose. Only its joints with a score of at least ``trusted``
+    count. At least the share ``shared`` of these is at the same joint of the other pose: within ``near`` of its lengths.
     """
 
     trusted: float = 0.3
@@ -54,7 +54,7 @@ FRAGMENT = FragmentRule()
 def pose_nms(poses: Poses, rule: PoseNmsRule = POSE_NMS) -> Poses:
     """*poses* without double detections, in the same order.
 
-    The surest pose by ``person_score`` drops those that are too like it, then the surest of the rest, and so on.
+    The surest pose by ``person_score`` drops the poses that are too similar to it, then the surest of the rest does, and so on.
     """
     if len(poses) < 2:
         return poses
@@ -93,7 +93,7 @@ def similarities(poses: Poses, rule: PoseNmsRule) -> tuple[Array, Array]:
 def fragments(poses: Poses, rule: FragmentRule = FRAGMENT) -> NDArray[np.bool_]:
     """Whether (N, N) the pose j is a fragment of the pose i: for example a face that was found alone, beside its own person.
 
-    A pose NMS weighs all joints, and takes the two for different people.
+    A pose NMS compares all joints, so it would keep the two as different people.
     """
     xy = poses.xy.astype(np.float64)
     trusted = np.isfinite(xy).all(axis=2) & (poses.score >= rule.trusted)

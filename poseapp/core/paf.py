@@ -24,10 +24,9 @@ Vectors = NDArray[np.complex64]  # of the plane, x + iy
 class Assembly:
     """Thresholds of the decoding; the defaults are those of the authors' release.
 
-    ``peak`` is the lowest confidence of a joint; ``samples`` points are read along a limb, of which the share
-    ``agreeing`` must lie above ``field``; ``longest`` is the length, as a part of the map's height, from which
-    a limb is charged for being long; a person needs ``min_joints`` joints and a mean score of ``min_score``.
-    ``max_peaks`` bounds the work on a map full of noise.
+    ``peak`` is the lowest confidence of a joint. ``samples`` points are read along a limb; the share ``agreeing`` of them must
+    lie above ``field``. A limb that is longer than ``longest``, as a part of the map's height, gets a lower score. A person
+    needs ``min_joints`` joints and a mean score of ``min_score``. ``max_peaks`` bounds the work on a map full of noise.
     """
 
     peak: float = 0.1
@@ -52,9 +51,9 @@ class Peaks:
 def encode(people: FloatArray, limbs: tuple[tuple[int, int], ...], hw: tuple[int, int], width_px: float = 1.0) -> FloatArray:
     """Fields (2 L, h, w) of *people* (N, K, 2), NaN for a joint that is missing.
 
-    A pixel within *width_px* of a limb's line, and no further beyond its ends, holds the limb's direction; where
-    limbs of several people meet, the mean of their directions over those people (Sec. 2.3, Eq. 9). The paper stops
-    at the ends; its release goes on by the width, as here: short limbs would else have no pixel to be seen by.
+    A pixel within *width_px* of a limb's line, and no further beyond its ends, holds the limb's direction. Where limbs of
+    several people meet, it holds the mean of their directions (Sec. 2.3, Eq. 9). In the paper a field ends where the limb
+    does. Here it goes on by the width, as in the authors' release: otherwise a short limb would have no pixel.
     """
     h, w = hw
     fields = np.zeros((len(limbs), 2, h, w), np.float32)
@@ -233,8 +232,8 @@ def _assemble(
 ) -> tuple[FloatArray, FloatArray]:
     """Joins limbs to people, the limbs with the highest scores first.
 
-    A limb joins two fragments unless both have one joint in common. The release takes the limbs in a fixed order; in the order
-    of the scores, a wrong limb comes late and its place is taken already.
+    A limb joins two fragments, unless both have a joint of the same kind. The authors' release takes the limbs in a fixed
+    order. Here they are taken in the order of their scores: a wrong limb then comes late, when its place is already taken.
     """
     owner = [-1] * len(peaks.joint)  # of each peak, the person
     bit = [1 << k for k in peaks.joint.tolist()]

@@ -21,8 +21,8 @@ Box = NDArray[np.float32]
 class RoiRule:
     """When a pose is a person, and how large the next region is.
 
-    The mean of the best ``joints`` scores must be ``find`` for a new person and ``keep`` for a known one. These are for
-    calibrated scores, as the bundled models have: half of the joints with a score of 0.5 are right.
+    The mean of the best ``joints`` scores must be at least ``find`` for a new person, and at least ``keep`` for a known one.
+    The values are for calibrated scores, as the bundled models have: half of the joints with a score of 0.5 are right.
     """
 
     joints: int = 6
@@ -76,7 +76,7 @@ class RoiTracker:
         """The region (4,) to give to the network, x, y, width, height in frame px.
 
         *detected* are the regions of a detector, the surest first. They take turns with the search, which finds the people
-        whom the detector misses.
+        that the detector misses.
         """
         if self._followed is not None:
             return self._followed
@@ -140,7 +140,7 @@ def next_region(
 
 
 def detected_region(box: Box, input_hw: tuple[int, int], margin: float = 1.25) -> Box:
-    """The region (4,) of the person whom a detector saw in *box*; networks are trained with the *margin* 1.25."""
+    """The region (4,) of the person that a detector found in *box*; networks are trained with the *margin* 1.25."""
     return fit_aspect(box, input_hw, margin).astype(np.float32)
 
 

@@ -113,7 +113,7 @@ class _Person:
         return out
 
     def _held(self, k: int, z: complex, t: float, rule: SmoothRule) -> complex:
-        """Where joint *k*, found at *z*, is shown if it is not trusted: where it was, or as it is when that is long ago."""
+        """Where joint *k*, found at *z* but not trusted, is shown: where it was last, or at *z* when that is too long ago."""
         if not cmath.isfinite(z):
             return complex(math.nan, math.nan)
         return self._z[k] if 0 <= t - self._seen[k] <= rule.gap_s else z

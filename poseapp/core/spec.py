@@ -183,7 +183,7 @@ class ModelSpec:
 
 
 def is_name(name: str) -> bool:
-    """Whether a model can have the name *name*, which is shown and is used in the names of files."""
+    """Whether *name* can be the name of a model: it is shown, and used in the names of files."""
     return 0 < len(name) <= 100 and is_plain(name) and not set(name) & set("/\\") and not name.startswith(".")
 
 

@@ -143,7 +143,7 @@ class Tracker:
         return t - track.noted <= min(max(track.seen - track.born, rule.brief_s), rule.memory_s)
 
     def _people(self, poses: Poses) -> list[Found]:
-        """The people of *poses* in plain numbers. The joints that count are the trusted ones, or all where hardly any is."""
+        """The people of *poses* in plain numbers. The trusted joints count, or all joints where hardly any is trusted."""
         people = []
         for z, score, person_score in zip(plain(poses.xy), poses.score.tolist(), poses.person_score.tolist(), strict=True):
             there = [k for k, place in enumerate(z) if cmath.isfinite(place)]

@@ -33,7 +33,7 @@ class BackendModule(Protocol):
         ...
 
     def version(self) -> str:
-        """The version of the runtime: whatever was timed or built with another version is not used."""
+        """The version of the runtime. Timings and plans of another version are not used."""
         ...
 
     def builds_first(self, folder: Path, spec: ModelSpec, precision: str) -> bool:
@@ -43,7 +43,7 @@ class BackendModule(Protocol):
     def open_engine(self, folder: Path, spec: ModelSpec, precision: str, threads: int, progress: Progress | None) -> BaseEngine:
         """The model in *folder* in an engine.
 
-        *precision* is one of the entry's; for a GPU it may be "auto". *threads* 0 is the usual number; a GPU takes no notice.
+        *precision* is one of the entry's; for a GPU it may be "auto". *threads* 0 is the usual number; a GPU ignores it.
         Raises ModelError when the folder has no such file, EngineError when the backend cannot run it or *progress* cancels.
         """
         ...
@@ -53,8 +53,8 @@ class BackendModule(Protocol):
 class BackendEntry:
     """A backend.
 
-    ``name`` of the command line and the settings, ``label`` and ``tip`` in menus, ``precisions`` that it runs, ``module``
-    that has the functions of ``BackendModule``. Of the CPU's backends the fastest serves as "cpu".
+    ``name`` is for the command line and the settings, ``label`` and ``tip`` for menus. ``precisions`` are those that it runs.
+    ``module`` has the functions of ``BackendModule``. "cpu" stands for the fastest of the CPU's backends.
     """
 
     name: str

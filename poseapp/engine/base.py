@@ -46,9 +46,9 @@ class Backend:
 class Output:
     """What a network finds in N crops.
 
-    ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1;
-    ``heatmaps`` (N, K, h, w) float32, or None when not requested; ``fields`` (N, 2 L, h, w) float32, the part affinity
-    fields of the skeleton's L limbs as ``poseapp.core.paf`` orders them: given with the heatmaps by networks that have some.
+    ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1. ``heatmaps`` (N, K, h, w) float32, or None when not
+    requested. ``fields`` (N, 2 L, h, w) float32 are the part affinity fields of the skeleton's L limbs, in the order of
+    ``poseapp.core.paf``: a network that has some gives them with the heatmaps.
     """
 
     keypoints: FloatArray
@@ -63,8 +63,8 @@ class Engine(Protocol):
 
     1. ``load_engine`` makes the engine and runs it once, so that the first frame does not wait;
     2. ``infer``, as often as there are frames; the arrays of an Output are valid until the next ``infer``;
-    3. ``close``, once or more often. Whoever called ``load_engine`` closes the engine, on the same thread, after an error
-       too: in the app the thread of inference does, when it ends or when another model has taken over, in a command the
+    3. ``close``, once or more often. The caller of ``load_engine`` closes the engine, on the same thread, also after an
+       error. In the app this is the model's thread, when it ends or when another model has taken over. In a command it is the
        function that loaded the engine. After ``close`` only ``spec`` and ``backend`` may be used.
 
     Another thread must not call any of them. It may have an engine of its own for the same model.
@@ -88,15 +88,15 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back memory and device; safe to call twice."""
+        """Free memory and device; safe to call twice."""
         ...
 
 
 class BaseEngine(ABC):
     """The common part of all engines: ``infer`` checks and calls the backend's ``_infer``, ``close`` calls ``_close`` once.
 
-    *maps* are those of ``MAPS`` that the model has. When the constructor of a subclass fails, it may call ``close`` to give
-    back what it has, even before this constructor has run.
+    *maps* are those of ``MAPS`` that the model has. When the constructor of a subclass fails, it may call ``close`` to free
+    what it has, even before this constructor has run.
     """
 
     _closed = False
@@ -150,11 +150,11 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def _close(self) -> None:
-        """Give back memory and device; called once at most, also on an engine whose constructor has failed."""
+        """Free memory and device; called once at most, also on an engine whose constructor has failed."""
 
 
 def joined(parts: Sequence[Sequence[FloatArray]]) -> Sequence[FloatArray]:
-    """The outputs of several batches as those of one: each of *parts* has the same outputs, in the same order."""
+    """Join the outputs of several batches to those of one batch: each of *parts* has the same outputs, in the same order."""
     return parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
@@ -162,8 +162,9 @@ def joined(parts: Sequence[Sequence[FloatArray]]) -> Sequence[FloatArray]:
 def foreign_errors(who: str, last_word: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Whatever a foreign library raises becomes an EngineError of one line that begins with *who*.
 
-    Libraries for GPUs raise what their bindings make of it: a TypeError where a factory returned nothing, an OSError at an
-    import. *last_word* is what the library logged last, which often says more. A mistake of this project stays what it is.
+    Libraries for GPUs raise whatever their bindings make of an error: a TypeError when a factory returned nothing, an OSError
+    at an import. *last_word* is what the library logged last, which often says more. A mistake of this project is raised as
+    it is.
     """
     try:
         yield
@@ -177,9 +178,9 @@ def foreign_errors(who: str, last_word: Callable[[], str] = lambda: "") -> Itera
 
 
 def is_own_mistake(error: BaseException) -> bool:
-    """Whether *error* can only come from a mistake in this project: a failed assertion, a name or an attribute that is not there.
+    """Whether *error* can only come from a mistake in this project: a failed assertion, a missing name or a missing attribute.
 
-    An attribute that a foreign object lacks is none: other versions of a library have other attributes.
+    A missing attribute of a foreign object is no mistake: other versions of a library have other attributes.
     """
     frames = traceback.extract_tb(error.__traceback__, -1)
     if not frames or not Path(frames[0].filename).is_relative_to(_PACKAGE):

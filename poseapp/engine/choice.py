@@ -1,4 +1,4 @@
-"""Which CPU backend and precision runs a model fastest on this machine: timed once, compared with the plain one, and kept."""
+"""The CPU backend and precision that run a model fastest on this machine: timed once, compared with the plain one, and kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PLAIN_OPTION = Option(PLAIN, "fp32")
 class Timing:
     """What was measured of an option: ``ms`` a crop (median) and ``px``, the mean difference to ONNX Runtime FP32.
 
-    Both are infinite where it cannot run.
+    Both are infinite when the option cannot run.
     """
 
     runtime: str
@@ -63,7 +63,7 @@ class Timing:
 
     @property
     def disagrees(self) -> str:
-        """What it does to the joints, in one line, where it runs and computes something else; "" where it does not."""
+        """How far it moves the joints, in one line, when that is too far; "" when it agrees or cannot run."""
         if self.usable or not math.isfinite(self.ms):
             return ""
         most = TOLERANCE_PX[self.precision.upper()]
@@ -76,9 +76,9 @@ class Timing:
 
 
 def options(spec: ModelSpec, precision: str = "auto", device: str = "cpu") -> tuple[Option, ...]:
-    """The ways to run *spec* on *device* ("cpu", or one of its backends) with what is installed, the plainest first.
+    """The options for *spec* on *device* ("cpu", or one of its backends) that are installed, the plainest first.
 
-    None where *spec* has no file in *precision*.
+    There is none when *spec* has no file in *precision*.
     """
     installed = [entry for entry in cpu_backends(device) if entry.name == PLAIN or not unavailable(entry.name)]
     offered = [p for p in PRECISIONS if precision in ("auto", p) and (p == "fp32" or spec.variant(p, "cpu"))]
@@ -96,7 +96,7 @@ def open_option(folder: Path, spec: ModelSpec, option: Option, threads: int = 0)
 
 
 def opens_slowly(folder: Path, spec: ModelSpec, option: Option) -> bool:
-    """Whether *option* is not there at once, as its backend compiles the model first."""
+    """Whether loading *option* takes a second or longer, because its backend compiles the model first."""
     return BACKENDS[option.runtime].load().builds_first(folder, spec, option.precision)
 
 
@@ -179,7 +179,7 @@ def _timing(entry: Fields) -> Timing:
 
 
 def _write(spec: ModelSpec, threads: int, among: Sequence[Option], measured: Sequence[Timing]) -> None:
-    """Keep what was *measured*, with those of other options that are known; a cache that cannot be written is no error."""
+    """Keep what was *measured*, beside the known timings of other options; a cache that cannot be written is no error."""
     known = read(spec, threads, ()) or ()
     kept = [t for t in known if t.option not in among]
     timing_cache.keep(CACHE, _key(spec, threads), {"timings": [asdict(t) for t in (*kept, *measured)]})

@@ -39,8 +39,8 @@ def sample_crops(input_hw: tuple[int, int]) -> ImageArray:
 def difference_px(engine: Engine, reference: Engine, crops: ImageArray) -> float:
     """Mean distance in input px between the joints of *engine* and of *reference* in *crops*, one crop at a time.
 
-    Joints that *reference* scores below 0.2 are left out: where nothing is seen, the highest place is chance. If all
-    scores are lower, the better half counts. Infinite when *engine* gives anything that is not a number.
+    Joints that *reference* scores below 0.2 are left out: where a network sees nothing, the highest place is chance. If all
+    scores are lower, the better half counts. The distance is infinite when *engine* gives a value that is not a number.
     """
     return distance_px(keypoints_of(engine, crops), keypoints_of(reference, crops))
 

@@ -1,7 +1,7 @@
 """CUDA without torch: pinned and device memory, a stream, events and graphs.
 
-Memory, streams and events go through PyCUDA, or NVIDIA's cuda-python where that is not installed (cuda_layers.py). PyCUDA
-knows no graphs, so graphs go to the driver for both.
+Memory, streams and events go through PyCUDA, or through NVIDIA's cuda-python where PyCUDA is not installed (cuda_layers.py).
+PyCUDA has no graphs, so graphs go to the driver with both.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def installed_layers() -> tuple[Layer, ...]:
 
 
 def unavailable() -> str:
-    """Why memory on a GPU cannot be had here, in one line with what to do; "" when it can."""
+    """Why memory on a GPU cannot be used here, in one line with what to do; "" when it can."""
     gpu = find_gpu()
     if isinstance(gpu, str):
         return f"{gpu}."
@@ -81,7 +81,7 @@ class Graph(Protocol):
 
 
 class Device(ABC):
-    """The first GPU for one thread: all that is made here is freed by close, in the reverse order.
+    """The first GPU for one thread. ``close`` frees everything that was made here, in the reverse order.
 
     Everything happens inside ``with device:``, which makes its context (the primary one, shared with TensorRT and
     torch) current for as long. ``allocations`` counts buffers made so far, for tests.
@@ -177,7 +177,7 @@ def _has(module: str) -> bool:
 
 
 class CapturedGraph:
-    """A Graph of what *work* gives the stream with *handle*, through the driver, as PyCUDA knows no graphs."""
+    """A Graph of what *work* gives the stream with *handle*, through the driver, because PyCUDA has no graphs."""
 
     def __init__(self, handle: int, work: Callable[[], None]) -> None:
         driver = library()

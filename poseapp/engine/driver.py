@@ -2,7 +2,7 @@
 
 Memory, streams and graphs are in cuda.py.
 
-The driver is asked before any library that needs it: those crash or raise late where there is none.
+The driver comes before any library that needs it: without a driver such a library crashes, or fails late.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def find_gpu() -> Gpu | str:
 
 
 def has_gpu() -> bool:
-    """Whether the machine has an NVIDIA GPU that could serve, be it that something keeps it from doing so."""
+    """Whether the machine has an NVIDIA GPU, also when something keeps the GPU from serving."""
     found = find_gpu()
     return isinstance(found, Gpu) or bool(_gone) or "does not" in found
 
@@ -112,7 +112,7 @@ def loading(who: str, progress: Progress) -> Iterator[None]:
 def note_failure() -> str:
     """After a failure of the GPU: why this process can use it no more, "" when it can.
 
-    Some errors stay until the process ends. The driver then gives them in answer to any call, so it is simply asked.
+    Some errors last until the process ends. The driver then answers every call with such an error, so one call finds out.
     """
     global _gone
     driver = library()

@@ -1,4 +1,4 @@
-"""The machine: processor, instruction sets and cores, for reports and as a part of what timings depend on."""
+"""The machine: processor, instruction sets and cores, for reports and for the keys of timings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def available_cores() -> int:
 
 
 def most_threads() -> int:
-    """The threads that a network gets alone: the cores this process may use, at most 8, as a small one gains nothing beyond."""
+    """The most threads for a network: the cores that this process may use, at most 8. A small network gains nothing from more."""
     return min(8, available_cores())
 
 
@@ -43,9 +43,10 @@ def cpu_name() -> str:
 
 
 def instruction_sets() -> str:
-    """The processor's vector instructions, and those that oneDNN is held to.
+    """The processor's vector instructions, and those that oneDNN is limited to.
 
-    On them depends how INT8 rounds and how fast it is. Virtual machines call processors with and without them by one name.
+    They decide how INT8 rounds and how fast it is. The processor's name is not enough: virtual machines use one name for
+    processors with and without them.
     """
     every = _cpuinfo("flags") or _cpuinfo("Features") or cv2.getCPUFeaturesLine()
     held_to = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA", "")

@@ -46,9 +46,9 @@ class ModelFolder:
         return self.path / ("model.onnx" if variant == "fp32" else f"model.{variant}.onnx")
 
     def graph(self, spec: ModelSpec, precision: str = "fp32", processor: Processor = "cpu") -> Path:
-        """The file of *spec* in *precision* ("fp32", "fp16" or "int8") for *processor*, its hash compared.
+        """The file of *spec* in *precision* ("fp32", "fp16" or "int8") for *processor*, after its hash was compared.
 
-        Raises ModelError when the model has none, or when the file is not the one that *spec* was written for.
+        Raises ModelError when the model has no such file, or when the file is not the one that *spec* was written for.
         """
         sha256 = graph_sha256(spec, precision, processor)
         path = self.file("fp32" if precision == "fp32" else str(spec.variant(precision, processor)))
@@ -77,9 +77,9 @@ class ModelFolder:
     def made_anew(self, replace: bool = True) -> Iterator[ModelFolder]:
         """An empty folder to make the whole model in; it takes the place of this one when the block ends well.
 
-        What people wrote about the model, about.md, comes along. When the block fails, the model stays as it was. Raises
-        ModelError when the store cannot be written, when a model is there and not to be *replace*d, and when another process
-        is making a model of this name: the first one goes on.
+        The text that people wrote about the model, about.md, is kept. When the block fails, the model stays as it was. Raises
+        ModelError when the store cannot be written, when a model of this name exists and *replace* is not set, and when
+        another process is making a model of this name.
         """
         folder, about = self.path, self.path / ABOUT_FILE
         try:
@@ -92,7 +92,7 @@ class ModelFolder:
                     )
                 if not replace and folder.exists() and any(path.name != ABOUT_FILE for path in folder.iterdir()):
                     raise ModelError(
-                        f"{folder}: a model of this name is there already. Give another with --name, or --replace it."
+                        f"{folder}: a model of this name exists already. Give another --name, or replace it with --replace."
                     )
                 made = stack.enter_context(atomic_folder(folder))
                 if about.is_file():
@@ -108,7 +108,7 @@ class ModelFolder:
         """An empty folder for new files of the model: when the block ends well they take their places, model.json last.
 
         When the block fails, the model stays as it was. Raises ModelError when nothing can be written, and when another
-        process is doing the same: of two at once, files of one and model.json of the other would stay.
+        process is doing the same: otherwise the files of one and model.json of the other could stay.
         """
         folder = self.path
         try:
@@ -159,7 +159,7 @@ def graph_sha256(spec: ModelSpec, precision: str, processor: Processor) -> str:
 
 
 def check_hash(path: Path, expected: str, spec_file: str, remedy: str) -> None:
-    """Raise ModelError unless the file at *path* has the SHA-256 *expected* that *spec_file* names; *remedy* says what to do."""
+    """Raise ModelError unless the file at *path* has the SHA-256 *expected* of *spec_file*; *remedy* says what to do."""
     try:
         found = sha256_file(path)
     except OSError as error:
@@ -172,7 +172,7 @@ def check_hash(path: Path, expected: str, spec_file: str, remedy: str) -> None:
 
 
 def missing(spec: ModelSpec, precision: str) -> str:
-    """A line that *spec* has no file in *precision* ("fp16" or "int8"), with the command that makes one."""
+    """A line that says that *spec* has no file in *precision* ("fp16" or "int8"), with the command that makes one."""
     pictures = " --images DIR" if precision == "int8" else ""
     return (
         f"{spec.name} has no {precision.upper()} file. "

@@ -26,7 +26,7 @@ def unavailable() -> str:
 
 
 def version() -> str:
-    """See BackendModule. Asked of the library, as packages of several names install it."""
+    """See BackendModule. The library itself gives it, because packages of several names install the library."""
     return str(ort.__version__)
 
 

@@ -29,7 +29,7 @@ def unavailable() -> str:
 
 
 def version() -> str:
-    """See BackendModule. Found out without importing it; "" where it is not known."""
+    """See BackendModule. OpenVINO is not imported for it; "" where it is not known."""
     if unavailable():
         return ""
     try:
@@ -49,11 +49,11 @@ def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, pro
 
 
 class OpenVinoEngine(BaseEngine):
-    """One ONNX file in OpenVINO on the CPU, compiled for one crop: several are worked on one after the other.
+    """One ONNX file in OpenVINO on the CPU, compiled for one crop: several crops run one after the other.
 
-    A graph for any batch is slower for one crop, and compiling another at the first frame with two people would stop the
-    picture for a second; a batch gains nothing on a CPU. *threads* 0 takes ``most_threads``.
-    Raises EngineError when OpenVINO is missing, the file cannot be compiled or is not a graph of this project.
+    A graph for any batch is slower for one crop. Compiling a second graph at the first frame with two people would stop the
+    picture for a second. And a batch gains nothing on a CPU. *threads* 0 takes ``most_threads``.
+    Raises EngineError when OpenVINO is missing, and when the file cannot be compiled or is not a graph of this project.
     """
 
     def __init__(self, path: Path, spec: ModelSpec, threads: int = 0) -> None:
@@ -105,7 +105,7 @@ class OpenVinoEngine(BaseEngine):
 
 
 def _import_quietly() -> Any:
-    """The module openvino. Importing it sends a message about that to its makers, unless their package for it is missing."""
+    """The module openvino. Its import would send a message to its makers, unless their package for that is missing."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: an import of it fails
     import openvino
 
@@ -113,7 +113,7 @@ def _import_quietly() -> Any:
 
 
 def _cache() -> dict[str, str]:
-    """Where OpenVINO keeps what it compiled. It refuses to compile where it cannot write there, so there is none then."""
+    """Where OpenVINO keeps what it compiled; nowhere when the place cannot be written, because it would refuse to compile."""
     folder = resources.cache_dir("openvino")
     return {"CACHE_DIR": str(folder)} if writable(folder, make=True) else {}
 

@@ -13,9 +13,10 @@ from poseapp.engine.model_folder import ModelFolder
 
 
 def store_folders(engines_dir: Path) -> tuple[Path, ...]:
-    """The folders whose models make up the store *engines_dir*, the one to write to first.
+    """The folders whose models make up the store *engines_dir*; the first one is for new models.
 
-    The user's own folder and that of the bundled models are one store, whichever of the two is named. Any other stands alone.
+    The user's own folder and the folder of the bundled models are one store, whichever of the two is named. Any other folder
+    is a store by itself.
     """
     own, bundled = resources.own_engines_dir(), resources.bundled_engines_dir()
     if own != bundled and engines_dir.resolve() in (own.resolve(), bundled.resolve()):
@@ -39,7 +40,7 @@ def folders_with(engines_dir: Path, file: str) -> list[Path]:
 
 
 def folder_named(engines_dir: Path, name: str) -> Path:
-    """The folder called *name* in the store *engines_dir*: the user's own, else a bundled one, else where it would be made."""
+    """The folder called *name* in the store *engines_dir*: the user's own, else a bundled one, else the place for a new one."""
     places = [place / name for place in store_folders(engines_dir)]
     return next((place for place in places if place.is_dir()), places[0])
 

@@ -1,9 +1,9 @@
 """How many threads a network gets on this CPU: timed once, alone and beside the work of a recording, and kept.
 
-A network alone is fastest on all cores. Beside an encoder each layer waits for the thread whose core the encoder has, and
-a core left to the encoder may be worth more. Which it is depends on network, runtime and processor. So both are timed, with
-all cores and with one less: alone, as while viewing or with several people in a frame, and beside the copying, converting and
-compressing of a picture for each crop, as while recording one person.
+A network alone is fastest on all cores. Beside an encoder each layer waits for the thread whose core the encoder uses, so it
+may be better to leave one core to the encoder. This depends on network, runtime and processor. So two numbers are timed, all
+cores and one less, in two situations: alone, as while viewing or with several people in a frame, and beside the copying,
+converting and compressing of a picture for each crop, as while recording one person.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ WORTH_IT = 1.1  # fewer threads must be faster than all by this much, over both 
 
 
 def chosen(folder: Path, spec: ModelSpec, option: Option, progress: Progress | None) -> int:
-    """How many threads to run *option* of the model in *folder* with: as timed earlier, else as timed now; 0: the usual number.
+    """The number of threads for *option* of the model in *folder*: as timed earlier, else as timed now; 0 is the usual number.
 
-    With nobody to tell nothing is timed. What was timed while others were at work, such as another program or the model that
-    serves meanwhile, is not kept: beside them one core less always looks right. Raises EngineError when *progress* says to stop.
+    Without *progress* nothing is timed. A timing is not kept when other work was going on, such as another program or the model
+    that serves meanwhile: beside other work one core less always looks best. Raises EngineError when *progress* says to stop.
     """
     key = _key(spec, option)
     known = _read(key)
@@ -58,7 +58,7 @@ def chosen(folder: Path, spec: ModelSpec, option: Option, progress: Progress | N
 
 
 class _Others:
-    """What else is at work from now on: other programs, and the threads of this one that are there already."""
+    """The other work from now on: other programs, and the threads of this program that exist already."""
 
     def __init__(self) -> None:
         self._programs, self._since = _used_s()
@@ -73,7 +73,7 @@ class _Others:
 
 
 def _threads_s() -> dict[int, float]:
-    """What each thread of this process has used of the processor, in s, by its number; without the one that asks."""
+    """The processor time of each thread of this process, in s, by its number; without the calling thread."""
     if sys.platform == "darwin":  # its threads have other numbers there, so that the one that asks cannot be told
         return {}
     every, own = psutil.Process().threads(), threading.get_native_id()
@@ -81,7 +81,7 @@ def _threads_s() -> dict[int, float]:
 
 
 def _used_s() -> tuple[float, float]:
-    """What other programs have used of all cores, and the time, in s: both count from some moment on."""
+    """The processor time of other programs on all cores, and the clock, in s: both count from some moment on."""
     every, own = psutil.cpu_times(), psutil.Process().cpu_times()
     busy = every.user + every.system + getattr(every, "nice", 0.0)
     return busy - own.user - own.system, time.monotonic()
@@ -94,7 +94,7 @@ def candidates() -> tuple[int, ...]:
 
 
 def best(ms: Mapping[int, Mapping[Situation, float]]) -> int:
-    """The number of threads, of those in *ms* with the ms of a frame, that is best over all situations."""
+    """The number of threads that is best over all situations; *ms* has the ms of a frame for each number."""
     most = max(ms)
 
     def cost(count: int) -> float:
@@ -107,7 +107,7 @@ def best(ms: Mapping[int, Mapping[Situation, float]]) -> int:
 def measure(open_engine: Callable[[int], Engine], progress: Progress) -> dict[int, dict[Situation, float]]:
     """Ms of a frame by the number of threads and the situation; *open_engine* opens the model with so many threads.
 
-    Empty when that fails: who opens it next hears why. Raises EngineError when *progress* says to stop.
+    Empty when that fails: the next one who opens the model gets the error. Raises EngineError when *progress* says to stop.
     """
     with ExitStack() as stack:
         engines: dict[int, Engine] = {}
@@ -136,7 +136,7 @@ def measure(open_engine: Callable[[int], Engine], progress: Progress) -> dict[in
 
 
 def _frames_ms(engine: Engine, crops: ImageArray, beside: _Recording | None, frames: int = 6) -> list[float]:
-    """What some frames in a row took; the first ones, which find another situation's caches, are left out."""
+    """The ms of some frames in a row; the first frames, which find another situation's caches, are left out."""
     took: list[float] = []
     for _ in range(frames):
         start = time.perf_counter()
@@ -150,9 +150,9 @@ def _frames_ms(engine: Engine, crops: ImageArray, beside: _Recording | None, fra
 
 
 class _Recording:
-    """What recording does with a picture, on a thread of its own, one picture behind the network.
+    """The work of a recording on a picture, on its own thread, one picture behind the network.
 
-    JPEG stands for H.264 here: compressing takes as long (3 ms at 720p, as x264 at its fastest), and needs no library.
+    JPEG stands in for H.264: it takes as long (3 ms at 720p, like x264 at its fastest), and needs no library.
     """
 
     def __init__(self, crops: ImageArray) -> None:
@@ -206,7 +206,7 @@ def _write(key: Mapping[str, object], ms: Mapping[int, Mapping[Situation, float]
 
 
 def _key(spec: ModelSpec, option: Option) -> dict[str, object]:
-    """All that a timing depends on."""
+    """Everything that a timing depends on."""
     return {
         "model": spec.weights_sha256,
         "variants": dict(spec.variants),

@@ -1,4 +1,4 @@
-"""Keeps what was timed on this machine (choice.py, thread_count.py) in the user's cache, by all that it depends on."""
+"""Keeps the timings of this machine (choice.py, thread_count.py) in the user's cache, by everything that they depend on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def place(kind: str, key: Key) -> Path:
 
 
 def read(kind: str, key: Key) -> Fields | None:
-    """What is kept under *key*; None where nothing is. Raises OSError and EngineError where it cannot be read or is damaged."""
+    """The values under *key*; None when there are none. Raises OSError and EngineError when they cannot be read."""
     try:
         content = Fields(read_json(place(kind, key), EngineError), EngineError)
     except FileNotFoundError:

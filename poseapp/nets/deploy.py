@@ -47,7 +47,7 @@ class HeatmapDecoder(nn.Module):
     """(N, K, h, w) heatmaps → (N, K, 3) x, y in input px and score, by the *decode* rule and *mapping*.
 
     A score is the height h of the peak with its odds h / (1 - h) multiplied by *score_odds*, which a model's calibration
-    finds (train/eval/contact_sheets.py): unlike a plain factor this keeps 0 and 1, and the order of all between.
+    finds (train/eval/contact_sheets.py). Unlike a plain factor, this keeps 0, 1 and the order of the scores.
     """
 
     scale: Tensor

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite: a network for pictures of everything, as the way down of an hourglass.
+"""EfficientNet-Lite: a network that names the things in a picture. Here it is the way down of an hourglass.
 
 Tan & Le: EfficientNet, ICML 2019, Table 1; without squeeze-and-excitation and with ReLU6, as Google published it for
-small machines in 2020 (EfficientNet-Lite). Its weights, trained to name the things in ImageNet's pictures, know edges,
-textures and shapes before they have seen a single joint.
+small machines in 2020 (EfficientNet-Lite). Its weights were trained on ImageNet's pictures: they know edges, textures and
+shapes before they have seen a single joint.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class InvertedResidual(nn.Module):
 def published_weights(state: Mapping[str, Tensor], trunk: EfficientNetLite, where: str) -> dict[str, Tensor]:
     """*trunk*'s weights out of *state*, named as in the widespread PyTorch port (lukemelas/EfficientNet-PyTorch).
 
-    Those networks saw (pixel - 127) / 128; the difference to our normalisation is put into the first convolution and
-    the mean behind it. Raises CheckpointError, with *where* for the file, when a weight is missing or of another shape.
+    Those networks were trained on (pixel - 127) / 128. The difference to our normalisation goes into the first convolution and
+    the mean behind it. Raises CheckpointError, with *where* for the file, when a weight is missing or has another shape.
     """
     weights = {}
     for name, own in trunk.state_dict().items():

@@ -43,7 +43,7 @@ class Hourglass(nn.Module):
 class StackedHourglass(nn.Module):
     """*stacks* hourglasses end to end; heatmaps after each, the last ones are the answer.
 
-    The published network is ``stacks=8, features=256, stem=64``; slim variants differ in these numbers
+    The published network is ``stacks=8, features=256, stem=64``; small variants differ in these numbers
     only. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors (N, K, H/4, W/4).
 
     Two options are for weights of the widespread PyTorch port (bearpaw/pytorch-pose, pose/models/hourglass.py):
@@ -91,12 +91,11 @@ class StackedHourglass(nn.Module):
 
 
 class LiteHourglass(nn.Module):
-    """Hourglasses of which the first has EfficientNet-Lite, of the given *size*, as its way down: it need not learn to see
-    from nothing.
+    """Hourglasses, the first of which has EfficientNet-Lite of the given *size* as its way down, with weights from ImageNet.
 
     As in Figure 3 of the paper every scale has a skip branch to the way up, here a 1×1 convolution to *features*
-    channels, and one residual on the way up; the largest scale has *blocks*. *stacks* - 1 more hourglasses correct the
-    heatmaps of the one before. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors
+    channels, and one residual on the way up; the largest scale has *blocks*. Each of the *stacks* - 1 further hourglasses
+    corrects the heatmaps of the one before. Input (N, 3, H, W), H and W multiples of 4; output a list of *stacks* tensors
     (N, K, H/4, W/4).
     """
 
@@ -130,8 +129,8 @@ class LiteHourglass(nn.Module):
 class Correction(nn.Module):
     """One more hourglass (Sec. 3.3), which sees where the one before found the joints, and corrects its heatmaps.
 
-    Its head starts at zero, so a trained network grows by it and is no worse.
-    Takes and gives the features before and after the linear layer, (N, C, h, w), and the heatmaps (N, K, h, w).
+    Its head starts at zero, so a trained network that gets one more is no worse at first.
+    It takes and gives the features before and after the linear layer, (N, C, h, w), and the heatmaps (N, K, h, w).
     """
 
     def __init__(self, joints: int, features: int, order: int = 4) -> None:

@@ -1,7 +1,7 @@
 """Hourglass-52: the hourglass of CornerNet (Law & Deng, ECCV 2018) as MMPose uses it for pose, under MMPose's name.
 
 The network differs from that of Newell et al. 2016: basic residual blocks in place of pre-activation bottlenecks, strided
-convolutions in place of pooling, and five halvings with growing width. MMPose publishes weights for it
+convolutions in place of pooling, and five halvings with growing width. MMPose publishes weights of it
 (mmpose/models/backbones/hourglass.py with one stack and a 1×1 head).
 """
 

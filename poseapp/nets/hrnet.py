@@ -1,9 +1,9 @@
 """Deep High-Resolution Representation Learning for Human Pose Estimation (Sun, Xiao, Liu & Wang, CVPR 2019).
 
 Structure after the authors' release (leoxiaobin/deep-high-resolution-net.pytorch, lib/models/pose_hrnet.py),
-Sec. 3 of the paper. Where the two differ the release is followed, since the weights come from it: a new
-branch is made from the lowest branch alone by one strided convolution, while Figure 1 fuses all of them.
-State-dict names are those of the release too.
+Sec. 3 of the paper. Where the two differ, this file follows the release, because the weights come from it: a new
+branch comes from the lowest branch alone by one strided convolution, while Figure 1 fuses all branches.
+State-dict names are those of the release, too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class HRNet(nn.Module):
     """*width* channels at 1/4, twice as many at each further halving; heatmaps from the 1/4 branch.
 
     The published networks are ``width=32`` (28.5 M parameters, 7.1 G multiply-accumulates at 256×192)
-    and ``width=48`` (63.6 M, 14.6 G); 16 and 18 are slim variants of the same structure. *modules* are the
+    and ``width=48`` (63.6 M, 14.6 G); 16 and 18 are small variants of the same structure. *modules* are the
     exchange modules of the stages with 2, 3 and 4 branches, *blocks* the basic blocks of each of their branches, and
     *bottlenecks* says how many begin the network and how many channels their 3×3 convolutions have. The small networks of the
     authors' classification release have 2 blocks, and 1 × 32 or 2 × 64 bottlenecks.

@@ -22,8 +22,8 @@ class OpenPose(nn.Module):
     """Confidence maps and part affinity fields, after each of *stages* stages; the last ones are the answer.
 
     The published network has 6 stages and *width* 128; 2 stages are the lighter form. *joints* does not count the background.
-    *batch_norm*, not in the published network, puts BatchNorm in place of the biases: a slim net then trains from nothing,
-    without VGG's weights.
+    *batch_norm*, not in the published network, puts BatchNorm in place of the biases: a small network then trains from random
+    weights, without VGG's.
     Input (N, 3, H, W), H and W multiples of 8; output a list of *stages* tensors
     (N, joints + 1 + 2 · limbs, H/8, W/8): confidence maps, background, then the x and y of each field.
 
@@ -75,7 +75,7 @@ def _features(width: int, batch_norm: bool) -> nn.Sequential:
 
 
 def _stage(index: int, maps: int, out: int, width: int, batch_norm: bool) -> nn.Sequential:
-    """One branch of one stage: 3×3 convolutions on the features first, 7×7 on all that is known later."""
+    """One branch of one stage: 3×3 convolutions on the features in the first stage, 7×7 on all inputs in later stages."""
     kernels = [3] * 3 if index == 0 else [7] * 5
     first, wide = (width, 4 * width) if index == 0 else (width + maps, width)
     layers: list[nn.Module] = []

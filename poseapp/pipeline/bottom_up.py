@@ -1,4 +1,4 @@
-"""Several people, bottom-up: the joints of everybody at once, then which of them belong together."""
+"""Several people, bottom-up: the network finds the joints of everybody at once, and then they are joined to people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from poseapp.pipeline.predictor import CropPredictor, StageTimer, unknown_ids
 
 
 class BottomUp:
-    """The Estimator of the mode "bottom-up": one look at the whole frame, however many people there are.
+    """The Estimator of the mode "bottom-up": one pass over the whole frame, however many people there are.
 
     Joints are found in the heatmaps and joined to people along the part affinity fields (Cao et al. 2017, Sec. 2.3 to 2.5).
     """
@@ -31,7 +31,7 @@ class BottomUp:
         if output.fields is None:
             raise ModelError(
                 f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
-                "Export it again with this version, or look for people top-down."
+                "Export it again with this version, or choose the mode top-down."
             )
 
     @property

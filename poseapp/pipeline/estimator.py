@@ -25,12 +25,12 @@ class Estimator(Protocol):
             other.estimate(frame)           for each frame, in the order of capture times
             other.renumber()                between two frames, where identities may change: never within a recording
 
-    An estimator owns its tracker, but neither engine nor detector: who has opened these closes them.
+    An estimator owns its tracker, but not the engine and the detector: the caller that opened them closes them.
     """
 
     @property
     def mode(self) -> PoseMode:
-        """How people are looked for."""
+        """How people are found."""
         ...
 
     @property
@@ -51,24 +51,24 @@ class Estimator(Protocol):
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """The people in *frame*, with each stage's time in ms; *wait_ms* is how long the frame has waited.
 
-        *heatmaps* asks for those of every region, which cost a copy. What the engine raises goes through.
+        *heatmaps* asks for the heatmaps of every region, which cost a copy. Errors of the engine pass through.
         """
         ...
 
     def reset(self) -> None:
-        """The picture is another one from now on: nobody is known."""
+        """Forget everybody: from now on the picture is another one."""
         ...
 
     def lock(self, xy: Point | None) -> None:
-        """Hold on to the person at *xy*, frame px. None lets go, and so does the person who is already held."""
+        """Hold on to the person at *xy*, frame px. None lets go, and so does a click on the person who is already held."""
         ...
 
     def take_over_state(self, other: Estimator) -> None:
-        """Go on where *other* was, after a change of model or mode: identities, the locked person, where people were."""
+        """Take over the state of *other*, after a change of model or mode: identities, the locked person, where people were."""
         ...
 
     def renumber(self) -> None:
-        """Count people from 1 again, those who are known first."""
+        """Number the people from 1 again: first those who are known."""
         ...
 
 
@@ -80,12 +80,12 @@ class PersonFinder(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what it holds; safe to call twice."""
+        """Free what it holds; safe to call twice."""
         ...
 
 
 def locked_after(tracker: Tracker, locked: int | None, xy: Point | None) -> int | None:
-    """Who is *locked* after a click at *xy*: a click beside everybody changes nothing, one on the locked person lets go."""
+    """Who is locked after a click at *xy*. A click on nobody changes nothing; a click on the *locked* person lets go."""
     if xy is None:
         return None
     hit = tracker.lock(xy)

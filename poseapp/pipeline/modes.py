@@ -1,4 +1,4 @@
-"""The modes of looking for people: what each needs of the model store, and its Estimator."""
+"""The modes of finding people: what each needs from the model store, and its Estimator."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STRENGTH = 0.5  # of the smoothing, 0 (off) to 1
 
 @dataclass(frozen=True)
 class PoseSettings:
-    """How people are looked for, as the user sets it.
+    """How people are found, as the user sets it.
 
-    ``smoothing`` is its strength, 0 (off) to 1; ``latency_budget_ms`` the time for the poses of all people in a frame,
-    top-down.
+    ``smoothing`` is the strength of the smoothing, from 0 (off) to 1. ``latency_budget_ms`` is the time for the poses of all
+    people in a frame, top-down.
     """
 
     mode: PoseMode = "one"
@@ -34,7 +34,7 @@ class PoseSettings:
 
 
 def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
-    """The folder of the model that serves *mode* where *requested* is chosen, and one line that says why where it is another.
+    """The folder of the model for *mode*: *requested*, or else another one and a line that says why.
 
     Bottom-up needs part affinity fields. Raises ModelError when no model in the store of *requested* has them.
     """
@@ -47,10 +47,10 @@ def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
     if not others:
         raise ModelError(
             f"bottom-up: expected a model with part affinity fields in {requested.parent}, found none. "
-            "Train and export openpose-s, fetch one, or look for people top-down."
+            "Train and export openpose-s, fetch one, or choose the mode top-down."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
-    return other, f"{requested.name} cannot look bottom-up: {other.name} runs in its place."
+    return other, f"{requested.name} cannot find people bottom-up: {other.name} runs in its place."
 
 
 def check_mode(requested: Path, mode: PoseMode) -> None:
@@ -63,7 +63,7 @@ def check_mode(requested: Path, mode: PoseMode) -> None:
 def _no_detector() -> ModelError:
     return ModelError(
         "top-down: expected a person detector in the model store, found none. "
-        "Train and export person-detector, or look for one person."
+        "Train and export person-detector, or choose the mode one."
     )
 
 
@@ -86,8 +86,8 @@ def make_estimator(
 ) -> Estimator:
     """The Estimator of *mode*; see that protocol for the order of calls.
 
-    Raises ModelError when *mode* needs a *detector* or part affinity fields and there are none. *thorough*: there is time for
-    every region of every frame, as for a file that is worked through.
+    Raises ModelError when *mode* needs a *detector* or part affinity fields and there are none. With *thorough* there is time
+    for every region of every frame, as for a file without a window.
     """
     if mode == "bottom-up":
         return BottomUp(engine)
@@ -99,7 +99,7 @@ def make_estimator(
 
 
 def smooth_rule(strength: float) -> SmoothRule | None:
-    """The rule for a *strength* of 0..1: 0 is off, 0.5 the default rule, and each 0.25 more halves the cut-off at rest."""
+    """The rule for a *strength* of 0..1: 0 is off, 0.5 is the default rule, and each further 0.25 halves the cut-off at rest."""
     if strength <= 0:
         return None
     return SmoothRule(min_cutoff_hz=SMOOTH.min_cutoff_hz * 4 ** (1 - 2 * min(strength, 1.0)), beta=SMOOTH.beta)

@@ -19,9 +19,9 @@ PLACE_GROWTH = 1.4  # how much larger than where a locked person was last is the
 class OnePerson:
     """The Estimator of the mode "one": it finds one person and follows them.
 
-    A *detector*, where there is one, says whom to follow. Without a detector, and where the detector sees nobody, the frame
-    is searched: one region a frame, as fast as a camera gives frames. *thorough* looks at all regions of a frame, for when
-    there is time and a picture may be the only one.
+    The *detector*, if there is one, finds the person to follow. Without a detector, and when the detector sees nobody, the frame
+    is searched: one region in each frame, to keep up with a camera. *thorough* tries all regions of a frame, for sources that
+    wait, where a picture may be the only one.
     """
 
     mode: PoseMode = "one"
@@ -73,12 +73,12 @@ class OnePerson:
         self.locked = self._clicked = self._previous_poses = self._place = None
 
     def lock(self, xy: Point | None) -> None:
-        """See Estimator; somebody else than the one followed is looked for at *xy* in the next frame."""
+        """See Estimator. When *xy* is on nobody who is known, the next frame is searched there."""
         self.locked = locked_after(self.tracker, self.locked, xy)
         self._clicked = xy if xy is not None and self.tracker.lock(xy) is None else None
 
     def take_over_state(self, other: Estimator) -> None:
-        """See Estimator; of several people the locked one, else the surest."""
+        """See Estimator. Of several people this one follows the locked one, else the surest."""
         self.tracker.take_over_state(other.tracker)
         self.locked = other.locked
         if isinstance(other, OnePerson):
@@ -92,7 +92,7 @@ class OnePerson:
         self.locked = self.tracker.renumber().get(self.locked or 0)
 
     def _boxes(self, frame: Frame, timer: StageTimer) -> list[Box]:
-        """Where to look in this frame, in turn until somebody is found; at least one region."""
+        """The regions to try in this frame, in turn until somebody is found; at least one."""
         previous_poses, self._previous_poses = self._previous_poses, None
         if self._roi.following:
             return [self._roi.box(frame.hw)]

@@ -28,8 +28,8 @@ class TopDownRule:
 
     The detector runs every ``detect_every`` frames, and when somebody is lost. A detection that overlaps a known
     person's box, with the arms or without, by more than ``covered`` (intersection over union) is that person.
-    Somebody whom a look misses is lost when they were seen last more than ``lost_s`` ago, or after as many misses in a row
-    as in the mode "one". Somebody whom nobody has looked at for ``predicted_s`` is lost, too.
+    A person that the network misses is lost when they were last seen more than ``lost_s`` ago, or after as many misses in a row
+    as in the mode "one". A person that was not given to the network for ``predicted_s`` is lost, too.
     """
 
     detect_every: int = 10
@@ -43,7 +43,7 @@ TOP_DOWN = TopDownRule()
 
 @dataclass
 class _Followed:
-    """Where to look for a known person: ``region`` for the network, ``bodies`` as tight boxes as a detector's."""
+    """Where a known person is expected: ``region`` for the network, and ``bodies``, which are as tight as a detector's boxes."""
 
     region: Box
     bodies: tuple[Box, ...]
@@ -55,10 +55,10 @@ class _Followed:
 class TopDown:
     """The Estimator of the mode "top-down": a detector finds people, and each pose is found in a crop.
 
-    Between detections the crops follow the poses. In a frame no more people are looked at than fit into *latency_budget_ms*,
-    but one at least. The others are predicted: they stay at the place where they are expected, and come first in the next
-    frame. A locked person is looked at in every frame. *thorough* detects in every frame and takes the time that everybody
-    needs, for files that are worked through.
+    Between detections the crops follow the poses. Each frame gives at least one person to the network, and no more than fit into
+    *latency_budget_ms*. The others are predicted: they are put where they are expected, and come first in the next frame. A
+    locked person is given to the network in every frame. *thorough* detects in every frame and ignores the budget, for files
+    without a window.
     """
 
     mode: PoseMode = "top-down"
@@ -89,7 +89,7 @@ class TopDown:
         return self._predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
-        """Everybody that is seen, and those who are predicted; see Estimator."""
+        """The people who are seen, and those who are predicted; see Estimator."""
         timer = StageTimer(wait_ms)
         regions = self._regions(frame, timer)
         seen = self._look(frame, [box for _, box in regions], heatmaps, timer)
@@ -142,7 +142,7 @@ class TopDown:
         self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
 
     def _regions(self, frame: Frame, timer: StageTimer) -> list[tuple[int | None, Box]]:
-        """Where to look, the most urgent first, and for whom; None for somebody new."""
+        """The regions for the network, the most urgent first, each with the identity of its person; None for somebody new."""
         known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
         regions: list[tuple[int | None, Box]] = [(identity, person.region) for identity, person in known]
         self._since_detection += 1
@@ -163,7 +163,7 @@ class TopDown:
         return [*regions[:first], *(region for pair in pairs for region in pair if region is not None)]
 
     def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
-        """What is seen in the first of *boxes*, as many as the budget allows: in one batch, where all of them fit into one."""
+        """The poses in the first of *boxes*, as many as the budget allows; in one batch, if they fit into one."""
         k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
         least = 2 if self.locked in self._followed else 1  # holding on to one must not stop the turn of the others
         parts = [CropPoses(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
@@ -192,7 +192,7 @@ class TopDown:
         return min(LARGEST_BATCH, max(0, int((self.latency_budget_ms - spent_ms) / self._ms_each)))
 
     def _people(self, seen: CropPoses, who: Sequence[int | None], expected: Poses) -> Poses:
-        """The people in what was *seen*: each once, and whole, also where they are *expected* only."""
+        """The people in *seen*, each once. A fragment of another person is left out, also when that person is only *expected*."""
         person = [n for n, identity in enumerate(who) if is_person(seen.score[n], known=identity is not None)]
         score = seen.score[person]
         poses = Poses(
@@ -206,7 +206,7 @@ class TopDown:
         return pose_nms(poses.pick(whole))
 
     def _count(self, regions: Sequence[tuple[int | None, Box]], looked: int) -> None:
-        """Take the first *looked* for missed, and the others for waiting; who was found has it taken back by ``_follow``."""
+        """Count a miss for the first *looked* people, a wait for the others. ``_follow`` resets it for those who were found."""
         for i, (identity, _) in enumerate(regions):
             if identity is not None:
                 person = self._followed[identity]
@@ -216,7 +216,7 @@ class TopDown:
                     person.waiting += 1
 
     def _follow(self, poses: Poses, predicted: Collection[int], frame: Frame) -> None:
-        """From now on look for the people of *poses* where they are, or where the *predicted* ones are expected."""
+        """From now on follow the people of *poses* from where they are, or from where the *predicted* ones are expected."""
         for xy, score, identity in zip(poses.xy, poses.score, poses.ids.tolist(), strict=True):
             before = self._followed.get(identity)
             last = before.region if before is not None else None
@@ -228,12 +228,12 @@ class TopDown:
                 self._followed[identity] = _Followed(region, bodies, frame.t)
 
     def _bodies(self, xy: FloatArray, score: FloatArray) -> tuple[Box, ...]:
-        """The boxes of a person with and without their arms: a detector may leave out those that are stretched."""
+        """The boxes of a person with and without the arms: a detector may leave out stretched arms."""
         whole, rest = body_box(xy, score), np.where(self._arms, 0.0, score)
         return (whole, body_box(xy, rest)) if (rest >= ROI.trusted).sum() >= 2 else (whole,)
 
     def _give_up(self, t: float) -> None:
-        """Look no longer for those who are lost; a detection may find them again."""
+        """Stop following the people who are lost; a detection may find them again."""
         rule = self._rule
         lost = [
             identity
@@ -246,9 +246,9 @@ class TopDown:
 
 
 def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
-    """Those of the people *expected* whose place one of those *found* takes, in a region meant for another: they are the same.
+    """The people of *expected* who were *found* in a region that was meant for another person.
 
-    Predicted beside it, they would be there twice, and more often with every detection.
+    If they were predicted, too, they would appear twice, and once more with every detection.
     """
     if len(expected) == 0 or len(found) == 0:
         return set()
@@ -258,7 +258,7 @@ def seen_by_chance(expected: Poses, found: Poses) -> set[int]:
 
 
 def body_box(xy: FloatArray, score: FloatArray) -> Box:
-    """The box (4,) around the trusted joints of *xy* (K, 2), as much larger as a body is than its joints."""
+    """The box (4,) around the trusted joints of *xy* (K, 2), made larger, because a body is larger than its joints."""
     joints = xy[score >= ROI.trusted]
     low, high = joints.min(axis=0), joints.max(axis=0)
     rim = 0.08 * (high - low).max()

@@ -60,6 +60,7 @@ def _glyphs() -> dict[str, ImageArray]:
         cell = sheet[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
         inked = np.flatnonzero(cell.max(axis=0) > 40)
         glyphs[character] = cell[:, inked[0] : inked[-1] + 1]
+    glyphs["°"] = cv2.circle(np.zeros((CELL, 16), np.uint8), (8, 14), 5, 255, 3, cv2.LINE_AA).astype(np.uint8, copy=False)
     widest = max(glyphs[digit].shape[1] for digit in _DIGITS)
     for digit in _DIGITS:
         spare = widest - glyphs[digit].shape[1]

@@ -14,6 +14,7 @@ from poseapp.core.anatomy import implausible
 from poseapp.core.geometry import bounds
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
+from poseapp.render.angles import draw_angles
 from poseapp.render.colours import MIDDLE, OUTLINE, SIDES, Colour, identity_colour, joint_colour
 from poseapp.render.labels import FACE, Box, Labelled, draw_labels
 from poseapp.render.lettering import measure, write
@@ -22,11 +23,15 @@ _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _ROUND = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
 _SUB = 4  # cv2 takes coordinates in 1/16 px with shift=4, so that a slow joint glides instead of jumping
 _STEPS = 1 << _SUB
+DEFAULT_ANGLES = tuple(f"{side}_{part}" for part in ("elbow", "hip", "knee") for side in ("left", "right"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions:
-    """What is drawn. ``threshold`` hides joints of a lower score; it never touches the data."""
+    """What is drawn. ``threshold`` hides joints of a lower score; it never touches the data.
+
+    With ``angles`` those of core/angles.py that are called ``angle_names`` are drawn.
+    """
 
     threshold: float = 0.3
     labels: bool = False
@@ -34,6 +39,8 @@ class DrawOptions:
     fields: bool = False
     mirror: bool = False
     skeleton: bool = True
+    angles: bool = False
+    angle_names: tuple[str, ...] = DEFAULT_ANGLES
 
 
 def draw_poses(
@@ -74,6 +81,10 @@ def draw_poses(
         _draw_limbs(image, poses.skeleton, points, weight, unit, colour)
         if not faintly:
             _draw_joints(image, poses.skeleton, points, weight, unit, colour)
+        if options.angles and not faintly:
+            joints = [complex(*place) if there else None for place, there in zip(places, shown, strict=True)]
+            names = options.angle_names
+            draw_angles(image, poses.skeleton, joints, names=names, unit=unit, mirrored=options.mirror, colour=colour)
         if identity == locked and visible.any():
             _draw_corners(image, xy[visible], colour or MIDDLE)
         if colour is not None and visible.any():

@@ -93,6 +93,10 @@ ACTIONS: tuple[Action, ...] = (
         button="Names", tip="Write the name and the confidence beside each joint",
     ),
     Action(
+        "angles", "View", "Angles on the body", keys=("D",), checkable=True, section="View",
+        button="On the body", tip="Draw angles of joints on the body, in degrees; recordings show them, too",
+    ),
+    Action(
         "heatmaps", "View", "Heatmap", keys=("H",), checkable=True, section="View",
         tip="Show where the model sees joints",
     ),

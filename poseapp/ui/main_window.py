@@ -110,6 +110,9 @@ class MainWindow(WindowLayout):
         sidebar.model.precision_chosen.connect(controller.choose_precision)
         sidebar.pose.changed.connect(controller.set_pose_settings)
         sidebar.view.changed.connect(self.view_actions.draw_with)
+        sidebar.measure.exercise_chosen.connect(lambda name: setattr(self.preferences, "exercise", name))
+        sidebar.measure.confidence_chosen.connect(lambda on: setattr(self.preferences, "shows_confidence", on))
+        sidebar.measure.counted.connect(self.view.set_count)
         sidebar.benchmark.clicked.connect(self.menus.actions["panel"].trigger)
 
         for name, button in self.header.buttons.items():
@@ -135,6 +138,7 @@ class MainWindow(WindowLayout):
         self.panel.setVisible(p.panel_open)
         self.sidebar.source.set_mode(p.mode)
         self.sidebar.set_options(p.draw)
+        self.sidebar.measure.restore(p.exercise, p.shows_confidence)
         self.sidebar.pose.show_pose_settings(self.controller.pose_settings)
         self.view_actions.draw_with(p.draw)
         self.record_bar.clean.set_on(p.clean_video)

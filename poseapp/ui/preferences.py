@@ -11,7 +11,9 @@ from PySide6.QtCore import QByteArray, QStandardPaths, QTimer
 
 from poseapp import resources
 from poseapp.core.addresses import holds_secrets
+from poseapp.core.angles import ANGLES
 from poseapp.core.errors import is_plain
+from poseapp.core.repetitions import EXERCISES
 from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
@@ -175,6 +177,8 @@ class Preferences:
             heatmaps=self._flag("view/heatmaps"),
             fields=self._flag("view/fields"),
             mirror=self._flag("view/mirror"),
+            angles=self._flag("view/angles"),
+            angle_names=self._angle_names(),
         )
 
     @draw.setter
@@ -184,6 +188,27 @@ class Preferences:
         self._set("view/heatmaps", value.heatmaps)
         self._set("view/fields", value.fields)
         self._set("view/mirror", value.mirror)
+        self._set("view/angles", value.angles)
+        self._set("view/angle_names", " ".join(value.angle_names))
+
+    @property
+    def exercise(self) -> str:
+        """The name of the exercise whose repetitions are counted, or ""."""
+        name = self._text("measure/exercise")
+        return name if any(name == one.name for one in EXERCISES) else ""
+
+    @exercise.setter
+    def exercise(self, value: str) -> None:
+        self._set("measure/exercise", value)
+
+    @property
+    def shows_confidence(self) -> bool:
+        """Whether the sidebar lists the confidence of joints in the place of angles."""
+        return self._flag("measure/confidence")
+
+    @shows_confidence.setter
+    def shows_confidence(self, value: bool) -> None:
+        self._set("measure/confidence", value)
 
     @property
     def folder(self) -> Path:
@@ -215,6 +240,13 @@ class Preferences:
     @last_folder.setter
     def last_folder(self, value: str) -> None:
         self._set("source/last_folder", value)
+
+    def _angle_names(self) -> tuple[str, ...]:
+        """The angles to draw; those that are set and known."""
+        if self._settings.value("view/angle_names") is None:
+            return DrawOptions().angle_names
+        wanted = self._text("view/angle_names").split()
+        return tuple(angle.name for angle in ANGLES if angle.name in wanted)
 
     def _text(self, key: str) -> str:
         value = self._settings.value(key)

@@ -1,4 +1,4 @@
-"""The sidebar: source, model, people, view, the joints' confidence, and what few need under Advanced."""
+"""The sidebar: source, model, people, view, what few need under Advanced, and what is measured."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.fold import Fold
-from poseapp.ui.joint_list import JointList
+from poseapp.ui.measure_controls import MeasureControls
 from poseapp.ui.model_controls import ModelControls
 from poseapp.ui.pose_controls import PoseControls
 from poseapp.ui.scroll_column import ScrollColumn
 from poseapp.ui.source_controls import SourceControls
 from poseapp.ui.view_controls import ViewControls
-from poseapp.ui.widgets import action_toggle, label, rule
+from poseapp.ui.widgets import action_toggle, rule
 
 WIDTH = 312
 
@@ -30,9 +30,7 @@ class Sidebar(QWidget):
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.source, self.model, self.pose, self.view = SourceControls(), ModelControls(), PoseControls(), ViewControls()
-        self.joints = JointList()
-        self._person = label("", "muted")
-        self._person.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.measure = MeasureControls(self.view.angles)
         self.advanced = Fold("ADVANCED", "Advanced", "Device, precision, latency, affinity fields and the benchmark")
         self.benchmark = action_toggle("panel")
         self._fill_advanced()
@@ -46,21 +44,14 @@ class Sidebar(QWidget):
             layout.addWidget(rule())
         layout.addWidget(self.advanced)
         layout.addWidget(rule())
-        head = QHBoxLayout()
-        head.addWidget(label("JOINT CONFIDENCE", "section"))
-        head.addWidget(self._person, 1)
-        joints = QVBoxLayout()
-        joints.setSpacing(4)
-        joints.addLayout(head)
-        joints.addWidget(self.joints, 1000)
-        joints.addStretch(1)
-        layout.addLayout(joints, 1)
+        layout.addWidget(self.measure, 1)
         self.column = ScrollColumn(body, DARK.surface)
         self.column.setMinimumWidth(WIDTH)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.column)
-        self.view.changed.connect(lambda options: self.joints.set_threshold(options.threshold))
+        self.view.changed.connect(self.measure.set_options)
+        self.measure.angles_chosen.connect(self.view.choose_angles)
 
     def _fill_advanced(self) -> None:
         grid = QGridLayout()
@@ -89,6 +80,7 @@ class Sidebar(QWidget):
             *(view.threshold, view.mirror, view.labels, view.heatmaps, self.advanced.button),
             *(box for _, box in (*self.model.advanced, *pose.advanced)),
             *(view.fields, self.benchmark),
+            *self.measure.in_order(),
         ]
 
     def show_status(self, status: Status) -> None:
@@ -96,26 +88,19 @@ class Sidebar(QWidget):
         for section in (self.source, self.model, self.pose, self.view):
             section.show_status(status)
         if QAccessible.isActive():
-            self.joints.describe_scores()
+            self.measure.describe_values()
 
     def show_result(self, result: Result) -> None:
-        """Show the joints of *result*."""
-        shown = self.joints.show_result(result)
-        text = "nobody in sight"
-        if shown is not None:
-            text = f"score {100 * float(result.poses.person_score[shown]):.0f}"
-            if result.mode != "one":
-                text = f"person {result.poses.ids[shown]} · {text}"
-        if self._person.text() != text:
-            self._person.setText(text)
+        """Show the person of *result*."""
+        self.measure.show_result(result)
 
     def set_options(self, options: DrawOptions) -> None:
         """Show *options*."""
         self.view.set_options(options)
-        self.joints.set_threshold(options.threshold)
+        self.measure.set_options(options)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self.column.set_ground(theme.surface)
-        for part in (self.source, self.model, self.pose, self.joints, self.advanced):
+        for part in (self.source, self.model, self.pose, self.measure, self.advanced):
             part.set_theme(theme)

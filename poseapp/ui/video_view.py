@@ -46,6 +46,7 @@ class VideoView(QWidget):
         self._image = QImage()  # wraps _picture without a copy
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._recording = ""
+        self._count = self._tempo = ""
         self._paused = self._full_screen = False
         self._by_keys = False  # the focus came by Tab
         self._card = MessageCard(self)
@@ -111,6 +112,11 @@ class VideoView(QWidget):
         if text != self._recording:
             self._recording = text
             self.update()
+
+    def set_count(self, count: str, tempo: str) -> None:
+        """The repetitions, as a number that can be read from afar, and the tempo of the last one; "" for none."""
+        self._count, self._tempo = count, tempo
+        self.update()
 
     def set_paused(self, paused: bool) -> None:
         """Show that the preview stands still."""
@@ -250,6 +256,8 @@ class VideoView(QWidget):
             x += self._chip(painter, f"REC  {self._recording}", QPointF(x, area.top() + 12), QColor(self._theme.danger)) + 8
         if self._paused:
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
+        if self._count:
+            self._paint_count(painter, self.rect())
         result = self._result
         if result is not None and result.locked is not None:
             person = "the person" if result.mode == "one" else f"person {result.locked}"
@@ -259,6 +267,33 @@ class VideoView(QWidget):
             b, g, r = identity_colour(result.locked) if result.mode != "one" else MIDDLE
             below = 38 if self._recording or self._paused else 0
             self._chip(painter, text, QPointF(area.left() + 12, area.top() + 12 + below), QColor(r, g, b))
+
+    def _paint_count(self, painter: QPainter, area: QRect) -> None:
+        """The repetitions in the upper right corner of *area*, a seventh as high."""
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.Bold)
+        font.setPixelSize(max(40, area.height() // 7))
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        width, height = metrics.horizontalAdvance(self._count) + 36, round(1.15 * metrics.ascent())
+        small = QFont(self.font())
+        below = 0
+        if self._tempo:
+            painter.setFont(small)
+            width, below = (
+                max(width, painter.fontMetrics().horizontalAdvance(self._tempo) + 28),
+                painter.fontMetrics().height() + 8,
+            )
+        box = QRectF(area.right() - 12 - width, area.top() + 12, width, height + below)
+        ground = QColor(CHIP.ground)
+        ground.setAlpha(CHIP.opacity)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ground)
+        painter.drawRoundedRect(box, 12, 12)
+        painter.setPen(QColor(CHIP.text))
+        painter.drawText(box.adjusted(14, 0, -14, -8), Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, self._tempo)
+        painter.setFont(font)
+        painter.drawText(box.adjusted(0, 0, 0, -below), Qt.AlignmentFlag.AlignCenter, self._count)
 
     def _chip(self, painter: QPainter, text: str, at: QPointF, dot: QColor) -> float:
         """A dark pill with a dot and *text*; returns its width."""

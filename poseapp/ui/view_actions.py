@@ -14,7 +14,7 @@ from poseapp.ui.theme import THEME_NAMES, ThemeName
 if TYPE_CHECKING:
     from poseapp.ui.main_window import MainWindow
 
-DRAWN = ("mirror", "labels", "heatmaps", "fields")  # the actions that are fields of DrawOptions
+DRAWN = ("mirror", "labels", "angles", "heatmaps", "fields")  # the actions that are fields of DrawOptions
 
 
 class ViewActions:
@@ -25,7 +25,7 @@ class ViewActions:
 
     def set_draw(self, **changes: bool) -> None:
         """Change how poses are drawn: fields of DrawOptions."""
-        options = replace(self._window.sidebar.view.options, **changes)
+        options = replace(self._window.sidebar.view.options, **changes)  # type: ignore[arg-type]  # they are switches
         self._window.sidebar.set_options(options)
         self.draw_with(options)
 

@@ -12,6 +12,8 @@ from poseapp.render import DrawOptions
 from poseapp.ui.actions import action
 from poseapp.ui.widgets import action_toggle, describe, label
 
+SWITCHES = ("mirror", "heatmaps", "fields", "labels", "angles")  # the buttons that are fields of DrawOptions
+
 
 class ViewControls(QWidget):
     """How the poses are shown. None of it touches the data."""
@@ -34,6 +36,7 @@ class ViewControls(QWidget):
         self.heatmaps = action_toggle("heatmaps")
         self.fields = action_toggle("fields")
         self.labels = action_toggle("labels")
+        self.angles = action_toggle("angles")
         name = label("Threshold")
         name.setToolTip(tip)
         head = QHBoxLayout()
@@ -50,7 +53,7 @@ class ViewControls(QWidget):
         layout.addLayout(buttons)
         for i, button in enumerate((self.mirror, self.labels, self.heatmaps)):
             buttons.addWidget(button, 0, i)
-        for button in (self.mirror, self.labels, self.heatmaps, self.fields):
+        for button in (self.mirror, self.labels, self.heatmaps, self.fields, self.angles):
             button.toggled.connect(self._collect)
         self.threshold.valueChanged.connect(self._collect)
         self.set_options(self._options)
@@ -62,11 +65,11 @@ class ViewControls(QWidget):
 
     def set_options(self, options: DrawOptions) -> None:
         """Show *options*, without telling that they changed."""
-        buttons = (self.mirror, self.heatmaps, self.fields, self.labels)
-        blockers = [QSignalBlocker(widget) for widget in (self.threshold, *buttons)]
+        switches = {name: getattr(self, name) for name in SWITCHES}
+        blockers = [QSignalBlocker(widget) for widget in (self.threshold, *switches.values())]
         self.threshold.setValue(round(options.threshold * 100))
-        for button, on in zip(buttons, (options.mirror, options.heatmaps, options.fields, options.labels), strict=True):
-            button.setChecked(on)
+        for name, button in switches.items():
+            button.setChecked(getattr(options, name))
         for blocker in blockers:
             blocker.unblock()
         self._options = options
@@ -78,6 +81,12 @@ class ViewControls(QWidget):
         self.fields.setEnabled(there)
         why_not = "Affinity fields join joints to people. Choose the method “All at once” for several people to see them"
         describe(self.fields, action("fields").button_text, action("fields").tooltip if there else why_not)
+
+    def choose_angles(self, names: tuple[str, ...]) -> None:
+        """Draw the angles called *names*, and no others."""
+        self._options = replace(self._options, angle_names=names)
+        self.angles.setChecked(bool(names))
+        self._collect()
 
     def step_threshold(self, step: float) -> None:
         """Raise or lower the threshold."""
@@ -91,6 +100,7 @@ class ViewControls(QWidget):
             heatmaps=self.heatmaps.isChecked(),
             fields=self.fields.isChecked(),
             labels=self.labels.isChecked(),
+            angles=self.angles.isChecked(),
         )
         self.value.setText(f"{self._options.threshold:.2f}")
         self.changed.emit(self._options)

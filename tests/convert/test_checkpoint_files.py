@@ -177,7 +177,7 @@ def test_the_number_of_joints_tells_the_skeleton(hourglass: dict[str, Tensor]) -
     with pytest.raises(CheckpointError, match="mpii-16"):
         loaded.skeleton("coco-17")
     state = {**hourglass, "score.0.weight": torch.zeros(14, 256, 1, 1), "score.0.bias": torch.zeros(14)}
-    with pytest.raises(CheckpointError, match=r"which order.*lsp-14"):
+    with pytest.raises(CheckpointError, match=r"known order.*lsp-14"):
         load(numbers(state), ARCHS["hourglass-1"], "a.pth").skeleton()
     assert load(numbers(state), ARCHS["hourglass-1"], "a.pth").skeleton("lsp-14") is LSP_14
 

@@ -117,7 +117,7 @@ def test_a_name_is_made_by_one_at_a_time(tmp_path: Path) -> None:
         with ModelFolder(tmp_path / "other").made_anew():
             pass
     assert (tmp_path / "mine" / "model.json").read_text() == "first"
-    with pytest.raises(ModelError, match="there already"), ModelFolder(tmp_path / "mine").made_anew(replace=False):
+    with pytest.raises(ModelError, match="exists already"), ModelFolder(tmp_path / "mine").made_anew(replace=False):
         pass
     with ModelFolder(tmp_path / "mine").made_anew() as second:
         (second.path / "model.json").write_text("second")

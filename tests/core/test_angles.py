@@ -15,6 +15,7 @@ from poseapp.core.angles import (
     side_differences,
     summarise,
     three_joints,
+    turned_on,
     velocities,
 )
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18, Skeleton
@@ -189,6 +190,14 @@ def test_difference_of_the_sides() -> None:
     np.testing.assert_allclose(found["knee"], [30, np.nan])
     np.testing.assert_allclose(found["thigh"], [-2, -2])  # the short way round
     assert set(found) == {"knee", "hip", "elbow", "shoulder", "thigh", "shank", "upper_arm", "forearm"}
+
+
+def test_a_segment_that_turns_over_does_not_jump() -> None:
+    forearm, knee = next(a for a in ANGLES if a.name == "left_forearm"), next(a for a in ANGLES if a.name == "left_knee")
+    values = np.array([170.0, 179.0, np.nan, -172.0, -160.0])
+    np.testing.assert_allclose(turned_on(values, forearm), [170, 179, np.nan, 188, 200])
+    assert turned_on(values, knee) is values
+    assert values[3] == -172
 
 
 def test_velocity_and_summary() -> None:

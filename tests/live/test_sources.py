@@ -1,4 +1,4 @@
-"""Sources: what they give, and how each kind of bad input is told."""
+"""Sources: what they give, and how each kind of bad input is reported."""
 
 from __future__ import annotations
 

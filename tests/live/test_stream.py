@@ -1,4 +1,4 @@
-"""Addresses: clips on a server are read like files, segments are paced, whatever is lost is told."""
+"""Addresses: clips on a server are read like files, segments are paced, whatever is lost is reported."""
 
 from __future__ import annotations
 

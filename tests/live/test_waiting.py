@@ -1,4 +1,4 @@
-"""What hangs is reported, can be left, and piles up nowhere; of many wishes the newest is loaded."""
+"""What hangs is reported, can be left, and piles up nowhere; of many requests the newest is loaded."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_no_more_than_a_few_hung_sources_are_left_behind(monkeypatch: pytest.Mon
 # -- models that load --------------------------------------------------------------------------------------------------
 
 
-def test_of_many_quick_wishes_the_newest_is_loaded_and_few_others() -> None:
+def test_of_many_quick_requests_the_newest_is_loaded_and_few_others() -> None:
     load = Loader()
     names = [f"m{n}" for n in range(20)]
     gate = threading.Event()
@@ -122,7 +122,7 @@ def test_of_many_quick_wishes_the_newest_is_loaded_and_few_others() -> None:
         for name in names:
             session.set_model(Path(name))
         assert session.status().loading == names[-1]
-        wait_until(lambda: len(running_loaders()) <= 1 + MOST_LOADS + 1)  # what runs, what is loaded, and the newest wish
+        wait_until(lambda: len(running_loaders()) <= 1 + MOST_LOADS + 1)  # what runs, what is loaded, and the newest request
         assert next_result(session).model == A.name
         gate.set()
         wait_until(lambda: session.status().model == names[-1] and not session.status().loading)
@@ -133,7 +133,7 @@ def test_of_many_quick_wishes_the_newest_is_loaded_and_few_others() -> None:
         wait_until(lambda: next_result(session).model == names[-1])
 
 
-def test_what_is_being_built_or_timed_is_given_up_for_a_newer_wish() -> None:
+def test_what_is_being_built_or_timed_is_given_up_for_a_newer_request() -> None:
     load = Loader()
     load.build = threading.Event()
     with running(MarkerSource(), load) as session:
@@ -148,7 +148,7 @@ def test_what_is_being_built_or_timed_is_given_up_for_a_newer_wish() -> None:
         assert {engine.backend.device for engine in load.engines} == {"CPU"}
 
 
-def test_a_wish_that_waits_ends_with_the_session() -> None:
+def test_a_request_that_waits_ends_with_the_session() -> None:
     load = Loader()
     gate = threading.Event()
     load.gates = dict.fromkeys(("b", "c", "d"), gate)

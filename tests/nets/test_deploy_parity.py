@@ -160,7 +160,7 @@ def test_what_is_written_is_whole(exported: tuple[str, Deploy, Path]) -> None:
     assert [p for p in folder.parent.iterdir() if p != folder] == []
     onnx.checker.check_model(str(folder / "model.onnx"))
     assert onnx.load(folder / "model.onnx").opset_import[0].version >= 17
-    with pytest.raises(ModelError, match="there already"):
+    with pytest.raises(ModelError, match="exists already"):
         write_model(deploy, spec, "", folder)
 
 

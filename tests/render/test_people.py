@@ -34,7 +34,7 @@ def two(**changes: object) -> Result:
 
 
 def drawn(result: Result, **options: bool) -> ImageArray:
-    return annotate(result, DrawOptions(**options))
+    return annotate(result, DrawOptions(**options))  # type: ignore[arg-type]  # they are switches
 
 
 def colour_at(image: ImageArray, xy: np.ndarray[tuple[int], np.dtype[np.float32]]) -> tuple[int, ...]:

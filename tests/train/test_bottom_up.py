@@ -119,7 +119,7 @@ def test_a_picture_of_nobody_found_is_scored_too(crowd: tuple[Path, Path]) -> No
 def test_what_cannot_be_done_on_whole_pictures(crowd: tuple[Path, Path]) -> None:
     with pytest.raises(ModelError, match="no part affinity fields"):
         evaluate(Oracle(pictures_of(crowd), fields=False), *crowd, WHOLE)
-    with pytest.raises(DataError, match="flip and scales are for crops"):
+    with pytest.raises(DataError, match="--flip and --multi-scale are for crops"):
         evaluate(Oracle(pictures_of(crowd)), *crowd, EvaluationOptions(boxes="whole", flip=True))
 
 

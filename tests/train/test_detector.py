@@ -213,7 +213,7 @@ def test_learnt_by_heart_exported_measured_and_found(learnt: Path) -> None:
     assert box_ious(np.stack([p.box for p in picture.people]), boxes).max(axis=1).min() > 0.8
     refused = CliRunner().invoke(app, line)
     assert refused.exit_code == 1
-    assert "there already" in str(refused.exception)
+    assert "exists already" in str(refused.exception)
 
 
 def test_a_set_with_people_without_joints_is_scored_with_them(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_boxes_from_a_detector_decide_ap_and_doubles_are_dropped(trained: Path, 
     (tmp_path / "boxes.json").write_text('[{"bbox": [0, 0, 5, 5]}]')
     with pytest.raises(DataError, match=r"boxes\.json: expected a list"):
         read_boxes(tmp_path / "boxes.json", read_annotations(annotations, images))
-    with pytest.raises(DataError, match="boxes 'detected': neither gt, detect, whole or track, nor a file"):
+    with pytest.raises(DataError, match="boxes: expected gt, detect, whole, track or a file, got 'detected'"):
         read_boxes(Path("detected"), read_annotations(annotations, images))
 
 
@@ -308,7 +308,7 @@ def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, mo
     whole, half = (tmp_path / "mine" / name for name in ("model.onnx", "model.fp16.onnx"))
     assert half.stat().st_size < whole.stat().st_size
     before = whole.read_bytes()
-    with pytest.raises(ModelError, match="is there already"):
+    with pytest.raises(ModelError, match="exists already"):
         CliRunner().invoke(app, line, catch_exceptions=False)
     assert whole.read_bytes() == before
     assert CliRunner().invoke(app, [*line, "--replace"]).exit_code == 0
@@ -389,9 +389,9 @@ def test_nothing_but_a_model_is_ever_replaced(trained: Path, tmp_path: Path, mon
     run = trained / "run"
     for name in (".", "../store", str(photos)):
         assert "--name: expected letters" in refused(run, name, "--replace")
-    assert "is there already" in refused(run, "photos")
-    assert "is no model, and would be lost" in refused(run, "photos", "--replace")
-    assert "lies in the model that it would replace" in refused(store / "tiny" / "weights.pt", "tiny", "--replace")
+    assert "exists already" in refused(run, "photos")
+    assert "is not a model, and would be lost" in refused(run, "photos", "--replace")
+    assert "is in the folder of the model that it would replace" in refused(store / "tiny" / "weights.pt", "tiny", "--replace")
     assert (photos / "summer.jpg").read_text() == "dear"
     assert (store / "tiny" / "weights.pt").is_file()
 

@@ -106,6 +106,9 @@ def probe(name: str, themes: Themes, areas: dict[str, QRect]) -> None:
     window.show()
     window.begin(FlakyCamera([], fps=30), "first")
     until(lambda: window.view.result is not None and window.view.message is None)
+    measure = window.sidebar.measure
+    measure.restore("Sit to stand", confidence=False)  # the longest name, and the line of the count
+    measure.own.show()
     window.bridge.start_recording(RecordOptions(FOLDER / "recordings", False, window.view.options))
     until(lambda: window.record_bar.record.isChecked() and info.full_text().count("·") == 2)
     for screen, area in areas.items():

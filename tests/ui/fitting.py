@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from poseapp.ui.angle_list import AngleList
 from poseapp.ui.chip import Chip
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.joint_list import JointList
@@ -87,7 +88,7 @@ def _cut(widget: QWidget) -> list[str]:
         return _too_small(field.size(), QSize(widget.fontMetrics().horizontalAdvance(widget.currentText()) + icon, 0))
     if isinstance(widget, (QAbstractButton, Chip)):
         return _too_small(widget.size(), widget.sizeHint())
-    if isinstance(widget, JointList):
+    if isinstance(widget, (AngleList, JointList)):
         return _too_small(widget.size(), widget.minimumSizeHint())
     if isinstance(widget, QTabBar):
         texts = [widget.fontMetrics().horizontalAdvance(widget.tabText(i)) for i in range(widget.count())]

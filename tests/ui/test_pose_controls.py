@@ -82,7 +82,7 @@ def test_the_switch_changes_the_mode_and_is_remembered(qtbot: QtBot, window: Mai
     QTest.keyClick(window, Qt.Key.Key_P)
     until(qtbot, window, lambda r: r.mode == "bottom-up" and len(r.poses) == 2)
     qtbot.waitUntil(lambda: window.sidebar.view.fields.isEnabled(), timeout=WAIT_MS)
-    qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot look bottom-up"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.banner.text.startswith("hourglass-s cannot find people bottom-up"), timeout=WAIT_MS)
     assert not people.budget.isEnabled()
     qtbot.waitUntil(lambda: window.sidebar.model.box.currentText() == "Many people", timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_P)
@@ -175,7 +175,7 @@ def test_joint_confidences_are_of_the_locked_person(qtbot: QtBot, window: MainWi
 
 
 def _says(window: MainWindow, expected: str) -> bool:
-    return window.view.locked is not None and window.sidebar._person.text().startswith(expected)
+    return window.view.locked is not None and window.sidebar.measure._person.text().startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def test_pictures_fill_the_stage_in_device_pixels_and_keep_their_shape(window: M
 
 def test_every_joint_is_listed_with_its_confidence(qtbot: QtBot, window: MainWindow) -> None:
     result = wait_for_person(qtbot, window)
-    qtbot.waitUntil(lambda: window.sidebar.joints.scores is not None, timeout=WAIT_MS)
-    scores = window.sidebar.joints.scores
+    qtbot.waitUntil(lambda: window.sidebar.measure.joints.scores is not None, timeout=WAIT_MS)
+    scores = window.sidebar.measure.joints.scores
     assert scores is not None
     assert scores.shape == (result.poses.skeleton.k,)
 

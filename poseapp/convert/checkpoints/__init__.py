@@ -1,8 +1,8 @@
 """Weights that other people published, read into our networks by explicit key maps.
 
-A *layout* is one way of naming the weights of one network: it says which network the file holds, under which
-name each of our parameters lies in it, and how its pictures were normalised and its heatmaps made.
-An *arch* is what a user names on the command line; it has one or more layouts, and the file decides which.
+A *layout* is one published form of the weights of one network: which network the file holds, what the file calls each of
+our parameters, how the pictures were normalised, and how the heatmaps were made. An *arch* is the name of a network on the
+command line; it has one or more layouts, and the file decides which one is used.
 
 ==============  =======================================================================================
 arch            reads
@@ -14,7 +14,7 @@ cpm             MMPose 0.x and 1.x; ports that keep the layer names of the autho
 openpose        ports of CMU's COCO body model: Caffe layer names, alone or in blocks, or numbered layers
 ==============  =======================================================================================
 
-Another network's published weights are a file beside these with its key maps, and a line in ARCHS.
+To add another network's published weights, add a file with its key maps beside these, and name it in ARCHS.
 """
 
 from __future__ import annotations

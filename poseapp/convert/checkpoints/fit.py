@@ -1,4 +1,4 @@
-"""Fitting a file's weights into a network: which layout the file has, and what is missing, extra or of another shape."""
+"""Fits a file's weights into a network: which layout the file has, and which weights are missing, extra or of another shape."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Loaded:
         if name in known:
             return known[name]
         fitting = ", ".join(s.name for s in SKELETONS.values() if s.k == self.joints) or "none that is known"
-        raise CheckpointError(f"{self.arch.name}: its {self.joints} joints: which order? Name it with --skeleton: {fitting}.")
+        raise CheckpointError(
+            f"{self.arch.name}: expected a known order of its {self.joints} joints. Name it with --skeleton: {fitting}."
+        )
 
 
 def load(state: State, arch: Arch, where: str, need_head: bool, known: Collection[Arch]) -> Loaded:
@@ -91,7 +93,7 @@ def _has_head(state: State, layout: Layout) -> bool:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Attempt:
-    """What came of reading a file as one layout; names are those of the file."""
+    """The result of reading a file as one layout; names are those of the file."""
 
     layout: Layout
     network: Network

@@ -24,11 +24,11 @@ _MMPOSE = "https://github.com/open-mmlab/mmpose"
 
 @dataclass(frozen=True)
 class Layout:
-    """One published way of naming the weights of a network.
+    """One published form of the weights of a network.
 
-    ``key`` gives the file's name of one of our parameters; ``network`` tells which network the file is for;
-    ``heads`` are the files' parameters whose first dimension is the number of maps. ``background`` maps
-    follow the joints. ``skeletons`` are the joint orders that such files come in, told apart by their number.
+    ``key`` gives the file's name of one of our parameters. ``network`` tells which network the file is for. ``heads`` are the
+    parameters of the file whose first dimension is the number of maps. ``background`` maps follow the joints. ``skeletons`` are
+    the possible joint orders of such files; the number of joints decides which one a file has.
     """
 
     name: str

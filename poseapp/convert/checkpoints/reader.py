@@ -1,4 +1,4 @@
-"""Files of weights from outside, read with care: numbers alone, never Python code."""
+"""Reads files of weights from outside with care: numbers alone, never Python code."""
 
 from __future__ import annotations
 

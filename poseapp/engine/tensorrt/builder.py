@@ -54,11 +54,11 @@ def ensure_plan(
     rebuild: bool = False,
     cache_dir: Path | None = None,
 ) -> Plan:
-    """The plan for *request*: the one that is there when it is good, else a new one, written under its name at once.
+    """The plan for *request*: the present one when it is good, else a new one, written under its name at once.
 
-    *accepts* tries to deserialise; a plan that it refuses is built again. *rebuild* builds in any case. One process builds
-    on a GPU at a time; others wait for it and take what it made. Raises EngineError when the plan cannot be built or written,
-    when *progress* cancels, and when this very plan was rejected before (building it again would take as long to fail).
+    *accepts* tries to deserialise; a plan that it refuses is built again. *rebuild* builds in any case. One process at a time
+    builds on a GPU; others wait for it and take its plan. Raises EngineError when the plan cannot be built or written, when
+    *progress* cancels, and when this same plan was rejected before (it would fail again, after as long a time).
     """
     key = request.key()
     path = plan_path(request.folder, key, cache_dir)
@@ -84,7 +84,7 @@ def ensure_plan(
 def _built(
     request: PlanRequest, key: PlanKey, path: Path, reason: str, progress: Progress, accepts: Callable[[bytes], bool]
 ) -> Plan:
-    """Build the plan and write it to *path*, because of *reason*, which is reported to *progress* too."""
+    """Build the plan and write it to *path*. *progress* gets the *reason* for it."""
     log.info("%s: building the plan: %s", path.name, reason)
     onnx = ModelFolder(request.folder).graph(request.spec, request.precision, "gpu")
     content, info = build_plan(onnx, key, lambda text, share: progress(f"{text}: {reason}", share))
@@ -150,7 +150,7 @@ def _read(trt: Any, builder: Any, onnx: Path, key: PlanKey, who: str) -> tuple[A
 
 
 def _configured(trt: Any, builder: Any, key: PlanKey, who: str) -> Any:
-    """The settings to build for *key* with."""
+    """The settings for the build of *key*."""
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)
     if user_allocation(trt) is not None:
@@ -171,7 +171,7 @@ def _configured(trt: Any, builder: Any, key: PlanKey, who: str) -> Any:
 
 @contextlib.contextmanager
 def _timings_kept(config: Any, key: PlanKey) -> Iterator[None]:
-    """What the full TensorRT measures of its kernels is kept between builds, by GPU and version; RTX measures nothing."""
+    """Keeps the full TensorRT's timings of its kernels between builds, by GPU and version; RTX measures nothing."""
     if hasattr(config, "set_compute_capability") or not hasattr(config, "create_timing_cache"):
         yield
         return
@@ -256,7 +256,7 @@ def _tensor(tensor: Any) -> Tensor:
 
 
 def _lock_file(key: PlanKey, cache_dir: Path | None) -> Path:
-    """What whoever builds on the GPU holds: two builds at once would time each other's kernels, and fill its memory."""
+    """The file that a build on the GPU locks: two builds at once would disturb each other's timings, and fill its memory."""
     cache = cache_dir or default_cache_dir()
     return (cache if writable(cache, make=True) else Path(tempfile.gettempdir())) / f"{card_name(key.gpu)}.lock"
 

@@ -56,16 +56,16 @@ def open_engine(folder: Path, spec: ModelSpec, precision: str, threads: int, pro
 
 
 def _offered(spec: ModelSpec, requested: str) -> tuple[Precision, str]:
-    """The precision to run when *requested* is wanted, and why it is another one, or ""."""
+    """The precision to run for *requested*, and why it is another one, or ""."""
     precision = precision_for(spec, requested)
     reason = library.not_offered_because(precision)
     return (precision_for(spec) if reason else precision), reason
 
 
 class TrtEngine(GpuEngine):
-    """A model of the store through TensorRT, from its plan; the plan is built first where there is none that is good.
+    """A model of the store in TensorRT, from its plan; the plan is built first when there is no good one.
 
-    Building is reported to *progress*, and takes seconds (TensorRT for RTX) to minutes; a new plan is compared with ONNX Runtime
+    Building is reported to *progress*, and takes seconds (TensorRT for RTX) to minutes. A new plan is compared with ONNX Runtime
     on the stored crops, and rejected, with the figures, when it differs by more than ``comparator.TOLERANCE_PX``.
     ``plan.built_because`` says why the plan was built, "" when it was there. *layer* picks PyCUDA or cuda-python, *rebuild*
     builds in any case, *checked* False leaves out the comparison. Raises EngineError where TensorRT cannot run
@@ -128,9 +128,9 @@ def _closed_within(device: Device, network: TrtNetwork) -> None:
 
 
 def verify(engine: GpuEngine, folder: Path, plan: Plan, progress: Progress) -> float:
-    """How far *engine*, which runs *plan*, is from ONNX Runtime on the stored crops, in px; it is written beside the plan.
+    """How far *engine*, which runs *plan*, is from ONNX Runtime on the stored crops, in px; also written beside the plan.
 
-    A plan that is too far is thrown away, and EngineError says by how much.
+    A plan that is too far away is rejected, and EngineError says by how much.
     """
     spec, precision = engine.spec, engine.backend.precision
     if not progress(f"checking {spec.name} {precision} against ONNX Runtime", 1.0):

@@ -66,10 +66,10 @@ class _Slot:
 class GpuEngine(BaseEngine):
     """Runs a Network: uint8 crops go up, K × 3 numbers a person come down, heatmaps only on request.
 
-    All memory is allocated here and nothing afterwards. A batch is filled up to the next of 1, 2, 4, 8 (up to *batch*),
-    for each of which copies and inference are one captured graph; where capturing fails they are given one by one.
-    ``submit`` and ``collect`` keep two batches in flight, so that the next crop is cut while the GPU works. Takes over
-    *device* and *network*, also when it fails. Raises EngineError.
+    All memory is allocated here, and none afterwards. A batch is filled up to the next size of 1, 2, 4, 8 (up to *batch*). For
+    each size, copies and inference are one captured graph; when capturing fails, they are started one by one. ``submit`` and
+    ``collect`` keep two batches in flight, so that the next crop is cut while the GPU works. The engine closes *device* and
+    *network*, also when its constructor fails. Raises EngineError.
     """
 
     def __init__(self, spec: ModelSpec, device: Device, network: Network, backend: Backend, batch: int = MAX_BATCH) -> None:
@@ -212,7 +212,7 @@ class GpuEngine(BaseEngine):
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
-        """A failure of the GPU ends this engine: what comes after a lost device or a full memory cannot be trusted."""
+        """A failure of the GPU ends this engine: after a lost device or a full memory no result can be trusted."""
         try:
             yield
         except Exception as error:

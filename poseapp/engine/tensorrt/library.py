@@ -1,4 +1,4 @@
-"""The TensorRT that is installed: which of the two it is, what it serves, and its log."""
+"""The installed TensorRT: which of the two flavours it is, which GPUs it serves, and its log."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def capability_name(compute: str) -> str:
 def logger() -> Any:
     """The logger of this process for TensorRT: keeps its last errors in ``errors`` and hands the rest to logging.
 
-    TensorRT takes one a process, the first, and needs it as long as anything of it lives: so it is never freed.
+    TensorRT takes only the first logger of a process, and needs it as long as any of its objects lives: so it is never freed.
     """
     trt = tensorrt()
 
@@ -100,7 +100,7 @@ def logger() -> Any:
 
 
 def last_word() -> str:
-    """What TensorRT logged last as an error, in one line; "" when nothing."""
+    """The last error that TensorRT logged, in one line; "" when there is none."""
     return one_line([logger().errors[-1]]) if tensorrt() is not None and logger().errors else ""
 
 

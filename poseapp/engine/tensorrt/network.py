@@ -69,9 +69,9 @@ class TrtNetwork:
         return self._outputs
 
     def prepare(self, sizes: Sequence[int], addresses: Mapping[str, int], stream: Stream) -> None:
-        """See Network. Where TensorRT for RTX says that a stream cannot be captured, it is left to make graphs of its own.
+        """See Network. When TensorRT for RTX says that a stream cannot be captured, it makes its own graphs.
 
-        All contexts work in one buffer, for they run one after the other on one stream.
+        All contexts use one buffer, because they run one after the other on one stream.
         """
         nbytes = int(getattr(self._engine, "device_memory_size_v2", 0))  # of the largest profile
         self._memory = (self._allocate(nbytes), nbytes) if nbytes else None
@@ -114,7 +114,7 @@ class TrtNetwork:
         return context
 
     def _new_context(self) -> Any:
-        """TensorRT for RTX compiles kernels at run time: for our fixed shapes at once, and from its cache of the last run."""
+        """TensorRT for RTX compiles kernels at run time: here at once, for our fixed shapes, with its cache of the last run."""
         engine, trt = self._engine, self._trt
         user_managed = trt.ExecutionContextAllocationStrategy.USER_MANAGED if self._memory is not None else None
         if not hasattr(trt, "DynamicShapesKernelSpecializationStrategy"):

@@ -1,9 +1,9 @@
-"""TensorRT's plans as files: what a plan was built for, whether it can still be used, and which ones can go.
+"""TensorRT's plans as files: what a plan was built for, whether it can still be used, and which plans can be removed.
 
 A plan is the network compiled for one GPU and one version of everything below it. It lies beside the model (in the
 user's cache where that cannot be written), with a JSON of the same name that says what the plan was made for: ``PlanKey``.
-A plan is used when its key is the wanted one, its file is the one that was written, and TensorRT takes it. Otherwise it
-is built again, and the reason is given in one line.
+A plan is used when its key is the requested one, its file has not changed, and TensorRT accepts it. Otherwise it is built
+again, with the reason in one line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_BATCH = 8
 
 @dataclass(frozen=True)
 class Shapes:
-    """A range of batches a plan is good for, and the one it is tuned for."""
+    """The range of batch sizes that a plan can run, and the size that it is tuned for."""
 
     smallest: int
     tuned: int
@@ -134,7 +134,7 @@ def _tensors(fields: Fields, name: str) -> tuple[Tensor, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan to run: its file, what it was made for, and why it was built just now ("" when it was there)."""
+    """A plan to run: its file, what it was made for, and why it was built just now ("" when it existed)."""
 
     path: Path
     info: PlanInfo
@@ -162,7 +162,7 @@ def precision_for(spec: ModelSpec, requested: str = "auto") -> Precision:
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """The plan that somebody wants: of the model in ``folder``, for batches of at most ``batch`` crops on ``gpu``."""
+    """A requested plan: of the model in ``folder``, for batches of at most ``batch`` crops on ``gpu``."""
 
     folder: Path
     spec: ModelSpec
@@ -211,7 +211,7 @@ def card_name(gpu: str) -> str:
 
 
 def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
-    """*folder* where it is the user's and can be written, else one of its own in *cache_dir* (default: the user's)."""
+    """*folder* when it is the user's and can be written, else a folder for it in *cache_dir* (default: the user's cache)."""
     if not resources.is_read_only(folder) and writable(folder):
         return folder
     mark = sha256(str(folder.resolve()).encode())[:8]  # two stores may have models of one name
@@ -219,7 +219,7 @@ def plans_dir(folder: Path, cache_dir: Path | None = None) -> Path:
 
 
 def jit_path(plan: Path) -> Path:
-    """What TensorRT for RTX compiled of *plan* when it ran, beside it."""
+    """The file beside *plan* for the kernels that TensorRT for RTX compiled at run time."""
     return plan.with_name(f"{plan.name}.jit")
 
 
@@ -300,7 +300,7 @@ def read_info(path: Path) -> PlanInfo:
 
 
 def record_verified(plan: Plan, difference_px: float) -> None:
-    """Write down how far the plan is from ONNX Runtime, so that it is measured once."""
+    """Write down how far the plan is from ONNX Runtime, so that it is measured only once."""
     atomic_write(info_path(plan.path), dataclasses.replace(plan.info, difference_px=difference_px).to_json().encode())
 
 

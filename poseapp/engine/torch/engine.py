@@ -1,6 +1,6 @@
-"""PyTorch on an NVIDIA GPU: for GPUs where no TensorRT serves, and the yardstick for it.
+"""PyTorch on an NVIDIA GPU: where TensorRT cannot serve, and to compare TensorRT with.
 
-The graph in model.onnx is run node by node with torch's operators, so weights and arithmetic are those of every backend.
+It runs the graph in model.onnx node by node with torch's operators, so it has the weights and the arithmetic of every backend.
 """
 
 from __future__ import annotations

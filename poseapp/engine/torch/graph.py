@@ -32,9 +32,9 @@ class _Node:
 class Graph:
     """An ONNX graph of this project as a function of torch: crops → its outputs by name.
 
-    Whole numbers that describe shapes and places stay on the CPU, as nothing waits for the GPU to know them. Nodes whose
-    name says that they are the network's compute in *dtype*, all others in FP32. Raises KeyError on an operator that no
-    exporter of this project writes.
+    Whole numbers that describe shapes and places stay on the CPU, so that nothing waits for the GPU. The nodes of the network
+    compute in *dtype*, all others in FP32; their names tell which is which. Raises KeyError on an operator that no exporter of
+    this project writes.
     """
 
     def __init__(self, path: Path, device: Any, dtype: Any) -> None:

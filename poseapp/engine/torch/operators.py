@@ -1,6 +1,6 @@
 """ONNX's operators in PyTorch: those that the exporter of this project writes. Each takes its inputs and its attributes.
 
-What describes shapes and places stays on the CPU, so that nothing waits for the GPU and all can be captured in a CUDA graph.
+Numbers that describe shapes and places stay on the CPU, so that nothing waits for the GPU, and a CUDA graph can capture it all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _on(device: Any, *values: Any, scalars: bool = False) -> list[Any]:
 
 
 def _together(function: Callable[..., Any], scalars: bool = False) -> Callable[..., Any]:
-    """An operator on elements: what describes shapes moves to the data, when it meets data."""
+    """An operator on elements: numbers that describe shapes move to the data's device when they meet data."""
 
     def run(x: list[Any], attributes: Mapping[str, Any]) -> Any:
         return function(*_on(_device_of(x), *x, scalars=scalars))

@@ -131,7 +131,7 @@ class Annotations:
             more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             raise DataError(
                 f"{self.where}: not a COCO keypoint file to work with: {wrong[0].about}: {REFUSED[wrong[0].kind]}{more}. "
-                "`poseapp train --check` names all."
+                "`poseapp train --check` lists all."
             )
         return self
 

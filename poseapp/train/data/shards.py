@@ -60,7 +60,7 @@ class Shards:
             by_picture = _people_by_picture(annotations, skeleton, min_joints)
             people = sum(map(len, by_picture.values()))
         if people == 0:
-            raise DataError(f"{paths[0] if paths else 'shards'}: no labelled person. Check the annotations.")
+            raise DataError(f"{paths[0] if paths else 'shards'}: expected labelled people, found none. Check the annotations.")
         return cls(tuple(paths), skeleton, min_joints, people, by_picture)
 
     def read(self, path: str) -> Iterator[tuple[Person, bytes]]:

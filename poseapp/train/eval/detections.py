@@ -53,7 +53,7 @@ def read_boxes(path: Path, annotations: Annotations) -> list[Box]:
         return DataError(f'{path}: expected a list of {{"image_id", "bbox", "score"}} ({what}).')
 
     if not path.exists():  # as for a misspelt word
-        raise DataError(f"boxes {str(path)!r}: neither gt, detect, whole or track, nor a file. Take one of these.")
+        raise DataError(f"boxes: expected gt, detect, whole, track or a file, got {str(path)!r}. Give one of these.")
     content = load_json(path)
     if not isinstance(content, list):
         raise wrong(shortened(content))

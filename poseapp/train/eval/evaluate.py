@@ -60,7 +60,7 @@ def evaluate(
     ModelError when the model cannot do what *options* ask for.
     """
     if options.boxes == "whole" and (options.flip or options.scales):
-        raise DataError(f"{engine.spec.name}: flip and scales are for crops, got whole pictures. Leave them out.")
+        raise DataError(f"{engine.spec.name}: --flip and --multi-scale are for crops, got whole pictures. Leave them out.")
     part = EvaluationSet.read(annotations, images, engine.spec.skeleton, options.limit)
     if part.by_coco:
         require_pycocotools()

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from fakes import SPEC
 from numpy.typing import NDArray
 
 from poseapp.core.skeleton import COCO_17
+from poseapp.core.types import Frame, Poses, Result
+from poseapp.engine.base import Backend
+from poseapp.live.recording import Recorder, RecordOptions
+from poseapp.live.stats import Stats
 
 Array = NDArray[np.float64]
 THIGH_PX, SHANK_PX, TRUNK_PX = 110.0, 105.0, 140.0
@@ -49,3 +56,27 @@ def squatter(knee_deg: Array) -> tuple[Array, Array]:
         for part, place in (("ankle", ankle), ("knee", knee), ("hip", hip), ("shoulder", hip - [0, TRUNK_PX])):
             xy[:, COCO_17.index(f"{side}_{part}")] = place
     return xy, np.ones((len(knee_deg), 17))
+
+
+def recorded(parent: Path, t: Array, *people: tuple[Array, Array], predicted: frozenset[int] = frozenset()) -> Path:
+    """The folder of a recording of *people*, joints (T, 17, 2) and scores (T, 17), numbered from 1, made by the recorder.
+
+    In the frames *predicted* nobody was looked at.
+    """
+    recorder = Recorder(RecordOptions(parent), {"source": {"name": "made up"}}, Stats(), lossless=True)
+    recorder.model_changed(SPEC, Backend("Fake 1", "CPU", "FP32"), "top-down")
+    ids = np.arange(1, len(people) + 1)
+    for i, at in enumerate(t.tolist()):
+        poses = Poses(
+            xy=np.stack([xy[i] for xy, _ in people]).astype(np.float32),
+            score=np.stack([score[i] for _, score in people]).astype(np.float32),
+            person_score=np.ones(len(people), np.float32),
+            ids=ids,
+            skeleton=COCO_17,
+        )
+        unseen = frozenset(ids.tolist()) if i in predicted else frozenset[int]()
+        recorder.put(Result(frame=Frame(np.zeros((48, 64, 3), np.uint8), i, at), poses=poses, predicted=unseen))
+    recorder.close()
+    assert recorder.join(60)
+    assert recorder.status().error == ""
+    return recorder.folder

@@ -1,0 +1,118 @@
+"""What is measured of each person of a recording: the ranges of angles, repetitions, and gait."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poseapp.core.angles import AngleSummary, angles_of, measure, summarise, turned_on
+from poseapp.core.gait import Gait, gait_of
+from poseapp.core.repetitions import Exercise, Repetition, count_repetitions
+from poseapp.review.saved_recording import PersonTrack, RecordedPart, SavedRecording
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measurements:
+    """Of the person ``id`` from ``start_s`` to ``end_s`` of the recording, in ``frames`` frames.
+
+    ``angles`` are by name, ``repetitions`` those of the exercise that was asked for. All angles are those in the picture.
+    """
+
+    id: int
+    start_s: float
+    end_s: float
+    frames: int
+    angles: dict[str, AngleSummary]
+    repetitions: tuple[Repetition, ...]
+    gait: Gait
+
+
+def measure_recording(recording: SavedRecording, threshold: float, exercise: Exercise | None = None) -> list[Measurements]:
+    """Everybody in *recording*, in the order in which they appear; joints below *threshold* do not count.
+
+    The smoothed joints are measured where there are any, as in the window. Raises ValueError as ``gait_of`` does.
+    """
+    found = [_of(part, track, threshold, exercise) for part in recording.parts for track in part.people.values()]
+    return sorted(found, key=lambda one: (one.start_s, one.id))
+
+
+def _of(part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exercise | None) -> Measurements:
+    times = part.times[track.rows]
+    # Nobody looked at a predicted person; and of frames with one time, as of pictures, the first counts.
+    used = ~track.predicted & (np.diff(times, prepend=-np.inf) > 0)
+    t, score = times[used], track.score[used]
+    xy = np.where(np.isnan(track.smoothed), track.xy, track.smoothed)[used]
+    angles = angles_of(part.skeleton)
+    values = measure(xy, score, part.skeleton, threshold, angles)
+    repetitions: list[Repetition] = []
+    if exercise is not None:
+        repetitions = count_repetitions(t, exercise.curve(xy, score, part.skeleton, threshold), exercise)
+    return Measurements(
+        id=track.id,
+        start_s=float(times[0]),
+        end_s=float(times[-1]),
+        frames=len(times),
+        angles={angle.name: summarise(t, turned_on(values[:, i], angle)) for i, angle in enumerate(angles)},
+        repetitions=tuple(repetitions),
+        gait=gait_of(t, xy, score, part.skeleton, threshold),
+    )
+
+
+def as_json(found: list[Measurements], recording: SavedRecording, exercise: Exercise | None) -> dict[str, Any]:
+    """*found* as plain values for a JSON file; what was not seen is null. docs/measuring.md describes the keys."""
+    return {
+        "recording": recording.name,
+        "view": "2D, from the camera's view",
+        "exercise": exercise.name if exercise is not None else None,
+        "people": [_person(one) for one in found],
+    }
+
+
+def _person(one: Measurements) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "start_s": _plain(one.start_s, 3),
+        "end_s": _plain(one.end_s, 3),
+        "frames": one.frames,
+        "angles": {name: _summary(summary) for name, summary in one.angles.items()},
+        "repetitions": [
+            {
+                "start_s": _plain(r.start_t, 3),
+                "turn_s": _plain(r.turn_t, 3),
+                "end_s": _plain(r.end_t, 3),
+                "depth_deg": _plain(r.depth_deg, 1),
+            }
+            for r in one.repetitions
+        ],
+        "gait": {
+            "cadence_per_min": _plain(one.gait.cadence_per_min, 2),
+            "left_step_s": _plain(one.gait.step_time_s("left"), 4),
+            "right_step_s": _plain(one.gait.step_time_s("right"), 4),
+            "asymmetry_percent": _plain(one.gait.asymmetry_percent, 2),
+            "steps": [{"t": _plain(step.t, 3), "side": step.side, "length": _plain(step.length, 3)} for step in one.gait.steps],
+            "strides": one.gait.strides,
+            "curves": {name: [_plain(value, 2) for value in curve.tolist()] for name, curve in one.gait.curves.items()},
+        },
+    }
+
+
+def _summary(summary: AngleSummary) -> dict[str, float | None]:
+    return {
+        "least_deg": _plain(summary.least, 1),
+        "most_deg": _plain(summary.most, 1),
+        "range_deg": _plain(summary.range, 1),
+        "mean_deg": _plain(summary.mean, 1),
+        "fastest_deg_s": _plain(summary.fastest, 1),
+        "seen": _plain(summary.seen, 3),
+    }
+
+
+def _plain(value: float, digits: int) -> float | None:
+    """*value* rounded; None for what JSON has no number for."""
+    return round(value, digits) if math.isfinite(value) else None
