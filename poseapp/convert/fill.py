@@ -173,7 +173,7 @@ class _FoldedNetwork:
         self.weights: dict[str, Array] = {f"{WEIGHTS}{key}": value for key, value in loaded.weights.items()}
         if any(value.name == CENTRE for value in base.input):
             self.weights[CENTRE] = centre_map(input_hw)
-        self.nodes = [type(node).FromString(node.SerializeToString()) for node in base.node]
+        self.nodes = [type(node).FromString(node.SerializeToString()) for node in _folded(base.node, {})]
         with np.errstate(all="ignore"):  # weights that overflow are told by check_sound
             self._fold()
 
@@ -264,10 +264,42 @@ def _decode(graph: _Graph, spec: ModelSpec) -> None:
     for value in base.input:
         if value.name in known:
             graph.constant(value.name, known[value.name]())
-    sizes = {"h": np.int64(h), "w": np.int64(w)}
-    graph.put(base.node, lambda name: f"decoder.{name}" if name in sizes else name)
+    sizes = {"h": np.array(h, np.int64), "w": np.array(w, np.int64)}
     for name, side in sizes.items():
-        graph.constant(f"decoder.{name}", side, np.int64)
+        graph.constant(name, side, np.int64)
+    graph.put(_folded(base.node, dict(sizes)), str)
+
+
+# What templates compute of constants and the heatmaps' size alone. No backend shall find a size that it must compute.
+_ON_SIZES: dict[str, Callable[..., Any]] = {
+    "Cast": lambda node, x: x.astype(_numpy_type(_attribute(node, "to"))),
+    "Concat": lambda node, *parts: np.concatenate(parts, _attribute(node, "axis")),
+    "Less": lambda node, x, y: np.less(x, y),
+    "Mul": lambda node, x, y: np.asarray(x * y),
+    "Sub": lambda node, x, y: np.asarray(x - y),
+    "Unsqueeze": lambda node, x, axes: np.expand_dims(x, tuple(axes)),
+}
+
+
+def _folded(nodes: Iterable[Any], known: dict[str, Array]) -> Iterable[Any]:
+    """*nodes* with constants in place of those that compute with *known* numbers and constants alone."""
+    from onnx import helper, numpy_helper
+
+    for node in nodes:
+        if node.op_type == "Constant":
+            known[node.output[0]] = numpy_helper.to_array(_attribute(node, "value"))
+        elif node.op_type in _ON_SIZES and all(name in known for name in node.input):
+            value = _ON_SIZES[node.op_type](node, *(known[name] for name in node.input))
+            known[node.output[0]] = value
+            yield helper.make_node("Constant", [], node.output, node.name, value=numpy_helper.from_array(value))
+            continue
+        yield node
+
+
+def _numpy_type(number: int) -> Any:
+    from onnx import helper
+
+    return helper.tensor_dtype_to_np_dtype(number)
 
 
 def _attribute(node: Any, name: str) -> Any:

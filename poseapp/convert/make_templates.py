@@ -69,7 +69,7 @@ class _Decoder(nn.Module):
 
     def __init__(self, rule: Decode) -> None:
         super().__init__()
-        self.decoder = HeatmapDecoder(_INPUT_HW, (32, 32), rule, "stride", 2.0)
+        self.decoder = HeatmapDecoder((128, 96), (32, 24), rule, "stride", 2.0)  # of equal sides it would write one
 
     def forward(self, heatmaps: Tensor, h: Tensor, w: Tensor) -> Tensor:
         self.decoder.hw = (h, w)  # type: ignore[assignment]
@@ -106,7 +106,7 @@ def _network(name: str, network: Callable[[int, int], nn.Module]) -> bytes:
 
 
 def _decoder(rule: Decode) -> bytes:
-    arguments = [torch.zeros(2, 17, 32, 32), torch.tensor(32), torch.tensor(32)]
+    arguments = [torch.zeros(2, 17, 32, 24), torch.tensor(32), torch.tensor(24)]
     model = _exported(_Decoder(rule).eval(), arguments, ["heatmaps", "h", "w"], ["keypoints"])
     return _described(model, {i.name: None for i in model.graph.input})
 

@@ -71,7 +71,7 @@ def test_a_checkpoint_of_a_training_is_read_whole(zipped: bool, tmp_path: Path) 
     optimiser = torch.optim.AdamW(net.parameters())
     net(torch.ones(1, 3)).sum().backward()
     optimiser.step()
-    content = {
+    content: dict[str, Any] = {
         "net": net.state_dict(),
         "optimiser": optimiser.state_dict(),
         "step": 3,

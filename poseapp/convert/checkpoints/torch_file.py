@@ -27,8 +27,8 @@ MAX_PICKLE_BYTES = 64 << 20  # a large checkpoint's has about 1 MB
 _MAX_READ_FACTOR = 4  # tensors may share numbers; with more sharing than this the file wants to fill the memory
 _MAX_DIMENSIONS = 16
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the plain pickles
-_DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError, MemoryError, RecursionError)
-_DAMAGE_OF_FILES = (struct.error, zipfile.BadZipFile, NotImplementedError, UnicodeError)
+_DAMAGE = (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError, MemoryError, RuntimeError)
+_DAMAGE_OF_FILES = (struct.error, zipfile.BadZipFile)
 
 
 class _Rows(Protocol):
