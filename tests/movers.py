@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Poses, Result
 from poseapp.engine.base import Backend
-from poseapp.live.recording import Recorder, RecordOptions
+from poseapp.live.recording import ModelEntry, Recorder, RecordOptions, SourceEntry
 from poseapp.live.stats import Stats
 
 Array = NDArray[np.float64]
@@ -63,8 +63,8 @@ def recorded(parent: Path, t: Array, *people: tuple[Array, Array], predicted: fr
 
     In the frames *predicted* nobody was looked at.
     """
-    recorder = Recorder(RecordOptions(parent), {"source": {"name": "made up"}}, Stats(), lossless=True)
-    recorder.model_changed(SPEC, Backend("Fake 1", "CPU", "FP32"), "top-down")
+    recorder = Recorder(RecordOptions(folder=parent), SourceEntry(name="made up"), Stats(), lossless=True)
+    recorder.model_changed(ModelEntry(mode="top-down", model=SPEC, backend=Backend("Fake 1", "CPU", "FP32")))
     ids = np.arange(1, len(people) + 1)
     for i, at in enumerate(t.tolist()):
         poses = Poses(
@@ -75,7 +75,9 @@ def recorded(parent: Path, t: Array, *people: tuple[Array, Array], predicted: fr
             skeleton=COCO_17,
         )
         unseen = frozenset(ids.tolist()) if i in predicted else frozenset[int]()
-        recorder.put(Result(frame=Frame(np.zeros((48, 64, 3), np.uint8), i, at), poses=poses, predicted=unseen))
+        frame = Frame(np.zeros((48, 64, 3), np.uint8), i, at)
+        recorder.capture(frame)
+        recorder.put(Result(frame=frame, poses=poses, predicted=unseen))
     recorder.close()
     assert recorder.join(60)
     assert recorder.status().error == ""

@@ -108,7 +108,7 @@ def running(
         try:
             session.start()
             if record:
-                session.start_recording(RecordOptions(Path(folder)))
+                session.start_recording(RecordOptions(folder=Path(folder)))
             yield session
         finally:
             session.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from poseapp.core.types import Result
-    from poseapp.live.recording import Recording
+    from poseapp.live.recording import Recording, RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import Source
     from poseapp.live.status import ModelRequest, Status
@@ -99,7 +98,7 @@ def run_headless(
     source_text: str,
     request: ModelRequest,
     pose_settings: PoseSettings,
-    out: Path,
+    options: RecordOptions,
     seconds: float | None,
     wait_s: float,
     console: Console,
@@ -108,7 +107,6 @@ def run_headless(
 
     A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
     """
-    from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
     from poseapp.pipeline.modes import smooth_rule
@@ -125,7 +123,7 @@ def run_headless(
     )
     session.settings.latency_budget_ms = pose_settings.latency_budget_ms
     figures = _RunFigures()
-    session.start_recording(RecordOptions(out))
+    session.start_recording(options)
     session.start()
     try:
         _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, console)
@@ -202,12 +200,13 @@ def _summarise(status: Status, recording: Recording, source: Source, figures: _R
     print(f"model      {status.model or '–'} on {status.backend or '–'}")
     if status.backend is not None and status.backend.fallback:
         print(f"instead    {status.backend.fallback}")
-    dropped = recording.dropped + recording.missed
-    print(f"frames     {recording.frames} in {elapsed:.1f} s: {recording.frames / elapsed:.1f} fps, {dropped} dropped")
-    if recording.unreadable:
-        print(f"unreadable {recording.unreadable} of the source's pictures: their numbers are left out")
+    counts = recording.counts
+    print(f"frames     {counts.sentence()}")
+    print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
+    if counts.unreadable:
+        print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")
         for line in getattr(source, "skipped", [])[:MOST_NAMED]:
             print(f"           {line}")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
-    for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):
-        print(f"{Path(name).stem:<10} {recording.folder / name}")
+    for path in sorted(recording.folder.iterdir()):
+        print(f"{path.stem:<10} {path}")

@@ -95,7 +95,8 @@ def fetch_command(
     with bar:
         task = bar.add_task("download", total=None)
         cache = resources.cache_dir("weights")
-        spec = fetch(one, engines_dir, cache, lambda done, total: bar.update(task, completed=done, total=total), fp16, replace)
+        told = lambda done, total: bar.update(task, completed=done, total=total)  # noqa: E731
+        spec = fetch(one, engines_dir, cache, told, fp16, replace, console.print)
     report_model(console, spec, engines_dir)
 
 

@@ -57,6 +57,23 @@ Wait = Annotated[
     ),
 ]
 
+CleanVideo = Annotated[
+    bool,
+    typer.Option(
+        "--clean-video", help="Also record every captured picture, without the skeleton.", rich_help_panel=WITHOUT_WINDOW
+    ),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", metavar="NAME", help="Name of the recording.", rich_help_panel=WITHOUT_WINDOW, show_default="date and time"
+    ),
+]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="A tag of the recording; may be repeated.", rich_help_panel=WITHOUT_WINDOW),
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -74,6 +91,9 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
+    clean_video: bool = False
+    name: str = ""
+    tags: tuple[str, ...] = ()
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -95,6 +115,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     headless: Headless = False,
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
+    clean_video: CleanVideo = False,
+    name: Name = "",
+    tag: Tags = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -113,6 +136,9 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
+        clean_video=clean_video,
+        name=name,
+        tags=tuple(tag or ()),
     )
     open_source(options)
 
@@ -147,6 +173,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
+    from poseapp.live.recording import RecordOptions
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
 
@@ -160,4 +187,7 @@ def _run_without_window(options: RunOptions) -> None:
     folder = find_model(options.engines_dir, options.model, device).folder
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
-    run_headless(source, request, settings, options.out or Path("recordings"), options.seconds, options.wait_s, console)
+    recording = RecordOptions(
+        folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
+    )
+    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console)

@@ -36,6 +36,16 @@ class Entry:
     macs: int
     mirrors: tuple[str, ...] = ()
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All homes of the file, the one to ask first at the front."""
+        return self.url, *self.mirrors
+
+    @property
+    def about_bytes(self) -> int | None:
+        """About how large the file is: four bytes a weight. None for a training's checkpoint, which holds more than weights."""
+        return None if self.url.endswith(".tar") else 4 * self.parameters
+
 
 _OPENMMLAB = "https://download.openmmlab.com/mmpose/"
 _TOP_DOWN = _OPENMMLAB + "top_down/"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from poseapp.convert.cancel import Cancel
 from poseapp.convert.catalogue import Entry
 from poseapp.core.errors import ModelError
 from poseapp.core.files import no_empty_folders, only_one, sha256_file
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and their whole number, None where the server does not tell it."""
+Say = Callable[[str], None]
+"""Called with one line about what goes on, such as which home of the file is asked instead of another."""
 
 ATTEMPTS = 3
 TIMEOUT_S = 20.0
@@ -27,40 +30,76 @@ MOST_REDIRECTS = 5
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+class DownloadError(ModelError):
+    """A file could not be had. ``problem`` says why in a few words, without an address and without what to type."""
+
+    def __init__(self, who: str, problem: str, detail: str, advice: str) -> None:
+        super().__init__(f"{who}: {detail}. {advice}")
+        self.problem = problem
+
+
 class _UnfitError(Exception):
     """A server's answer is not the file that was asked for, nor the rest of it; the text says what is wrong."""
 
 
-def download(entry: Entry, folder: Path, progress: Progress = lambda done, total: None) -> Path:
+def download(
+    entry: Entry,
+    folder: Path,
+    progress: Progress = lambda done, total: None,
+    say: Say = lambda line: None,
+    cancel: Cancel | None = None,
+) -> Path:
     """The file of *entry* in *folder*, from the network unless it lies there already.
 
     A transfer that is cut goes on where it stopped, up to three times here and again at the next call. Where one home of
-    the file fails, its mirrors are asked. Raises ModelError when none has it, with how to import by hand, and on a
-    hash other than the published one (the file is then deleted). A folder that was made for nothing is removed.
+    the file fails, *say* hears of it and its mirrors are asked. Raises DownloadError when none has it, with how to import
+    by hand, and on a hash other than the published one (the file is then deleted); ModelError where the disk does not take
+    it; CancelledError after *cancel*, which keeps what has come. A folder that was made for nothing is removed.
     """
-    name = f"{entry.name}-{entry.url.rpartition('/')[2]}"
-    path = folder / name
+    path = place_of(entry, folder)
+    cancel = cancel or Cancel()
     try:
         with no_empty_folders(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with only_one(folder / f"{name}.lock") as alone:
+            with only_one(path.with_name(f"{path.name}.lock")) as alone:
                 if not alone:  # two that append to one file would spoil it
                     raise ModelError(f"{entry.name}: another process is downloading it. Wait until it is done, and try again.")
                 if not path.exists() or not sha256_file(path).startswith(entry.sha256):
-                    _from_a_home(entry, path, progress)
+                    _from_a_home(entry, path, progress, say, cancel)
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror}). Free some space, or make it writable.") from None
     return path
 
 
-def _from_a_home(entry: Entry, path: Path, progress: Progress) -> None:
-    """Put the file of *entry* at *path*; ModelError, the first home's, where no home gives it."""
-    part = path.with_name(f"{path.name}.part")
-    errors: list[ModelError] = []
-    for url in (entry.url, *entry.mirrors):
+def place_of(entry: Entry, folder: Path) -> Path:
+    """Where ``download`` puts the file of *entry* in *folder*."""
+    return folder / f"{entry.name}-{entry.url.rpartition('/')[2]}"
+
+
+def begun(entry: Entry, folder: Path) -> int:
+    """How many bytes of the file of *entry* lie in *folder*, from a download that was cancelled or cut."""
+    path = place_of(entry, folder)
+    for file in (path, _part(path)):
+        with contextlib.suppress(OSError):
+            return file.stat().st_size
+    return 0
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
+
+
+def _from_a_home(entry: Entry, path: Path, progress: Progress, say: Say, cancel: Cancel) -> None:
+    """Put the file of *entry* at *path*; DownloadError, the first home's, where no home gives it."""
+    part = _part(path)
+    errors: list[DownloadError] = []
+    for url in entry.urls:
+        host = urlsplit(url).hostname
+        if errors:
+            say(f"{errors[-1].problem}: trying {host} instead.")
         try:
-            _fetch(entry, url, part, progress)
-        except ModelError as error:
+            _fetch(entry, url, part, progress, cancel)
+        except DownloadError as error:
             errors.append(error)
             continue
         digest = sha256_file(part)
@@ -69,47 +108,53 @@ def _from_a_home(entry: Entry, path: Path, progress: Progress) -> None:
             return
         part.unlink()
         errors.append(
-            ModelError(
-                f"{url}: expected SHA-256 {entry.sha256}…, got {digest[:16]}…. The file was deleted: try again, "
-                "and do not use it if this comes again."
+            DownloadError(
+                url,
+                f"{host} has another file than the published one (the hash differs; it was deleted)",
+                f"expected SHA-256 {entry.sha256}…, got {digest[:16]}…",
+                "The file was deleted: try again, and do not use it if this comes again.",
             )
         )
     raise errors[0]
 
 
-def _fetch(entry: Entry, url: str, part: Path, progress: Progress) -> None:
-    """Bring the file at *url* to *part*, which may hold its beginning. Raises ModelError and OSError."""
+def _fetch(entry: Entry, url: str, part: Path, progress: Progress, cancel: Cancel) -> None:
+    """Bring the file at *url* to *part*, which may hold its beginning. Raises DownloadError, CancelledError and OSError."""
     import requests
 
+    host = urlsplit(url).hostname
     try:
         for attempt in range(1, ATTEMPTS + 1):
+            cancel.check()
             try:
-                _rest(url, part, progress)
+                _rest(url, part, progress, cancel)
                 return
             except requests.HTTPError:
                 raise
             except (requests.RequestException, _UnfitError):
+                cancel.check()  # it was cut here
                 if attempt == ATTEMPTS:
                     raise
     except requests.HTTPError as error:
         said = f"{error.response.status_code} {error.response.reason}" if error.response is not None else str(error)
-        raise ModelError(f"{url}: the server says {said}. {_by_hand(entry)}") from None
+        raise DownloadError(url, f"{host} says {said}", f"the server says {said}", _by_hand(entry)) from None
     except _UnfitError as error:
-        raise ModelError(f"{url}: {error}. {_by_hand(entry)}") from None
+        raise DownloadError(url, f"{host}: {error}", str(error), _by_hand(entry)) from None
     except requests.RequestException as error:
         done = part.stat().st_size if part.exists() else 0
         if done:
-            raise ModelError(
-                f"{url}: cut off after {done / 1e6:.1f} MB. Run the same command again: it goes on from there. {_by_hand(entry)}"
-            ) from None
-        raise ModelError(f"{url}: cannot be reached ({type(error).__name__}). {_by_hand(entry)}") from None
+            cut = f"cut off after {done / 1e6:.1f} MB"
+            again = "Run the same command again: it goes on from there."
+            raise DownloadError(url, f"{host}: {cut}", cut, f"{again} {_by_hand(entry)}") from None
+        reason = f"cannot be reached ({type(error).__name__})"
+        raise DownloadError(url, f"{host} cannot be reached", reason, _by_hand(entry)) from None
 
 
 def _by_hand(entry: Entry) -> str:
     return f"Or get the file elsewhere and run: poseapp models import FILE --arch {entry.arch} --name {entry.name}"
 
 
-def _rest(url: str, part: Path, progress: Progress) -> None:
+def _rest(url: str, part: Path, progress: Progress, cancel: Cancel) -> None:
     """Ask for what *part* lacks (HTTP Range), and add it. Raises RequestException where the transfer is cut."""
     import requests
 
@@ -127,8 +172,9 @@ def _rest(url: str, part: Path, progress: Progress) -> None:
             part.unlink(missing_ok=True)  # begin anew at the next attempt
             raise
         done = start
-        with part.open("ab" if start else "wb") as file:
+        with part.open("ab" if start else "wb") as file, cancel.watching(response):
             for chunk in response.iter_content(CHUNK):
+                cancel.check()
                 done += len(chunk)
                 if done > (MOST_BYTES if end is None else end):
                     break

@@ -9,7 +9,7 @@ from pathlib import Path
 from poseapp.convert.card import card
 from poseapp.convert.catalogue import Entry
 from poseapp.convert.checkpoints import ARCHS, Loaded, load, read_state
-from poseapp.convert.download import Progress, download
+from poseapp.convert.download import Progress, Say, download
 from poseapp.convert.fill import check_sound, count_macs, write_filled
 from poseapp.convert.half import write_half
 from poseapp.core.errors import CheckpointError
@@ -73,12 +73,14 @@ def fetch(
     progress: Progress = lambda done, total: None,
     fp16: bool = False,
     replace: bool = False,
+    say: Say = lambda line: None,
 ) -> ModelSpec:
     """Download *entry* to *cache*, convert it and add it to *engines_dir*; the download is deleted when that worked.
 
-    Raises ModelError and CheckpointError as ``download`` and ``import_file`` do.
+    *say* hears where another home of the file is asked. Raises ModelError and CheckpointError as ``download`` and
+    ``import_file`` do.
     """
-    path = download(entry, cache, progress)
+    path = download(entry, cache, progress, say)
     options = ImportOptions(
         entry.input_hw, entry.skeleton.name, entry.mapping, entry.decode, entry.sigma_px, fp16=fp16, replace=replace,
         data=entry.data, licence=entry.licence, figure=entry.figure, url=entry.url,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from poseapp.core.geometry import SMALLEST_BODY_PX, array, body_size_px, plain
@@ -48,6 +49,10 @@ class Smoother:
     def reset(self) -> None:
         """Begin again: the next frame shows other people."""
         self._people: dict[int, _Person] = {}
+
+    def renumber(self, given: Mapping[int, int]) -> None:
+        """People have other identities from now on: old → new. Those who have none any more are forgotten."""
+        self._people = {given[identity]: person for identity, person in self._people.items() if identity in given}
 
     def update(self, poses: Poses, t: float) -> Poses:
         """The same people with smoothed joints (scores, identities and order are kept); *t* is the capture time in s.

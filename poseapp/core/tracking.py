@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from poseapp.core.track import TRACK, Body, Found, Track, TrackRule, possible_pa
 from poseapp.core.types import Poses
 
 IntArray = NDArray[np.intp]
+AGAIN_S = 0.3  # how far a clip's first frame with people may be from the first one of a further round: live, some are skipped
 Assign = Callable[[NDArray[np.float64]], tuple[IntArray, IntArray]]
 
 
@@ -39,6 +40,8 @@ class Tracker:
         self._last = Poses.none(skeleton)
         self._tracks: list[Track] = []
         self._t = -math.inf
+        self._first = self._last  # the people of the first frame with any, since the clip began
+        self._again = False  # the next frame with people is the first one of a further round
 
     def update(self, poses: Poses, t: float, skipped: Collection[int] = ()) -> Poses:
         """The same people, in the same order, with their identities; *t* is the frame's capture time in s.
@@ -48,6 +51,8 @@ class Tracker:
         """
         if t < self._t:
             self.reset()
+        if self._again and len(poses):
+            self._begin_again(t)
         before, self._t = self._t, t
         for track in self._tracks:
             if track.identity in skipped:
@@ -69,6 +74,8 @@ class Tracker:
         if skipped:
             expected = self.predict(t)
             self._last = self._last.plus(expected.pick(np.isin(expected.ids, list(skipped))))
+        if len(self._first) == 0:
+            self._first = self._last
         return self._last
 
     def predict(self, t: float, unseen_s: float = math.inf) -> Poses:
@@ -90,20 +97,36 @@ class Tracker:
     def reset(self) -> None:
         """Know nobody any more. The numbers go on: a new person never gets an old number."""
         self._tracks = []
-        self._last = Poses.none(self._skeleton)
-        self._t = -math.inf
+        self._last = self._first = Poses.none(self._skeleton)
+        self._t, self._again = -math.inf, False
+
+    def rewind(self) -> None:
+        """The same clip begins again: the people of its beginning are there again, and the next new one is the second round's.
+
+        So everybody gets the number of the round before, as far as people come in the same order.
+        """
+        self._tracks, self._again = [], True
+        self.next_id = max(self._first.ids.tolist(), default=0) + 1
+
+    def _begin_again(self, t: float) -> None:
+        """Know the people of the clip's first frame with any, as if it were that of *t*."""
+        self._again = False
+        for identity, person in zip(self._first.ids.tolist(), self._people(self._first), strict=True):
+            track = Track.begin(identity, person, t - AGAIN_S, self._body, self._rule)
+            track.noted = t
+            self._tracks.append(track)
 
     def renumber(self) -> dict[int, int]:
         """Number the known people from 1 on, as if nobody had been there before; returns old number → new.
 
         For the start of a recording, in which no earlier number can be. The next new person gets the next number.
         """
-        given = {identity: n for n, identity in enumerate(sorted(track.identity for track in self._tracks), 1)}
+        here = set(self._last.ids.tolist())  # they come before those who are only remembered
+        people = sorted((track.identity not in here, track.identity) for track in self._tracks)
+        given = {identity: n for n, (_, identity) in enumerate(people, 1)}
         for track in self._tracks:
             track.identity = given[track.identity]
-        last = self._last
-        known = np.isin(last.ids, list(given))  # people who are no longer known have no number
-        self._last = replace(last.pick(known), ids=np.array([given[i] for i in last.ids[known].tolist()], np.int64))
+        self._last, self._first = _renumbered(self._last, given), _renumbered(self._first, given)
         self.next_id = len(given) + 1
         return given
 
@@ -117,6 +140,7 @@ class Tracker:
         self.next_id = max(self.next_id, other.next_id)
         if other._skeleton is self._skeleton:
             self._tracks, self._last, self._t = other._tracks, other._last, other._t
+            self._first, self._again = other._first, other._again
 
     def lock(self, xy: tuple[float, float], margin: float = 0.25) -> int | None:
         """The identity of the person of the last frame under the point *xy* (frame px); None where nobody is.
@@ -171,6 +195,12 @@ class Tracker:
             if value[row][column] > 0:
                 out[column] = tracks[row]
         return out
+
+
+def _renumbered(poses: Poses, given: Mapping[int, int]) -> Poses:
+    """The people of *poses* who are still known, with the numbers *given*: old number → new."""
+    known = poses.pick(np.isin(poses.ids, list(given)))
+    return replace(known, ids=np.array([given[identity] for identity in known.ids.tolist()], np.int64))
 
 
 def _hungarian() -> Assign:

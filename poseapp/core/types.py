@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from poseapp.core.smoothing import SmoothRule
 
 FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
@@ -133,7 +136,7 @@ class Result:
 
     ``stage_ms`` has the keys of ``poseapp.live.stats.STAGES`` that have run so far, in ms.
     ``boxes`` (M, 4) float32: the regions given to the network, x, y, width, height in frame px.
-    ``smoothed`` are the same people in the same order with steadied joints; None where smoothing is off.
+    ``smoothed`` are the same people in the same order with steadied joints, by the rule ``smoothing``; None where that is off.
     ``mode`` is how people were found. ``locked`` is the identity that the user holds on to, in sight or not.
     ``predicted`` are the identities that the network did not look at in this frame: their joints are where they are expected.
     """
@@ -145,6 +148,7 @@ class Result:
     heatmaps: tuple[Heatmaps, ...] = ()
     model: str = ""
     smoothed: Poses | None = None
+    smoothing: SmoothRule | None = None
     mode: PoseMode = "one"
     locked: int | None = None
     predicted: frozenset[int] = frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def place_for(engines_dir: Path, name: str, replace: bool = False) -> Path:
     if there != own and not replace:
         raise ModelError(f"{name}: comes with the app. Give another --name, or use yours in its place with --replace.")
     return own
+
+
+def is_own(engines_dir: Path, folder: Path) -> bool:
+    """Whether the user added the model in *folder* to the store *engines_dir*. In a checkout all models are the user's own."""
+    return folder.parent == store_folders(engines_dir)[0] and not resources.is_read_only(folder)
+
+
+def remove(engines_dir: Path, folder: Path) -> None:
+    """Delete the user's own model in *folder* from the store *engines_dir*; it vanishes at once or stays whole.
+
+    Raises ModelError where it is not the user's own, or cannot be deleted.
+    """
+    if not is_own(engines_dir, folder):
+        raise ModelError(f"{folder}: comes with the app, or is not in the model store. Only your own models can be removed.")
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", suffix=".tmp") as place:
+            folder.rename(Path(place, folder.name))  # a list of the store never shows half of it
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be removed ({error.strerror}). Choose another model first, and try again.") from None
 
 
 def default_engines_dir() -> Path:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
 from poseapp.live.sources import Mode, Source
-from poseapp.live.sources.base import Traceable
+from poseapp.live.sources.base import Repeating, Traceable
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 8.0
@@ -26,6 +26,7 @@ class CaptureEvents:
     ended: Callable[[], None]  # a file has been read to its end
     unreadable: Callable[[int, Sequence[str]], None] = lambda _count, _lines: None  # pictures have been passed over
     resized: Callable[[Mode], None] = lambda _mode: None  # pictures come in another size from now on
+    rewound: Callable[[], None] = lambda: None  # a clip begins again with the next frame
     waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
 
 
@@ -77,6 +78,7 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
             events.waits(False)
             events.opened(mode)
             numbering.reopened()
+            rounds = 0
             epoch = time.monotonic()
             while not stop.is_set():
                 events.waits(True)
@@ -100,6 +102,9 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                 if image.shape[:2] != (mode.height, mode.width):
                     mode = replace(mode, width=image.shape[1], height=image.shape[0])
                     events.resized(mode)
+                if isinstance(source, Repeating) and source.round > rounds:
+                    rounds = source.round
+                    events.rewound()
                 events.frame(numbering.frame(image, t))
                 retry_s = FIRST_RETRY_S
         except SourceError as error:

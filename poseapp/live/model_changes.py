@@ -11,7 +11,7 @@ from poseapp.core.errors import ModelError
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.base import Backend, Engine
 from poseapp.live.model_runner import LoadEngine, ModelRunner, ModelThread, OpenDetector, RunnerEvents
-from poseapp.live.recording import Recorder
+from poseapp.live.recording import ModelEntry, Recorder
 from poseapp.live.shared import Shared
 from poseapp.live.slot import Slot
 from poseapp.live.source_runner import SourceRunner
@@ -130,9 +130,11 @@ class ModelChanges:
             running = self.serving
             if running is None:
                 return
-            engine, mode = running.engine, running.thread.mode
-            backend = self._backend_of(engine)
-        recorder.model_changed(engine.spec, backend, mode)
+            engine = running.engine
+            entry = ModelEntry(
+                mode=running.thread.mode, model=engine.spec, backend=self._backend_of(engine), detector=running.detector
+            )
+        recorder.model_changed(entry)
 
     def _backend_of(self, engine: Engine) -> Backend:
         return replace(engine.backend, fallback=self._fallback) if self._fallback else engine.backend

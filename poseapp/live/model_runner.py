@@ -16,6 +16,8 @@ from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.smoothing import Smoother
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.base import Engine, Progress
+from poseapp.engine.detector import Detector, DetectorSpec
+from poseapp.live.recording import Recorder
 from poseapp.live.shared import Shared
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
@@ -86,6 +88,8 @@ class ModelRunner:
         self.estimator = self._make_estimator(thread.mode, engine)
         self._smoother = Smoother(engine.spec.skeleton)
         self._searched_from = 0  # the estimator knows nothing older than this frame
+        self._rewound_from = 0  # the first frame of the round of a clip that the estimator is in
+        self._counted_for: Recorder | None = None  # the recording in which people were counted from 1 on
 
     def run(self, stop: threading.Event) -> None:
         """Work on the frames in the inbox until it is closed or *stop* is set."""
@@ -100,8 +104,15 @@ class ModelRunner:
 
     def follow_on(self, previous: ModelRunner) -> None:
         """Go on where *previous* was, whose thread has ended or waits."""
-        self._searched_from = previous._searched_from
+        self._searched_from, self._rewound_from = previous._searched_from, previous._rewound_from
+        self._counted_for = previous._counted_for
         self.estimator.take_over_state(previous.estimator)
+
+    @property
+    def detector(self) -> DetectorSpec | None:
+        """The spec of the person detector that the mode uses, if any. Any thread may ask."""
+        detector = self._detector if self.thread.mode != "bottom-up" else None
+        return detector.spec if isinstance(detector, Detector) else None
 
     def close(self) -> None:
         """Give back the engine and the detector."""
@@ -128,15 +139,24 @@ class ModelRunner:
         """Bring the estimator up to date with what the user and the source have changed since the last frame."""
         if self.thread.mode != self.estimator.mode:
             self._change_mode(self.thread.mode)
-        clicks, new_scene_from = self._shared.take_news()
+        clicks, new_scene_from, rewound_from = self._shared.take_news()
         for xy in clicks:
             self.estimator.lock(xy)
         if isinstance(self.estimator, TopDown):
             self.estimator.latency_budget_ms = self._shared.settings.latency_budget_ms
         if self._searched_from < new_scene_from <= frame.index:
-            self._searched_from = new_scene_from
+            self._searched_from = self._rewound_from = new_scene_from
             self.estimator.reset()
+            self._smoother.reset()
             self._count_anew()
+        if self._rewound_from < rewound_from <= frame.index:
+            self._rewound_from = rewound_from
+            self.estimator.rewind()
+            self._smoother.reset()  # or else people would be drawn from where they were at the end to where they begin
+        recorder = self._shared.recordings.current
+        if recorder is not None and recorder is not self._counted_for and recorder.includes(frame):
+            self._counted_for = recorder
+            self._smoother.renumber(self.estimator.renumber())
 
     def _change_mode(self, mode: PoseMode) -> None:
         """Go on with the same engine and another estimator."""
@@ -163,7 +183,7 @@ class ModelRunner:
             return
         if self.estimator.locked is None:
             self.estimator.tracker.reset()  # or else who is not found again would keep number 1
-        self.estimator.renumber()
+        self._smoother.renumber(self.estimator.renumber())
 
     def _estimate(self, frame: Frame) -> Result:
         """The poses in *frame*, on the CPU where the device fails at it."""
@@ -198,4 +218,5 @@ class ModelRunner:
         started = time.perf_counter()
         smoothed = self._smoother.update(result.poses, result.frame.t)
         decode_ms = result.stage_ms.get("decode", 0.0) + (time.perf_counter() - started) * 1e3
-        return replace(result, smoothed=smoothed, stage_ms=MappingProxyType({**result.stage_ms, "decode": decode_ms}))
+        stage_ms = MappingProxyType({**result.stage_ms, "decode": decode_ms})
+        return replace(result, smoothed=smoothed, smoothing=rule, stage_ms=stage_ms)

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from poseapp.core.errors import RecordError
@@ -15,13 +14,14 @@ from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.model_changes import ModelChanges
 from poseapp.live.model_runner import LoadEngine, OpenDetector
-from poseapp.live.recording import Recorder, Recording, RecordOptions
+from poseapp.live.recording import Recorder, Recording, RecordOptions, SourceEntry
 from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.source_runner import SourceRunner
-from poseapp.live.sources import Mode, Source
+from poseapp.live.sources import Source
 from poseapp.live.status import ModelRequest, State, Status
 from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import open_detector
+from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
 
@@ -137,15 +137,12 @@ class Session:
         with self._lock:
             self.stop_recording()
             source = self._source_to_record()
-            about = {
-                "source": {"name": source.name, "requested": _json(source.requested), "actual": _json(self._source.actual)},
-                "draw": asdict(options.draw),
-            }
+            entry = SourceEntry.of(source, self._source.actual)
             first_index = None if self._started else self._source.next_index  # the source's first picture, readable or not
         # Making a folder may take a while on a network drive; nobody else should wait for it.
         recorder = Recorder(
             options,
-            about,
+            entry,
             self.stats,
             lossless=not self._shared.realtime,
             finished=_log_error,
@@ -162,6 +159,12 @@ class Session:
             self._models.describe_in(recorder)
             self._recordings.add(recorder)
             return recorder.folder
+
+    def set_draw(self, draw: DrawOptions) -> None:
+        """Draw poses with *draw* on the annotated video from now on, if there is a recording."""
+        recorder = self._recordings.current
+        if recorder is not None:
+            recorder.set_draw(draw)
 
     def stop_recording(self) -> None:
         """Finish the recording on its own thread; nothing happens when there is none.
@@ -224,7 +227,7 @@ class Session:
             drops = {
                 "capture": models.dropped,
                 "display": self._shared.results.dropped,
-                "recording": recording.dropped if recording is not None else 0,
+                "recording": recording.counts.all_lost if recording is not None else 0,
             }
             return Status(
                 state=state,
@@ -270,9 +273,9 @@ class Session:
     # -- from thread to thread -------------------------------------------------------------------------------
 
     def _deliver(self, frame: Frame, stop: threading.Event) -> None:
-        """Hand *frame* to the model that runs. On the capture thread."""
+        """Hand *frame* to the recording, and then to the model that runs. On the capture thread."""
         self.stats.tick("capture")
-        models = self._models
+        models, is_recorded = self._models, False
         while True:
             with self._lock:
                 if self._source.waits_for_model:
@@ -280,12 +283,16 @@ class Session:
                 if stop.is_set():
                     return
                 self._source.came(frame)
-                if models.serving is None:
+                recorder, serving = self._recordings.current, models.serving
+            if recorder is not None and not is_recorded:
+                recorder.capture(frame)
+                is_recorded = True
+            if serving is None:
+                with self._lock:
                     self._source.worked(frame.index)
-                    return
-                inbox = models.serving.thread.inbox
+                return
             # An inbox that is closed just now has been replaced by that of another model.
-            if inbox.put(frame):
+            if serving.thread.inbox.put(frame):
                 return
 
     def _publish(self, result: Result) -> None:
@@ -309,7 +316,3 @@ class Session:
 def _log_error(recording: Recording) -> None:
     if recording.error:
         log.warning("%s", recording.summary)
-
-
-def _json(mode: Mode | None) -> dict[str, object] | None:
-    return asdict(mode) if mode is not None else None

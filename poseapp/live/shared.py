@@ -36,7 +36,7 @@ class Shared:
     - all attributes of Session, SourceRunner, ModelChanges and ModelThread that change after they are made,
     - ``ModelRunner.engine`` and ``ModelRunner.estimator``: their thread replaces them with the lock held, other threads read them
       with the lock held, and their thread reads them without it. Everything else of a ModelRunner belongs to its thread,
-    - the list of Recordings, ``stopped``, ``new_scene_from`` and the clicks.
+    - the list of Recordings, ``stopped``, ``new_scene_from``, ``rewound_from`` and the clicks.
 
     Whoever changes what a thread may be waiting for calls ``lock.notify_all``: a model came, or will not come; a load ended; a
     request is not wanted any more; a source was left; the session stops.
@@ -54,6 +54,7 @@ class Shared:
     recordings: Recordings = field(default_factory=Recordings)
     stopped: bool = False
     new_scene_from: int = 0  # from this frame on the picture is another one: nobody in it is known
+    rewound_from: int = 0  # from this frame on a clip is in a further round: the people of its beginning are there again
     _clicks: list[Point | None] = field(default_factory=list)
 
     def add_click(self, xy: Point | None) -> None:
@@ -61,8 +62,8 @@ class Shared:
         with self.lock:
             self._clicks.append(xy)
 
-    def take_news(self) -> tuple[list[Point | None], int]:
-        """The clicks since the last call, and ``new_scene_from``: what the model's thread asks for before each frame."""
+    def take_news(self) -> tuple[list[Point | None], int, int]:
+        """What the model's thread asks for before each frame: the clicks since the last call, and the two ``…_from``."""
         with self.lock:
             clicks, self._clicks = self._clicks, []
-            return clicks, self.new_scene_from
+            return clicks, self.new_scene_from, self.rewound_from

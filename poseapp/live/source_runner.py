@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame
@@ -60,6 +59,7 @@ class SourceRunner:
                 frame=lambda frame: self._deliver(frame, stop),
                 opened=lambda mode: self._opened(mode, stop),
                 resized=lambda mode: self._resized(mode, stop),
+                rewound=lambda: self._rewound(stop),
                 lost=lambda error: self._lost(error, stop),
                 ended=lambda: self._finished("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
@@ -130,13 +130,18 @@ class SourceRunner:
             recorder = self._shared.recordings.current
         self._resized(mode, stop)
         if recorder is not None:
-            recorder.source_opened(asdict(mode))
+            recorder.source_opened(mode)
 
     def _resized(self, mode: Mode, stop: threading.Event) -> None:
         with self._shared.lock:
             if not stop.is_set():
                 self.actual = mode
                 self._shared.new_scene_from = self.next_index
+
+    def _rewound(self, stop: threading.Event) -> None:
+        with self._shared.lock:
+            if not stop.is_set():
+                self._shared.rewound_from = self.next_index
 
     def _unreadable(self, count: int, skipped: Sequence[str], stop: threading.Event) -> None:
         recorder = self._shared.recordings.current

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from poseapp.core import paf
@@ -79,6 +81,12 @@ class BottomUp:
         self.tracker.take_over_state(other.tracker)
         self.locked = other.locked
 
-    def renumber(self) -> None:
+    def rewind(self) -> None:
         """See Estimator."""
-        self.locked = self.tracker.renumber().get(self.locked or 0)
+        self.tracker.rewind()
+
+    def renumber(self) -> Mapping[int, int]:
+        """See Estimator."""
+        given = self.tracker.renumber()
+        self.locked = given.get(self.locked or 0)
+        return given

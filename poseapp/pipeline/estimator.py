@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from poseapp.core.spec import ModelSpec
@@ -23,6 +24,7 @@ class Estimator(Protocol):
             other.reset()                   before the first frame of another source or clip
             other.lock(xy)                  for each click, before the next frame
             other.estimate(frame)           for each frame, in the order of capture times
+            other.rewind()                  before the first frame of each further round of the same clip
             other.renumber()                between two frames, where identities may change: never within a recording
 
     An estimator owns its tracker, but not the engine and the detector: the caller that opened them closes them.
@@ -67,8 +69,12 @@ class Estimator(Protocol):
         """Take over the state of *other*, after a change of model or mode: identities, the locked person, where people were."""
         ...
 
-    def renumber(self) -> None:
-        """Number the people from 1 again: first those who are known."""
+    def rewind(self) -> None:
+        """The same clip begins again: its people come again, with the numbers they had, and the lock stays."""
+        ...
+
+    def renumber(self) -> Mapping[int, int]:
+        """Number the people from 1 again: first those who are known. Returns old number → new."""
         ...
 
 

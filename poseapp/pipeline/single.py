@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from poseapp.core.geometry import box_around
@@ -87,9 +89,17 @@ class OnePerson:
         else:
             self._previous_poses = other.tracker.seen_last
 
-    def renumber(self) -> None:
+    def rewind(self) -> None:
         """See Estimator."""
-        self.locked = self.tracker.renumber().get(self.locked or 0)
+        self._roi.reset()
+        self.tracker.rewind()
+        self._clicked = self._previous_poses = self._place = None  # a locked person is not where the clip has ended
+
+    def renumber(self) -> Mapping[int, int]:
+        """See Estimator."""
+        given = self.tracker.renumber()
+        self.locked = given.get(self.locked or 0)
+        return given
 
     def _boxes(self, frame: Frame, timer: StageTimer) -> list[Box]:
         """The regions to try in this frame, in turn until somebody is found; at least one."""

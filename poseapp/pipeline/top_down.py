@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,11 +135,17 @@ class TopDown:
         if isinstance(other, TopDown):
             self._followed, self._ms_each = other._followed, 0.0
 
-    def renumber(self) -> None:
+    def rewind(self) -> None:
+        """See Estimator."""
+        self.tracker.rewind()
+        self._followed, self._new, self._detect_now = {}, [], True
+
+    def renumber(self) -> Mapping[int, int]:
         """See Estimator."""
         given = self.tracker.renumber()
         self.locked = given.get(self.locked or 0)
         self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
+        return given
 
     def _regions(self, frame: Frame, timer: StageTimer) -> list[tuple[int | None, Box]]:
         """The regions for the network, the most urgent first, each with the identity of its person; None for somebody new."""

@@ -40,6 +40,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "fullscreen": window.view_actions.set_full_screen,
         "next_theme": window.view_actions.next_theme,
         "next_mode": window.sidebar.pose.next_mode,
+        "get_models": window.model_actions.open,
         "help": window.show_help,
         "run_benchmark": window.benchmark_actions.run,
         "about": window.show_about,

@@ -119,6 +119,7 @@ ACTIONS: tuple[Action, ...] = (
         "next_mode", "Model", "Change how many people", keys=("P",), section="Window",
         sheet="One person, several, all at once",
     ),
+    Action("get_models", "Model", "Get more models…", tip="Download models that others have published"),
     Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMessageBox, QWidget
 
 from poseapp.core.addresses import address_name
 from poseapp.core.pictures import PICTURES
@@ -39,6 +39,14 @@ def ask_folder(parent: QWidget, now: Path) -> Path | None:
     """The folder for recordings."""
     path = QFileDialog.getExistingDirectory(parent, "Folder for recordings", str(now))
     return Path(path) if path else None
+
+
+def ask_delete(parent: QWidget, folder: Path) -> bool:
+    """Whether to delete the recording in *folder* for good, as it cannot be moved to the trash."""
+    text = f"“{folder.name}” cannot be moved to the trash. Delete it for good?"
+    buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+    answer = QMessageBox.question(parent, "Discard recording", text, buttons, QMessageBox.StandardButton.No)
+    return answer == QMessageBox.StandardButton.Yes
 
 
 def ask_report(parent: QWidget) -> Path | None:

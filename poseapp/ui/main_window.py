@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
 
+from poseapp import resources
 from poseapp.core.types import Result
 from poseapp.engine.store import StoredModel
 from poseapp.live.sources import Source
@@ -21,6 +22,8 @@ from poseapp.ui.display_names import in_order
 from poseapp.ui.full_screen import FullScreen
 from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
+from poseapp.ui.model_actions import ModelActions
+from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
@@ -57,10 +60,12 @@ class MainWindow(WindowLayout):
         self.bridge = SessionBridge(self.jobs, self)
         self.controller = SessionController(self.bridge, self.jobs, preferences, engines_dir, device, precision)
         self.benchmark = BenchmarkRun(self.jobs, self)
+        self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
+        self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
         self._closing = self._closed = False
         self.menus = make_menus(self)
         self.full_screen = FullScreen(self, self.menus, (self.menuBar(), self.header, self.record_bar))
@@ -106,6 +111,7 @@ class MainWindow(WindowLayout):
         sidebar.source.chosen.connect(controller.choose)
         sidebar.source.mode_chosen.connect(controller.set_mode)
         sidebar.model.chosen.connect(controller.choose_model)
+        sidebar.model.more_asked.connect(self.model_actions.open)
         sidebar.model.device_chosen.connect(controller.choose_device)
         sidebar.model.precision_chosen.connect(controller.choose_precision)
         sidebar.pose.changed.connect(controller.set_pose_settings)
@@ -121,6 +127,9 @@ class MainWindow(WindowLayout):
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
+        self.saved.rename_asked.connect(self.recording_actions.rename)
+        self.saved.discard_asked.connect(self.recording_actions.discard)
+        self.saved.show_asked.connect(self.recording_actions.open_folder)
         bar.clean.toggled.connect(lambda on: setattr(self.preferences, "clean_video", on))
 
         self.panel.visibilityChanged.connect(lambda _v: self._panel_shown(self.panel.isVisible()))
@@ -226,7 +235,7 @@ class MainWindow(WindowLayout):
             self.preferences.panel_open = visible
 
     def _theme_changed(self, theme: Theme) -> None:
-        for part in (self.header, self.banner, self.view, self.sidebar, self.record_bar, self.panel):
+        for part in (self.header, self.banner, self.view, self.sidebar, self.record_bar, self.saved, self.panel):
             part.set_theme(theme)
 
     # -- Qt ----------------------------------------------------------------------------------------------------
@@ -269,21 +278,25 @@ class MainWindow(WindowLayout):
         self._closing = True
         self._remember()
         self.benchmark.cancel()
+        self.model_actions.close()
         if recording:
             self.view.set_recording("")
             self.view.set_message(session_messages.FINISHING)
         else:
             self.hide()
         if self.benchmark.running:  # it has a session of its own, with files to clean up
-            self.benchmark.ended.connect(lambda: self.controller.stop(self._stopped))
+            self.benchmark.ended.connect(lambda: self.controller.stop(self._session_stopped))
         else:
-            self.controller.stop(self._stopped)
+            self.controller.stop(self._session_stopped)
 
     def _remember(self) -> None:
         self.full_screen.set(False)
         self.preferences.geometry = self.saveGeometry()
         self.preferences.window_state = self.saveState()
         self.preferences.save()
+
+    def _session_stopped(self) -> None:
+        self.downloads.stop(self._stopped)
 
     def _stopped(self) -> None:
         self._closed = True

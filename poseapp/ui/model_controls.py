@@ -17,7 +17,7 @@ from poseapp.ui.actions import action
 from poseapp.ui.badge import Badge
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo_box import DETAIL, ComboBox
-from poseapp.ui.display_names import MODEL_PURPOSES, PRECISION_NAMES, model_title
+from poseapp.ui.display_names import PRECISION_NAMES, model_purpose, model_title
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, label
 
@@ -29,6 +29,7 @@ class ModelControls(QWidget):
     """Which model runs, and on what."""
 
     chosen = Signal(object)  # Path of the folder
+    more_asked = Signal()  # models that are not here yet
     device_chosen = Signal(str)
     precision_chosen = Signal(str)
 
@@ -81,6 +82,9 @@ class ModelControls(QWidget):
             model.appendRow(item)
         with QSignalBlocker(self.box):
             self.box.setModel(model)
+            self.box.insertSeparator(len(models))
+            self.box.addItem(action("get_models").text)
+            self.box.setItemData(len(models) + 1, action("get_models").tooltip, Qt.ItemDataRole.ToolTipRole)
         self._show_current()
 
     def show_status(self, status: Status) -> None:
@@ -142,9 +146,12 @@ class ModelControls(QWidget):
         describe(self.box, "Model", f"{CHANGE_TIP} ({action('choose_model').gesture})" + (f"\n\n{tip}" if tip else ""))
 
     def _activated(self, row: int) -> None:
-        folder: Path = self.box.itemData(row, _ROLE)
+        folder: Path | None = self.box.itemData(row, _ROLE)
         self._show_current()
-        self.chosen.emit(folder)
+        if folder is None:
+            self.more_asked.emit()
+        else:
+            self.chosen.emit(folder)
 
 
 def _fill(box: ComboBox, entries: dict[str, tuple[str, str, str]]) -> None:
@@ -171,7 +178,7 @@ def _select(box: ComboBox, key: str) -> None:
 
 def summary(model: StoredModel) -> str:
     """A line about *model*: what it is for, or else its name and numbers, such as "mine · 144×192 px · 0.9 M weights"."""
-    return MODEL_PURPOSES.get(model.name) or (f"{model.name} · {_numbers(model.spec)}" if model.spec is not None else "")
+    return model_purpose(model.name) or (f"{model.name} · {_numbers(model.spec)}" if model.spec is not None else "")
 
 
 def explain(model: StoredModel) -> str:

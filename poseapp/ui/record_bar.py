@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from poseapp.live.recording import Recording
+from poseapp.live.recording import Counts, Recording
 from poseapp.ui import icons
 from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.elided_label import ElidedLabel
+from poseapp.ui.saved_notice import NAME_TIP
 from poseapp.ui.switch import Switch
 from poseapp.ui.widgets import describe, icon_button, paint_icon, set_role
 
 LOW_DISK_S = 300.0
-ROOMY = 700  # px
+ROOMY, ROOMY_FOR_NAME = 700, 760  # px
+NAME_WIDTH = 150  # px
+LONGEST_TYPED = 200  # characters of a name with its tags
 
 
 class RecordBar(QWidget):
@@ -48,6 +52,13 @@ class RecordBar(QWidget):
         self.snapshot = icon_button("camera", action("snapshot").tooltip)
         self.snapshot.clicked.connect(self.snapshot_asked)
         self.info = ElidedLabel("", "muted")
+        self.name = QLineEdit()
+        self.name.setObjectName("recordingName")
+        self.name.setPlaceholderText("Name #tag")
+        self.name.setMaxLength(LONGEST_TYPED)
+        self.name.setFixedWidth(NAME_WIDTH)
+        describe(self.name, "Name of the next recording", NAME_TIP)
+        self.name.returnPressed.connect(self.name.clearFocus)
         self.open = QPushButton("Open folder")
         self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         describe(self.open, "Open folder", "Show the last recording in the file manager")
@@ -60,11 +71,14 @@ class RecordBar(QWidget):
         row.setSpacing(10)
         row.addWidget(self.record)
         row.addWidget(self.snapshot)
+        row.addWidget(self.name)
         row.addWidget(self.info, 1)
         row.addWidget(self.open)
         row.addWidget(self.clean)
         row.addWidget(self.folder)
         self.open.hide()
+        self._moved: dict[Path, Path | None] = {}
+        self._active = False
         self._idle()
 
     def set_folder(self, folder: Path) -> None:
@@ -76,7 +90,13 @@ class RecordBar(QWidget):
 
     def show_recording(self, recording: Recording | None) -> None:
         """Show where *recording* stands: running, finished, or none."""
+        if recording is not None and recording.folder in self._moved:
+            folder = self._moved[recording.folder]
+            recording = replace(recording, folder=folder) if folder is not None else None
         active = recording is not None and recording.active
+        if active != self._active:
+            self._active = active
+            self._show_name()
         self.record.setChecked(active)
         text = f"Stop  {clock(recording.seconds)}" if recording is not None and active else "Record"
         if self.record.text() != text:
@@ -91,21 +111,38 @@ class RecordBar(QWidget):
             self._idle()
             return
         self._finished = recording.folder
+        counts, written = recording.counts, size(recording.bytes)
         if active:
             low = recording.disk_left_s < LOW_DISK_S
-            written, dropped, lasts = size(recording.bytes), f"{recording.dropped} dropped", left(recording.disk_left_s)
-            short_ = f"{written} · {dropped}" if recording.dropped else f"{written} · {lasts}"
-            self._say("warning" if low or recording.dropped else "", f"{written} · {dropped} · {lasts}", short_, written)
+            lasts = left(recording.disk_left_s)
+            part = f"part {recording.segment} · " if recording.segment > 1 else ""
+            lost = f"{counts.all_lost} lost"
+            short_ = f"{written} · {lost}" if counts.all_lost else f"{written} · {lasts}"
+            role = "warning" if low or counts.all_lost else ""
+            self._say(
+                role, f"{part}{written} · {numbers(counts)} · {lasts}", f"{part}{written} · {lost} · {lasts}", short_, written
+            )
+            self.info.setToolTip(counts.sentence())
         else:  # what ended it, a notice says
             saved = f"Saved {clock(recording.seconds)}"
-            dropped = f", {recording.dropped} dropped" if recording.dropped else ""
-            self._say("warning" if recording.error else "", f"{saved}, {size(recording.bytes)}{dropped}", saved, "Saved")
-            self.info.setToolTip(str(recording.folder))
+            parts = f", {recording.segment} parts" if recording.segment > 1 else ""
+            role = "warning" if recording.error else ""
+            self._say(role, f"{saved}, {written}{parts} · {numbers(counts)}", f"{saved}, {written}{parts}", saved, "Saved")
+            self.info.setToolTip(f"{recording.folder}\n{counts.sentence()}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A shorter word where there is little room."""
         super().resizeEvent(event)
         self.open.setText("Open folder" if event.size().width() >= ROOMY else "Open")
+        self._show_name()
+
+    def moved(self, folder: Path, to: Path | None) -> None:
+        """The recording that was in *folder* is in the folder *to* now, or nowhere."""
+        self._moved = {old: to if new == folder else new for old, new in self._moved.items()} | {folder: to}
+
+    def _show_name(self) -> None:
+        """The field for the name, where there is room for it and a recording may begin."""
+        self.name.setVisible(self.width() >= ROOMY_FOR_NAME and not self._active)
 
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
@@ -128,6 +165,11 @@ class RecordBar(QWidget):
 
     def _paint_record(self) -> None:
         self.record.setIcon(icons.icon("stop" if self.record.isChecked() else "record", self._theme.danger))
+
+
+def numbers(counts: Counts) -> str:
+    """What became of the frames, for the bar."""
+    return f"{counts.captured} captured · {counts.analysed} analysed · {counts.written} written · {counts.all_lost} lost"
 
 
 def short(folder: Path) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtCore import QFile, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 
-from poseapp.live.recording import RecordOptions
+from poseapp.live.recording import RecordOptions, delete_recording, rename_recording, split_name
 from poseapp.ui import dialogs
 from poseapp.ui.banner import NOTICE_MS
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_bridge import SessionBridge
+from poseapp.ui.view_actions import recorded
 from poseapp.ui.window_layout import WindowLayout
+
+
+def to_trash(folder: Path) -> bool:
+    """Move *folder* to the trash; False where that cannot be. Takes a while: call it off the UI thread."""
+    return QFile(str(folder)).moveToTrash()
 
 
 class RecordingActions:
@@ -32,10 +38,17 @@ class RecordingActions:
             self._bridge.stop_recording()
             return
         bar.show_recording(status.recording)
-        # Only the preview is mirrored, and a heatmap would hide the person in the file.
-        draw = replace(self._window.view.options, mirror=False, heatmaps=False, fields=False)
+        name, tags = split_name(bar.name.text())
         self._window.banner.take_back("record")
-        self._bridge.start_recording(RecordOptions(self._preferences.folder, bar.clean.isChecked(), draw))
+        self._bridge.start_recording(
+            RecordOptions(
+                folder=self._preferences.folder,
+                clean_video=bar.clean.isChecked(),
+                draw=recorded(self._window.view.options),
+                name=name,
+                tags=tags,
+            )
+        )
 
     def snapshot(self) -> None:
         """Save what is on the screen, unmirrored."""
@@ -63,6 +76,36 @@ class RecordingActions:
             self._window.banner.say("folder", f"{folder}: there is nothing recorded yet.", "info")
         elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
             self._window.banner.say("folder", f"No file manager could be opened. The files are in {folder}.", "info")
+
+    def rename(self, folder: Path, typed: str) -> None:
+        """Call the finished recording in *folder* as the user has *typed*."""
+        name, tags = split_name(typed)
+
+        def renamed(to: Path) -> None:
+            self._window.record_bar.moved(folder, to)
+            self._window.saved.renamed(to, typed)
+            self._window.banner.take_back("record")
+
+        self._bridge.jobs.run("rename", lambda: rename_recording(folder, name, tags), renamed, self._failed)
+
+    def discard(self, folder: Path) -> None:
+        """Move the recording in *folder* to the trash; where there is none, ask whether to delete it for good."""
+
+        def moved(in_trash: bool) -> None:
+            if in_trash:
+                self._gone(folder)
+            elif dialogs.ask_delete(self._window, folder):
+                self._bridge.jobs.run("delete", lambda: delete_recording(folder), lambda _: self._gone(folder), self._failed)
+
+        self._bridge.jobs.run("discard", lambda: to_trash(folder), moved, self._failed)
+
+    def _gone(self, folder: Path) -> None:
+        self._window.record_bar.moved(folder, None)
+        self._window.saved.dismiss()
+        self._bridge.poll()
+
+    def _failed(self, error: str) -> None:
+        self._window.banner.say("record", error)
 
     def _snapshot_saved(self, path: Path) -> None:
         banner, text = self._window.banner, f"Snapshot saved: {path.name}"

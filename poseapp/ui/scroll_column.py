@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QWidget
 
 FADE = 26  # px
 
@@ -21,6 +21,9 @@ class ScrollColumn(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of its controls
         self.fades = (_Fade(self, ground, above=True), _Fade(self, ground, above=False))
         self.setWidget(body)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.focusChanged.connect(self._follow)
         body.installEventFilter(self)
         self.verticalScrollBar().valueChanged.connect(self._update_fades)
         self.verticalScrollBar().rangeChanged.connect(self._update_fades)
@@ -47,6 +50,11 @@ class ScrollColumn(QScrollArea):
         """The fades stay at the edges."""
         super().resizeEvent(event)
         self._update_fades()
+
+    def _follow(self, _before: QWidget | None, now: QWidget | None) -> None:
+        """Scroll to what has the focus; Qt's own does it only for a focus that was inside before."""
+        if now is not None and self.isAncestorOf(now):
+            self.ensureWidgetVisible(now)
 
     def _update_fades(self) -> None:
         bar, area = self.verticalScrollBar(), self.viewport().geometry()

@@ -123,6 +123,11 @@ class SessionBridge(QObject):
 
         self.jobs.run("record", lambda: session.start_recording(options), lambda _folder: started(), started)
 
+    def set_draw(self, draw: DrawOptions) -> None:
+        """Draw poses with *draw* on the video of the recording from now on."""
+        if self._session is not None:
+            self._session.set_draw(draw)
+
     def stop_recording(self) -> None:
         """Finish the recording."""
         if self._session is not None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import PoseAppError
+from poseapp.engine.store import StoredModel, list_models
 from poseapp.live.session import Session
 from poseapp.live.sources import (
     Camera,
@@ -138,7 +139,18 @@ class SessionController(QObject):
         """Change to the model in *folder* and remember it."""
         self._folder = folder
         self._preferences.model = folder.name
+        if self._source is None and self._choice is not None:  # there was no model to start with
+            self._source = self._make(self._choice)
         self._load()
+
+    def refresh_models(self, then: Callable[[], None] = lambda: None) -> None:
+        """List the models anew on a thread, then call *then*."""
+
+        def listed(models: list[StoredModel]) -> None:
+            self.models_changed.emit(models)
+            then()
+
+        self._jobs.run("models", lambda: list_models(self._engines_dir), listed, lambda e: self.problem.emit("models", e))
 
     def choose_device(self, device: str) -> None:
         """Run the model on *device* and remember it."""

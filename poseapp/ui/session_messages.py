@@ -28,7 +28,7 @@ _WAYS_OUT: dict[SourceKind, tuple[tuple[str, str], ...]] = {
 
 def no_model(error: str) -> Message:
     """There is nothing to run."""
-    return Message("No model to run", error, actions=(("again", "Try again"),))
+    return Message("No model to run", error, actions=(("get_models", "Get more models…"), ("again", "Try again")))
 
 
 def session_message(status: Status, seen: bool, kind: SourceKind) -> Message | None:

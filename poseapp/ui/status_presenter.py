@@ -81,5 +81,6 @@ class StatusPresenter:
         recording = status.recording
         active = recording is not None and recording.active
         self._window.record_bar.show_recording(recording)
+        self._window.saved.show_recording(recording, self._window.record_bar.name.text())
         self._menus.actions["record"].setText("Finish recording" if active else "Record")
         self._window.view.set_recording(clock(recording.seconds) if recording is not None and active else "")

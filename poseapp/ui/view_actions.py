@@ -14,6 +14,12 @@ from poseapp.ui.theme import THEME_NAMES, ThemeName
 if TYPE_CHECKING:
     from poseapp.ui.main_window import MainWindow
 
+
+def recorded(options: DrawOptions) -> DrawOptions:
+    """How poses are drawn on a recording: only the preview is mirrored, and a heatmap would hide the person in the file."""
+    return replace(options, mirror=False, heatmaps=False, fields=False)
+
+
 DRAWN = ("mirror", "labels", "angles", "heatmaps", "fields")  # the actions that are fields of DrawOptions
 
 
@@ -35,6 +41,7 @@ class ViewActions:
         window.preferences.draw = options
         window.view.set_options(options)
         window.bridge.set_heatmaps(options.heatmaps or options.fields)
+        window.bridge.set_draw(recorded(options))
         for name in DRAWN:
             window.menus.check(name, getattr(options, name))
 

@@ -13,6 +13,7 @@ from poseapp.ui.build_progress import BuildProgress
 from poseapp.ui.header import Header
 from poseapp.ui.overlay_stack import OverlayStack
 from poseapp.ui.record_bar import RecordBar
+from poseapp.ui.saved_notice import SavedNotice
 from poseapp.ui.sidebar import Sidebar
 from poseapp.ui.video_view import VideoView
 
@@ -23,7 +24,7 @@ class WindowLayout(QMainWindow):
     def __init__(self) -> None:
         super().__init__()
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
-        self.build_progress = BuildProgress()
+        self.build_progress, self.saved = BuildProgress(), SavedNotice()
         self.sidebar, self.panel = Sidebar(), BenchmarkPanel()
         self._compose()
         self._order_tabs()
@@ -35,7 +36,7 @@ class WindowLayout(QMainWindow):
         layout.setSpacing(0)
         layout.addWidget(self.header)
         layout.addWidget(self.view, 1)
-        self.overlays = OverlayStack(self.view, self.build_progress, self.banner)
+        self.overlays = OverlayStack(self.view, self.build_progress, self.saved, self.banner)
         layout.addWidget(self.record_bar)
         self.setCentralWidget(centre)
         self.sidebar_dock = QDockWidget("Controls")
@@ -58,8 +59,9 @@ class WindowLayout(QMainWindow):
             *self.header.buttons.values(),
             self.view,
             self.build_progress.cancel,
+            *self.saved.buttons,
             *self.banner.buttons,
-            *(bar.record, bar.snapshot, bar.open, bar.clean, bar.folder),
+            *(bar.record, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),
         ]
         for before, after in pairwise(chain):

@@ -76,7 +76,7 @@ def test_headless_every_frame_is_worked_on_with_the_real_model(
     out, err = capsys.readouterr()
     assert "Traceback" not in err
     folder = the_recording(tmp_path / "out")
-    assert f"frames     {FRAMES} in " in out
+    assert f"frames     {FRAMES} captured, {FRAMES} analysed, {FRAMES} written, 0 lost by the recorder" in out
     # Whichever is faster on this machine.
     assert re.search(r"model      hourglass-s on (ONNX Runtime|OpenVINO) \d.* · CPU · (FP32|INT8)\n", out)
     for name in ("annotated.mkv", "keypoints.jsonl", "session.json"):
@@ -93,7 +93,7 @@ def test_headless_every_frame_is_worked_on_with_the_real_model(
         assert container.duration / av.time_base == pytest.approx(written[-1]["t"] + 1 / 30, abs=5e-3)
         assert (container.streams.video[0].width, container.streams.video[0].height) == (1280, 720)
     manifest = json.loads((folder / "session.json").read_text())
-    assert manifest["models"][0]["name"] == "hourglass-s"
+    assert manifest["models"][0]["model"]["name"] == "hourglass-s"
     assert manifest["source"]["name"] == "short.mp4"
     assert manifest["finished"] is True
 
@@ -104,7 +104,7 @@ def test_main_py_is_the_same_command_from_any_folder(repo_root: Path, short_clip
         [*command, "-o", str(tmp_path / "out")], cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert f"frames     {FRAMES} in " in done.stdout
+    assert f"frames     {FRAMES} captured, {FRAMES} analysed, {FRAMES} written, 0 lost by the recorder" in done.stdout
     assert "Traceback" not in done.stderr
     assert len(lines(the_recording(tmp_path / "out"))) == FRAMES
 
@@ -171,7 +171,7 @@ def test_ctrl_c_finishes_the_recording(repo_root: Path, store: Path, tmp_path: P
     folder = the_recording(tmp_path / "out")
     manifest = json.loads((folder / "session.json").read_text())
     assert manifest["finished"] is True
-    assert manifest["frames"] == len(lines(folder)) > 0
+    assert manifest["counts"]["written"] == len(lines(folder)) > 0
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_device_that_is_not_here_is_replaced_and_the_summary_says_why(
     assert lines["model"].endswith("· CPU · FP32")
     assert lines["instead"] == unavailable("tensorrt")
     (manifest,) = (tmp_path / "out").glob("*/session.json")
-    assert json.loads(manifest.read_text())["models"][0]["fallback"] == unavailable("tensorrt")
+    assert json.loads(manifest.read_text())["models"][0]["backend"]["fallback"] == unavailable("tensorrt")
 
 
 @pytest.mark.parametrize(("option", "known"), [("--device", "auto, cpu, openvino, cuda, tensorrt"), ("--precision", "int8")])

@@ -107,11 +107,11 @@ def test_a_source_that_is_lost_for_good_ends_the_run_and_the_recording_is_whole(
     assert 1 <= len(run.said) - 1 <= 2  # lost, then not there: each once
     assert run.session["finished"]
     assert run.frames
-    assert f"frames     {len(run.frames)} in " in run.out
     # Every picture that the camera gave after the first is a line, or one of those that are told.
-    missing = run.session["dropped"] + run.session["missed"]
-    assert f", {missing} dropped" in run.out
-    assert len(run.frames) + missing == run.frames[-1]["frame"] + 1
+    counts = run.session["counts"]
+    told = f"{counts['captured']} captured, {counts['analysed']} analysed, {len(run.frames)} written, {counts['lost']} lost by"
+    assert f"frames     {told} the recorder" in run.out
+    assert len(run.frames) + counts["lost"] + counts["not_analysed"] == counts["captured"] > run.frames[-1]["frame"]
 
 
 def test_a_source_that_comes_back_is_no_failure(
@@ -156,7 +156,7 @@ def test_a_clip_on_a_server_gives_every_picture(store: Path, capsys: pytest.Capt
     assert run.status == 0
     assert [line["frame"] for line in run.frames] == list(range(240))
     np.testing.assert_allclose([line["t"] for line in run.frames], np.arange(240) / 240, atol=1e-3)
-    assert ", 0 dropped" in run.out
+    assert "frames     240 captured, 240 analysed, 240 written, 0 lost by the recorder" in run.out
 
 
 def test_pictures_that_could_not_be_read_are_counted_and_named(
@@ -175,8 +175,8 @@ def test_pictures_that_could_not_be_read_are_counted_and_named(
     assert "unreadable 3 of the source's pictures: their numbers are left out" in run.out
     for n in (0, 4, 11):
         assert f"{folder / f'{n}.jpg'}: the picture is cut off. Try another file." in run.out
-    assert run.session["unreadable"] == 3
-    assert run.session["missed"] == 0
+    assert run.session["counts"]["unreadable"] == 3
+    assert run.session["counts"]["not_analysed"] == 0
 
 
 @pytest.mark.parametrize("name", ["[red] 100%.mkv", "[bold]{0} %s.mkv", "] [.mkv"])

@@ -204,6 +204,54 @@ def test_those_who_are_known_get_the_first_numbers_when_people_are_counted_anew(
     assert tracker.update(poses_of(a), 30.0).ids.tolist() == [1]
 
 
+def test_who_is_there_comes_before_who_is_only_remembered() -> None:
+    tracker = Tracker(COCO_17)
+    a, b = standing_at(200, 300), standing_at(600, 300)
+    for frame in range(30):
+        tracker.update(poses_of(a, b), frame / FPS)
+    tracker.update(poses_of(b), 1.0)
+    assert tracker.renumber() == {2: 1, 1: 2}
+    assert tracker.update(poses_of(a, b), 1.1).ids.tolist() == [2, 1]
+
+
+def test_a_clip_in_a_further_round_has_the_same_people() -> None:
+    """A and B are there at the beginning, C comes later; at the end A stands where B began. The detector's order changes."""
+    tracker = Tracker(COCO_17)
+    a, b, c = (standing_at(x, 300) for x in (200, 500, 800))
+    t = 0.0
+    for turn in range(3):
+        if turn:
+            tracker.rewind()
+        first = tracker.update(poses_of(a + 2 * turn, b) if turn != 1 else poses_of(b, a + 2), t).ids.tolist()
+        assert first == ([1, 2] if turn != 1 else [2, 1])
+        assert tracker.update(poses_of(a, b, c), t + 0.1).ids.tolist() == [1, 2, 3]
+        for step in range(1, 11):
+            t += 0.1
+            tracker.update(poses_of(a + np.array([30.0 * step, 0], np.float32), c), t + 0.1)
+        t += 0.2
+
+
+def test_a_clip_that_begins_empty_has_the_same_people_again() -> None:
+    tracker = Tracker(COCO_17)
+    for turn in range(2):
+        if turn:
+            tracker.rewind()
+        for frame in range(30):
+            there = poses_of(standing_at(300, 300)) if frame >= 10 else poses_of()
+            ids = tracker.update(there, turn + frame / FPS).ids.tolist()
+        assert ids == [1]
+
+
+def test_a_new_scene_forgets_the_beginning_of_the_one_before() -> None:
+    tracker = Tracker(COCO_17)
+    tracker.update(poses_of(standing_at(300, 300)), 0.0)
+    tracker.reset()
+    tracker.update(poses_of(), 1.0)
+    tracker.rewind()
+    assert len(tracker.predict(1.1)) == 0
+    assert tracker.update(poses_of(standing_at(300, 300)), 1.1).ids.tolist() == [1]
+
+
 def test_lock_takes_the_person_under_the_point() -> None:
     tracker = Tracker(COCO_17)
     tracker.update(poses_of(standing_at(300, 300), standing_at(400, 300)), 0.0)

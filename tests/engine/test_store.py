@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from tiny_model import Flaws, write_model
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.engine import backends
 from poseapp.engine.backends import device_labels, unavailable
 from poseapp.engine.load import load_engine
-from poseapp.engine.store import find_model, list_models
+from poseapp.engine.store import find_model, is_own, list_models, remove
 
 
 def edit_spec(folder: Path, **values: object) -> None:
@@ -33,6 +34,34 @@ def test_models_are_listed_by_name_and_broken_ones_say_why(tmp_path: Path) -> No
     assert [m.spec is None for m in models] == [False, False, True]
     assert models[2].error.startswith(f"{tmp_path / 'c' / 'model.json'}: missing decode, ")
     assert models[0].error == ""
+
+
+def test_a_model_of_the_store_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        write_model(tmp_path / "store" / name)
+    write_model(tmp_path / "elsewhere")
+    assert is_own(tmp_path / "store", tmp_path / "store" / "mine")
+    remove(tmp_path / "store", tmp_path / "store" / "mine")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["other"]
+    with pytest.raises(ModelError, match="Only your own models can be removed"):
+        remove(tmp_path / "store", tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere" / "model.json").exists()
+    with pytest.raises(ModelError, match="cannot be removed"):
+        remove(tmp_path / "store", tmp_path / "store" / "mine")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["other"]
+
+
+def test_a_bundled_model_is_never_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model(tmp_path / "bundled" / "ours")
+    write_model(tmp_path / "own" / "mine")
+    monkeypatch.setattr(resources, "bundled_engines_dir", lambda: tmp_path / "bundled")
+    monkeypatch.setattr(resources, "own_engines_dir", lambda: tmp_path / "own")
+    for store in ("own", "bundled"):  # one store, whichever of the two is named
+        assert not is_own(tmp_path / store, tmp_path / "bundled" / "ours")
+        assert is_own(tmp_path / store, tmp_path / "own" / "mine")
+        with pytest.raises(ModelError, match="comes with the app"):
+            remove(tmp_path / store, tmp_path / "bundled" / "ours")
+    assert (tmp_path / "bundled" / "ours" / "model.json").exists()
 
 
 def test_the_bundled_model_is_whole(repo_root: Path) -> None:

@@ -45,11 +45,11 @@ class Camera(VideoSource):
 class Told(Recorder):
     has_frames = False
 
-    def put(self, result):
+    def capture(self, frame):
         if not self.has_frames:
-            print(result.frame.t, flush=True)
+            print(frame.t, flush=True)
         self.has_frames = True
-        super().put(result)
+        super().capture(frame)
 
 session_module.Recorder = Told
 clip, model, folder = map(Path, sys.argv[1:])
@@ -57,7 +57,7 @@ session = session_module.Session(Camera(clip, loop=True), ModelRequest(model, "c
 session.start()
 while session.status().backend is None:
     time.sleep(0.01)
-session.start_recording(RecordOptions(folder))
+session.start_recording(RecordOptions(folder=folder))
 time.sleep(120)
 """
 

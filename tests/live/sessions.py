@@ -30,7 +30,7 @@ def running(
     session = Session(source, ModelRequest(A, device), realtime=realtime, load=load, builds_first=load.builds_first)
     try:
         if record is not None:
-            session.start_recording(RecordOptions(record))
+            session.start_recording(RecordOptions(folder=record))
         session.start()
         yield session
     finally:

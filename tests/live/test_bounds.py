@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from clips import Server
 from fakes import wait_until
-from test_recorder import result
+from test_recorder import NOWHERE, feed, result
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.recording import Recorder, RecordOptions
-from poseapp.live.recording import recorder as record_module
+from poseapp.live.recording import lane as lane_module
 from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sources import CameraSource, StreamSource, VideoSource
 from poseapp.live.stats import Stats
@@ -165,8 +165,8 @@ def test_a_camera_that_grants_too_much_is_refused(monkeypatch: pytest.MonkeyPatc
 
 def test_of_large_pictures_few_wait_to_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.zeros((120, 160, 3), np.uint8)
-    monkeypatch.setattr(record_module, "MOST_WAITING_BYTES", 3 * image.nbytes)
-    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(lane_module, "MOST_WAITING_BYTES", 3 * image.nbytes)
+    monkeypatch.setattr(lane_module, "LONGEST_WAIT_S", 60.0)
     gate, begun = threading.Event(), threading.Event()
     real = VideoWriter.write
 
@@ -176,13 +176,13 @@ def test_of_large_pictures_few_wait_to_be_recorded(tmp_path: Path, monkeypatch: 
         real(self, image, t)
 
     monkeypatch.setattr(VideoWriter, "write", write)
-    recorder = Recorder(RecordOptions(tmp_path), {}, Stats())
+    recorder = Recorder(RecordOptions(folder=tmp_path), NOWHERE, Stats())
     try:
-        recorder.put(result(0, 0.0, image, people=0))
+        feed(recorder, result(0, 0.0, image, people=0))
         assert begun.wait(20)
         for n in range(1, 11):
-            recorder.put(result(n, n / 30, image, people=0))
-        assert recorder.status().dropped == 10 - 3
+            feed(recorder, result(n, n / 30, image, people=0))
+        assert recorder.status().counts.lost == 10 - 3
     finally:
         gate.set()
         recorder.close()

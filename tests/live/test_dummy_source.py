@@ -51,10 +51,10 @@ def test_it_is_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureF
     tiny_model.write_model(tmp_path / "store" / "tiny")
     out = tmp_path / "out"
     assert main(["run", "dummy:0.4", "--headless", "--engines-dir", str(tmp_path / "store"), "-o", str(out)]) == 0
-    assert "frames     12 in" in capsys.readouterr().out
+    assert "frames     12 captured, 12 analysed, 12 written" in capsys.readouterr().out
     (manifest,) = out.glob("*/session.json")
     assert json.loads(manifest.read_text())["source"]["name"] == "dummy"
-    assert json.loads(manifest.read_text())["frames"] == 12
+    assert json.loads(manifest.read_text())["counts"]["written"] == 12
 
 
 def test_a_rest_that_it_does_not_take_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

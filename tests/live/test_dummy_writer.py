@@ -34,7 +34,7 @@ def _one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_its_file_is_in_the_recording(tmp_path: Path) -> None:
     session = Session(MarkerSource(seconds=0.5), ModelRequest(Path("a")), load=Loader(), realtime=False)
-    folder = session.start_recording(RecordOptions(tmp_path))
+    folder = session.start_recording(RecordOptions(folder=tmp_path))
     session.start()
     assert session.wait(30)
     session.stop()
@@ -47,6 +47,6 @@ def test_its_file_is_in_the_recording(tmp_path: Path) -> None:
 
 def test_it_goes_with_a_recording_of_nothing(tmp_path: Path) -> None:
     session = Session(MarkerSource(), ModelRequest(Path("a")), load=Loader())
-    session.start_recording(RecordOptions(tmp_path / "new"))
+    session.start_recording(RecordOptions(folder=tmp_path / "new"))
     session.stop()
     assert [*tmp_path.iterdir()] == []

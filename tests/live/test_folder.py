@@ -109,7 +109,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
         load=lambda *_a, **_k: MarkerEngine(),
         open_detector=lambda _: None,
     )
-    recording = session.start_recording(RecordOptions(tmp_path / "out", clean_video=True))
+    recording = session.start_recording(RecordOptions(folder=tmp_path / "out", clean_video=True))
     session.start()
     assert session.wait(30)
     session.stop()
@@ -118,7 +118,7 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
     assert [line["size"] for line in lines] == [[160, 90], [640, 360], [160, 90], [100, 200]]
     assert [line.get("fitted") for line in lines] == [None, [0.25, -0.375, -0.375], None, [0.45, 56.725, -0.275]]
     manifest = json.loads((recording / "session.json").read_text())
-    assert (manifest["unreadable"], manifest["missed"], manifest["dropped"]) == (1, 0, 0)
+    assert (manifest["counts"]["unreadable"], manifest["counts"]["not_analysed"], manifest["counts"]["lost"]) == (1, 0, 0)
     assert manifest["skipped"] == [f"{folder / '3.png'}: not a picture that can be read. Try another file."]
     assert manifest["source"]["actual"]["width"] == 160
     for name in ("clean.mkv", "annotated.mkv"):

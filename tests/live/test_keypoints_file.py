@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_recorder import recording, result
+from test_recorder import feed, recording, result
 
 from poseapp.core.errors import RecordError
 from poseapp.live.recording import read_keypoints, read_manifest
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     given = [replace(result(i, i / 30, people=2), predicted=frozenset({2}) if i == 1 else frozenset()) for i in range(3)]
     with recording(tmp_path) as recorder:
         for one in given:
-            recorder.put(one)
+            feed(recorder, one)
     first_t = given[0].frame.t
     assert list(read_keypoints(recorder.folder)) == [keypoints_of(one, i, one.frame.t - first_t) for i, one in enumerate(given)]
     assert [person.get("predicted") for line in read_keypoints(recorder.folder) for person in line["people"]] == [
@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         *(None, True),
         *(None, None),
     ]
-    assert read_manifest(recorder.folder)["frames"] == 3
+    assert read_manifest(recorder.folder)["counts"]["written"] == 3
 
 
 def test_an_old_recording_is_read_with_the_new_names(old: Path) -> None:
@@ -77,18 +77,25 @@ def test_an_old_recording_is_read_with_the_new_names(old: Path) -> None:
 
 def test_an_old_manifest_is_read_with_the_new_names(old: Path) -> None:
     manifest = read_manifest(old)
-    assert manifest["schema"] == 2
+    assert manifest["schema"] == 3
     assert manifest["source"]["requested"]["width"] == 1280
     assert manifest["source"]["actual"]["width"] == 640
     assert set(manifest["source"]) == {"name", "requested", "actual"}
     assert manifest["models"][0]["mode"] == "top-down"
     assert "people" not in manifest["models"][0]
-    assert manifest["frames"] == 2
+    assert manifest["models"][0]["backend"] == {
+        "runtime": "ONNX Runtime 1.31",
+        "device": "CPU",
+        "precision": "FP32",
+        "fallback": "",
+    }
+    assert manifest["settings"] == [{"from_frame": 0, "draw": {"mirror": False}}]
+    assert (manifest["counts"]["captured"], manifest["counts"]["written"]) == (2, 2)
 
 
 def test_a_newer_schema_is_refused(old: Path) -> None:
-    (old / "session.json").write_text(json.dumps({"schema": 3}))
-    with pytest.raises(RecordError, match=r"session\.json: expected schema 1 or 2, got 3\. Read it with a newer version"):
+    (old / "session.json").write_text(json.dumps({"schema": 4}))
+    with pytest.raises(RecordError, match=r"session\.json: expected schema 1 to 3, got 4\. Read it with a newer version"):
         list(read_keypoints(old))
 
 

@@ -79,7 +79,7 @@ def test_a_device_lost_in_mid_stream_gives_way_to_the_cpu(tmp_path: Path, realti
         assert frames == list(range(60)), "the frame at which it was lost is done on the CPU"
         assert {tuple(p["id"] for p in line["people"]) for line in lines(folder)} == {(1,)}
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [(m["from_frame"], m["fallback"]) for m in models] == [(0, ""), (frames[7] + 1, "a: the device is gone.")]
+    assert [(m["from_frame"], m["backend"]["fallback"]) for m in models] == [(0, ""), (frames[7] + 1, "a: the device is gone.")]
 
 
 class Held(MarkerSource):

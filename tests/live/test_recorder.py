@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,15 @@ from fakes import SPEC, MarkerSource, wait_until
 
 from poseapp.core.errors import RecordError
 from poseapp.core.skeleton import COCO_17
-from poseapp.core.types import Frame, ImageArray, Poses, Result
+from poseapp.core.types import Frame, ImageArray, PoseMode, Poses, Result
 from poseapp.engine.base import Backend
-from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
+from poseapp.live.recording import ModelEntry, Recorder, RecordOptions, SourceEntry, save_snapshot
+from poseapp.live.recording import lane as lane_module
 from poseapp.live.recording import recorder as record_module
 from poseapp.live.recording.folder import RESERVE_BYTES
 from poseapp.live.recording.keypoints import keypoints_of
 from poseapp.live.recording.video_writer import VideoWriter
+from poseapp.live.sources import Mode
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -46,10 +49,23 @@ def result(index: int, t: float, image: ImageArray | None = None, people: int = 
     return Result(frame=frame, poses=poses, model="fake")
 
 
+NOWHERE = SourceEntry(name="s")  # the source of frames that are put by hand
+
+
+def feed(recorder: Recorder, one: Result) -> None:
+    """What a session does with a frame, one after the other."""
+    recorder.capture(one.frame)
+    recorder.put(one)
+
+
+def model(mode: PoseMode, backend: Backend = BACKEND) -> ModelEntry:
+    return ModelEntry(mode=mode, model=SPEC, backend=backend)
+
+
 @contextmanager
 def recording(folder: Path, options: RecordOptions | None = None, **more: Any) -> Iterator[Recorder]:
     """A lossless recorder that is finished at the end."""
-    recorder = Recorder(options or RecordOptions(folder), {"source": {"name": "s"}}, Stats(), lossless=True, **more)
+    recorder = Recorder(options or RecordOptions(folder=folder), NOWHERE, Stats(), lossless=True, **more)
     try:
         yield recorder
     finally:
@@ -75,7 +91,7 @@ def test_presentation_times_are_capture_times(tmp_path: Path) -> None:
     times = 500.0 + np.cumsum([0.0, 0.033, 0.101, 0.0005, 0.0, 0.2, 1.5, 0.033, 0.04])
     with recording(tmp_path) as recorder:
         for i, t in enumerate(times):
-            recorder.put(result(i, float(t)))
+            feed(recorder, result(i, float(t)))
     pts, duration = packets(recorder.folder / "annotated.mkv")
     assert len(pts) == len(times)
     assert (np.diff(pts) > 0).all()
@@ -89,22 +105,22 @@ def test_presentation_times_are_capture_times(tmp_path: Path) -> None:
 def test_the_last_picture_has_its_share_of_the_duration(tmp_path: Path, fps: int) -> None:
     with recording(tmp_path) as recorder:
         for i in range(12):
-            recorder.put(result(i, i / fps))
+            feed(recorder, result(i, i / fps))
     assert packets(recorder.folder / "annotated.mkv")[1] == pytest.approx(12 / fps, abs=2e-3)
 
 
 def test_the_last_picture_is_not_held_for_as_long_as_a_gap_before_it(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         for i, t in enumerate((0.0, 0.1, 20.0)):
-            recorder.put(result(i, t))
+            feed(recorder, result(i, t))
     assert packets(recorder.folder / "annotated.mkv")[1] < 20.6
 
 
 def test_a_line_has_the_documented_schema_and_nothing_else(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
-        recorder.put(result(12, 7.0, people=2))
-        recorder.put(result(13, 7.4003, people=0))
-        recorder.put(result(15, 7.5))
+        feed(recorder, result(12, 7.0, people=2))
+        feed(recorder, result(13, 7.4003, people=0))
+        feed(recorder, result(15, 7.5))
     first, second, third = lines(recorder.folder)
     assert list(first) == ["frame", "t", "size", "people"]
     assert first["size"] == [SOURCE.hw[1], SOURCE.hw[0]]
@@ -132,9 +148,9 @@ def test_no_drawing_option_touches_the_data(tmp_path: Path) -> None:
     texts = set()
     pictures = []
     for i, draw in enumerate((DrawOptions(), DrawOptions(mirror=True), DrawOptions(threshold=1.0, labels=True))):
-        with recording(tmp_path, RecordOptions(tmp_path / str(i), clean_video=True, draw=draw)) as recorder:
+        with recording(tmp_path, RecordOptions(folder=tmp_path / str(i), clean_video=True, draw=draw)) as recorder:
             for j in range(3):
-                recorder.put(result(j, j / 30))
+                feed(recorder, result(j, j / 30))
         texts.add((recorder.folder / "keypoints.jsonl").read_text())
         pictures.append(decoded(recorder.folder / "annotated.mkv")[0].astype(int))
         clean = decoded(recorder.folder / "clean.mkv")[0].astype(int)
@@ -145,17 +161,17 @@ def test_no_drawing_option_touches_the_data(tmp_path: Path) -> None:
 
 
 def test_the_clean_video_has_the_same_times(tmp_path: Path) -> None:
-    with recording(tmp_path, RecordOptions(tmp_path, clean_video=True)) as recorder:
+    with recording(tmp_path, RecordOptions(folder=tmp_path, clean_video=True)) as recorder:
         for i in range(5):
-            recorder.put(result(i, i * 0.1))
+            feed(recorder, result(i, i * 0.1))
     assert packets(recorder.folder / "clean.mkv") == packets(recorder.folder / "annotated.mkv")
 
 
 def test_odd_sizes_and_a_change_of_size_in_mid_recording(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
-        recorder.put(result(0, 0.0, np.full((121, 161, 3), 90, np.uint8), people=0))
-        recorder.put(result(1, 0.1, np.full((480, 200, 3), 200, np.uint8), people=0))
-        recorder.put(result(2, 0.2, np.full((50, 60, 3), 60, np.uint8), people=0))
+        feed(recorder, result(0, 0.0, np.full((121, 161, 3), 90, np.uint8), people=0))
+        feed(recorder, result(1, 0.1, np.full((480, 200, 3), 200, np.uint8), people=0))
+        feed(recorder, result(2, 0.2, np.full((50, 60, 3), 60, np.uint8), people=0))
     first, tall, small = decoded(recorder.folder / "annotated.mkv")
     assert first.shape == tall.shape == small.shape == (122, 162, 3)
     assert abs(int(first[60, 80, 0]) - 90) < 6
@@ -169,7 +185,7 @@ def test_a_picture_of_an_odd_size_is_not_scaled(tmp_path: Path) -> None:
     image = np.full((121, 161, 3), 40, np.uint8)
     image[100:110, 140:150] = 220
     with recording(tmp_path) as recorder:
-        recorder.put(result(0, 0.0, image, people=0))
+        feed(recorder, result(0, 0.0, image, people=0))
     (picture,) = decoded(recorder.folder / "annotated.mkv")
     assert picture.shape == (122, 162, 3)
     bright = picture[..., 1] > 130
@@ -179,33 +195,33 @@ def test_a_picture_of_an_odd_size_is_not_scaled(tmp_path: Path) -> None:
 
 def test_the_manifest_tells_how_it_was_made(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
-        recorder.model_changed(SPEC, BACKEND, "one")
+        recorder.model_changed(model("one"))
         wait_until(lambda: manifest(recorder.folder)["models"])
         early = manifest(recorder.folder)
-        recorder.source_opened({"width": 160, "height": 120})
+        recorder.source_opened(Mode(160, 120, 30.0))
         for n, index in enumerate((3, 5, 8, 10)):  # the first of the recording is not the source's, and some were passed over
-            recorder.put(result(index, n / 30))
-        recorder.model_changed(SPEC, BACKEND, "top-down")
-        recorder.put(result(12, 4 / 30))
+            feed(recorder, result(index, n / 30))
+        recorder.model_changed(model("top-down"))
+        feed(recorder, result(12, 4 / 30))
     assert early["finished"] is False
     final = manifest(recorder.folder)
-    assert final["schema"] == 2
+    assert final["schema"] == 3
     assert final["finished"] is True
-    assert final["frames"] == 5
-    assert final["dropped"] == 0
+    assert final["counts"]["written"] == 5
+    assert final["counts"]["lost"] == 0
     assert final["error"] == ""
     assert final["seconds"] == pytest.approx(4 / 30, abs=1e-3)
-    assert final["source"] == {"name": "s", "actual": {"width": 160, "height": 120}}
+    assert final["source"]["name"] == "s"
+    assert final["source"]["actual"] == {"width": 160, "height": 120, "fps": 30.0, "codec": ""}
     frames = [json.loads(line)["frame"] for line in (recorder.folder / "keypoints.jsonl").read_text().splitlines()]
     assert frames == [0, 2, 5, 7, 9]
     assert [m["from_frame"] for m in final["models"]] == [0, 8]
     assert [m["mode"] for m in final["models"]] == ["one", "top-down"]
-    assert final["models"][0]["name"] == "fake"
-    assert final["models"][0]["sha256"] == "0" * 64
-    assert final["models"][0]["backend"] == "Fake 1 · CPU · FP32"
-    assert final["models"][0]["fallback"] == "no GPU here"
-    assert final["models"][0]["skeleton"] == {"name": "coco-17", "keypoints": list(COCO_17.keypoints)}
-    assert {"python", "opencv", "pyav"} <= set(final["versions"])
+    assert final["models"][0]["model"]["name"] == "fake"
+    assert final["models"][0]["model"]["weights_sha256"] == "0" * 64
+    assert final["models"][0]["backend"] == asdict(BACKEND)
+    assert final["models"][0]["skeleton"]["keypoints"] == list(COCO_17.keypoints)
+    assert {"python", "av", "numpy", "onnxruntime"} <= set(final["versions"])
     assert {f.name for f in recorder.folder.iterdir()} == {"annotated.mkv", "keypoints.jsonl", "session.json"}
 
 
@@ -214,7 +230,7 @@ def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatc
     done: list[bool] = []
     with recording(tmp_path, free_bytes=lambda _: RESERVE_BYTES + 10**7, finished=lambda r: done.append(r.active)) as recorder:
         for i in range(61):
-            recorder.put(result(i, i / 30))
+            feed(recorder, result(i, i / 30))
         wait_until(lambda: recorder.status().frames == 61)
         wait_until(lambda: recorder.status().bytes > 1000)
         status = recorder.status()
@@ -224,23 +240,14 @@ def test_the_status_counts_frames_time_bytes_and_room(tmp_path: Path, monkeypatc
     assert done == [False]
     final = recorder.status()
     assert not final.active
-    assert final.bytes == sum(f.stat().st_size for f in recorder.folder.iterdir()) - (
-        (recorder.folder / "session.json").stat().st_size - _size_before_the_end(recorder.folder)
-    )
-    assert final.summary.startswith("61 frames, 2.0 s, ")
-
-
-def _size_before_the_end(folder: Path) -> int:
-    content = manifest(folder)
-    for key in ("frames", "seconds", "dropped", "missed", "unreadable", "skipped", "error"):
-        del content[key]
-    return len(json.dumps(content | {"finished": False}, indent=2)) + 1
+    assert final.bytes == sum(f.stat().st_size for f in recorder.folder.iterdir())
+    assert final.summary.startswith("61 captured, 61 analysed, 61 written, 0 lost by the recorder; 2.0 s, ")
 
 
 def test_a_recording_of_nothing_is_whole_too(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         pass
-    assert manifest(recorder.folder)["frames"] == 0
+    assert manifest(recorder.folder)["counts"]["captured"] == 0
     assert lines(recorder.folder) == []
     assert recorder.status().error == ""
 
@@ -254,50 +261,49 @@ def test_two_recordings_of_one_second_get_two_folders(tmp_path: Path) -> None:
 
 
 def test_live_a_full_queue_drops_and_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
-    gate = threading.Event()
+    monkeypatch.setattr(lane_module, "LONGEST_WAIT_S", 60.0)
+    gate, waits = threading.Event(), threading.Event()
 
     def slow_disk(folder: Path) -> int:
         if threading.current_thread().name == "poseapp-recorder":
+            waits.set()
             assert gate.wait(20)
         return 10**12
 
-    recorder = Recorder(RecordOptions(tmp_path), {}, Stats(), free_bytes=slow_disk)
+    recorder = Recorder(RecordOptions(folder=tmp_path), NOWHERE, Stats(), free_bytes=slow_disk)
     try:
-        recorder.put(result(0, 0.0))
+        feed(recorder, result(0, 0.0))
         wait_until(lambda: recorder.status().frames == 1)
-        time.sleep(record_module.MEASURE_S)
-        recorder.put(result(1, 0.1))  # after this one it waits for the disk
-        wait_until(lambda: recorder.status().frames == 2)
+        assert waits.wait(20)
         begun = time.monotonic()
-        for i in range(2, 50):
-            recorder.put(result(i, i / 10))
+        for i in range(1, 50):
+            feed(recorder, result(i, i / 10))
         assert time.monotonic() - begun < 5.0
-        assert recorder.status().dropped == 48 - record_module.QUEUE_FRAMES
+        assert recorder.status().counts.lost == 49 - lane_module.QUEUE_FRAMES
     finally:
         gate.set()
         recorder.close()
         assert recorder.join(20)
-    assert [line["frame"] for line in lines(recorder.folder)] == list(range(2 + record_module.QUEUE_FRAMES))
-    assert manifest(recorder.folder)["dropped"] == 48 - record_module.QUEUE_FRAMES
+    assert [line["frame"] for line in lines(recorder.folder)] == list(range(1 + lane_module.QUEUE_FRAMES))
+    assert manifest(recorder.folder)["counts"]["lost"] == 49 - lane_module.QUEUE_FRAMES
 
 
 def test_offline_nothing_is_dropped(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         for i in range(60):
-            recorder.put(result(i, i / 30))
+            feed(recorder, result(i, i / 30))
     assert [line["frame"] for line in lines(recorder.folder)] == list(range(60))
-    assert recorder.status().dropped == 0
+    assert recorder.status().counts.lost == 0
 
 
 def test_what_was_given_before_close_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_module, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(lane_module, "LONGEST_WAIT_S", 60.0)
     for _ in range(10):
-        recorder = Recorder(RecordOptions(tmp_path), {}, Stats())
+        recorder = Recorder(RecordOptions(folder=tmp_path), NOWHERE, Stats())
         for i in range(5):
-            recorder.put(result(i, i / 30))
+            feed(recorder, result(i, i / 30))
         recorder.close()
-        recorder.put(result(9, 1.0))  # too late
+        feed(recorder, result(9, 1.0))  # too late
         assert recorder.join(20)
         assert len(lines(recorder.folder)) == 5
 
@@ -308,7 +314,7 @@ def test_what_was_given_before_close_is_written(tmp_path: Path, monkeypatch: pyt
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RecordError) as error:
-        Recorder(RecordOptions(tmp_path / "file" / "below"), {}, Stats())
+        Recorder(RecordOptions(folder=tmp_path / "file" / "below"), NOWHERE, Stats())
     assert str(error.value) == (
         f"{tmp_path / 'file' / 'below'}: cannot be written (Not a directory). Choose another folder for recordings."
     )
@@ -318,7 +324,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> N
 
 def test_a_disk_that_is_nearly_full_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"the disk is nearly full \(5 MB left\)\. Make room"):
-        Recorder(RecordOptions(tmp_path), {}, Stats(), free_bytes=lambda _: 5_000_000)
+        Recorder(RecordOptions(folder=tmp_path), NOWHERE, Stats(), free_bytes=lambda _: 5_000_000)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -327,12 +333,12 @@ def test_a_disk_that_becomes_nearly_full_ends_the_recording_cleanly(tmp_path: Pa
     free = [10**12]
     with recording(tmp_path, free_bytes=lambda _: free[0]) as recorder:
         for i in range(20):
-            recorder.put(result(i, i / 30))
+            feed(recorder, result(i, i / 30))
         wait_until(lambda: recorder.status().frames == 20)
         free[0] = RESERVE_BYTES - 1
-        recorder.put(result(20, 20 / 30))
+        feed(recorder, result(20, 20 / 30))
         assert recorder.join(20)
-        recorder.put(result(21, 21 / 30))  # a giver that has not noticed does not wait for ever
+        feed(recorder, result(21, 21 / 30))  # a giver that has not noticed does not wait for ever
     assert recorder.status().error == "The recording stopped: the disk is nearly full (67 MB left)."
     assert not recorder.status().active
     assert manifest(recorder.folder)["error"] == recorder.status().error
@@ -345,10 +351,10 @@ def test_the_folder_vanishes_in_mid_recording(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(record_module, "MEASURE_S", 0.0)
     done = threading.Event()
     with recording(tmp_path, finished=lambda _: done.set()) as recorder:
-        recorder.put(result(0, 0.0))
+        feed(recorder, result(0, 0.0))
         wait_until(lambda: recorder.status().frames == 1)
         shutil.rmtree(recorder.folder)
-        recorder.put(result(1, 0.1))
+        feed(recorder, result(1, 0.1))
         assert done.wait(20)
     assert recorder.status().error == "The recording stopped: No such file or directory."
     assert not recorder.status().active
@@ -359,7 +365,7 @@ def test_a_file_that_goes_while_the_size_is_asked_for_is_no_error(tmp_path: Path
     with recording(tmp_path) as recorder:
         (recorder.folder / "gone").symlink_to(tmp_path / "nowhere")  # it is in the list, and has no size
         for i in range(5):
-            recorder.put(result(i, i / 30))
+            feed(recorder, result(i, i / 30))
     assert recorder.status().error == ""
     assert recorder.status().bytes > 0
     assert len(lines(recorder.folder)) == 5
@@ -382,15 +388,15 @@ NOISE_UNTIL_IT_STOPS = """
     import sys
     from pathlib import Path
     import numpy as np
-    from test_recorder import result
+    from test_recorder import NOWHERE, feed, result
     from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
     from poseapp.live.stats import Stats
     recorder = Recorder(
-        RecordOptions(Path(sys.argv[1]), clean_video=True), {}, Stats(), lossless=True, free_bytes=lambda _: 1 << 40
+        RecordOptions(folder=Path(sys.argv[1]), clean_video=True), NOWHERE, Stats(), lossless=True, free_bytes=lambda _: 1 << 40
     )
     rng = np.random.default_rng(0)
     for i in range(400):
-        recorder.put(result(i, i / 30, rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)))
+        feed(recorder, result(i, i / 30, rng.integers(0, 256, (240, 320, 3), dtype=np.uint8)))
         if not recorder.status().active:
             break
     recorder.close()
@@ -467,7 +473,7 @@ def test_a_killed_process_leaves_a_recording_that_plays(tmp_path: Path) -> None:
         from poseapp.live.status import ModelRequest
         session = Session(MarkerSource((240, 320), fps=60), ModelRequest(Path("fake")), load=Loader())
         session.start()
-        session.start_recording(RecordOptions(Path(sys.argv[1])))
+        session.start_recording(RecordOptions(folder=Path(sys.argv[1])))
         while True:
             time.sleep(0.02)
             print(session.status().recording.seconds, flush=True)
@@ -492,7 +498,7 @@ def test_a_killed_process_leaves_a_recording_that_plays(tmp_path: Path) -> None:
     assert len(decoded(folder / "annotated.mkv")) == len(pts)
     np.testing.assert_allclose(pts, [line["t"] for line in written][: len(pts)], atol=2e-3)
     assert manifest(folder)["finished"] is False
-    assert manifest(folder)["models"][0]["name"] == "fake"
+    assert manifest(folder)["models"][0]["model"]["name"] == "fake"
 
 
 def test_an_unexpected_failure_is_told_and_the_rest_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +512,7 @@ def test_an_unexpected_failure_is_told_and_the_rest_is_finished(tmp_path: Path, 
     monkeypatch.setattr(VideoWriter, "write", write)
     with recording(tmp_path) as recorder:
         for i in range(30):
-            recorder.put(result(i, i / 10))
+            feed(recorder, result(i, i / 10))
     assert recorder.status().error == "The recording stopped: ZeroDivisionError: oops."
     assert len(decoded(recorder.folder / "annotated.mkv")) == 5
     assert manifest(recorder.folder)["error"] == recorder.status().error
@@ -514,7 +520,7 @@ def test_an_unexpected_failure_is_told_and_the_rest_is_finished(tmp_path: Path, 
 
 def test_the_queue_is_short() -> None:
     """A 4K picture is 25 MB: the queue must not be where memory goes."""
-    assert record_module.QUEUE_FRAMES <= 16
+    assert lane_module.QUEUE_FRAMES <= 16
     assert issubclass(queue.Full, Exception)
 
 
@@ -539,11 +545,23 @@ def test_a_snapshot_is_two_pictures_and_the_joints(tmp_path: Path) -> None:
 def test_frames_that_were_never_worked_on_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
     with recording(tmp_path, first_index=10) as recorder:
         recorder.unreadable(2, ["10.png: damaged.", "11.png: damaged."])
-        for index in (12, 13, 17, 18):
-            recorder.put(result(index, index / 30))
+        for index in range(12, 19):
+            one = result(index, index / 30)
+            recorder.capture(one.frame)
+            if index in (12, 13, 17, 18):
+                recorder.put(one)
     assert [line["frame"] for line in lines(recorder.folder)] == [2, 3, 7, 8]
     final = manifest(recorder.folder)
-    assert (final["missed"], final["unreadable"], final["dropped"]) == (3, 2, 0)
+    assert final["counts"] == {
+        "captured": 7,
+        "analysed": 4,
+        "not_analysed": 3,
+        "written": 4,
+        "lost": 0,
+        "clean_written": 0,
+        "clean_lost": 0,
+        "unreadable": 2,
+    }
     assert final["skipped"] == ["10.png: damaged.", "11.png: damaged."]
-    assert recorder.status().missed == 3
-    assert "2 pictures unreadable" in recorder.status().summary
+    assert recorder.status().counts.not_analysed == 3
+    assert "2 unreadable" in recorder.status().summary

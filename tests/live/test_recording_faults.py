@@ -18,12 +18,12 @@ from clips import decoded
 from fakes import FlakyCamera, Loader, MarkerSource, wait_until
 from kill_recordings import kill_many
 from sessions import next_result, running
-from test_recorder import lines, manifest, recording, result, run_python
+from test_recorder import NOWHERE, feed, lines, manifest, recording, result, run_python
 
 from poseapp.core.errors import ModelError, RecordError
 from poseapp.core.types import ImageArray
-from poseapp.live.recording import Recorder, RecordOptions, save_snapshot
-from poseapp.live.recording import recorder as record_module
+from poseapp.live.recording import Recorder, Recording, RecordOptions, save_snapshot
+from poseapp.live.recording import lane as lane_module
 from poseapp.live.recording.matroska import WholePictures, h264_cluster
 from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.session import Session
@@ -127,29 +127,29 @@ def test_live_a_frame_that_waited_too_long_is_dropped_not_queued(tmp_path: Path,
         real(self, image, t)
 
     monkeypatch.setattr(VideoWriter, "write", slow)
-    recorder = Recorder(RecordOptions(tmp_path), {}, Stats())
+    recorder = Recorder(RecordOptions(folder=tmp_path), NOWHERE, Stats())
     try:
-        recorder.put(result(0, 0.0))
+        feed(recorder, result(0, 0.0))
         wait_until(lambda: written == [0.0])
         for n in (1, 2, 3):
-            recorder.put(result(n, n / 10))
-        time.sleep(2 * record_module.LONGEST_WAIT_S)
+            feed(recorder, result(n, n / 10))
+        time.sleep(2 * lane_module.LONGEST_WAIT_S)
         gate.set()
-        wait_until(lambda: recorder.status().dropped == 3)
-        recorder.put(result(4, 4.0))
+        wait_until(lambda: recorder.status().counts.lost == 3)
+        feed(recorder, result(4, 4.0))
         wait_until(lambda: recorder.status().frames == 2)
     finally:
         gate.set()
         recorder.close()
         assert recorder.join(20)
     assert [line["frame"] for line in lines(recorder.folder)] == [0, 4]
-    assert manifest(recorder.folder)["dropped"] == 3
+    assert manifest(recorder.folder)["counts"]["lost"] == 3
 
 
 @posix
 def test_recordings_are_the_owners_alone(tmp_path: Path) -> None:
-    with recording(tmp_path / "new", RecordOptions(tmp_path / "new", clean_video=True)) as recorder:
-        recorder.put(result(0, 0.0))
+    with recording(tmp_path / "new", RecordOptions(folder=tmp_path / "new", clean_video=True)) as recorder:
+        feed(recorder, result(0, 0.0))
     for folder in (tmp_path / "new", recorder.folder):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in recorder.folder.iterdir()}
@@ -196,7 +196,7 @@ def test_a_folder_that_is_removed_ends_the_recording_alone(tmp_path: Path) -> No
         _goes_on(session)
 
 
-def _recorded(session: Session) -> record_module.Recording:
+def _recorded(session: Session) -> Recording:
     status = session.status().recording
     assert status is not None
     return status
@@ -235,7 +235,7 @@ def test_a_model_that_cannot_be_loaded_leaves_no_folder(tmp_path: Path) -> None:
 
 
 def test_what_somebody_else_put_into_the_folder_stays(tmp_path: Path) -> None:
-    recorder = Recorder(RecordOptions(tmp_path / "new"), {}, Stats())
+    recorder = Recorder(RecordOptions(folder=tmp_path / "new"), NOWHERE, Stats())
     (recorder.folder / "notes.txt").write_text("mine")
     recorder.close(keep_empty=False)
     assert recorder.join(20)
@@ -244,7 +244,7 @@ def test_what_somebody_else_put_into_the_folder_stays(tmp_path: Path) -> None:
 
 def test_a_disk_without_room_gets_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="nearly full"):
-        Recorder(RecordOptions(tmp_path / "a" / "b"), {}, Stats(), free_bytes=lambda _: 0)
+        Recorder(RecordOptions(folder=tmp_path / "a" / "b"), NOWHERE, Stats(), free_bytes=lambda _: 0)
     assert [*tmp_path.iterdir()] == []
 
 
@@ -252,4 +252,4 @@ def test_a_disk_without_room_gets_no_folder(tmp_path: Path) -> None:
 def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(RecordError, match="cannot be written"):
-        Recorder(RecordOptions(tmp_path / "closed" / "below"), {}, Stats())
+        Recorder(RecordOptions(folder=tmp_path / "closed" / "below"), NOWHERE, Stats())

@@ -42,7 +42,7 @@ def test_a_recording_of_a_stream_has_it_nowhere(tmp_path: Path) -> None:
     assert isinstance(source, StreamSource)
     session = Session(source, ModelRequest(Path("a")), load=Loader())
     try:
-        session.start_recording(RecordOptions(tmp_path / "recordings"))
+        session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         session.start()
         wait_until(lambda: (recording := session.status().recording) is not None and recording.frames > 3)
         assert "hunter2" not in repr(session.status())

@@ -110,7 +110,7 @@ def test_after_stop_nothing_can_be_begun(tmp_path: Path) -> None:
     session.set_source(MarkerSource())
     session.set_model(B)
     with pytest.raises(RecordError, match="stopped"):
-        session.start_recording(RecordOptions(tmp_path))
+        session.start_recording(RecordOptions(folder=tmp_path))
     assert session.status().state == "stopped"
     assert list(tmp_path.iterdir()) == []
 
@@ -142,7 +142,7 @@ def test_a_painted_result_is_counted_with_its_age() -> None:
 def test_a_hung_camera_does_not_keep_the_app_from_closing(unblocks: bool, tmp_path: Path) -> None:
     camera = HungCamera(unblocks)
     session = Session(camera, ModelRequest(A), load=Loader())
-    session.start_recording(RecordOptions(tmp_path))
+    session.start_recording(RecordOptions(folder=tmp_path))
     session.start()
     try:
         assert camera.hanging.wait(20)
@@ -204,7 +204,7 @@ def test_stopping_while_recording_finishes_the_files(tmp_path: Path) -> None:
     content = json.loads((folder / "session.json").read_text())
     assert content["finished"] is True
     assert content["error"] == ""
-    assert content["frames"] == len(lines(folder)) == len(decoded(folder / "annotated.mkv")) > 5
+    assert content["counts"]["written"] == len(lines(folder)) == len(decoded(folder / "annotated.mkv")) > 5
 
 
 def test_stopping_while_a_model_is_loading_does_not_wait_for_it() -> None:
@@ -266,7 +266,7 @@ def test_everything_at_once_from_several_threads(tmp_path: Path) -> None:
     actions: list[Callable[[random.Random], object]] = [
         change_source,
         lambda rng: session.set_model(rng.choice([A, B, C])),
-        lambda rng: session.start_recording(RecordOptions(tmp_path)) if rng.random() < 0.3 else session.stop_recording(),
+        lambda rng: session.start_recording(RecordOptions(folder=tmp_path)) if rng.random() < 0.3 else session.stop_recording(),
         lambda rng: (session.status(), session.take()),
     ]
     threads = [threading.Thread(target=repeat, args=(action, i)) for i, action in enumerate(actions)]

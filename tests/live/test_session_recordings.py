@@ -47,7 +47,7 @@ def test_a_recording_lasts_as_long_as_it_took_while_inference_is_slow(tmp_path: 
     with running(camera, load) as session:
         next_result(session)
         begun = time.monotonic()
-        folder = session.start_recording(RecordOptions(tmp_path))
+        folder = session.start_recording(RecordOptions(folder=tmp_path))
         runs = time.monotonic()
         wait_until(lambda: (r := session.status().recording) is not None and r.seconds >= 2.5)
         least_s = time.monotonic() - runs
@@ -84,7 +84,7 @@ def test_a_recording_may_begin_before_the_first_frame(tmp_path: Path) -> None:
     folder = the_recording(tmp_path)
     assert lines(folder)[0]["t"] == 0.0
     content = json.loads((folder / "session.json").read_text())
-    assert [m["name"] for m in content["models"]] == ["a"]
+    assert [m["model"]["name"] for m in content["models"]] == ["a"]
     assert content["source"]["name"] == "marker figure"
     assert content["source"]["actual"] == {"width": 640, "height": 360, "fps": 30.0, "codec": ""}
 
@@ -106,7 +106,7 @@ def test_a_recording_after_another_gets_its_own_folder_and_time(tmp_path: Path) 
         folders = []
         for _ in range(2):
             next_result(session)
-            folders.append(session.start_recording(RecordOptions(tmp_path)))
+            folders.append(session.start_recording(RecordOptions(folder=tmp_path)))
             wait_until(lambda: (r := session.status().recording) is not None and r.folder == folders[-1] and r.frames > 3)
     assert folders[0] != folders[1]
     for folder in folders:
@@ -119,7 +119,7 @@ def test_an_output_folder_that_cannot_be_written_leaves_the_session_running(tmp_
     with running(MarkerSource()) as session:
         next_result(session)
         with pytest.raises(RecordError, match="cannot be written"):
-            session.start_recording(RecordOptions(tmp_path / "file" / "below"))
+            session.start_recording(RecordOptions(folder=tmp_path / "file" / "below"))
         assert session.status().recording is None
         next_result(session)
         assert session.status().state == "running"
@@ -134,7 +134,7 @@ def test_a_source_that_is_left_while_the_folder_is_made_is_not_recorded(tmp_path
 
         monkeypatch.setattr(session_module, "Recorder", slow_disk)
         with pytest.raises(RecordError, match=r"the source was changed just now\. Start the recording again\."):
-            session.start_recording(RecordOptions(tmp_path))
+            session.start_recording(RecordOptions(folder=tmp_path))
         assert session.status().recording is None
     wait_until(lambda: not any(tmp_path.iterdir()))  # nothing was recorded, so nothing stays
 
@@ -143,5 +143,5 @@ def test_an_ended_source_cannot_be_recorded(tmp_path: Path) -> None:
     with running(MarkerSource(seconds=0.1)) as session:
         wait_until(in_state(session, "ended"))
         with pytest.raises(RecordError, match=r"^recording: marker figure gives no pictures \(ended\)\. Choose a source first"):
-            session.start_recording(RecordOptions(tmp_path / "out"))
+            session.start_recording(RecordOptions(folder=tmp_path / "out"))
         assert not (tmp_path / "out").exists()

@@ -118,7 +118,7 @@ def test_offline_a_change_of_model_loses_no_frame(tmp_path: Path) -> None:
     folder = the_recording(tmp_path)
     assert [line["frame"] for line in lines(folder)] == list(range(90))
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [m["name"] for m in models] == ["a", "b"]
+    assert [m["model"]["name"] for m in models] == ["a", "b"]
     assert models[1]["from_frame"] == load.named("a").frames
 
 
@@ -213,7 +213,7 @@ def test_a_load_given_up_at_the_end_does_not_hide_why_the_source_failed(tmp_path
     load.build = threading.Event()
     missing = VideoSource(tmp_path / "nowhere.mp4")
     session = Session(missing, ModelRequest(A, "gpu"), realtime=False, load=load, builds_first=lambda *_: False)
-    session.start_recording(RecordOptions(tmp_path / "out"))
+    session.start_recording(RecordOptions(folder=tmp_path / "out"))
     session.start()
     assert session.wait(20)
     wait_until(lambda: session.status().build is not None)

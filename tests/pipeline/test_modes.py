@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clips import packets
 from fakes import wait_until
 from painted import (
     TOP_DOWN,
@@ -24,7 +25,7 @@ from watching import HW, both_modes, estimator, identities, middle_of, recorded,
 
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Frame, PoseMode, Result
-from poseapp.live.recording import RecordOptions
+from poseapp.live.recording import RecordOptions, read_keypoints, read_segments
 from poseapp.live.session import Session
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.estimator import Estimator
@@ -243,22 +244,22 @@ def test_numbers_of_several_people_start_at_1_whatever_was_before(
         assert other.frame.index > several.frame.index
 
 
-def test_in_a_recording_no_number_is_given_twice(tmp_path: Path, estimators: list[Estimator]) -> None:
+def test_a_recording_counts_people_from_one_and_gives_no_number_twice(tmp_path: Path, estimators: list[Estimator]) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=20, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
         estimators[-1].tracker.next_id += 7  # as if the one person had been lost seven times
-        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        folder = running.session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         running.session.set_mode("top-down")
         running.until(lambda r: r.mode == "top-down" and len(r.poses) == 2)
         running.session.stop_recording()
     lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {person["id"] for line in lines for person in line["people"]} == {1, 9}
+    assert {person["id"] for line in lines for person in line["people"]} == {1, 2}
 
 
 def test_a_recording_goes_on_while_the_mode_changes_and_says_from_where(tmp_path: Path) -> None:
     with Running(tmp_path, PaintedSource(TWO, fps=10, hw=HW)) as running:
         running.until(lambda r: len(r.poses) == 1)
-        folder = running.session.start_recording(RecordOptions(tmp_path / "recordings"))
+        folder = running.session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         modes: tuple[PoseMode, ...] = ("top-down", "bottom-up", "one")
         for mode in modes:
             running.session.set_mode(mode)
@@ -266,18 +267,26 @@ def test_a_recording_goes_on_while_the_mode_changes_and_says_from_where(tmp_path
         running.session.stop_recording()
         wait_until(lambda: json.loads((folder / "session.json").read_text())["finished"])
     models = json.loads((folder / "session.json").read_text())["models"]
-    assert [(entry["name"], entry["mode"]) for entry in models] == [
+    assert [(entry["model"]["name"], entry["mode"]) for entry in models] == [
         ("hourglass-s", "one"),
         ("hourglass-s", "top-down"),
         ("openpose-s", "bottom-up"),
         ("hourglass-s", "one"),
     ]
-    lines = [json.loads(line) for line in (folder / "keypoints.jsonl").read_text().splitlines()]
+    lines = list(read_keypoints(folder))
     for i, (entry, after) in enumerate(itertools.pairwise([*models, {"from_frame": lines[-1]["frame"] + 1}])):
         its = [line for line in lines if entry["from_frame"] <= line["frame"] < after["from_frame"]]
         joints = {len(p["keypoints"]) for line in its for p in line["people"]}
-        assert joints <= {18 if entry["name"] == "openpose-s" else 17}
+        assert joints <= {18 if entry["model"]["name"] == "openpose-s" else 17}
         assert joints or i == 0  # the first mode may have been left at once
+    segments = read_segments(folder)
+    assert [segment.skeleton for segment in segments] == ["coco-17", "openpose-18", "coco-17"]
+    for segment in segments:
+        its = list(segment.lines())
+        assert its[0]["frame"] == segment.from_frame
+        assert {len(person["keypoints"]) for line in its for person in line["people"]} == {len(segment.joints)}
+        pts, _ = packets(segment.video)
+        np.testing.assert_allclose(pts, [line["t"] for line in its], atol=2e-3)
 
 
 def test_leaving_bottom_up_finds_the_detector_with_the_very_same_model(tmp_path: Path) -> None:

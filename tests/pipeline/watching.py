@@ -73,7 +73,7 @@ def recorded(source: PaintedSource, mode: PoseMode, tmp_path: Path, **settings: 
         **settings,
     )
     try:
-        recording = session.start_recording(RecordOptions(tmp_path / "recordings"))
+        recording = session.start_recording(RecordOptions(folder=tmp_path / "recordings"))
         session.start()
         assert session.wait(100)
         assert session.failure == ""

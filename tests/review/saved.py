@@ -14,7 +14,7 @@ from fakes import SPEC
 from poseapp.core.skeleton import COCO_17, Skeleton
 from poseapp.core.types import Frame, Poses, Result
 from poseapp.engine.base import Backend
-from poseapp.live.recording import Recorder, RecordOptions
+from poseapp.live.recording import ModelEntry, Recorder, RecordOptions, SourceEntry
 from poseapp.live.stats import Stats
 
 HW = (240, 320)
@@ -42,12 +42,14 @@ def frame_with(number: int, people: dict[int, float], *, skeleton: Skeleton = CO
 
 def record(parent: Path, results: Iterable[Result]) -> Path:
     """The folder of a recording of *results*, made in *parent* by the recorder as a session drives it."""
-    recorder = Recorder(RecordOptions(parent), {"source": {"name": "made up"}}, Stats(), lossless=True)
+    recorder = Recorder(RecordOptions(folder=parent), SourceEntry(name="made up"), Stats(), lossless=True)
     skeleton: Skeleton | None = None
     for result in results:
         if result.poses.skeleton != skeleton:
             skeleton = result.poses.skeleton
-            recorder.model_changed(replace(SPEC, skeleton=skeleton), Backend("Fake 1", "CPU", "FP32"), "top-down")
+            model, backend = replace(SPEC, skeleton=skeleton), Backend("Fake 1", "CPU", "FP32")
+            recorder.model_changed(ModelEntry(mode="top-down", model=model, backend=backend))
+        recorder.capture(result.frame)
         recorder.put(result)
     recorder.close()
     assert recorder.join(30)
@@ -67,7 +69,8 @@ def _present(number: int) -> dict[int, float]:
 
 def lines(folder: Path) -> list[dict[str, Any]]:
     """What the recorder wrote, read without the app."""
-    return [json.loads(line) for line in (folder / "keypoints.jsonl").read_text(encoding="utf-8").splitlines()]
+    files = sorted(folder.glob("keypoints*.jsonl"), key=lambda file: len(file.name))  # keypoints.jsonl, keypoints-2.jsonl
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def joints(folder: Path, person: int, key: str = "keypoints") -> dict[int, np.ndarray[Any, np.dtype[np.float64]]]:

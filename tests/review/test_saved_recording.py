@@ -71,7 +71,7 @@ def test_on_all_frames_a_person_is_nan_where_nobody_was(folder: Path) -> None:
 def test_a_session_s_own_recording_is_read(tmp_path: Path) -> None:
     source = MarkerSource(seconds=1.0)
     session = Session(source, ModelRequest(Path("a")), load=Loader(), realtime=False, smoothing=SmoothRule())
-    folder = session.start_recording(RecordOptions(tmp_path))
+    folder = session.start_recording(RecordOptions(folder=tmp_path))
     session.start()
     assert session.wait(30)
     session.stop()

@@ -105,8 +105,9 @@ def test_models_that_ship_are_fast_balanced_accurate_and_for_many_people(window:
     names = ["hourglass-l", "hourglass-s", "mine", "openpose-s", "hourglass-t"]
     window.controller.models_changed.emit([StoredModel(name, store / name, replace(SPEC, name=name)) for name in names])
     box = window.sidebar.model.box
-    assert [box.itemText(row) for row in range(box.count())] == ["Fast", "Balanced", "Accurate", "Many people", "mine"]
-    heard = [box.itemData(row, Qt.ItemDataRole.AccessibleTextRole) for row in range(box.count())]
+    assert [box.itemText(row) for row in range(5)] == ["Fast", "Balanced", "Accurate", "Many people", "mine"]
+    assert [box.itemText(row) for row in range(5, box.count())] == ["", "Get more models…"], "after a line"
+    heard = [box.itemData(row, Qt.ItemDataRole.AccessibleTextRole) for row in range(5)]
     assert heard == ["Fast, hourglass-t", "Balanced, hourglass-s", "Accurate, hourglass-l", "Many people, openpose-s", None]
     texts = [action.text() for action in window.menus.by_title["Model"].actions()][:5]
     expected = ["Fast (hourglass-t)", "Balanced (hourglass-s)", "Accurate (hourglass-l)", "Many people (openpose-s)", "mine"]

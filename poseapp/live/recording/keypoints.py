@@ -1,14 +1,17 @@
-"""``keypoints.jsonl``: the joints of a recording, one JSON object on a line for each recorded frame, UTF-8.
+"""``keypoints.jsonl``: the joints of a recording, one JSON object on a line for each analysed frame, UTF-8.
+
+All lines of a file have the same joints. Where another model has others, a new segment of the recording begins, with the files
+``keypoints-2.jsonl`` and ``annotated-2.mkv``; numbers, times and identities go on.
 
 The lines are in the order of the frames. Each line is written whole, before its frame goes into a video, so every picture has a
-line. ``session.json`` in the same folder names the schema and the joints. Schema 2:
+line. ``session.json`` in the same folder names the schema and the joints. Schema 3:
 
 ================ ===================== ===================================================================================
 key              type                  meaning
 ================ ===================== ===================================================================================
-frame            int ≥ 0               the frame's number in the source, from the first recorded one. A gap is a frame that was
-                                       dropped, that the model was too slow for, or that could not be read
-t                float                 s from the first recorded frame, by the capture times; six decimals. The pictures of both
+frame            int ≥ 0               the frame's number in the source, from the first captured one. A gap is a frame that was
+                                       lost, that the model was too slow for, or that could not be read
+t                float                 s from the first captured frame, by the capture times; six decimals. The pictures of all
                                        videos have the same time, to the ms
 size             [int, int]            width and height of the frame, px
 file             str                   of a folder of pictures only: the picture's path in it
@@ -23,7 +26,7 @@ Each person:
 ================ ===================== ===================================================================================
 id               int ≥ 1               the person's number, the same in each frame; none is given twice in a recording
 score            float 0..1            how sure the person is; four decimals
-keypoints        K × [x, y, score]     the joints as they were found, in the order of the skeleton of the model's entry in
+keypoints        K × [x, y, score]     the joints as they were found, in the order of the skeleton of the segment in
                                        ``session.json``. x and y in px of the frame, two decimals; an integer is the centre of
                                        a pixel. Both are null where the joint is missing. score is 0..1, four decimals
 smoothed         K × [x, y]            only while smoothing is on: the same joints, steadied; null as above
@@ -31,7 +34,7 @@ predicted        true                  only where the network did not look at th
                                        are expected
 ================ ===================== ===================================================================================
 
-JSON has no NaN: a missing coordinate is null. Schema 1 says ``carried`` for ``predicted``, and is the same otherwise.
+JSON has no NaN: a missing coordinate is null. Schema 1 says ``carried`` for ``predicted``; otherwise 1, 2 and 3 are the same.
 """
 
 from __future__ import annotations
@@ -41,18 +44,20 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import RecordError
-from poseapp.core.json_files import parse_json
+from poseapp.core.json_files import Fields, Wrong, parse_json, shortened
+from poseapp.core.spec import is_name
 from poseapp.core.types import Result
 from poseapp.live.recording.folder import private
-from poseapp.live.recording.manifest import read_manifest
+from poseapp.live.recording.manifest import MANIFEST, read_manifest
 from poseapp.live.recording.video_writer import even_hw, placement
 
-KEYPOINTS = "keypoints.jsonl"
+KEYPOINTS, ANNOTATED = "keypoints.jsonl", "annotated.mkv"
 _NAMES_OF_SCHEMA_1 = {"carried": "predicted"}
 
 
@@ -119,19 +124,69 @@ def append_line(file: io.FileIO, line: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def read_keypoints(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of the recording in *folder*, with the keys of schema 2, also where they were written by schema 1.
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """The analysed frames of a recording from ``from_frame`` to the next segment: all have the same joints.
 
-    Raises RecordError where *folder* is no recording, or a line is damaged.
+    In recordings of schema 1 and 2 all frames are one segment, also where a later model has other joints. ``skeleton`` and
+    ``joints`` are its name and the names of the joints, in the order of ``keypoints``; "" and () where the
+    recording does not say. ``keypoints`` and ``video`` are files; those of a recording that was killed may be missing.
     """
-    read_manifest(folder)  # refuses what a newer version has written
-    path = folder / KEYPOINTS
-    try:
-        with path.open("rb") as file:
-            for number, content in enumerate(file, 1):
-                yield _read_line(content, f"{path}, line {number}")
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}). Choose the folder of a recording.") from None
+
+    from_frame: int
+    skeleton: str
+    joints: tuple[str, ...]
+    keypoints: Path
+    video: Path
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The lines of this segment; see ``read_keypoints``."""
+        try:
+            with self.keypoints.open("rb") as file:
+                for number, content in enumerate(file, 1):
+                    yield _read_line(content, f"{self.keypoints}, line {number}")
+        except OSError as error:
+            raise RecordError(f"{self.keypoints}: cannot be read ({error.strerror}). Choose the folder of a recording.") from None
+
+
+def read_segments(folder: Path) -> tuple[Segment, ...]:
+    """The segments of the recording in *folder*, in the order of their frames; at least one.
+
+    Raises RecordError where *folder* is no recording, or its ``session.json`` is damaged.
+    """
+    content = read_manifest(folder)  # refuses what a newer version has written
+
+    def wrong(what: str) -> RecordError:
+        return RecordError(f"{folder / MANIFEST}: {what}. Copy the recording again.")
+
+    fields = Fields(content, wrong)
+    if not content.get("segments"):  # nothing was analysed, or by a version that wrote one file for all joints
+        models = fields.objects("models")
+        return (_segment(folder, 0, models[0].content.get("skeleton") if models else None, {}, wrong),)
+    return tuple(
+        _segment(folder, one.integer("from_frame"), one.content.get("skeleton"), one.texts("files"), wrong)
+        for one in fields.objects("segments")
+    )
+
+
+def _segment(folder: Path, from_frame: int, skeleton: Any, files: Mapping[str, str], wrong: Wrong) -> Segment:
+    names = [files.get(name, name) for name in (KEYPOINTS, ANNOTATED)]
+    if any(not is_name(name) for name in names):
+        raise wrong(f"expected names of files, got {shortened(names)}")
+    name, joints = "", ()  # type: str, tuple[str, ...]
+    if skeleton is not None:
+        of = Fields(skeleton, wrong, "skeleton")
+        name, joints = of.text("name"), tuple(str(joint) for joint in of.array("keypoints"))
+    return Segment(from_frame=from_frame, skeleton=name, joints=joints, keypoints=folder / names[0], video=folder / names[1])
+
+
+def read_keypoints(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of all segments of the recording in *folder*, with the keys of schema 3, also where schema 1 or 2 wrote them.
+
+    ``read_segments`` tells which joints they have. Raises RecordError where *folder* is no recording, or a line is damaged.
+    """
+    for segment in read_segments(folder):
+        yield from segment.lines()
 
 
 def _read_line(content: bytes, where: str) -> dict[str, Any]:

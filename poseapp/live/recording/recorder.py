@@ -1,95 +1,64 @@
-"""The recorder: takes frames with their poses from a short queue and writes them on a thread of its own."""
+"""The recorder: takes captured frames and analysed ones from short queues, and writes each kind on a thread of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from av.error import FFmpegError
 
-from poseapp.core.limits import MOST_WAITING_BYTES
-from poseapp.core.spec import ModelSpec
-from poseapp.core.types import PoseMode, Result
-from poseapp.engine.base import Backend
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.types import Frame, Result
+from poseapp.live.recording.counts import Counts
+from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
 from poseapp.live.recording.folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
+from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
-from poseapp.live.recording.writers import WRITERS, RecordingStart, RecordingWriter
-from poseapp.live.sources.base import MOST_SKIPPED
+from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.source_hash import SourceHash
+from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
+from poseapp.live.sources.base import MOST_SKIPPED, Mode
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
 log = logging.getLogger(__name__)
 
-QUEUE_FRAMES = 12  # 33 MB of 720p: rides out a slow disk for less than half a second, then frames are dropped and counted
-# Live, a frame that has waited longer is dropped and counted: a killed process loses what waits, however slow the encoder is.
-LONGEST_WAIT_S = 0.2
 MEASURE_S = 0.5  # how often the size and the room left are asked of the disk
 
 
 @dataclass(frozen=True)
-class RecordOptions:
-    """``folder`` gets a new dated sub-folder; ``clean_video`` adds the unannotated video; ``draw`` is how poses are drawn."""
+class _Placed:
+    """A frame or a result in the recording: *number* as in ``keypoints.jsonl``, *t* s after the first frame."""
 
-    folder: Path
-    clean_video: bool = False
-    draw: DrawOptions = field(default_factory=DrawOptions)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """Where a recording stands.
-
-    ``dropped`` frames came faster than the disk or the encoder took them; ``missed`` frames came faster than the model took
-    them; ``unreadable`` pictures of the source were damaged. ``disk_left_s`` is the time until the disk is full at this rate;
-    ``error`` says why the recording stopped by itself, or "".
-    """
-
-    folder: Path
-    active: bool
-    seconds: float
-    bytes: int
-    frames: int
-    dropped: int
-    missed: int
-    unreadable: int
-    disk_left_s: float
-    error: str
-
-    @property
-    def summary(self) -> str:
-        """One line for the user."""
-        text = f"{self.frames} frames, {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
-        if self.dropped:
-            text += f", {self.dropped} frames dropped"
-        if self.unreadable:
-            text += f", {self.unreadable} pictures unreadable"
-        return f"{self.error} {text}" if self.error else text
+    item: Any
+    number: int
+    t: float
 
 
 class Recorder:
-    """Writes a recording on a thread of its own, from a short bounded queue.
+    """Writes a recording on threads of its own, from short bounded queues: one for captured frames, one for analysed ones.
 
-    Live, a full queue drops the frame and counts it; with *lossless* the giver waits instead. Every method may be called from any
-    thread, but for ``put``: one thread at a time calls that. *about* goes into the manifest. *finished* is called on the
-    recorder's thread when all files are closed; *free_bytes* gives the room left on the disk of a folder. *first_index* is the
-    frame that counts as number 0, the first one recorded where it is None. Raises RecordError when the folder cannot be made or
-    the disk is as good as full.
+    Each frame goes to ``capture`` first, and to ``put`` when it has been analysed. So the clean video depends on no model. Live,
+    a full queue loses the frame and counts it; with *lossless* the giver waits instead. Every method may be called from any
+    thread, but for ``capture`` and ``put``: one thread at a time calls each. *finished* is called on the recorder's thread when
+    all files are closed; *free_bytes* gives the room left on the disk of a folder. *first_index* is the frame that counts as
+    number 0, the first one captured where it is None. Raises RecordError when the folder cannot be made or the disk is as good as
+    full.
 
-    ``_lock`` guards the counters that ``status`` gives, and ``_first_index``.
+    ``_lock`` guards the counts, the numbers of frames, the times and the drawing options.
     """
 
     def __init__(
         self,
         options: RecordOptions,
-        about: Mapping[str, Any],
+        source: SourceEntry,
         stats: Stats,
         *,
         lossless: bool = False,
@@ -97,90 +66,127 @@ class Recorder:
         free_bytes: Callable[[Path], int] = free_bytes,
         first_index: int | None = None,
     ) -> None:
-        self._options, self._stats, self._lossless, self._finished = options, stats, lossless, finished
-        self._free_bytes = free_bytes
-        self._made = new_folder(options.folder, free_bytes)
+        self._stats, self._lossless, self._finished, self._free_bytes = stats, lossless, finished, free_bytes
+        self._made = new_folder(options.folder, free_bytes, options.name)
         self.folder, self._free = self._made.path, self._made.free
-        self._manifest = Manifest(self.folder, about)
-        self._queue: queue.Queue[tuple[Result, float]] = queue.Queue(QUEUE_FRAMES)  # each with when it was put there
-        self._closing, self._keep_empty = threading.Event(), True
+        self._manifest = Manifest(self.folder, source, options.name, options.tags)
+        self._results: Lane[_Placed] = Lane(lossless)
+        self._frames: Lane[_Placed] | None = Lane(lossless) if options.clean_video else None
         self._lock = threading.Lock()
-        self._frames = self._dropped = self._bytes = 0
-        self._missed = self._unreadable = 0  # numbers left out before the last frame taken; those of them that are the source's
+        self._closing, self._keep_empty = False, True
+        self._counts = Counts()
         self._skipped: list[str] = []
-        self._first_index = first_index
-        self._next_number = 0  # of the frame after the last one taken
-        self._seconds = 0.0
+        self._first_index, self._first_t = first_index, 0.0
+        self._last_index = -1  # of the captured frames; -1: none so far
+        self._next_number = 0  # of the frame after the last one analysed
+        self._bytes, self._seconds = 0, 0.0
+        self._draw = options.draw
+        self._settings: Settings | None = None  # of the frame written last
+        self._segment, self._skeleton = 1, None  # type: int, Skeleton | None
+        self._writers: list[RecordingWriter] = []
         self._active, self._error = True, ""
         try:
             self._manifest.write()
         except OSError as error:
             self._made.remove([MANIFEST])
             raise cannot_write(options.folder, error) from None
+        self._hash = SourceHash(source, self._manifest.source_hashed)
+        self._clean_thread = threading.Thread(target=self._run_clean, name="poseapp-recorder-clean", daemon=True)
         self._thread = threading.Thread(target=self._run, name="poseapp-recorder", daemon=True)
         self._thread.start()
 
-    def put(self, result: Result) -> None:
-        """Hand over a frame with its poses."""
+    # -- frames ------------------------------------------------------------------------------------------------
+
+    def capture(self, frame: Frame) -> None:
+        """Hand over a frame as it was captured: it belongs to the recording from now on."""
         with self._lock:
-            number = self._number(result)
-            self._missed += max(0, number - self._next_number)
-            self._next_number = number + 1
-        self._queue.maxsize = max(1, min(QUEUE_FRAMES, MOST_WAITING_BYTES // result.frame.image.nbytes))
-        while not self._closing.is_set():
-            try:
-                self._queue.put((result, time.monotonic()), block=self._lossless, timeout=0.2)
+            if self._closing:
                 return
-            except queue.Full:
-                if not self._lossless:
-                    self._drop()
-                    return
+            first = self._last_index < 0
+            if first:
+                self._first_index = frame.index if self._first_index is None else self._first_index
+                self._first_t = frame.t
+            self._last_index = frame.index
+            self._count(captured=1)
+            placed = self._place(frame, frame)
+        if first:
+            self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - frame.t))
+        if self._frames is not None:
+            self._frames.put(placed, frame.image.nbytes)
 
-    def _number(self, result: Result) -> int:
-        """The number of the frame in the recording. With the lock held."""
-        if self._first_index is None:
-            self._first_index = result.frame.index
-        return result.frame.index - self._first_index
+    def put(self, result: Result) -> None:
+        """Hand over a captured frame with its poses. One that was captured before the recording began is no part of it."""
+        with self._lock:
+            if self._closing or not self._includes(result.frame):
+                return
+            self._count(analysed=1)
+            placed = self._place(result, result.frame)
+            self._next_number = placed.number + 1
+        self._results.put(placed, result.frame.image.nbytes)
 
-    def source_opened(self, actual: Mapping[str, Any]) -> None:
+    def includes(self, frame: Frame) -> bool:
+        """Whether *frame* has been captured for this recording."""
+        with self._lock:
+            return not self._closing and self._includes(frame)
+
+    def _includes(self, frame: Frame) -> bool:
+        return self._first_index is not None and self._first_index <= frame.index <= self._last_index
+
+    def _place(self, item: Any, frame: Frame) -> _Placed:
+        """*item*, which has or is *frame*, in the recording. With the lock held."""
+        assert self._first_index is not None, "a frame is captured first"
+        return _Placed(item, frame.index - self._first_index, max(0.0, frame.t - self._first_t))
+
+    def _count(self, **more: int) -> None:
+        """Add *more* to the counts. With the lock held."""
+        self._counts = replace(self._counts, **{name: getattr(self._counts, name) + n for name, n in more.items()})
+
+    # -- what else belongs to a recording ----------------------------------------------------------------------
+
+    def source_opened(self, actual: Mode) -> None:
         """Note the mode in which the source gives pictures."""
         self._manifest.source_opened(actual)
 
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
         with self._lock:
-            self._unreadable += count
+            self._count(unreadable=count)
             self._skipped += skipped[: max(0, MOST_SKIPPED - len(self._skipped))]
 
-    def model_changed(self, spec: ModelSpec, backend: Backend, mode: PoseMode) -> None:
-        """Note which model the frames from now on come from, and in which *mode*."""
+    def model_changed(self, entry: ModelEntry) -> None:
+        """Note what the frames from now on come from."""
         with self._lock:
             from_frame = self._next_number
-        self._manifest.add_model(
-            {
-                "from_frame": from_frame,
-                "name": spec.name,
-                "sha256": spec.weights_sha256,
-                "backend": str(backend),
-                "fallback": backend.fallback,
-                "mode": mode,
-                "skeleton": {"name": spec.skeleton.name, "keypoints": list(spec.skeleton.keypoints)},
-            }
-        )
+        self._manifest.add_model(from_frame, entry)
+
+    def set_draw(self, draw: DrawOptions) -> None:
+        """Draw poses with *draw* on the annotated video from now on."""
+        with self._lock:
+            self._draw = draw
 
     def close(self, keep_empty: bool = True) -> None:
-        """Finish what is in the queue, then the files; returns at once. Without *keep_empty* no frame means no folder."""
-        if not self._closing.is_set():
-            self._keep_empty = keep_empty
-        self._closing.set()
+        """Finish what is in the queues, then the files; returns at once. Without *keep_empty* no frame means no folder."""
+        with self._lock:
+            if not self._closing:
+                self._keep_empty = keep_empty
+            self._closing = True
+        self._results.close()
+        if self._frames is not None:
+            self._frames.close()
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the files are finished; True when they are."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def taking(self) -> bool:
+        """Whether frames are taken: until it is closed, or has stopped by itself."""
+        return not self._closing
+
     def status(self) -> Recording:
         """Where the recording stands."""
+        lost, clean_lost = self._results.lost, self._frames.lost if self._frames is not None else 0
         with self._lock:
             rate = self._bytes / self._seconds if self._seconds > 1 else 0.0
             return Recording(
@@ -188,10 +194,8 @@ class Recorder:
                 active=self._active,
                 seconds=self._seconds,
                 bytes=self._bytes,
-                frames=self._frames,
-                dropped=self._dropped,
-                missed=max(0, self._missed - self._unreadable),
-                unreadable=self._unreadable,
+                counts=replace(self._counts, lost=lost, clean_lost=clean_lost),
+                segment=self._segment,
                 disk_left_s=max(0, self._free - RESERVE_BYTES) / rate if rate > 0 else float("inf"),
                 error=self._error,
             )
@@ -199,67 +203,66 @@ class Recorder:
     # -- the recorder's thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        writers: list[RecordingWriter] = []
         try:
-            self._open(writers)
-            self._write_frames(writers)
-        except Exception as error:  # whatever stops a recording, its files are closed below
-            expected = isinstance(error, (OSError, FFmpegError))
-            log.log(logging.DEBUG if expected else logging.ERROR, "recording stopped", exc_info=True)
-            self._set_error(f"The recording stopped: {_why(error)}.")
+            self._open_writers()
+            if self._frames is not None:
+                self._clean_thread.start()
+            self._write_results()
+        except Exception as error:  # noqa: BLE001 - whatever stops a recording, its files are closed below
+            self._stop_by(error)
         finally:
-            self._closing.set()
-            for writer in writers:
-                self._attempt(writer.close)
-            self._attempt(self._measure)
-            if self._frames or (self._keep_empty and not self._error):
-                self._attempt(lambda: self._manifest.finish(self._outcome()))
-            else:
-                self._made.remove([*WRITERS, MANIFEST])
-            with self._lock:
-                self._active = False
-            self._finished(self.status())
+            self.close()
+            self._results.end()
+            self._close_writers()
+            if self._clean_thread.ident is not None:
+                self._clean_thread.join()
+            elif self._frames is not None:
+                self._frames.end()
+            self._finish()
 
-    def _open(self, writers: list[RecordingWriter]) -> None:
-        """Make all writers; those made before an error are in *writers* too."""
+    def _finish(self) -> None:
+        """Describe what was written, or take the folder away where nothing was."""
+        self._hash.end()
+        if self._counts.written or self._counts.clean_written or (self._keep_empty and not self._error):
+            self._attempt(lambda: self._manifest.finish(self._outcome()))
+            self._attempt(self._measure)
+        else:
+            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+        with self._lock:
+            self._active = False
+        self._finished(self.status())
+
+    def _open_writers(self) -> None:
+        """Make all writers of the present segment; those made before an error are in ``_writers`` too."""
         start = RecordingStart(
             folder=self.folder,
-            clean_video=self._options.clean_video,
-            draw=self._options.draw,
+            draw=lambda: self._settings.draw if self._settings is not None else self._draw,
             source_fps=lambda: self._manifest.source_fps,
             stats=self._stats,
         )
         for name, make in WRITERS.items():
-            writer = make(start, self.folder / name)
+            writer = make(start, self.folder / part_name(name, self._segment))
             if writer is not None:
-                writers.append(writer)
+                self._writers.append(writer)
 
-    def _write_frames(self, writers: Sequence[RecordingWriter]) -> None:
+    def _close_writers(self) -> None:
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            self._attempt(writer.close)
+
+    def _write_results(self) -> None:
         """Write what comes, until the recording is to end or the disk is nearly full."""
-        first_t: float | None = None
         measured = time.monotonic()
-        while True:
+        for placed in self._results.items():
             self._manifest.write_if_changed()
-            closing = self._closing.is_set()  # asked before the queue, so that nothing given before close is missed
-            try:
-                result, since = self._queue.get(timeout=0 if closing else 0.05)
-            except queue.Empty:
-                if closing:
-                    return
-                continue
-            if not (self._lossless or closing) and time.monotonic() - since > LONGEST_WAIT_S:
-                self._drop()
-                continue
-            first_t = result.frame.t if first_t is None else first_t
-            t = max(0.0, result.frame.t - first_t)
-            with self._lock:
-                number = self._number(result)
-            for writer in writers:
-                writer.write(result, number, t)
-            self._stats.tick("recording")
-            with self._lock:
-                self._frames += 1
-                self._seconds = t
+            if placed is not None:
+                try:
+                    self._write_result(placed.item, placed.number, placed.t)
+                except BaseException:
+                    self._results.lose()
+                    raise
+                self._stats.tick("recording")
+                self._written(placed.t, written=1)
             if time.monotonic() - measured > MEASURE_S:
                 measured = time.monotonic()
                 self._measure()
@@ -267,9 +270,35 @@ class Recorder:
                     self._set_error(f"The recording stopped: {nearly_full(self._free)}.")
                     return
 
-    def _drop(self) -> None:
+    def _write_result(self, result: Result, number: int, t: float) -> None:
+        """Write an analysed frame, into the files of a new segment where it has another skeleton than those before."""
+        skeleton = result.poses.skeleton
+        if self._skeleton != skeleton:
+            self._begin_segment(number, skeleton)
         with self._lock:
-            self._dropped += 1
+            settings = Settings(draw=self._draw, smoothing=result.smoothing)
+        if settings != self._settings:
+            self._settings = settings
+            self._manifest.add_settings(number, settings)
+        for writer in self._writers:
+            writer.write(result, number, t)
+
+    def _begin_segment(self, number: int, skeleton: Skeleton) -> None:
+        """From frame *number* on, the joints are those of *skeleton*."""
+        if self._skeleton is not None:
+            self._close_writers()
+            with self._lock:
+                self._segment += 1
+            self._open_writers()
+        self._skeleton = skeleton
+        self._manifest.add_segment(number, skeleton, {name: part_name(name, self._segment) for name in WRITERS})
+        self._manifest.write()  # before its first line: a killed process leaves no line without its joints
+
+    def _written(self, t: float, **more: int) -> None:
+        """A frame of the time *t* is in its file."""
+        with self._lock:
+            self._count(**more)
+            self._seconds = max(self._seconds, t)
 
     def _measure(self) -> None:
         size = 0
@@ -279,6 +308,36 @@ class Recorder:
         free = self._free_bytes(self.folder)
         with self._lock:
             self._bytes, self._free = size, free
+
+    # -- the thread of the clean video -------------------------------------------------------------------------
+
+    def _run_clean(self) -> None:
+        assert self._frames is not None
+        video = CleanVideo(self.folder / CLEAN, lambda: self._manifest.source_fps)
+        try:
+            for placed in self._frames.items():
+                if placed is None:
+                    continue
+                try:
+                    video.write(placed.item, placed.t)
+                except BaseException:
+                    self._frames.lose()
+                    raise
+                self._written(placed.t, clean_written=1)
+        except Exception as error:  # noqa: BLE001 - the other files are finished, too
+            self._stop_by(error)
+        finally:
+            self.close()
+            self._frames.end()
+            self._attempt(video.close)
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    def _stop_by(self, error: Exception) -> None:
+        """The recording stops because of *error*."""
+        expected = isinstance(error, (OSError, FFmpegError))
+        log.log(logging.DEBUG if expected else logging.ERROR, "recording stopped", exc_info=error)
+        self._set_error(f"The recording stopped: {_why(error)}.")
 
     def _set_error(self, error: str) -> None:
         with self._lock:
@@ -297,15 +356,8 @@ class Recorder:
         end = self.status()
         with self._lock:
             skipped = list(self._skipped)
-        return {
-            "frames": end.frames,
-            "seconds": round(end.seconds, 3),
-            "dropped": end.dropped,
-            "missed": end.missed,
-            "unreadable": end.unreadable,
-            "skipped": skipped,
-            "error": end.error,
-        }
+        counts = {**asdict(end.counts), "not_analysed": end.counts.not_analysed}
+        return {"seconds": round(end.seconds, 3), "counts": counts, "skipped": skipped, "error": end.error}
 
 
 def _why(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from poseapp.live.recording.recorder import Recorder, Recording
+from poseapp.live.recording.progress import Recording
+from poseapp.live.recording.recorder import Recorder
 
 
 class Recordings:
@@ -26,9 +27,9 @@ class Recordings:
 
     @property
     def active(self) -> bool:
-        """Whether frames are being recorded."""
+        """Whether frames are being recorded. One that only finishes its files takes none."""
         current = self.current
-        return current is not None and current.status().active
+        return current is not None and current.taking
 
     def finish(self, timeout_s: float) -> None:
         """Wait until all files are finished, for each recording *timeout_s* at most."""

@@ -41,6 +41,7 @@ class AnimationSource:
         self._next = 0
         self._chunk_pictures = 1
         self._t = 0.0
+        self.round = 0
 
     def open(self) -> Mode:
         """Read the file and its first picture."""
@@ -54,7 +55,7 @@ class AnimationSource:
             reason = reason or f"the file has more than {MOST_PICTURE_BYTES >> 20} MiB"
             raise SourceError(f"{shown(self.path)}: {reason}. Make it smaller, or choose another source.")
         self._content = np.frombuffer(content, np.uint8)
-        self._next, self._t, self._chunk_pictures = 0, 0.0, 1
+        self._next, self._t, self._chunk_pictures, self.round = 0, 0.0, 1, 0
         self._chunk = self._decode()
         if not self._chunk:
             raise SourceError(f"{shown(self.path)}: not a picture that can be read. Try another file.")
@@ -68,6 +69,7 @@ class AnimationSource:
             self._chunk = self._decode()
         if not self._chunk and self.loop:
             self._next = 0
+            self.round += 1
             self._chunk = self._decode()
         if not self._chunk:
             return None

@@ -81,6 +81,13 @@ class Traceable(Protocol):
     skipped: list[str]  # a line for each file that could not be read, in a folder; at most MOST_SKIPPED
 
 
+@runtime_checkable
+class Repeating(Protocol):
+    """A source that can begin again at its end. The capture thread reads ``round`` after each ``read``."""
+
+    round: int  # how often the source has begun again since it was opened
+
+
 class Device:
     """Something that a read may be using while another thread closes it.
 

@@ -60,14 +60,14 @@ class FolderSource:
         self.skipped: list[str] = []
         self._files: list[Path] = []
         self._bad: set[Path] = set()
-        self._next = self._count = 0
+        self._next = self._count = self.round = 0
 
     def open(self) -> Mode:
         """List the folder; SourceError when it holds no picture."""
         self._files = list_pictures(self.path)
         if not self._files:
             raise SourceError(f"{shown(self.path)}: holds no pictures ({', '.join(sorted(PICTURES))}). Give another folder.")
-        self._next = self._count = self.unreadable = 0
+        self._next = self._count = self.unreadable = self.round = 0
         self.place, self.file, self.skipped = -1, "", []
         self._bad.clear()
         first = self._first_readable()
@@ -97,6 +97,7 @@ class FolderSource:
                 if not self._loop:
                     return None
                 self._next = 0
+                self.round += 1
             if failed == len(self._files):
                 raise self._nothing_readable()
             file = self._files[self._next]

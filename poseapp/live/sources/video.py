@@ -27,7 +27,7 @@ class VideoSource(Device):
         self.requested: Mode | None = None
         self.frames = 0  # how many the open file says it has; 0 when it does not say
         self.file, self.skipped = "", []  # type: str, list[str]
-        self.place, self.unreadable = -1, 0
+        self.place, self.unreadable, self.round = -1, 0, 0
         self._container: Any = None
         self._decoder: Decoder | None = None
         self._timeline = Timeline(1.0)
@@ -43,7 +43,7 @@ class VideoSource(Device):
                 mode = video_mode(self._container, self.name)
                 self._timeline = new_timeline(self._container, mode)
                 self.frames = _count(self._container, mode.fps)
-                self.place, self.unreadable, self._lost_before = -1, 0, 0
+                self.place, self.unreadable, self._lost_before, self.round = -1, 0, 0, 0
                 self._decoder = Decoder(self._container, self.name, self._timeline)
                 self._first = self._decoder.next()
                 if self._first is None:
@@ -82,6 +82,7 @@ class VideoSource(Device):
     def _next_round(self, ended: Decoder) -> tuple[ImageArray, float] | None:
         """The first picture again, one period after the last."""
         self._lost_before += ended.lost
+        self.round += 1
         try:
             self._container.seek(0)
         except FFmpegError:  # bare H.264 and the like know no places: begin anew

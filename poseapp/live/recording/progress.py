@@ -1,0 +1,53 @@
+"""What a recording is asked for, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poseapp.live.recording.counts import Counts
+from poseapp.render import DrawOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOptions:
+    """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.
+
+    ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again.
+    """
+
+    folder: Path
+    clean_video: bool = False
+    draw: DrawOptions = field(default_factory=DrawOptions)
+    name: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Where a recording stands.
+
+    ``counts`` says what became of its frames, and ``segment`` how many segments there are so far: a new one begins where the
+    skeleton changes. ``disk_left_s`` is the time until the disk is full at this rate; ``error`` says why the recording stopped by
+    itself, or "".
+    """
+
+    folder: Path
+    active: bool
+    seconds: float
+    bytes: int
+    counts: Counts
+    segment: int
+    disk_left_s: float
+    error: str
+
+    @property
+    def frames(self) -> int:
+        """How many analysed frames are in the files."""
+        return self.counts.written
+
+    @property
+    def summary(self) -> str:
+        """One line for the user."""
+        text = f"{self.counts.sentence()}; {self.seconds:.1f} s, {self.bytes / 1e6:.1f} MB in {self.folder}"
+        return f"{self.error} {text}" if self.error else text
