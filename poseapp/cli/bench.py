@@ -137,6 +137,29 @@ def tracking_command() -> None:
     print(report())
 
 
+@bench_app.command("seek", cls=PlainCommand)
+def seek_command(
+    recording: Annotated[
+        Path | None,
+        typer.Argument(metavar="RECORDING", help="The folder of a recording.", show_default="one that is made for this"),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", metavar="MINUTES", min=0.1, help="The length of the recording that is made.")
+    ] = 10.0,
+) -> None:
+    """How fast a place in a long recording is on the screen: made of the demo clip at 1280×720."""
+    import tempfile
+
+    from poseapp.bench.seek import make_recording, run_seek
+
+    with tempfile.TemporaryDirectory() as made, sharing(plain_console(stderr=True)) as show:
+        folder = recording or Path(made) / f"{minutes:g} minutes"
+        if recording is None:
+            make_recording(folder, DEMO, minutes, show)
+        report = run_seek(folder, show)
+    print(report.table())
+
+
 @bench_app.command("mediapipe", cls=PlainCommand)
 def mediapipe_command(
     python: Annotated[

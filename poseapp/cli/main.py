@@ -1,4 +1,7 @@
-"""The command line: run | bench | models | train | eval | export | export-data | measure. Logging is configured here alone."""
+"""The command line: run | review | bench | models | train | eval | export | export-data | measure.
+
+Logging is configured here alone.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
 from poseapp.cli.train import train_command
 from poseapp.console import print_anything
@@ -65,6 +69,7 @@ def _main(
 
 
 app.command("run", cls=PlainCommand)(run_command)
+app.command("review", cls=PlainCommand)(review_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)

@@ -22,7 +22,7 @@ Source = Annotated[
     str | None,
     typer.Argument(
         metavar="SOURCE",
-        help="camera, camera:1 (camera number 1), a video, a picture, a folder of pictures, the address of a stream "
+        help="camera, camera:1 (camera number 1), a video, a picture, a folder of pictures, a recording, the address of a stream "
         "(rtsp://… or http://…), or synthetic (a drawn figure).",
         show_default="the demo clip; in the window the first camera",
     ),
@@ -157,9 +157,11 @@ def open_source(options: RunOptions) -> None:
         _run_without_window(options)
         return
     from poseapp.live.sources import parse_source
+    from poseapp.review.player import is_recording
     from poseapp.ui.app import run_app
 
-    chosen = parse_source(options.source, loop=True) if options.source is not None else None
+    recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
+    chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
     status = run_app(
         chosen,
         options.model,
@@ -168,6 +170,7 @@ def open_source(options: RunOptions) -> None:
         options.precision,
         options.out,
         options.pose_settings(),
+        recording,
     )
     raise typer.Exit(status)
 

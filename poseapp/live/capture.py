@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from poseapp.core.errors import SourceError
 from poseapp.core.types import Frame, ImageArray
 from poseapp.live.sources import Mode, Source
-from poseapp.live.sources.base import Repeating, Traceable
+from poseapp.live.sources.base import Repeating, SelfTimed, Traceable
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 8.0
@@ -26,6 +26,7 @@ class CaptureEvents:
     ended: Callable[[], None]  # a file has been read to its end
     unreadable: Callable[[int, Sequence[str]], None] = lambda _count, _lines: None  # pictures have been passed over
     resized: Callable[[Mode], None] = lambda _mode: None  # pictures come in another size from now on
+    jumped: Callable[[], None] = lambda: None  # the next picture is from another place of the file
     rewound: Callable[[], None] = lambda: None  # a clip begins again with the next frame
     waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
 
@@ -91,7 +92,10 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                     events.ended()
                     return
                 image, t = item
-                if realtime and not source.live:
+                keeps_time = isinstance(source, SelfTimed) and source.keeps_time
+                if isinstance(source, SelfTimed) and source.jumped:
+                    events.jumped()
+                if realtime and not source.live and not keeps_time:
                     if stop.wait(max(0.0, epoch + t - time.monotonic())):
                         return
                     # After a hiccup of the machine the clip goes on from here instead of racing to catch up.

@@ -61,6 +61,7 @@ class SourceRunner:
                 resized=lambda mode: self._resized(mode, stop),
                 rewound=lambda: self._rewound(stop),
                 lost=lambda error: self._lost(error, stop),
+                jumped=lambda: self._jumped(stop),
                 ended=lambda: self._finished("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
                 unreadable=lambda count, skipped: self._unreadable(count, skipped, stop),
@@ -136,6 +137,11 @@ class SourceRunner:
         with self._shared.lock:
             if not stop.is_set():
                 self.actual = mode
+                self._shared.new_scene_from = self.next_index
+
+    def _jumped(self, stop: threading.Event) -> None:
+        with self._shared.lock:
+            if not stop.is_set():
                 self._shared.new_scene_from = self.next_index
 
     def _rewound(self, stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from poseapp.engine.backends import device_labels
 from poseapp.ui.display_names import PRECISION_NAMES
 from poseapp.ui.menus import Handler, Menus
 from poseapp.ui.pose_controls import MODE_NAMES
+from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.source_choice import DEMO, SYNTHETIC
 from poseapp.ui.theme import THEME_TITLES
 from poseapp.ui.view_actions import DRAWN
@@ -27,10 +28,13 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "synthetic": lambda: window.controller.choose(SYNTHETIC),
         "demo": lambda: window.controller.choose(DEMO),
         "cameras": window.controller.refresh_cameras,
+        **playback_handlers(window.review),
+        "open_recording": window.review.ask,
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,
         "choose_folder": window.recording_actions.choose_folder,
+        "recordings": window.show_recordings,
         "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),
         "lower": lambda: window.sidebar.view.step_threshold(-THRESHOLD_STEP),
         "raise": lambda: window.sidebar.view.step_threshold(THRESHOLD_STEP),
@@ -47,6 +51,25 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
     }
 
 
+def playback_handlers(review: ReviewController) -> dict[str, Handler]:
+    """Those of the menu Play, but for the pause, which a camera has too."""
+    return {
+        "step_back": lambda: review.command(lambda playback: playback.step(-1)),
+        "step_forward": lambda: review.command(lambda playback: playback.step(1)),
+        "to_start": lambda: review.command(lambda playback: playback.seek(0)),
+        "to_end": lambda: review.command(lambda playback: playback.seek(playback.state().count - 1)),
+        "backwards": lambda: review.command(lambda playback: playback.shuttle(-1)),
+        "stand_still": lambda: review.command(lambda playback: playback.pause()),
+        "forwards": lambda: review.command(lambda playback: playback.shuttle(1)),
+        "slower": lambda: review.change_speed(-1),
+        "faster": lambda: review.change_speed(1),
+        "loop_from": lambda: review.command(lambda playback: playback.mark_a()),
+        "loop_to": lambda: review.command(lambda playback: playback.mark_b()),
+        "loop_off": lambda: review.command(lambda playback: playback.clear_loop()),
+        "close_recording": review.leave,
+    }
+
+
 def make_menus(window: MainWindow) -> Menus:
     """The menu bar of *window*, and the menu of its button that opens sources."""
     menus, controller = Menus(window, handlers(window)), window.controller
@@ -56,6 +79,6 @@ def make_menus(window: MainWindow) -> Menus:
     menus.add_choice("Model", "Device", device_labels(), controller.device, controller.choose_device)
     menus.add_choice("Model", "Precision", PRECISION_NAMES, controller.precision, controller.choose_precision)
     menus.check("sidebar", True)
-    openers = [*(f"open_{kind}" for kind in get_args(OpenKind)), "cameras"]
+    openers = [*(f"open_{kind}" for kind in get_args(OpenKind)), "open_recording", "cameras"]
     window.sidebar.source.set_open_menu([menus.actions[name] for name in openers])
     return menus

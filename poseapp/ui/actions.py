@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
-MENUS = ("File", "Record", "View", "Model", "Help")
-SECTIONS = ("Record", "View", "Source", "Window")
+MENUS = ("File", "Record", "Play", "View", "Model", "Help")
+SECTIONS = ("Record", "Play", "View", "Source", "Window")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_video", "File", "Open video…", keys=("Ctrl+O",), section="Source"),
     Action("open_picture", "File", "Open picture…", keys=("Ctrl+I",), section="Source"),
     Action("open_folder", "File", "Open folder…", keys=("Ctrl+Shift+O",), section="Source"),
+    Action("open_recording", "File", "Open recording…", keys=("Ctrl+Shift+R",), section="Source"),
     Action("open_address", "File", "Network address…", keys=("Ctrl+U",), section="Source"),
     separator("File"),
     Action("synthetic", "File", "Synthetic figure"),
@@ -77,19 +78,35 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action("choose_folder", "Record", "Choose folder…"),
-    Action("open_recordings", "Record", "Open recordings", keys=("Ctrl+E",), section="Record"),
-    # Space is no shortcut, so that it still presses a button that has the focus.
+    Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
+    Action("open_recordings", "Record", "Show folder of recordings", keys=("Ctrl+E",), section="Record"),
+    # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
-        "pause", "View", "Pause preview", gesture="Space", checkable=True, section="Record",
-        sheet="Pause the preview, and go on",
+        "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",
+        sheet="Pause the clip or the preview, and go on", tip="Pause the clip or the preview",
     ),
-    separator("View"),
+    Action("step_back", "Play", "One picture back", gesture="←", section="Play"),
+    Action("step_forward", "Play", "One picture on", gesture="→", section="Play"),
+    Action("to_start", "Play", "To the beginning", gesture="Home", section="Play"),
+    Action("to_end", "Play", "To the end", gesture="End", section="Play"),
+    separator("Play"),
+    Action("backwards", "Play", "Play backwards", keys=("J",), section="Play", sheet="Play backwards, again: 2×"),
+    Action("stand_still", "Play", "Stand still", keys=("K",), section="Play"),
+    Action("forwards", "Play", "Play forwards", keys=("L",), section="Play", sheet="Play forwards, again: 2×"),
+    Action("slower", "Play", "Slower", keys=("-",), section="Play"),
+    Action("faster", "Play", "Faster", keys=("+", "="), section="Play"),
+    separator("Play"),
+    Action("loop_from", "Play", "Loop from here (A)", keys=("I",), section="Play"),
+    Action("loop_to", "Play", "Loop to here (B)", keys=("O",), section="Play"),
+    Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
+    separator("Play"),
+    Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",
         tip="Mirror the preview. Recordings and data are not mirrored",
     ),
     Action(
-        "labels", "View", "Joint names", keys=("L",), checkable=True, section="View",
+        "labels", "View", "Joint names", keys=("N",), checkable=True, section="View",
         button="Names", tip="Write the name and the confidence beside each joint",
     ),
     Action(

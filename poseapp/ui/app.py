@@ -30,13 +30,14 @@ def run_app(
     precision: str | None = None,
     folder: Path | None = None,
     pose_settings: Mapping[str, Any] | None = None,
+    recording: Path | None = None,
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
     *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *pose_settings* are fields of
-    PoseSettings that differ from those chosen last.
+    PoseSettings that differ from those chosen last. *recording* is the folder of one that is played first.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
@@ -50,7 +51,7 @@ def run_app(
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
-    QTimer.singleShot(0, lambda: window.begin(source, model))
+    QTimer.singleShot(0, lambda: window.begin(source, model, recording))
     return app.exec()
 
 

@@ -42,7 +42,10 @@ class BenchmarkActions:
         status, folder, controller = self._bridge.status(), self._controller.folder, self._controller
         if self._benchmark.running or folder is None:
             return
-        if status is not None and status.recording is not None and status.recording.active:
+        if status is None:
+            self._window.banner.say("benchmark", "Close the recording first: a benchmark measures the live view.", "info")
+            return
+        if status.recording is not None and status.recording.active:
             self._window.banner.say("benchmark", "Finish the recording first: a benchmark needs the whole machine.", "info")
             return
         self._window.panel.show()

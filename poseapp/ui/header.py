@@ -84,6 +84,17 @@ class Header(QWidget):
         if not running:
             self.person_count.set_value("–", "people")
 
+    def show_recording(self, name: str) -> None:
+        """The recording *name* is shown: nothing is measured."""
+        self._status = None
+        self._dot.set_colour(self._theme.muted, "recording")
+        self.source.set_text(name)
+        self.detail.set_text("Recording")
+        self.rate.set_value("–")
+        self.latency.set_value("–")
+        self.backend.show_text("", "", "muted", "")
+        self._fit_backend()
+
     def _show_backend(self, status: Status) -> None:
         backend = status.backend
         if status.state == "starting":

@@ -33,6 +33,11 @@ _SHAPES = {
     "info": '<circle cx="12" cy="12" r="9"/><path d="M12 11v5.5M12 7.5v.2"/>',
     "check": '<path d="M5 12.5l4.5 4.5L19 7.5"/>',
     "pause": '<path d="M8 5v14M16 5v14"/>',
+    "previous": '<path d="M7 5v14M18 5.5v13L9.5 12z"/>',
+    "next": '<path d="M17 5v14M6 5.5v13l8.5-6.5z"/>',
+    "loopFrom": '<path d="M6 4v16M6 12h13M15 8l4 4-4 4"/>',
+    "loopTo": '<path d="M18 4v16M18 12H5M9 8l-4 4 4 4"/>',
+    "loopOff": '<path d="M5 11a7 7 0 0 1 12-4.5M19 13a7 7 0 0 1-12 4.5M17 3v4h-4M7 21v-4h4M4 4l16 16"/>',
     "theme": '<circle cx="12" cy="12" r="8.5"/><path fill="{colour}" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/>',
     "copy": '<rect x="8.5" y="8.5" width="11" height="11" rx="2"/>'
     '<path d="M15.5 5.5v-.5a1.5 1.5 0 0 0-1.5-1.5H6A2 2 0 0 0 4 5.5v8a2 2 0 0 0 1.5 2"/>',

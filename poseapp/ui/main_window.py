@@ -26,6 +26,8 @@ from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.recording_actions import RecordingActions
+from poseapp.ui.recordings_page import RecordingsPage
+from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
@@ -37,6 +39,13 @@ from poseapp.ui.view_actions import ViewActions
 from poseapp.ui.window_layout import WindowLayout
 
 PANEL_HEIGHT = 270
+_MOVES = {
+    Qt.Key.Key_Left: "step_back",
+    Qt.Key.Key_Right: "step_forward",
+    Qt.Key.Key_Home: "to_start",
+    Qt.Key.Key_End: "to_end",
+}
+_PLAIN = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 
 
 class MainWindow(WindowLayout):
@@ -62,7 +71,8 @@ class MainWindow(WindowLayout):
         self.benchmark = BenchmarkRun(self.jobs, self)
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
-        self.source_actions = SourceActions(self, self.controller, preferences)
+        self.review = ReviewController(self, self._go_on)
+        self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
@@ -73,10 +83,13 @@ class MainWindow(WindowLayout):
         self._connect()
         self._restore()
 
-    def begin(self, source: Source | None = None, model: str | None = None) -> None:
-        """Start; see SessionController.begin."""
+    def begin(self, source: Source | None = None, model: str | None = None, recording: Path | None = None) -> None:
+        """Start with the *recording*, or with *source*; see SessionController.begin."""
         self.view.set_message(session_messages.STARTING)
         self.banner.say("settings", self.preferences.problem, "warning")
+        if recording is not None:
+            self.controller.suspend(lambda: None)  # no camera is opened before the user asks for it
+            self.review.open(recording)
         self.controller.begin(source, model)
 
     @property
@@ -89,7 +102,7 @@ class MainWindow(WindowLayout):
     def _connect(self) -> None:
         """What each part says, and who hears it: the session, the controller, the picture, the sidebar, the bars, the panel."""
         bridge, controller, sidebar, bar = self.bridge, self.controller, self.sidebar, self.record_bar
-        bridge.arrived.connect(self._show_result)
+        bridge.arrived.connect(self.show_result)
         bridge.status_changed.connect(self._show_status)
         bridge.failed.connect(self._problem)
 
@@ -99,7 +112,7 @@ class MainWindow(WindowLayout):
         controller.choice_changed.connect(self._show_choice)
         controller.note_changed.connect(lambda note: self.banner.say("note", note, "info"))
         controller.problem.connect(self._problem)
-        controller.no_model.connect(lambda error: self.view.set_message(session_messages.no_model(error)))
+        controller.no_model.connect(self._say_no_model)
         controller.camera_appeared.connect(self.source_actions.offer_camera)
 
         self.view.painted.connect(bridge.painted)
@@ -127,6 +140,9 @@ class MainWindow(WindowLayout):
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
+        self.saved.play_asked.connect(self.review.open)
+        for name, button in self.transport.buttons.items():
+            button.clicked.connect(self.menus.actions[name].trigger)
         self.saved.rename_asked.connect(self.recording_actions.rename)
         self.saved.discard_asked.connect(self.recording_actions.discard)
         self.saved.show_asked.connect(self.recording_actions.open_folder)
@@ -159,7 +175,8 @@ class MainWindow(WindowLayout):
 
     # -- news from the session ---------------------------------------------------------------------------------
 
-    def _show_result(self, result: Result) -> None:
+    def show_result(self, result: Result) -> None:
+        """Show *result* of the session or of a recording."""
         self.status_presenter.seen = True
         self.view.show_result(result)
         self.sidebar.show_result(result)
@@ -177,9 +194,15 @@ class MainWindow(WindowLayout):
             topic = "address" if tried is not None and tried.kind == "address" else topic
         self.status_presenter.say(topic, text)
 
+    def _say_no_model(self, error: str) -> None:
+        if self.review.player is None:  # a recording needs none
+            self.view.set_message(session_messages.no_model(error))
+
     def _show_choice(self, choice: SourceChoice) -> None:
         self.status_presenter.seen = False
         self.sidebar.source.set_current(choice)
+        if self.review.player is not None:
+            return
         self.header.source.set_text(choice.label)
         self.setWindowTitle(f"{choice.label} – poseapp")
         for topic in ("source", "choice", "address", "camera"):
@@ -199,6 +222,17 @@ class MainWindow(WindowLayout):
     def show_help(self) -> None:
         """The sheet of shortcuts."""
         open_on_screen(HelpSheet(self.themes.current, self))
+
+    def show_recordings(self) -> None:
+        """The page of recordings."""
+        status = self.bridge.status()
+        recording = status.recording if status is not None else None
+        busy = recording.folder if recording is not None and recording.active else None
+        page = RecordingsPage(self.preferences.folder, self.jobs, self.themes.current, busy, self)
+        page.play_asked.connect(self.review.open)
+        page.show_asked.connect(self.recording_actions.open_folder)
+        page.deleting.connect(self.review.leave_folder)
+        open_on_screen(page)
 
     def show_about(self) -> None:
         """Name and version."""
@@ -220,8 +254,11 @@ class MainWindow(WindowLayout):
             self.menus.actions[key if key in self.menus.actions else f"open_{key}"].trigger()
 
     def _go_on(self) -> None:
-        """The benchmark has ended, and the live view comes back."""
-        if not self._closing:
+        """The benchmark has ended, or the recording was closed: the live view comes back."""
+        if not self._closing and self.review.player is None:
+            choice = self.controller.choice
+            if choice is not None:
+                self._show_choice(choice)
             self.status_presenter.seen = False
             self.view.set_message(session_messages.STARTING)
             self.controller.resume()
@@ -235,14 +272,21 @@ class MainWindow(WindowLayout):
             self.preferences.panel_open = visible
 
     def _theme_changed(self, theme: Theme) -> None:
-        for part in (self.header, self.banner, self.view, self.sidebar, self.record_bar, self.saved, self.panel):
+        parts = (self.header, self.banner, self.view, self.sidebar, self.transport, self.record_bar, self.saved, self.panel)
+        for part in parts:
             part.set_theme(theme)
 
     # -- Qt ----------------------------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Space pauses, or plays again what has ended; Esc leaves full screen, and lets go of a held person after that."""
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+        """Space pauses, or plays again what has ended; Esc leaves full screen, and lets go of a held person after that.
+
+        The arrows, Home and End come here where nothing else has used them.
+        """
+        moves = self.menus.actions.get(_MOVES.get(Qt.Key(event.key()), ""))
+        if moves is not None and moves.isEnabled() and event.modifiers() in _PLAIN:
+            moves.trigger()
+        elif event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             if self.view.message == session_messages.ENDED:
                 self._act("again")
             else:
@@ -276,6 +320,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.review.stop()
         self._remember()
         self.benchmark.cancel()
         self.model_actions.close()

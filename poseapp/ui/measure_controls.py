@@ -147,6 +147,10 @@ class MeasureControls(QWidget):
         self.repetitions.update(result, row, self._threshold)
         self._show_count()
 
+    def count_anew(self) -> None:
+        """What comes next does not follow what was shown before, as after a jump in a recording."""
+        self._reset()
+
     def describe_values(self) -> None:
         """Tell the values to those who hear the window."""
         self.joints.describe_scores()

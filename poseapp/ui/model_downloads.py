@@ -232,7 +232,14 @@ def _look(engines_dir: Path, cache: Path, entries: tuple[Entry, ...]) -> Shelf:
 
 
 def _lacks_packages() -> bool:
-    return any(importlib.util.find_spec(module) is None for module in ("torch", "onnx"))
+    """Whether a package is missing without which no model can be converted. PyTorch is not imported to find out."""
+    if all(importlib.util.find_spec(module) is not None for module in ("torch", "onnx")):
+        return False
+    try:
+        import poseapp.convert.importing  # noqa: F401 - it says which packages it cannot do without
+    except ModuleNotFoundError:
+        return True
+    return False
 
 
 def _convert(entry: Entry, engines_dir: Path, cache: Path, again: bool) -> Path:

@@ -33,6 +33,7 @@ class RecordingActions:
         bar, status = self._window.record_bar, self._bridge.status()
         if status is None:
             bar.show_recording(None)
+            self._window.banner.say("record", "Choose a camera or a clip first: nothing is captured now.", "info")
             return
         if status.recording is not None and status.recording.active:
             self._bridge.stop_recording()

@@ -27,6 +27,7 @@ class SavedNotice(QFrame):
     rename_asked = Signal(object, str)  # the folder, and the name as it was typed
     discard_asked = Signal(object)  # the folder
     show_asked = Signal(object)  # the folder
+    play_asked = Signal(object)  # the folder
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class SavedNotice(QFrame):
         self.name.setPlaceholderText("Name #tag")
         describe(self.name, "Name of the recording", NAME_TIP)
         self.name.returnPressed.connect(self._rename)
+        self.play = self._button("Play", "Play the recording", self._play)
         self.rename = self._button("Rename", "Give the recording a name and tags", self._rename_pressed)
         self.show_folder = self._button("Show in folder", "Show the recording in the file manager", self._show)
         self.discard = self._button("Discard", "Move the recording to the trash", self._discard)
@@ -55,7 +57,7 @@ class SavedNotice(QFrame):
         lines.addWidget(self.counts)
         self.row.addLayout(lines, 1)
         self.row.addWidget(self.name, 1)
-        for button in (self.rename, self.show_folder, self.discard, self.close_button):
+        for button in (self.play, self.rename, self.show_folder, self.discard, self.close_button):
             self.row.addWidget(button)
         self.name.hide()
         self.hide()
@@ -63,7 +65,7 @@ class SavedNotice(QFrame):
     @property
     def buttons(self) -> tuple[QWidget, ...]:
         """What can be reached by Tab, in order."""
-        return self.name, self.rename, self.show_folder, self.discard, self.close_button
+        return self.name, self.play, self.rename, self.show_folder, self.discard, self.close_button
 
     def show_recording(self, recording: Recording | None, typed: str) -> None:
         """A recording goes on, has been finished, or there is none; *typed* is the name that it was given before."""
@@ -135,6 +137,10 @@ class SavedNotice(QFrame):
     def _show(self) -> None:
         if self.folder is not None:
             self.show_asked.emit(self.folder)
+
+    def _play(self) -> None:
+        if self.folder is not None:
+            self.play_asked.emit(self.folder)
 
     def _discard(self) -> None:
         if self.folder is not None:

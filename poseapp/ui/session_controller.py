@@ -23,16 +23,18 @@ from poseapp.live.sources import (
 )
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
+from poseapp.review.played_clip import PlayedClip
 from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_bridge import SessionBridge
-from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source
+from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source, playable
 from poseapp.ui.startup import FoundAtStart, find_cameras, look_around, look_for_devices
 
 LIST_CAMERAS_MS = 4000
 _KINDS: dict[type, SourceKind] = {
     CameraSource: "camera",
+    PlayedClip: "video",
     VideoSource: "video",
     PictureSource: "picture",
     FolderSource: "folder",
@@ -46,6 +48,7 @@ class SessionController(QObject):
     cameras_changed = Signal(list)  # of Camera
     models_changed = Signal(list)  # of StoredModel
     choice_changed = Signal(object)  # SourceChoice
+    chosen = Signal()  # the user wants to see a source
     camera_appeared = Signal(object)  # Camera, while there is nothing better to see than the demo clip
     note_changed = Signal(str)  # why this is not what the user would expect
     problem = Signal(str, str)  # topic, one line; never a topic of the session's status, which takes its own back
@@ -93,6 +96,21 @@ class SessionController(QObject):
         return self._tried
 
     @property
+    def choice(self) -> SourceChoice | None:
+        """What is shown, or would be; None before anything was found."""
+        return self._choice
+
+    @property
+    def source(self) -> Source | None:
+        """The source that is shown, or would be."""
+        return self._source
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the session waits for ``resume``."""
+        return self._suspended
+
+    @property
     def folder(self) -> Path | None:
         """The folder of the model that was asked for last."""
         return self._folder
@@ -109,7 +127,7 @@ class SessionController(QObject):
 
     def begin(self, source: Source | None, model: str | None) -> None:
         """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip."""
-        self._given, self._requested_model = source, model
+        self._given, self._requested_model = playable(source), model
         wanted = model or self._preferences.model or None
         device, needs_source = self._device, source is None
 
@@ -123,6 +141,7 @@ class SessionController(QObject):
         """Change to *choice* and remember it."""
         self._by_default = False
         self.note_changed.emit("")
+        self.chosen.emit()
         if self._change_to(choice) and choice.kind != "given":
             self._remember(choice)
 
@@ -232,7 +251,7 @@ class SessionController(QObject):
             self.problem.emit("cameras", found.cameras_error)
         self._choice, self._folder = choice, found.model
         self.choice_changed.emit(choice)
-        self.note_changed.emit(note)
+        self.note_changed.emit("" if self._suspended else note)  # what plays instead is what the user asked for
         if found.model is None:
             self.no_model.emit(found.model_error)
             return

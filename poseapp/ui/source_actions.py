@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from poseapp.core.addresses import without_secrets
 from poseapp.live.sources import Camera
+from poseapp.review.player import is_recording
 from poseapp.ui import dialogs
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_controller import SessionController
@@ -16,7 +18,14 @@ from poseapp.ui.window_layout import WindowLayout
 class SourceActions:
     """Asks for sources over *window*, and hands what was chosen to *controller*."""
 
-    def __init__(self, window: WindowLayout, controller: SessionController, preferences: Preferences) -> None:
+    def __init__(
+        self,
+        window: WindowLayout,
+        controller: SessionController,
+        preferences: Preferences,
+        open_recording: Callable[[Path], None],
+    ) -> None:
+        self._open_recording = open_recording
         self._window, self._controller, self._preferences = window, controller, preferences
 
     def open(self, kind: SourceKind) -> None:
@@ -28,8 +37,11 @@ class SourceActions:
         self._choose(dialogs.ask_source(self._window, kind, self._preferences.last_folder, address))
 
     def open_path(self, path: Path) -> None:
-        """Show the file or folder at *path*."""
-        self._choose(dialogs.choice_of(path))
+        """Show the file or folder at *path*; of a recording, the recording."""
+        if is_recording(path):
+            self._open_recording(path)
+        else:
+            self._choose(dialogs.choice_of(path))
 
     def offer_camera(self, camera: Camera) -> None:
         """Say that *camera* was plugged in, with a button to use it."""

@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args
 
 from poseapp import resources
 from poseapp.core.errors import SourceError
-from poseapp.live.sources import Camera, CameraSource, Mode, Source, parse_source
+from poseapp.live.sources import Camera, CameraSource, Mode, Source, VideoSource, parse_source
+from poseapp.review.played_clip import PlayedClip
 
 SourceKind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
 
@@ -69,8 +70,14 @@ def make_source(choice: SourceChoice, cameras: list[Camera], requested: Mode) ->
             raise SourceError(f"{choice.label}: not plugged in. Plug it in, or choose another source.")
         return CameraSource(camera.index, camera.name, requested, camera.backend)
     if choice.kind == "demo":
-        return parse_source(str(resources.asset("demo.mp4")), loop=True)
-    return parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
+        return PlayedClip(resources.asset("demo.mp4"))
+    source = parse_source("synthetic" if choice.kind == "synthetic" else choice.value, loop=True)
+    return playable(source) or source
+
+
+def playable(source: Source | None) -> Source | None:
+    """*source*, where it is a video file as one that the user can move in."""
+    return PlayedClip(source.path) if isinstance(source, VideoSource) else source
 
 
 def find_camera(choice: SourceChoice, cameras: list[Camera]) -> Camera | None:

@@ -149,6 +149,14 @@ QTableWidget, QPlainTextEdit {{
     gridline-color: {t.border}; selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
 QTableWidget:focus {{ border: 2px solid {t.ring}; }}
+QListWidget {{
+    background: {t.window if t.dark else t.raised}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px;
+    padding: 4px; outline: 0;
+}}
+QListWidget:focus {{ border: 2px solid {t.ring}; padding: 3px; }}
+QListWidget::item {{ border-radius: 6px; padding: 3px; }}
+QListWidget::item:hover {{ background: {t.hover}; }}
+QListWidget::item:selected {{ background: {t.chosen}; color: {t.text}; }}
 QHeaderView::section {{
     background: transparent; color: {t.muted}; border: 0; border-bottom: 1px solid {t.border}; padding: 5px 8px; font-weight: 600;
 }}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -46,6 +47,7 @@ class VideoView(QWidget):
         self._image = QImage()  # wraps _picture without a copy
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._recording = ""
+        self._drawn = False  # the picture has its skeleton on it already
         self._count = self._tempo = ""
         self._paused = self._full_screen = False
         self._by_keys = False  # the focus came by Tab
@@ -122,6 +124,13 @@ class VideoView(QWidget):
         """Show that the preview stands still."""
         self._paused = paused
         self.update()
+
+    def set_drawn(self, drawn: bool) -> None:
+        """Say whether pictures come with their skeleton on them: it is not drawn a second time."""
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._draw()
+            self.update()
 
     def set_full_screen(self, on: bool) -> None:
         """In full screen Esc leaves that first."""
@@ -224,7 +233,8 @@ class VideoView(QWidget):
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         ratio = self.devicePixelRatioF()
         h, w = fit(self._result.frame.hw, self.width() * ratio, self.height() * ratio)
-        self._picture = annotate(self._result, self._options, self._picture, (h, w))
+        options = replace(self._options, skeleton=False) if self._drawn else self._options
+        self._picture = annotate(self._result, options, self._picture, (h, w))
         self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)
         self._image.setDevicePixelRatio(self.devicePixelRatioF())
 

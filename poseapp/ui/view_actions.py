@@ -46,9 +46,19 @@ class ViewActions:
             window.menus.check(name, getattr(options, name))
 
     def set_paused(self, paused: bool) -> None:
-        """Let the preview stand still; capture and recording go on."""
+        """Let the clip stand still; of a camera the preview alone: capture and recording go on."""
+        playback = self._window.review.playback
+        if playback is not None:
+            (playback.pause if paused else playback.play)()
+            return
         self._window.bridge.paused = paused
         self._window.view.set_paused(paused)
+
+    def go_on(self) -> None:
+        """Something else is shown: the preview does not stand still any more."""
+        self._window.bridge.paused = False
+        self._window.view.set_paused(False)
+        self._window.menus.check("pause", False)
 
     def show_sidebar(self, visible: bool) -> None:
         """Show or hide the controls."""

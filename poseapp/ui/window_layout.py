@@ -15,16 +15,17 @@ from poseapp.ui.overlay_stack import OverlayStack
 from poseapp.ui.record_bar import RecordBar
 from poseapp.ui.saved_notice import SavedNotice
 from poseapp.ui.sidebar import Sidebar
+from poseapp.ui.transport_bar import TransportBar
 from poseapp.ui.video_view import VideoView
 
 
 class WindowLayout(QMainWindow):
-    """Header, picture with its notices, record bar; the sidebar on the right; the benchmark panel below."""
+    """Header, picture with its notices, transport, record bar; the sidebar on the right; the benchmark panel below."""
 
     def __init__(self) -> None:
         super().__init__()
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
-        self.build_progress, self.saved = BuildProgress(), SavedNotice()
+        self.build_progress, self.saved, self.transport = BuildProgress(), SavedNotice(), TransportBar()
         self.sidebar, self.panel = Sidebar(), BenchmarkPanel()
         self._compose()
         self._order_tabs()
@@ -37,6 +38,7 @@ class WindowLayout(QMainWindow):
         layout.addWidget(self.header)
         layout.addWidget(self.view, 1)
         self.overlays = OverlayStack(self.view, self.build_progress, self.saved, self.banner)
+        layout.addWidget(self.transport)
         layout.addWidget(self.record_bar)
         self.setCentralWidget(centre)
         self.sidebar_dock = QDockWidget("Controls")
@@ -61,6 +63,7 @@ class WindowLayout(QMainWindow):
             self.build_progress.cancel,
             *self.saved.buttons,
             *self.banner.buttons,
+            *self.transport.in_order(),
             *(bar.record, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),
         ]

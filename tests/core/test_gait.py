@@ -114,6 +114,15 @@ def test_gaps_are_not_guessed() -> None:
     np.testing.assert_allclose(gait.curves["left_thigh"], -24 * np.cos(2 * np.pi * np.linspace(0, 1, 101)), atol=1.5)
 
 
+def test_a_contact_that_nobody_saw_is_none() -> None:
+    t = np.arange(0, 12, 1 / 30)
+    xy, score = walker(t, 100)
+    score[(t > 5.88) & (t < 6.12)] = 0.1  # the left foot is in front at 6.0
+    steps = gait_of(t, xy, score, COCO_17).steps
+    assert not [step for step in steps if 5.7 < step.t < 6.3]
+    assert [round(step.t, 1) for step in steps if 5 < step.t < 7] == [5.4, 6.6]
+
+
 def test_who_does_not_walk_has_no_steps() -> None:
     t = np.arange(0, 5, 1 / 30)
     xy, score = walker(t, 100)

@@ -6,9 +6,11 @@ import errno
 import importlib.util
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -341,9 +343,16 @@ def test_without_what_converts_the_line_to_type_is_said_and_nothing_is_downloade
 
 @pytest.mark.parametrize("missing", ["torch", "onnx"])
 def test_a_missing_package_is_noticed_without_importing_one(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "poseapp.convert.importing", None)
     assert not model_downloads._lacks_packages()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else object())
     assert model_downloads._lacks_packages()
+
+
+def test_a_conversion_that_needs_no_package_lacks_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "poseapp.convert.importing", ModuleType("poseapp.convert.importing"))
+    assert not model_downloads._lacks_packages()
 
 
 def test_the_dialog_is_reached_and_heard_by_the_keyboard(qtbot: QtBot, window: MainWindow) -> None:

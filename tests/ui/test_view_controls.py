@@ -80,8 +80,8 @@ def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None
     sure = replace(result.poses, score=np.ones_like(result.poses.score))
     window.view.show_result(replace(result, poses=sure, smoothed=None))
     assert changed_by(Qt.Key.Key_H) > 1000
-    assert changed_by(Qt.Key.Key_L) > 200
-    QTest.keyClick(window.view, Qt.Key.Key_L)
+    assert changed_by(Qt.Key.Key_N) > 200
+    QTest.keyClick(window.view, Qt.Key.Key_N)
     assert window.view.options.heatmaps
     assert window.view.options.labels
     assert window.menus.actions["labels"].isChecked()

@@ -23,6 +23,7 @@ LIKELY_FPS = 30  # of a source that does not say
 LOWEST_FPS, HIGHEST_FPS = 0.01, 59  # in the header of a file that is not closed yet; four bytes of ns begin at 59.6 fps
 TAG_BT709, TAG_BT601 = 1, 6  # ITU-T H.273: matrix, primaries and transfer
 DEFAULT_DURATION = b"\x23\xe3\x83"  # of a picture in ns, in Matroska's track header
+KEY_PICTURES = 30  # how far apart: to show a picture, all from the key picture before it are decoded
 ONE_THREAD_PIXELS = 1920 * 1088  # which x264 encodes in about 10 ms
 FIRST_PICTURE_MS = 100  # how long the first picture stays, as far as is known
 
@@ -55,7 +56,7 @@ class VideoWriter:
         # No look-ahead and no B-frames: a picture that went in has come out, so a crash loses none of them.
         # One thread while that is fast enough: several wait for each other, on a busy machine for a tenth of a second a picture.
         threads = {"threads": "1"} if self._hw[0] * self._hw[1] <= ONE_THREAD_PIXELS else {}
-        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": "60", **threads}
+        stream.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "20", "g": str(KEY_PICTURES), **threads}
         self._container.start_encoding()  # opens the encoder; the header waits in the file object for the first picture
         self._stream = stream
         self._last_encoder_pts = self._last_pts = -1

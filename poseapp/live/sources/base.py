@@ -82,6 +82,18 @@ class Traceable(Protocol):
 
 
 @runtime_checkable
+class SelfTimed(Protocol):
+    """A file that is played as the user says: paused, at another speed, from another place.
+
+    The capture thread reads both after each ``read``. With ``keeps_time`` the source waits itself until a picture is due, and the
+    times of its pictures are moments of the monotonic clock; without, it is a file as any other.
+    """
+
+    keeps_time: bool
+    jumped: bool  # the picture that was read last is from another place: people are not where they were
+
+
+@runtime_checkable
 class Repeating(Protocol):
     """A source that can begin again at its end. The capture thread reads ``round`` after each ``read``."""
 

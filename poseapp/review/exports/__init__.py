@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from poseapp.review.exports import angles_csv, c3d, coco, deeplabcut, nwb, openpose, tidy_csv, trc, xlsx
+from poseapp.review.exports import angles_csv, c3d, coco, deeplabcut, nwb, openpose, tidy_csv, trc, video, xlsx
 from poseapp.review.exports.base import EveryFrame, ExportFormat, ExportOptions, Take
 
 __all__ = ["EXPORTS", "EveryFrame", "ExportFormat", "ExportOptions", "Take"]
@@ -22,5 +22,6 @@ EXPORTS: dict[str, ExportFormat] = {
     "coco": ExportFormat(label="COCO keypoints (JSON)", ending="-coco.json", write=coco.write),
     "trc": ExportFormat(label="OpenSim markers (TRC)", ending=".trc", write=trc.write, one_person=True, has_scores=False),
     "c3d": ExportFormat(label="C3D markers", ending=".c3d", write=c3d.write, one_person=True, has_scores=False),
+    "video": ExportFormat(label="Video with skeletons", ending="-skeleton.mkv", write=video.write),
     "nwb": ExportFormat(label="NWB with ndx-pose", ending=".nwb", write=nwb.write, packages=("pynwb", "ndx_pose"), extra="nwb"),
 }

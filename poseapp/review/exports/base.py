@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,13 @@ class ExportOptions:
     """``smoothed``: the steadied joints stand where a format has place for one kind. ``person``: only the one of that id.
 
     Joints of a lower score than ``least_score`` are left out. None keeps all where the format has the score beside each joint;
-    where it has not, it leaves out what the window does not show.
+    where it has not, it leaves out what the window does not show. ``draw`` is how a video looks.
     """
 
     smoothed: bool = False
     person: int | None = None
     least_score: float | None = None
+    draw: DrawOptions = field(default_factory=DrawOptions)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
