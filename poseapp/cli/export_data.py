@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
+from poseapp.cli.options import one_of
 from poseapp.core.errors import PoseAppError, printable
+from poseapp.render import BACKGROUNDS, Background, DrawOptions
 from poseapp.review.exports import EXPORTS, ExportOptions
-from poseapp.review.exports.write import DEFAULT_FOLDER, export_recording
-from poseapp.review.saved_recording import SavedRecording, recordings_in
+from poseapp.review.exports.base import DEFAULT_FOLDER
 
 
 def _formats(value: str) -> str:
@@ -52,21 +53,34 @@ LeastScore = Annotated[
         show_default="0, and 0.3 as in the window where the format has no scores",
     ),
 ]
+Backdrop = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        metavar="WHAT",
+        callback=one_of(*BACKGROUNDS),
+        help=f"Video: what the skeletons are on: {', '.join(BACKGROUNDS)}. The picture needs a recording with the clean video.",
+    ),
+]
+BlurFaces = Annotated[bool, typer.Option("--blur-faces", help="Video: blur the faces of those who were found.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace files that exist already.")]
 
 
-def export_data_command(
+def export_data_command(  # noqa: PLR0913 - the command's options
     recordings: Recordings,
     to: To,
     out: Out = None,
     person: Person = None,
     smoothed: Smoothed = False,
     least_score: LeastScore = None,
+    background: Backdrop = "picture",
+    blur_faces: BlurFaces = False,
     replace: Replace = False,
 ) -> None:
     """Write recordings as tables, markers or poses for other programs. docs/exports.md says which program reads which format."""
     formats = tuple(dict.fromkeys(to.split(",")))
-    options = ExportOptions(smoothed=smoothed, person=person, least_score=least_score)
+    draw = DrawOptions(background=cast(Background, background), blur_faces=blur_faces)
+    options = ExportOptions(smoothed=smoothed, person=person, least_score=least_score, draw=draw)
     failed = 0
     seen: dict[str, Path] = {}  # by name: in one folder, two recordings of a name would be one
     for folder, complaint in _found(recordings):
@@ -82,6 +96,8 @@ def export_data_command(
 
 def _found(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """Each recording once, with ""; or a path with why it is none."""
+    from poseapp.review.saved_recording import recordings_in
+
     met = set()
     for path in paths:
         try:
@@ -105,6 +121,9 @@ def _clash(folder: Path, seen: dict[str, Path], out: Path | None) -> str:
 
 def _export(folder: Path, formats: Sequence[str], out: Path | None, options: ExportOptions, replace: bool) -> int:
     """Export one recording and say what was written; returns how many files failed."""
+    from poseapp.review.exports.write import export_recording
+    from poseapp.review.saved_recording import SavedRecording
+
     try:
         recording = SavedRecording.read(folder)
     except PoseAppError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,10 @@ from poseapp.core.errors import RecordError
 from poseapp.core.files import atomic_write
 from poseapp.core.gait import compare
 from poseapp.core.repetitions import EXERCISES, Exercise, tempo
-from poseapp.review.measurements import Measurements, as_json, measure_recording
-from poseapp.review.saved_recording import SavedRecording
+
+if TYPE_CHECKING:
+    from poseapp.review.measurements import Measurements
+    from poseapp.review.saved_recording import SavedRecording
 
 _BY_NAME = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
 
@@ -53,6 +55,8 @@ def measure_command(
     json_file: Json = None,
 ) -> None:
     """Measure the people in a recording, in 2D, from the camera's view. docs/measuring.md tells what the figures mean."""
+    from poseapp.review.measurements import as_json
+
     exercise = _BY_NAME[count] if count is not None else None
     saved, found = _measured(recording, threshold, exercise, person)
     for one in found:
@@ -71,6 +75,9 @@ def _measured(
     folder: Path, threshold: float, exercise: Exercise | None, person: int | None
 ) -> tuple[SavedRecording, list[Measurements]]:
     """The recording in *folder*, and what is measured of *person*, or of everybody."""
+    from poseapp.review.measurements import measure_recording
+    from poseapp.review.saved_recording import SavedRecording
+
     saved = SavedRecording.read(folder)
     for remark in saved.remarks:
         typer.echo(f"poseapp: {remark}", err=True)

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from poseapp.cli.options import EnginesDir, Stored
-from poseapp.cli.packages import require
 from poseapp.cli.progress import sharing
 from poseapp.console import plain_console
 from poseapp.core.errors import ModelError
@@ -58,7 +57,6 @@ def convert_command(
     engines_dir: EnginesDir = default_engines_dir(),
 ) -> None:
     """Make a model's files in FP16 or INT8, and keep them if the joints stay in place."""
-    require("models convert needs", "onnx")
     if precision == "fp16":
         if images is not None or annotations or limit:
             raise ModelError("models convert: fp16 needs no pictures. Leave out --images, --annotations and --limit.")

@@ -14,7 +14,6 @@ from poseapp import resources
 from poseapp.cli import import_options
 from poseapp.cli.models_list import short_count
 from poseapp.cli.options import EnginesDir, Half, Replace
-from poseapp.cli.packages import require
 from poseapp.console import description, plain_console
 from poseapp.convert.catalogue import entry
 from poseapp.core.errors import CheckpointError, ModelError
@@ -43,7 +42,6 @@ def import_command(  # noqa: PLR0913 - the command's options
     replace: Replace = False,
 ) -> None:
     """Convert trained weights of a known network into a model that the app runs."""
-    require("models import and fetch need", "torch", "onnx")
     from poseapp.convert.importing import ImportOptions, import_file
 
     wanted = ImportOptions(
@@ -77,7 +75,6 @@ def fetch_command(
 ) -> None:
     """Download published weights, check them and convert them into a model that the app runs."""
     one = entry(name)
-    require("models import and fetch need", "torch", "onnx")
     place = place_for(engines_dir, name, replace)
     if place.exists() and not replace:
         raise ModelError(f"{place}: exists already. Add --replace to fetch it again.")

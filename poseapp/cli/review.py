@@ -12,13 +12,14 @@ from poseapp.cli.options import EnginesDir
 from poseapp.cli.run import RunOptions, open_source
 from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.engine.store import default_engines_dir
-from poseapp.live.recording import read_manifest
 
 Recording = Annotated[Path, typer.Argument(metavar="RECORDING", help="The folder of a recording.", show_default=False)]
 
 
 def review_command(recording: Recording, engines_dir: EnginesDir = default_engines_dir()) -> None:
     """Play RECORDING in the window, with the joints that were saved."""
+    from poseapp.live.recording import read_manifest  # brings FFmpeg, which other commands need not wait for
+
     if not recording.is_dir():
         raise RecordError(f"{recording}: expected the folder of a recording, got something else. Choose a recording.")
     read_manifest(recording)

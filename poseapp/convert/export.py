@@ -21,7 +21,6 @@ from poseapp.engine.model_folder import ModelFolder
 from poseapp.nets.deploy import Deploy
 
 OPSET = 17
-NO_SHA256 = "0" * 64  # of a graph that is not written yet
 
 
 class Exportable(Protocol):

@@ -1,7 +1,8 @@
-"""Makes a model of the store from a file of weights: load by key map, deploy, check, write the card."""
+"""Makes a model of the store from a file of weights: load by key map, fill a graph, check, write the card. No torch here."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,14 @@ from poseapp.convert.card import card
 from poseapp.convert.catalogue import Entry
 from poseapp.convert.checkpoints import ARCHS, Loaded, load, read_state
 from poseapp.convert.download import Progress, Say, download
-from poseapp.convert.export import NO_SHA256, write_model
+from poseapp.convert.fill import check_sound, count_macs, write_filled
+from poseapp.convert.half import write_half
 from poseapp.core.errors import CheckpointError
 from poseapp.core.files import sha256_file
 from poseapp.core.heatmap import Decode, Mapping
-from poseapp.core.spec import ModelSpec, Source
+from poseapp.core.spec import NO_SHA256, ModelSpec, Source
+from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.store import place_for
-from poseapp.nets.blocks import count_macs, count_parameters
-from poseapp.nets.deploy import Deploy
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,16 @@ def import_file(
         raise CheckpointError(f"--arch {arch}: not known. There are: {', '.join(ARCHS)}.")
     place = place_for(engines_dir, name, options.replace)
     loaded = load(read_state(path), ARCHS[arch], str(path))
-    deploy, spec = deployed(loaded, name, options)
-    text = _card(spec, loaded, path, options)
-    return write_model(deploy, spec, text, place, options.fp16, options.replace), loaded
+    spec = described(loaded, name, options)
+    with ModelFolder(place).made_anew(options.replace) as made:
+        spec = dataclasses.replace(spec, weights_sha256=write_filled(loaded, spec, options.flip, made.file()))
+        check_sound(spec, made.file())
+        if options.fp16:
+            write_half(made.file(), made.file("fp16"))
+            spec = made.with_variants(spec, "fp16")
+        made.write_spec(spec)
+        made.write_card(_card(spec, loaded, path, options))
+    return spec, loaded
 
 
 def fetch(
@@ -82,13 +90,8 @@ def fetch(
     return spec
 
 
-def deployed(loaded: Loaded, name: str, options: ImportOptions = ImportOptions()) -> tuple[Deploy, ModelSpec]:
-    """The deployed form of loaded weights, without writing anything."""
-    spec = _spec(loaded, name, options)
-    return Deploy.of(loaded.net, spec, loaded.layout.pixels, options.flip), spec
-
-
-def _spec(loaded: Loaded, name: str, options: ImportOptions) -> ModelSpec:
+def described(loaded: Loaded, name: str, options: ImportOptions = ImportOptions()) -> ModelSpec:
+    """What model.json says of loaded weights, but for the graph's hash. Raises CheckpointError on options that do not fit."""
     arch, layout = loaded.arch, loaded.layout
     skeleton = loaded.skeleton(options.skeleton)
     input_hw = options.input_hw or ((256, 256) if skeleton.name == "mpii-16" else arch.input_hw)
@@ -107,8 +110,8 @@ def _spec(loaded: Loaded, name: str, options: ImportOptions) -> ModelSpec:
         mapping=options.mapping or layout.mapping,
         sigma_px=options.sigma_px or layout.sigma_px,
         weights_sha256=NO_SHA256,
-        parameters=count_parameters(loaded.net),
-        macs=count_macs(loaded.net, input_hw) * (2 if options.flip else 1),
+        parameters=loaded.parameters,
+        macs=count_macs(loaded, input_hw) * (2 if options.flip else 1),
         source=Source(arch.paper, options.data, options.licence or layout.licence, options.url or layout.url),
         metrics={},
         variants={},
@@ -138,6 +141,6 @@ def _card(spec: ModelSpec, loaded: Loaded, path: Path, options: ImportOptions) -
     }
     figures = (
         f"Published figure: {options.figure or 'none is known'}. Nothing was measured here: `poseapp eval` does that.\n"
-        f"The weights were converted, not changed: graph and network agree on a test picture.{extra}"
+        f"The weights were converted, not changed; each BatchNorm is put into the convolution before it.{extra}"
     )
     return card(spec.name, [f"{spec.source.paper}."], facts, {"Figures": figures})

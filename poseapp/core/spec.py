@@ -17,6 +17,7 @@ from poseapp.core.skeleton import SKELETONS, Skeleton
 
 Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
 FAMILIES: tuple[str, ...] = get_args(Family)
+NO_SHA256 = "0" * 64  # of a graph that is not written yet
 LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
 FAMILY_LABELS: MappingABC[str, str] = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
 _FAMILIES_WITH_FIELDS = frozenset({"openpose"})

@@ -8,35 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from poseapp.core.errors import ModelError
-from poseapp.core.heatmap import Decode, Mapping, blur_size, input_px_at_origin, input_px_per_cell, times_odds
+from poseapp.core.decoding_tables import blur_around, derivatives, mirrored_maps
+from poseapp.core.heatmap import Decode, Mapping, input_px_at_origin, input_px_per_cell, times_odds
+from poseapp.core.pixels import IMAGENET_RGB, Pixels
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.spec import ModelSpec
-from poseapp.core.types import FloatArray
 
-
-@dataclass(frozen=True)
-class Pixels:
-    """How a network wants its pictures: channel order, and mean and standard deviation of pixels in 0..1."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    bgr: bool = False
-
-
-# Mean and standard deviation of ImageNet's pictures, as torchvision, HRNet and MMPose use them.
-IMAGENET_RGB = Pixels((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# 0..1 as it is: princeton-vl/pytorch_stacked_hourglass.
-UNIT_RGB = Pixels((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-# The mean of MPII's pictures is taken off, nothing is divided: bearpaw/pytorch-pose.
-MPII_MEAN_RGB = Pixels((0.4404, 0.4440, 0.4327), (1.0, 1.0, 1.0))
-# x / 256 − 0.5 in OpenCV's channel order: the Caffe releases of Wei et al. 2016 and Cao et al. 2017.
-CAFFE_BGR = Pixels((128 / 255,) * 3, (256 / 255,) * 3, bgr=True)
 IMAGENET_MEAN, IMAGENET_STD = IMAGENET_RGB.mean, IMAGENET_RGB.std
 
 
@@ -93,10 +73,10 @@ class HeatmapDecoder(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         origin = input_px_at_origin(input_hw, heatmap_hw, mapping)
         self.register_buffer("origin", torch.tensor(origin, dtype=torch.float32))
-        blur_y, blur_x = (torch.from_numpy(_blur_around(cells, sigma_px)) for cells in heatmap_hw)
+        blur_y, blur_x = (torch.from_numpy(blur_around(cells, sigma_px)) for cells in heatmap_hw)
         self.register_buffer("blur_y", blur_y)  # (h, 5, h)
         self.register_buffer("blur_x", blur_x)  # (w, 5, w)
-        self.register_buffer("derivatives", torch.from_numpy(_derivatives()))  # (25, 5)
+        self.register_buffer("derivatives", torch.from_numpy(derivatives()))  # (25, 5)
 
     def forward(self, heatmaps: Tensor) -> Tensor:
         h, w = self.hw
@@ -137,32 +117,6 @@ class HeatmapDecoder(nn.Module):
         return torch.stack([dx, dy], dim=2) * good.unsqueeze(2).to(dx.dtype)
 
 
-def _blur_around(cells: int, sigma_px: float) -> FloatArray:
-    """The blur of DARK along a side of *cells* px, as matrices: row (i, j) gives the blurred value at i + j − 2 (kept inside)."""
-    size = blur_size(sigma_px)
-    kernel = cv2.getGaussianKernel(size, 0, cv2.CV_64F).ravel()  # the sigma is OpenCV's for this size, as in the reference
-    middle = np.clip(np.arange(cells), 2, cells - 3)[:, None] + np.arange(-2, 3)  # (cells, 5)
-    tap = np.arange(cells) - middle[..., None] + size // 2  # (cells, 5, cells)
-    rows: FloatArray = np.where((tap >= 0) & (tap < size), kernel[tap.clip(0, size - 1)], 0).astype(np.float32)
-    return rows
-
-
-def _derivatives() -> FloatArray:
-    """The weights of 5×5 values, row by row, in the derivatives at their middle: x, y, xx, yy and xy, as in core.heatmap."""
-    taps = {
-        0: {(1, 0): 0.5, (-1, 0): -0.5},
-        1: {(0, 1): 0.5, (0, -1): -0.5},
-        2: {(2, 0): 0.25, (0, 0): -0.5, (-2, 0): 0.25},
-        3: {(0, 2): 0.25, (0, 0): -0.5, (0, -2): 0.25},
-        4: {(1, 1): 0.25, (-1, 1): -0.25, (1, -1): -0.25, (-1, -1): 0.25},
-    }
-    out = np.zeros((5, 5, 5), np.float32)  # row, column, derivative
-    for derivative, weights in taps.items():
-        for (dx, dy), weight in weights.items():
-            out[2 + dy, 2 + dx, derivative] = weight
-    return out.reshape(25, 5)
-
-
 class Deploy(nn.Module):
     """A network with its normalisation before it and its decoding behind it.
 
@@ -188,7 +142,7 @@ class Deploy(nn.Module):
         self.normalise, self.net, self.decoder, self.joints, self.fields = normalise, net, decoder, joints, fields
         self.flip = flip
         if flip is not None:
-            index, sign = _mirrored_maps(flip.skeleton, joints, fields)
+            index, sign = mirrored_maps(flip.skeleton, joints, fields)
             self.register_buffer("flip_index", torch.tensor(index), persistent=False)
             self.register_buffer("flip_sign", torch.tensor(sign).view(1, -1, 1, 1), persistent=False)
 
@@ -235,22 +189,3 @@ class FlipTest:
 
     skeleton: Skeleton
     mapping: Mapping
-
-
-def _mirrored_maps(skeleton: Skeleton, joints: int, fields: int) -> tuple[list[int], list[float]]:
-    """Where the map of a mirrored crop comes from, and by what it is multiplied, for each of joints + fields maps.
-
-    In a mirror the field of the left arm becomes that of the right arm, and its x changes sign. Where the skeleton lists the
-    mirrored limb from its other end, x and y change sign once more. Raises ModelError on a limb without a mirrored one.
-    """
-    index, sign = skeleton.flip_index[:joints].tolist(), [1.0] * joints
-    for a, b in skeleton.limbs[: fields // 2]:
-        mirrored = skeleton.flip[a], skeleton.flip[b]
-        if mirrored not in skeleton.limbs and mirrored[::-1] not in skeleton.limbs:
-            names = skeleton.keypoints[a], skeleton.keypoints[b]
-            raise ModelError(f"{skeleton.name}: the limb {'-'.join(names)} has no mirrored one. Leave out the flip test.")
-        same = mirrored in skeleton.limbs
-        at = skeleton.limbs.index(mirrored if same else mirrored[::-1])
-        index += [joints + 2 * at, joints + 2 * at + 1]
-        sign += [-1.0, 1.0] if same else [1.0, -1.0]
-    return index, sign

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from poseapp.core.transform import apply, compose
-from poseapp.core.types import ImageArray, Result
+from poseapp.core.types import FloatArray, ImageArray, Result
 from poseapp.render.heatmaps import draw_fields, draw_heatmaps, draw_wheel
 from poseapp.render.poses import DrawOptions, draw_poses
+from poseapp.render.privacy import PLAIN, blur_faces
 
 
 def annotate(
@@ -24,13 +25,18 @@ def annotate(
     """
     shape = (*(hw or result.frame.hw), 3)
     image = out if out is not None and out.shape == shape else np.empty(shape, np.uint8)
-    _lay_down(result.frame.image, image, options.mirror)
+    if options.background == "picture":
+        _lay_down(result.frame.image, image, options.mirror)
+    else:
+        image[:] = PLAIN[options.background]
     shown, heatmaps = result.shown, result.heatmaps
     if hw is not None and hw != result.frame.hw:
         scale = np.array([hw[1] / result.frame.hw[1], hw[0] / result.frame.hw[0]])
         to_picture = np.column_stack([np.diag(scale), scale / 2 - 0.5])  # integers are centres of pixels
         shown = replace(shown, xy=apply(to_picture, shown.xy))
         heatmaps = tuple(replace(maps, to_frame=compose(to_picture, maps.to_frame)) for maps in heatmaps)
+    if options.blur_faces and options.background == "picture":
+        blur_faces(image, replace(shown, xy=_mirrored(shown.xy, image.shape[1])) if options.mirror else shown)
     for maps in heatmaps:
         if options.heatmaps:
             draw_heatmaps(image, maps, options.mirror)
@@ -42,6 +48,12 @@ def annotate(
         several = result.mode != "one"
         draw_poses(image, shown, options, identities=several, locked=result.locked, faint=result.predicted)
     return image
+
+
+def _mirrored(xy: FloatArray, width: int) -> FloatArray:
+    out: FloatArray = xy.copy()
+    out[..., 0] = width - 1 - out[..., 0]
+    return out
 
 
 def _lay_down(frame: ImageArray, image: ImageArray, mirror: bool) -> None:

@@ -18,6 +18,7 @@ from poseapp.render.angles import draw_angles
 from poseapp.render.colours import MIDDLE, OUTLINE, SIDES, Colour, identity_colour, joint_colour
 from poseapp.render.labels import FACE, Box, Labelled, draw_labels
 from poseapp.render.lettering import measure, write
+from poseapp.render.privacy import Background
 
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _ROUND = np.column_stack([np.cos(_TURN), np.sin(_TURN)])
@@ -30,7 +31,8 @@ DEFAULT_ANGLES = tuple(f"{side}_{part}" for part in ("elbow", "hip", "knee") for
 class DrawOptions:
     """What is drawn. ``threshold`` hides joints of a lower score; it never touches the data.
 
-    With ``angles`` those of core/angles.py that are called ``angle_names`` are drawn.
+    With ``angles`` those of core/angles.py that are called ``angle_names`` are drawn. A plain ``background`` takes the place of
+    the picture. ``blur_faces`` makes the faces of those who were found unrecognisable.
     """
 
     threshold: float = 0.3
@@ -41,6 +43,8 @@ class DrawOptions:
     skeleton: bool = True
     angles: bool = False
     angle_names: tuple[str, ...] = DEFAULT_ANGLES
+    background: Background = "picture"
+    blur_faces: bool = False
 
 
 def draw_poses(

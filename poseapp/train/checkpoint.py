@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from poseapp.convert.checkpoints import read_state
+from poseapp.convert.checkpoints import read_content, read_state
 from poseapp.core.errors import CheckpointError
 from poseapp.core.files import atomic_path
 from poseapp.nets.efficientnet import EfficientNetLite, published_weights
@@ -99,17 +100,27 @@ _REQUIRED = {"recipe": str, "step": int, "steps": int, "net": dict, "ema": dict}
 
 def read(path: Path) -> TrainingState:
     """The content of a training checkpoint, tensors only; CheckpointError when it is not one."""
+    if not path.exists():
+        raise CheckpointError(f"{path}: not found. Give a run's folder or one of its checkpoints (.pt).")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: not found. Give a run's folder or one of its checkpoints (.pt).") from None
-    except Exception as error:  # noqa: BLE001 - what torch raises for a damaged file depends on where it is damaged
+        state = _tensors(read_content(path))
+    except CheckpointError:
+        why = "damaged, or of something else"
         raise CheckpointError(
-            f"{path}: cannot be read as a checkpoint ({type(error).__name__}). Give a run's folder or one of its checkpoints."
+            f"{path}: cannot be read as a checkpoint ({why}). Give a run's folder or one of its checkpoints."
         ) from None
     if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _REQUIRED.items()):
         raise CheckpointError(f"{path}: not a checkpoint of this training code. Give one that `poseapp train` wrote.")
     return TrainingState(**{each.name: state[each.name] for each in fields(TrainingState) if each.name in state})
+
+
+def _tensors(value: Any) -> Any:
+    """*value* with tensors in place of arrays, which share their memory."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, dict):
+        return {key: _tensors(item) for key, item in value.items()}
+    return type(value)(map(_tensors, value)) if isinstance(value, list | tuple) else value
 
 
 def restore(path: Path, training: Training) -> None:
@@ -157,7 +168,7 @@ def start_from(path: Path, training: Training) -> list[str]:
         weights = read(path).ema
     except CheckpointError as error:
         try:
-            published = read_state(path) if isinstance(trunk, EfficientNetLite) else {}
+            published = _tensors(read_state(path)) if isinstance(trunk, EfficientNetLite) else {}
         except CheckpointError:
             published = {}
         if trunk is None or not published:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.convert.card import About, Commands, first_line, table, trained_card
-from poseapp.convert.export import NO_SHA256, export_model
+from poseapp.convert.export import export_model
 from poseapp.core import metrics
-from poseapp.core.spec import ModelSpec, Source
+from poseapp.core.spec import NO_SHA256, ModelSpec, Source
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.nets.blocks import count_macs, count_parameters
 from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise

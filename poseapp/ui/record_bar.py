@@ -10,12 +10,12 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from poseapp.live.recording import Counts, Recording
+from poseapp.live.recording import Recording
 from poseapp.ui import icons
 from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.elided_label import ElidedLabel
-from poseapp.ui.saved_notice import NAME_TIP
+from poseapp.ui.saved_notice import NAME_TIP, numbers
 from poseapp.ui.switch import Switch
 from poseapp.ui.widgets import describe, icon_button, paint_icon, set_role
 
@@ -63,7 +63,7 @@ class RecordBar(QWidget):
         self.open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         describe(self.open, "Open folder", "Show the last recording in the file manager")
         self.open.clicked.connect(self._open)
-        self.clean = Switch("Clean copy", "Also record the video without the skeleton")
+        self.clean = Switch("Clean copy", "Also record every captured picture, without the skeleton")
         self.folder = icon_button("folder", "")
         self.folder.clicked.connect(self.folder_asked)
         row = QHBoxLayout(self)
@@ -165,11 +165,6 @@ class RecordBar(QWidget):
 
     def _paint_record(self) -> None:
         self.record.setIcon(icons.icon("stop" if self.record.isChecked() else "record", self._theme.danger))
-
-
-def numbers(counts: Counts) -> str:
-    """What became of the frames, for the bar."""
-    return f"{counts.captured} captured · {counts.analysed} analysed · {counts.written} written · {counts.all_lost} lost"
 
 
 def short(folder: Path) -> str:

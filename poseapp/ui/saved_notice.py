@@ -6,14 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from poseapp.live.recording import Recording
+from poseapp.live.recording import Counts, Recording
 from poseapp.ui.colours import Theme
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.widgets import describe, icon_button, paint_icon
 
 NAME_TIP = "A name for the recording. Words that begin with # are tags: Squats left #knee"
+
+
+def numbers(counts: Counts) -> str:
+    """What became of the frames, in few words."""
+    return f"{counts.captured} captured · {counts.analysed} analysed · {counts.written} written · {counts.all_lost} lost"
 
 
 class SavedNotice(QFrame):
@@ -31,7 +36,7 @@ class SavedNotice(QFrame):
         self.folder: Path | None = None  # of the recording that the notice is about
         self._recorded: Path | None = None  # where the session has put it; it may be called otherwise now
         self._typed = ""  # name and tags of the recording
-        self.text = ElidedLabel()
+        self.text, self.counts = ElidedLabel(), ElidedLabel("", "muted")
         self.name = QLineEdit()
         self.name.setObjectName("savedName")
         self.name.setPlaceholderText("Name #tag")
@@ -46,7 +51,11 @@ class SavedNotice(QFrame):
         self.row = QHBoxLayout(self)
         self.row.setContentsMargins(12, 6, 6, 6)
         self.row.setSpacing(8)
-        self.row.addWidget(self.text, 1)
+        lines = QVBoxLayout()
+        lines.setSpacing(0)
+        lines.addWidget(self.text)
+        lines.addWidget(self.counts)
+        self.row.addLayout(lines, 1)
         self.row.addWidget(self.name, 1)
         for button in (self.play, self.rename, self.show_folder, self.discard, self.close_button):
             self.row.addWidget(button)
@@ -69,6 +78,9 @@ class SavedNotice(QFrame):
             self._recorded = None  # once
             if recording.counts.written or recording.counts.clean_written:
                 self.name.hide()
+                counts = recording.counts
+                self.counts.set_text(numbers(counts), f"{counts.captured} captured · {counts.all_lost} lost", "")
+                self.counts.setToolTip(counts.sentence())
                 self._set_folder(recording.folder)
                 self.show()
 
@@ -91,6 +103,7 @@ class SavedNotice(QFrame):
     def ask_name(self, now: str) -> None:
         """Let the user type a name, beginning with *now*."""
         self.text.hide()
+        self.counts.hide()
         self.name.setText(now)
         self.name.show()
         self.name.setFocus()
@@ -101,6 +114,7 @@ class SavedNotice(QFrame):
         self.text.set_text(f"Saved {folder.name}", folder.name, "Saved")
         self.text.setToolTip(str(folder))
         self.text.show()
+        self.counts.show()
 
     def _button(self, text: str, tip: str, pressed: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)

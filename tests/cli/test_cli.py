@@ -448,3 +448,11 @@ def test_the_app_starts_without_torch() -> None:
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_command_line_starts_without_what_its_commands_need() -> None:
+    """``poseapp --help`` and every completion wait for these imports."""
+    heavy = {"av", "onnx", "onnxruntime", "PySide6", "scipy", "torch"}
+    code = f"import sys, poseapp.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

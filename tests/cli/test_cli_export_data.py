@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, demo_clip: Path) -> Path:
         for number, frame in enumerate(given.decode(video=0)):
             if number == 12:
                 break
-            frame.pts = None
+            frame.pts, frame.time_base = number, Fraction(1, 30)
             short.mux(stream.encode(frame))
         short.mux(stream.encode(None))
     command = ["run", str(clip), "--headless", "-o", str(parent / "recordings"), "--device", "cpu", "--model", "hourglass-s"]

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
+import onnxruntime
 import published_layouts as published
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch_side import network, numbers
 
 from poseapp.convert.checkpoints import ARCHS, Loaded, load
+from poseapp.convert.fill import write_filled
+from poseapp.convert.importing import ImportOptions, described
+from poseapp.core.heatmap import Decode, Mapping
+from poseapp.core.skeleton import Skeleton
+from poseapp.core.spec import ModelSpec
+from poseapp.nets.blocks import count_macs, count_parameters
+from poseapp.nets.deploy import Deploy
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ def imported(request: pytest.FixtureRequest) -> tuple[Case, Loaded, dict[str, Te
     image = torch.rand(2, 3, *case.hw, generator=torch.Generator().manual_seed(1)) - 0.5
     with torch.no_grad():
         expected = case.forward(tape, image)
-    return case, load(tape.state, ARCHS[case.arch], "the file"), tape.state, image, expected
+    return case, load(numbers(tape.state), ARCHS[case.arch], "the file"), tape.state, image, expected
 
 
 def test_an_import_computes_what_was_published(imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]) -> None:
@@ -87,7 +102,7 @@ def test_an_import_computes_what_was_published(imported: tuple[Case, Loaded, dic
     assert loaded.layout.name == case.layout
     assert loaded.joints == case.joints
     with torch.no_grad():
-        found = last(loaded.net(image))
+        found = last(network(loaded)(image))
     assert found.shape == expected.shape
     scale = expected.abs().max()
     assert 1e-2 < scale < 1e3  # neither dead nor blown up: the comparison means something
@@ -96,19 +111,74 @@ def test_an_import_computes_what_was_published(imported: tuple[Case, Loaded, dic
 
 def test_each_value_of_a_file_lands_once(imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor]) -> None:
     _, loaded, state, _, _ = imported
-    own = loaded.net.state_dict()
+    own = {key: value for key, value in network(loaded).state_dict().items() if not key.endswith("num_batches_tracked")}
+    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     sources = [loaded.layout.key(key) for key in own]
     assert len(set(sources)) == len(sources)
-    assert set(sources) | set(loaded.extra) == set(state)
+    extra = {key for key in loaded.extra if not key.endswith("num_batches_tracked")}
+    assert set(sources) | extra == set(state)
     for key, source in zip(own, sources, strict=True):
         assert torch.equal(own[key], state[source]), key
     # The only weights left over are those that the published network does not use either.
     assert all(".skip_layer." in k or k.startswith("backbone.inters.") for k in loaded.extra)
 
 
-def test_imported_networks_are_ready_to_run_and_to_train(
-    imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor],
+FLIC = Skeleton(
+    name="flic-9",
+    keypoints=tuple(f"joint{i}" for i in range(9)),
+    limbs=((0, 1),),
+    flip=tuple(range(9)),
+    sigmas=(0.0,) * 9,
+)
+
+
+def deployed(loaded: Loaded, spec: ModelSpec, flip: bool, path: Path) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """What the filled graph and the torch path give for the same crops."""
+    crops = np.random.default_rng(0).integers(0, 256, (2, *spec.input_hw, 3), np.uint8)
+    write_filled(loaded, spec, flip, path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    deploy = Deploy.of(network(loaded), spec, loaded.layout.pixels, flip).eval()
+    with torch.no_grad():
+        expected = [one.numpy() for one in deploy(torch.from_numpy(crops))]
+    assert [o.name for o in session.get_outputs()] == list(deploy.outputs)
+    return session.run(None, {"crops": crops}), expected
+
+
+def same(found: list[NDArray[Any]], expected: list[NDArray[Any]]) -> None:
+    for ours, torchs in zip(found[1:], expected[1:], strict=True):
+        assert np.abs(ours - torchs).max() <= 1e-5 * max(1.0, float(np.abs(torchs).max()))
+    # A joint may lie a whole cell off only where two cells are as high as each other.
+    assert np.median(np.abs(found[0] - expected[0])) < 1e-3
+    assert np.mean(np.abs(found[0] - expected[0]) < 0.01) > 0.95
+
+
+def test_a_filled_graph_computes_what_the_torch_path_does(
+    imported: tuple[Case, Loaded, dict[str, Tensor], Tensor, Tensor], tmp_path: Path
 ) -> None:
-    _, loaded, _, _, _ = imported
-    assert not loaded.net.training
-    assert all(p.requires_grad and p.device.type == "cpu" and p.dtype == torch.float32 for p in loaded.net.parameters())
+    case, loaded, _, _, _ = imported
+    hw = tuple(max(side, loaded.arch.multiple) for side in case.hw)
+    if case.joints == 9:
+        loaded = dataclasses.replace(loaded, layout=dataclasses.replace(loaded.layout, skeletons=(FLIC,)))
+    spec = described(loaded, "net", ImportOptions((hw[0], hw[1])))
+    same(*deployed(loaded, spec, False, tmp_path / "a.onnx"))
+    assert spec.parameters == count_parameters(network(loaded))
+    assert spec.macs == count_macs(network(loaded), spec.input_hw)
+    onnx.checker.check_model(str(tmp_path / "a.onnx"), full_check=True)
+
+
+@pytest.fixture(scope="module")
+def openpose() -> Loaded:
+    tape = published.Tape(3)
+    with torch.no_grad():
+        published.openpose(tape, torch.zeros(1, 3, 48, 48), 2, "caffe")
+    return load(numbers(tape.state), ARCHS["openpose"], "the file")
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("decode", ["argmax", "quarter", "dark"])
+@pytest.mark.parametrize("mapping", ["udp", "stride", "centre"])
+def test_every_way_to_decode_is_that_of_the_torch_path(
+    mapping: Mapping, decode: Decode, flip: bool, openpose: Loaded, tmp_path: Path
+) -> None:
+    options = ImportOptions((64, 80), mapping=mapping, decode=decode, sigma_px=1.5)
+    same(*deployed(openpose, described(openpose, "net", options), flip, tmp_path / "a.onnx"))

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,6 +245,39 @@ def checkpoints(folder: Path) -> Trial:
     return trial
 
 
+def pickles(folder: Path) -> Trial:
+    """The pickle within a file of weights, whose storages and sums stay right; what torch reads as well must be the same."""
+    numbers = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+    state = {"a.weight": numbers, "a.bias": numbers[1:3, ::2], "b.weight": numbers.half(), "b.bias": torch.ones(())}
+    beside = {"epoch": np.float64(2), "optimizer": {"state": {0: {"step": 3}}, "groups": [0.1]}}
+    content = {"state_dict": state, **beside}
+    packed, plain = io.BytesIO(), io.BytesIO()
+    torch.save(content, packed)
+    torch.save(content, plain, _use_new_zipfile_serialization=False)
+    with zipfile.ZipFile(packed) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    (pickled,) = (name for name in records if name.endswith("/data.pkl"))
+    path = folder / "weights.pth"
+
+    def trial(chance: random.Random) -> None:
+        if chance.random() < 0.3:
+            path.write_bytes(damage_bytes(plain.getvalue(), chance))
+        else:
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, record in records.items():
+                    archive.writestr(name, damage_bytes(record, chance) if name == pickled else record)
+        found = read_state(path)
+        try:
+            trusted = torch.load(path, weights_only=True)["state_dict"]
+        except Exception:
+            return
+        for name, value in found.items():
+            if name in trusted and not np.array_equal(value, trusted[name].numpy(), equal_nan=True):
+                raise DisagreementError(f"{name} is {value} here and {trusted[name]} in torch")
+
+    return trial
+
+
 def onnx(folder: Path) -> Trial:
     """Graphs that fit their hash: somebody meant them to be loaded."""
     from tiny_model import write_model
@@ -302,7 +336,7 @@ def _picture(ending: str) -> bytes:
 KINDS: dict[str, Callable[[Path], Trial]] = {
     kind.__name__: kind
     for kind in (
-        labels, mpii_json, boxes, model_json, detector_json, timings, plans, mat, checkpoints, onnx, shards, pictures
+        labels, mpii_json, boxes, model_json, detector_json, timings, plans, mat, checkpoints, pickles, onnx, shards, pictures
     )
 }  # fmt: skip
 

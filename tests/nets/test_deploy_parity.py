@@ -19,10 +19,11 @@ from poseapp.convert.export import export_onnx, write_model
 from poseapp.core import heatmap
 from poseapp.core.errors import ModelError
 from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.pixels import CAFFE_BGR, IMAGENET_RGB, MPII_MEAN_RGB, UNIT_RGB, Pixels
 from poseapp.core.skeleton import COCO_17, LSP_14, OPENPOSE_18, Skeleton
 from poseapp.core.spec import Family, ModelSpec, Source
 from poseapp.nets.cpm import ConvolutionalPoseMachine
-from poseapp.nets.deploy import CAFFE_BGR, IMAGENET_RGB, MPII_MEAN_RGB, UNIT_RGB, Deploy, HeatmapDecoder, Normalise, Pixels
+from poseapp.nets.deploy import Deploy, HeatmapDecoder, Normalise
 from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.nets.hourglass52 import Hourglass52
 from poseapp.nets.hrnet import HRNet

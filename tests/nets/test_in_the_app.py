@@ -10,6 +10,7 @@ import published_layouts as published
 import pytest
 import torch
 from test_deploy_parity import NETS, deploy_for
+from torch_side import network, numbers
 
 from poseapp.convert.export import write_model
 from poseapp.core.types import Frame
@@ -50,7 +51,7 @@ def test_the_port_that_cuts_confidence_at_zero_differs_in_nothing_else() -> None
         fields, heat = published.openpose(tape, image, 2, "caffe")[-1]
     from poseapp.convert.checkpoints import ARCHS, load
 
-    weights = load(tape.state, ARCHS["openpose"], "file").net.state_dict()
+    weights = network(load(numbers(tape.state), ARCHS["openpose"], "file")).state_dict()
     port = OpenPose(2, relu_last=True).eval()
     port.load_state_dict(weights)
     with torch.no_grad():

@@ -40,9 +40,10 @@ def frame_with(number: int, people: dict[int, float], *, skeleton: Skeleton = CO
     return Result(frame=Frame(image, number, 50.0 + number / FPS), poses=poses, smoothed=steady, predicted=predicted)
 
 
-def record(parent: Path, results: Iterable[Result]) -> Path:
+def record(parent: Path, results: Iterable[Result], clean_video: bool = False) -> Path:
     """The folder of a recording of *results*, made in *parent* by the recorder as a session drives it."""
-    recorder = Recorder(RecordOptions(folder=parent), SourceEntry(name="made up"), Stats(), lossless=True)
+    options = RecordOptions(folder=parent, clean_video=clean_video)
+    recorder = Recorder(options, SourceEntry(name="made up"), Stats(), lossless=True)
     skeleton: Skeleton | None = None
     for result in results:
         if result.poses.skeleton != skeleton:
@@ -57,9 +58,9 @@ def record(parent: Path, results: Iterable[Result]) -> Path:
     return recorder.folder
 
 
-def two_people(parent: Path) -> Path:
+def two_people(parent: Path, clean_video: bool = False) -> Path:
     """A recording of the frames 0, 1, 2, 5, … 11: person 1 in all but 6, person 2 in 5 to 9; smoothed but for the first."""
-    return record(parent, (frame_with(i, _present(i), smoothed=i > 0) for i in (0, 1, 2, 5, 6, 7, 8, 9, 10, 11)))
+    return record(parent, (frame_with(i, _present(i), smoothed=i > 0) for i in (0, 1, 2, 5, 6, 7, 8, 9, 10, 11)), clean_video)
 
 
 def _present(number: int) -> dict[int, float]:

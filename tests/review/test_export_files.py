@@ -20,7 +20,7 @@ from poseapp.review.saved_recording import SavedRecording
 
 @pytest.fixture
 def recording(tmp_path: Path) -> SavedRecording:
-    return SavedRecording.read(two_people(tmp_path / "recordings"))
+    return SavedRecording.read(two_people(tmp_path / "recordings", clean_video=True))
 
 
 def export(recording: SavedRecording, names: list[str], out: Path, replace: bool = False, **options: Any) -> list[Exported]:

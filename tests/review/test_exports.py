@@ -6,15 +6,19 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from clips import decoded, packets
 from saved import FPS, HW, frame_with, joints, lines, record, two_people
 
 from poseapp.core.angles import angles_of, measure
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
+from poseapp.core.types import Frame
+from poseapp.render import DrawOptions
 from poseapp.review.exports import EXPORTS, ExportOptions
 from poseapp.review.exports.openpose import BODY_25
 from poseapp.review.exports.write import export_recording
@@ -328,6 +332,69 @@ def test_nwb_is_read_by_pynwb(folder: Path, tmp_path: Path) -> None:
                 assert series[joint].unit == "pixels"
 
 
+# -- video ---------------------------------------------------------------------------------------------------------
+
+
+def with_pictures(parent: Path) -> Path:
+    """A recording with the clean video: a bright square at 10, 10 walks with the frames, of which some are missing."""
+    results = []
+    for number in (0, 1, 2, 5, 6):
+        result = frame_with(number, {1: 30.0, 2: 200.0})
+        image = np.full((*HW, 3), 60, np.uint8)
+        image[10:26, 10 + 20 * number : 26 + 20 * number] = 220
+        results.append(replace(result, frame=Frame(image, number, result.frame.t)))
+    return record(parent, results, clean_video=True)
+
+
+def test_video_has_the_pictures_of_its_own_frames_and_skeletons(tmp_path: Path) -> None:
+    folder = with_pictures(tmp_path / "r")
+    (path,) = exported(folder, "video", tmp_path / "out", draw=DrawOptions(skeleton=False))
+    pictures = decoded(path)
+    (drawn,) = exported(folder, "video", tmp_path / "drawn")
+    np.testing.assert_allclose(packets(path)[0], [line["t"] for line in lines(folder)], atol=2e-3)
+    assert len(pictures) == 5
+    for line, picture, with_skeleton in zip(lines(folder), pictures, decoded(drawn), strict=True):
+        x = 10 + 20 * line["frame"] + 8
+        assert picture[18, x].min() > 180
+        assert picture[18, x - 20].max() < 100
+        assert (np.abs(picture.astype(int) - 60) < 20)[40:, 20:100].all()
+        assert (np.abs(with_skeleton.astype(int) - 60).max(axis=2) > 60)[40:, 20:100].sum() > 500
+
+
+def test_video_on_green_needs_no_pictures_and_shows_none(folder: Path, tmp_path: Path) -> None:
+    (path,) = exported(folder, "video", tmp_path, draw=DrawOptions(background="green"))
+    pictures = decoded(path)
+    assert len(pictures) == 10
+    for picture in pictures:
+        assert np.abs(picture[0:8, 0:8].astype(int) - (64, 177, 0)).max() < 12
+        green = np.abs(picture.astype(int) - (64, 177, 0)).max(axis=2) < 40
+        assert 0.5 < green.mean() < 0.99  # all but the skeletons
+
+
+def test_video_of_one_person_shows_nobody_else(folder: Path, tmp_path: Path) -> None:
+    (path,) = exported(folder, "video", tmp_path, person=1, draw=DrawOptions(background="black"))
+    assert all(picture[:, 180:].max() < 30 for picture in decoded(path))
+    assert max(picture[:, :150].max() for picture in decoded(path)) > 150
+
+
+def test_video_without_pictures_says_what_to_do(folder: Path, tmp_path: Path) -> None:
+    (done,) = export_recording(SavedRecording.read(folder), ["video"], tmp_path, ExportOptions())
+    assert done.error.endswith("Give --background black, or record with the clean video.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_video_has_blurred_faces(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 2, (*HW, 1), np.uint8).repeat(3, axis=2) * 160
+    result = frame_with(0, {1: 30.0})
+    result.poses.xy[0, :5] = [[160, 60], [165, 55], [155, 55], [170, 58], [150, 58]]
+    folder = record(tmp_path / "r", [replace(result, frame=Frame(image, 0, 1.0))], clean_video=True)
+    draw = DrawOptions(skeleton=False, blur_faces=True)
+    (path,) = exported(folder, "video", tmp_path / "out", draw=draw, least_score=1.0)  # a face of a low score is one, too
+    (picture,) = decoded(path)
+    assert picture[50:64, 152:168].std() < 15
+    assert picture[150:230, 250:310].std() > 40
+
+
 # -- options -------------------------------------------------------------------------------------------------------
 
 
@@ -370,7 +437,7 @@ def test_each_part_of_a_recording_is_a_file_of_its_own(tmp_path: Path, name: str
     if EXPORTS[name].unavailable():
         pytest.skip(EXPORTS[name].unavailable())
     results = [frame_with(i, {1: 30.0}, skeleton=LSP_14 if i >= 4 else COCO_17) for i in range(7)]
-    folder = record(tmp_path / "r", results)
+    folder = record(tmp_path / "r", results, clean_video=True)
     names = [path.name for path in exported(folder, name, tmp_path / "out")]
     assert [f"-part{number}" in one for number, one in enumerate(names, 1)] == [True, True]
 

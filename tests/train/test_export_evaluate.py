@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from poseapp.cli.main import app
 from poseapp.convert.card import About
+from poseapp.convert.checkpoints import read_content
 from poseapp.core import transform
 from poseapp.core.errors import CheckpointError, DataError, ModelError
 from poseapp.core.skeleton import COCO_17
@@ -295,13 +296,12 @@ def test_a_model_that_nobody_described_says_so(trained: Path, tmp_path: Path, mo
     monkeypatch.setitem(RECIPES, "tiny-hourglass", tiny_recipe(epochs=25))
     line = ["export", str(trained / "run"), "--name", "mine", "--engines-dir", str(tmp_path)]
     reads: list[object] = []
-    load = torch.load
 
-    def counted(path: Any, **how: Any) -> Any:
+    def counted(path: Path) -> Any:
         reads.append(path)
-        return load(path, **how)
+        return read_content(path)
 
-    monkeypatch.setattr(torch, "load", counted)
+    monkeypatch.setattr(checkpoint, "read_content", counted)
     done = CliRunner().invoke(app, [*line, "--fp16"])
     assert done.exit_code == 0, done.output
     assert reads == [trained / "run" / "last.pt"], "once, though network, card and command line need it"

@@ -130,6 +130,9 @@ def test_a_name_and_tags_may_be_given_before(qtbot: QtBot, window: MainWindow) -
     content = manifest_of(folder)
     assert (content["name"], content["tags"]) == ("Squats left", ["knee", "week2"])
     assert folder.name in window.saved.text.full_text()
+    counts = content["counts"]
+    told = [f"{counts[key]} {key}" for key in ("captured", "analysed", "written", "lost")]
+    assert window.saved.counts.full_text() == " · ".join(told)
 
 
 def test_a_recording_is_renamed_after_stop(qtbot: QtBot, window: MainWindow) -> None:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from poseapp.bench.gpu.subjects import Subject, made_up_crops
 from poseapp.convert.export import write_model
 from poseapp.core.errors import EngineError
+from poseapp.core.pixels import IMAGENET_RGB
 from poseapp.core.spec import ModelSpec, Precision
 from poseapp.engine.tensorrt.engine import TrtEngine, unavailable
-from poseapp.nets.deploy import IMAGENET_RGB, Deploy
+from poseapp.nets.deploy import Deploy
 
 BATCHES = (1, 8)
 EAGER = "PyTorch eager FP32"

@@ -22,15 +22,15 @@ from __future__ import annotations
 from poseapp.convert.checkpoints import cpm, fit, hourglass, hrnet, openpose
 from poseapp.convert.checkpoints.fit import Loaded
 from poseapp.convert.checkpoints.layout import Arch, State
-from poseapp.convert.checkpoints.reader import read_state
+from poseapp.convert.checkpoints.reader import read_content, read_state
 
-__all__ = ["ARCHS", "Arch", "Loaded", "State", "fitting", "load", "read_state"]
+__all__ = ["ARCHS", "Arch", "Loaded", "State", "fitting", "load", "read_content", "read_state"]
 
 ARCHS: dict[str, Arch] = {arch.name: arch for arch in (*hrnet.ARCHS, *hourglass.ARCHS, *cpm.ARCHS, *openpose.ARCHS)}
 
 
 def load(state: State, arch: Arch, where: str, need_head: bool = True) -> Loaded:
-    """A network of *arch* in evaluation mode with the weights *state*; *where* names the file in errors.
+    """The weights *state* as those of a network of *arch*; *where* names the file in errors.
 
     Names in the file that the network does not use are left out and listed in ``Loaded.extra``. Without
     *need_head* a file may lack the last layer (a backbone to train on); that layer then starts at zero.

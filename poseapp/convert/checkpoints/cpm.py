@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 
-from torch import nn
-
 from poseapp.convert.checkpoints.layout import CMU_LICENCE, Arch, Layout, State, mmpose
-from poseapp.nets.cpm import ConvolutionalPoseMachine
-from poseapp.nets.deploy import CAFFE_BGR
+from poseapp.convert.templates import Network
+from poseapp.core.pixels import CAFFE_BGR
 
 WEI = "Wei et al.: Convolutional Pose Machines, CVPR 2016"
 
 
 def _cpm() -> Arch:
-    def of_mmpose(state: State, joints: int) -> nn.Module:
+    def of_mmpose(state: State, _joints: int) -> Network:
         stages = len({k.split(".")[2] for k in state if k.startswith("backbone.cpm_stages.")}) + 1
-        return ConvolutionalPoseMachine(joints, stages, batch_norm=True)
+        return Network("cpm-mmpose", stages)
 
-    def of_caffe(state: State, joints: int) -> nn.Module:
-        stages = max((int(m.group(1)) for k in state if (m := re.match(r"Mconv5_stage(\d+)\.", k))), default=1)
+    def of_caffe(state: State, joints: int) -> Network:
+        stages = max((int(m.group(1)) for k in state if (m := re.match(r"Mconv5_stage(\d{1,3})\.", k))), default=1)
         first = state.get("Mconv1_stage2.weight")
-        centre = first is None or first.shape[1] > 32 + joints + 1
-        return ConvolutionalPoseMachine(joints + 1, stages, centre_map=centre)
+        centre = first is None or first.ndim < 2 or first.shape[1] > 32 + joints + 1
+        return Network("cpm-centre" if centre else "cpm", stages)
 
     heads = ("backbone.stem.9.conv", *(f"backbone.out_convs.{i}.1.conv" for i in range(5)))
     # The stages of 0.x and 1.x carry the same names: the heads of both are empty.

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.convert.checkpoints.layout import Arch, Layout, State
+from poseapp.convert.templates import Network
 from poseapp.core.errors import CheckpointError
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
+_STATISTICS = ("running_mean", "running_var")
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Loaded:
-    """A network with the weights of a file. ``extra`` are names in the file that the network does not use."""
+    """The weights of a file, float32 by our names, and the network that they belong to.
 
-    net: nn.Module
+    ``extra`` are names in the file that the network does not use.
+    """
+
+    weights: dict[str, NDArray[np.float32]]
+    network: Network
     arch: Arch
     layout: Layout
     joints: int
     extra: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of learnable values (BatchNorm's running statistics are not counted)."""
+        return sum(value.size for key, value in self.weights.items() if not key.endswith(_STATISTICS))
 
     def skeleton(self, name: str | None = None) -> Skeleton:
         """The joint order of the weights: the one called *name*, or the usual one for their number.
@@ -46,11 +59,17 @@ def load(state: State, arch: Arch, where: str, need_head: bool, known: Collectio
     best = max((_attempt(state, arch, layout) for layout in layouts), key=lambda a: len(a.weights) + len(a.shapes))
     if best.shapes or (best.missing and (need_head or not best.lacks_only_heads)):
         raise CheckpointError(f"{where}: {_mismatch(best, arch, state, known)}")
-    for key, parameter in best.net.state_dict().items():
-        # Old files lack BatchNorm's counter, which only matters while training with momentum=None.
-        best.weights.setdefault(key, torch.zeros(parameter.shape, dtype=parameter.dtype))
-    best.net.load_state_dict(best.weights, assign=True)
-    return Loaded(best.net.eval(), arch, best.layout, best.joints, tuple(sorted(best.extra)))
+    shapes = best.network.parameters(best.joints)
+    # What may be missing is the head.
+    weights = {key: best.weights[key] if key in best.weights else np.zeros(shape, np.float32) for key, shape in shapes.items()}
+    return Loaded(
+        weights=weights,
+        network=best.network,
+        arch=arch,
+        layout=best.layout,
+        joints=best.joints,
+        extra=tuple(sorted(best.extra)),
+    )
 
 
 def fitting(state: State, known: Iterable[Arch]) -> list[str]:
@@ -59,11 +78,12 @@ def fitting(state: State, known: Iterable[Arch]) -> list[str]:
     for arch in known:
         for layout in arch.layouts:
             if not _has_head(state, layout):
-                continue  # building a network to compare with takes a moment
-            attempt = _attempt(state, arch, layout)
-            if not attempt.missing and not attempt.shapes:
-                found.append(arch.name)
-                break
+                continue  # reading a network to compare with takes a moment
+            with contextlib.suppress(CheckpointError):  # a form of the network that was never published
+                attempt = _attempt(state, arch, layout)
+                if not attempt.missing and not attempt.shapes:
+                    found.append(arch.name)
+                    break
     return found
 
 
@@ -71,14 +91,14 @@ def _has_head(state: State, layout: Layout) -> bool:
     return any(f"{head}.weight" in state for head in layout.heads)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Attempt:
     """The result of reading a file as one layout; names are those of the file."""
 
     layout: Layout
-    net: nn.Module
+    network: Network
     joints: int
-    weights: dict[str, Tensor]
+    weights: dict[str, NDArray[np.float32]]
     missing: list[str]
     shapes: list[str]
     extra: set[str]
@@ -90,23 +110,32 @@ class _Attempt:
 
 
 def _attempt(state: State, arch: Arch, layout: Layout) -> _Attempt:
-    rows = next((len(state[f"{h}.weight"]) for h in layout.heads if f"{h}.weight" in state), arch.joints + layout.background)
+    heads = (state[f"{head}.weight"] for head in layout.heads if f"{head}.weight" in state)
+    rows = next((len(head) for head in heads if head.ndim), arch.joints + layout.background)
     joints = rows - layout.background
-    with torch.device("meta"):  # shapes only: the values come from the file
-        net = layout.build(state, joints)
-    weights: dict[str, Tensor] = {}
+    network = layout.network(state, joints)
+    weights: dict[str, NDArray[np.float32]] = {}
     missing, shapes, used = [], [], set()
-    for key, own in net.state_dict().items():
+    for key, shape in network.parameters(joints).items():
         source = layout.key(key)
         used.add(source)
+        if key.endswith("running_var"):
+            used.add(layout.key(key.replace("running_var", "num_batches_tracked")))  # matters only while training
         if source not in state:
-            if not source.endswith("num_batches_tracked"):
-                missing.append(source)
-        elif state[source].shape != own.shape:
-            shapes.append(f"{source} expected {_shape(own)}, got {_shape(state[source])}")
+            missing.append(source)
+        elif state[source].shape != shape:
+            shapes.append(f"{source} expected {_shape(shape)}, got {_shape(state[source].shape)}")
         else:
-            weights[key] = state[source].to(own.dtype).contiguous()
-    return _Attempt(layout, net, joints, weights, missing, shapes, set(state) - used)
+            weights[key] = np.ascontiguousarray(state[source], np.float32)
+    return _Attempt(
+        layout=layout,
+        network=network,
+        joints=joints,
+        weights=weights,
+        missing=missing,
+        shapes=shapes,
+        extra=set(state) - used,
+    )
 
 
 def _mismatch(best: _Attempt, arch: Arch, state: State, known: Collection[Arch]) -> str:
@@ -132,5 +161,5 @@ def _first(items: list[str], separator: str = ", ", n: int = 3) -> str:
     return separator.join(items[:n]) + more
 
 
-def _shape(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "a number"
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "a number"

@@ -5,24 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from torch import nn
-
 from poseapp.convert.checkpoints.layout import Arch, Layout, Rules, State, by_rules, mmpose
-from poseapp.nets.deploy import MPII_MEAN_RGB, UNIT_RGB
-from poseapp.nets.hourglass import StackedHourglass
-from poseapp.nets.hourglass52 import Hourglass52
+from poseapp.convert.templates import Network
+from poseapp.core.pixels import MPII_MEAN_RGB, UNIT_RGB
 
 NEWELL = "Newell, Yang & Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016"
 LAW = "Law & Deng: CornerNet, ECCV 2018 (backbone), after Newell et al., ECCV 2016"
 
 
 def _hourglass(stacks: int) -> Arch:
-    def plain(_state: State, joints: int) -> nn.Module:
-        return StackedHourglass(stacks, joints)
+    def plain(_state: State, _joints: int) -> Network:
+        return Network("hourglass", stacks)
 
-    def wide(state: State, joints: int) -> nn.Module:
+    def wide(state: State, _joints: int) -> Network:
         blocks = len({k.split(".")[5] for k in state if k.startswith("hg.0.hg.0.0.") and k.count(".") > 5}) or 1
-        return StackedHourglass(stacks, joints, blocks=blocks, wide_stem=True)
+        return Network(f"hourglass-wide-{blocks}", stacks)
 
     heads = range(stacks)
     princeton = Layout(
@@ -37,11 +34,11 @@ def _hourglass(stacks: int) -> Arch:
 
 
 def _hourglass52() -> Arch:
-    def build(_state: State, joints: int) -> nn.Module:
-        return Hourglass52(joints)
+    def network(_state: State, _joints: int) -> Network:
+        return Network("hourglass52")
 
     layouts = tuple(
-        mmpose(version, build, _mmpose_hourglass52(head), (f"{head}.multi_final_layers.0",))
+        mmpose(version, network, _mmpose_hourglass52(head), (f"{head}.multi_final_layers.0",))
         for version, head in (("1.x", "head"), ("0.x", "keypoint_head"))
     )
     return Arch("hourglass52", "hourglass", LAW, 4, (256, 256), 128, 17, layouts)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-
 from poseapp.convert.checkpoints.layout import Arch, Layout, State, mmpose
-from poseapp.nets.deploy import IMAGENET_RGB
-from poseapp.nets.hrnet import HRNet
+from poseapp.convert.templates import Network
+from poseapp.core.pixels import IMAGENET_RGB
 
 SUN = "Sun et al.: Deep High-Resolution Representation Learning for Human Pose Estimation, CVPR 2019"
 
 
 def _hrnet(width: int) -> Arch:
-    def build(_state: State, joints: int) -> nn.Module:
-        return HRNet(width, joints)
+    def network(_state: State, _joints: int) -> Network:
+        return Network(f"hrnet-w{width}")
 
     official = Layout(
-        "official", build, lambda own: own, ("final_layer",), IMAGENET_RGB, "stride", 2.0, "MIT",
+        "official", network, lambda own: own, ("final_layer",), IMAGENET_RGB, "stride", 2.0, "MIT",
         "https://github.com/leoxiaobin/deep-high-resolution-net.pytorch",
     )  # fmt: skip
     theirs = (
-        mmpose("1.x", build, _mmpose_hrnet("head"), ("head.final_layer",)),
-        mmpose("0.x", build, _mmpose_hrnet("keypoint_head"), ("keypoint_head.final_layer",)),
+        mmpose("1.x", network, _mmpose_hrnet("head"), ("head.final_layer",)),
+        mmpose("0.x", network, _mmpose_hrnet("keypoint_head"), ("keypoint_head.final_layer",)),
     )
     return Arch(f"hrnet-w{width}", "hrnet", SUN, 4, (256, 192), 32, 17, (official, *theirs))
 

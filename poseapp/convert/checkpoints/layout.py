@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
+from poseapp.convert.templates import Network
 from poseapp.core.heatmap import Decode
 from poseapp.core.heatmap import Mapping as HeatmapMapping
+from poseapp.core.pixels import IMAGENET_RGB, Pixels
 from poseapp.core.skeleton import COCO_17, MPII_16, Skeleton
 from poseapp.core.spec import Family
-from poseapp.nets.deploy import IMAGENET_RGB, Pixels
 
-State = Mapping[str, Tensor]
+State = Mapping[str, NDArray[Any]]
 _COCO_OR_MPII = (COCO_17, MPII_16)
 CMU_LICENCE = "CMU: academic and non-profit, non-commercial research use only"
 _MMPOSE = "https://github.com/open-mmlab/mmpose"
@@ -24,13 +26,13 @@ _MMPOSE = "https://github.com/open-mmlab/mmpose"
 class Layout:
     """One published form of the weights of a network.
 
-    ``key`` gives the file's name of one of our parameters. ``build`` makes the network that the file is for. ``heads`` are the
+    ``key`` gives the file's name of one of our parameters. ``network`` tells which network the file is for. ``heads`` are the
     parameters of the file whose first dimension is the number of maps. ``background`` maps follow the joints. ``skeletons`` are
     the possible joint orders of such files; the number of joints decides which one a file has.
     """
 
     name: str
-    build: Callable[[State, int], nn.Module]
+    network: Callable[[State, int], Network]
     key: Callable[[str], str]
     heads: tuple[str, ...]
     pixels: Pixels
@@ -76,6 +78,6 @@ def by_rules(rules: Rules) -> Callable[[str], str]:
     return key
 
 
-def mmpose(version: str, build: Callable[[State, int], nn.Module], key: Callable[[str], str], heads: tuple[str, ...]) -> Layout:
+def mmpose(version: str, network: Callable[[State, int], Network], key: Callable[[str], str], heads: tuple[str, ...]) -> Layout:
     """The layout of a file of MMPose *version*, which uses the same pixels and targets for all networks."""
-    return Layout(f"MMPose {version}", build, key, heads, IMAGENET_RGB, "stride", 2.0, "Apache-2.0", _MMPOSE)
+    return Layout(f"MMPose {version}", network, key, heads, IMAGENET_RGB, "stride", 2.0, "Apache-2.0", _MMPOSE)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 
-from torch import nn
-
 from poseapp.convert.checkpoints.layout import CMU_LICENCE, Arch, Layout, State
+from poseapp.convert.templates import Network
+from poseapp.core.pixels import CAFFE_BGR
 from poseapp.core.skeleton import OPENPOSE_18
-from poseapp.nets.deploy import CAFFE_BGR
-from poseapp.nets.openpose import OpenPose
 
 CAO = "Cao et al.: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, CVPR 2017"
 
 
 def _openpose() -> Arch:
-    def build(state: State, joints: int) -> nn.Module:
-        numbers = [int(m.group(1)) for k in state if (m := re.search(r"(?:_stage|^model)(\d+)_(?:L)?[12]\.", k))]
-        return OpenPose(max(numbers, default=6), joints)
+    def network(state: State, _joints: int) -> Network:
+        numbers = [int(m.group(1)) for k in state if (m := re.search(r"(?:_stage|^model)(\d{1,3})_(?:L)?[12]\.", k))]
+        return Network("openpose", max(numbers, default=6))
 
     layouts = tuple(
-        Layout(name, build, key, heads, CAFFE_BGR, "centre", 7 / 8, CMU_LICENCE,
+        Layout(name, network, key, heads, CAFFE_BGR, "centre", 7 / 8, CMU_LICENCE,
                "https://github.com/CMU-Perceptual-Computing-Lab/openpose", background=1, skeletons=(OPENPOSE_18,))
         for name, key, heads in (
             ("Caffe names", _openpose_caffe, ("conv5_5_CPM_L2",)),

@@ -1,86 +1,87 @@
-"""Reads files of weights from outside with care: only tensors and plain values, never Python code."""
+"""Reads files of weights from outside with care: numbers alone, never Python code."""
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from poseapp.convert.checkpoints.layout import State
+from poseapp.convert.checkpoints.pickled import BYTES, StoredTensor, Unread
+from poseapp.convert.checkpoints.torch_file import SAVE_AGAIN, Array, TorchFile, opened
 from poseapp.core.errors import CheckpointError
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 _PREFIXES = ("module.", "model.", "ema_model.")
 _COMPILED = "_orig_mod."  # torch.compile puts it before the names of whatever it compiles, whole or in part
+_MAX_WRAPPERS = 8
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The weights in *path* by name, without wrappers and prefixes that all of them carry, on the CPU.
+def read_state(path: Path) -> dict[str, Array]:
+    """The weights in *path* by name, without wrappers and prefixes that all of them carry.
 
-    Only tensors and plain values are read: CheckpointError on a pickle that names Python code, on a
-    damaged file, on one without weights, and on weights that are all zero or not finite.
+    Objects beside the weights, such as an optimizer or a log, are passed over and nothing of them is run: CheckpointError on a
+    file that names functions to call, on a damaged file, on one without weights, and on weights that are all zero or not finite.
     """
-    try:
-        with torch.serialization.safe_globals(_plain_types()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on pickle protocols; a file that cannot be read raises
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file. Give the path of a .pth or .pt file.") from None
-    except pickle.UnpicklingError as error:
-        code = re.search(r"GLOBAL (\S+)", str(error))
-        if code is None:
-            raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
-        raise CheckpointError(
-            f"{path}: expected weights alone, got Python code ({code.group(1)}), which is not run. "
-            'Where you trust the file, save it again as torch.save({"state_dict": model.state_dict()}, …).'
-        ) from None
-    except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror or error}). Give the path of a .pth or .pt file."
-        ) from None
-    except Exception:  # noqa: BLE001 - what a damaged file raises depends on where the file is damaged
-        raise CheckpointError(f"{path}: not a PyTorch checkpoint, or damaged. Download it again.") from None
-    state = _unwrap(content)
-    if not state:
-        raise CheckpointError(f"{path}: expected a dictionary of weights, found none. Give a checkpoint of one of our networks.")
+    with opened(path) as file:
+        found = _unwrap(file.content)
+        if not found:
+            whole = file.content.name if isinstance(file.content, Unread) else ""
+            raise CheckpointError(
+                f"{path}: expected weights alone, got a Python object ({whole[:80]}), which is not made. {SAVE_AGAIN}"
+                if whole.isprintable() and whole
+                else f"{path}: expected a dictionary of weights, found none. Give a checkpoint of one of our networks."
+            )
+        state = {name: _plain(file, value, f"{path}: {name[:80]}") for name, value in found.items()}
     _require_sound(state, str(path))
     return state
 
 
-class _Ignored:
-    """Stands in for a training log in a checkpoint: takes whatever state it is given and does nothing."""
+def read_content(path: Path) -> Any:
+    """All that was saved in *path*, with arrays in place of tensors: a checkpoint of a training.
 
-    def __setstate__(self, state: object) -> None:
-        pass
-
-
-def _plain_types() -> list[Any]:
-    """What a checkpoint may hold beside tensors: numpy values, and logs of MMEngine, which are ignored."""
-    import numpy as np
-
-    reconstruct = np.array(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    types: list[Any] = [np.ndarray, np.dtype, *{type(np.dtype(c)) for c in "?bBhHiIlLqQefdSU"}]
-    # numpy 1 and 2 name the same functions differently; files carry either name.
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-        types += [(reconstruct, f"{module}._reconstruct"), (scalar, f"{module}.scalar")]
-    return [*types, (_Ignored, "mmengine.logging.history_buffer.HistoryBuffer")]
+    Raises CheckpointError, also on a file that holds more than numbers, texts, lists and dictionaries.
+    """
+    with opened(path) as file:
+        return _Arrays(file, path).of(file.content)
 
 
-def _unwrap(content: Any) -> dict[str, Tensor]:
-    while isinstance(content, dict):
+class _Arrays:
+    """Makes arrays of all tensors in nested values; each object once, however often it stands there."""
+
+    def __init__(self, file: TorchFile, path: Path) -> None:
+        self._file, self._path = file, path
+        self._made: dict[int, Any] = {}
+
+    def of(self, value: Any) -> Any:
+        """*value* with arrays. RecursionError where it holds itself, or is nested without end."""
+        if not isinstance(value, dict | list | tuple | StoredTensor | Unread):
+            return value
+        if id(value) not in self._made:
+            self._made[id(value)] = self._new(value)
+        return self._made[id(value)]
+
+    def _new(self, value: Any) -> Any:
+        if isinstance(value, StoredTensor):
+            return self._file.array(value)
+        if isinstance(value, dict):
+            return {key: self.of(item) for key, item in value.items()}
+        if isinstance(value, Unread):
+            what = f"a Python object ({value.name[:80]!a})"
+            raise CheckpointError(f"{self._path}: expected numbers alone, got {what}. {SAVE_AGAIN}")
+        return type(value)(self.of(item) for item in value)
+
+
+def _unwrap(content: Any) -> dict[str, StoredTensor | Unread]:
+    for _ in range(_MAX_WRAPPERS):
+        if not isinstance(content, dict):
+            return {}
         inner = next((content[w] for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
         if inner is None:
             break
         content = inner
-    if not isinstance(content, dict):
-        return {}
-    state = {str(k).replace(_COMPILED, ""): v for k, v in content.items() if isinstance(v, Tensor)}
+    state = {str(k).replace(_COMPILED, ""): v for k, v in content.items() if _is_tensor(v)}
     # A counter beside the weights, such as that of averaged ones, has no dot.
     while named := [k for k in state if "." in k]:
         prefix = next((p for p in _PREFIXES if all(k.startswith(p) for k in named)), None)
@@ -90,13 +91,22 @@ def _unwrap(content: Any) -> dict[str, Tensor]:
     return state
 
 
+def _is_tensor(value: object) -> bool:
+    """Whether *value* is a tensor, of whatever kind: those that cannot be read are refused by name, not passed over."""
+    return isinstance(value, StoredTensor) or (isinstance(value, Unread) and value.name.startswith("torch._utils._rebuild"))
+
+
+def _plain(file: TorchFile, value: StoredTensor | Unread, where: str) -> Array:
+    if isinstance(value, Unread) or value.storage.dtype.startswith(("complex", "q")) or value.storage.dtype not in BYTES:
+        raise CheckpointError(f"{where}: expected plain numbers. Save the weights in float32.")
+    return file.array(value)
+
+
 def _require_sound(state: State, where: str) -> None:
-    """Raise CheckpointError unless *state* are plain numbers, finite, and not all of them zero."""
+    """Raise CheckpointError unless the numbers of *state* are finite, and not all of them zero."""
     for name, tensor in state.items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex() or tensor.device.type != "cpu":
-            raise CheckpointError(f"{where}: {name[:80]}: expected plain numbers. Save the weights in float32.")
-        if not torch.isfinite(tensor).all():
+        if not np.isfinite(tensor).all():
             raise CheckpointError(f"{where}: {name[:80]}: expected finite numbers, got NaN or infinity. The file is damaged.")
     weights = [tensor for tensor in state.values() if tensor.ndim >= 2]
-    if weights and not any(bool(tensor.any()) for tensor in weights):
+    if weights and not any(tensor.any() for tensor in weights):
         raise CheckpointError(f"{where}: expected trained weights, got zeros alone. The file holds no training: get another.")

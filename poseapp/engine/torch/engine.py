@@ -33,7 +33,7 @@ def unavailable() -> str:
     if importlib.util.find_spec("torch") is None:
         return "CUDA: PyTorch is not installed. Install it, with CUDA, as pytorch.org says."
     if importlib.util.find_spec("onnx") is None:
-        return 'CUDA: onnx is not installed. Install it with: pip install "poseapp[train]"'
+        return "CUDA: onnx is not installed. Install it with: pip install onnx"
     gpu = driver.find_gpu()
     if isinstance(gpu, str):
         return f"CUDA: {gpu}.{'' if driver.has_gpu() else ' It needs an NVIDIA GPU and its driver.'}"

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from poseapp.review.exports import angles_csv, c3d, coco, deeplabcut, nwb, openpose, tidy_csv, trc, xlsx
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
 from poseapp.review.exports.base import EveryFrame, ExportFormat, ExportOptions, Take
 
 __all__ = ["EXPORTS", "EveryFrame", "ExportFormat", "ExportOptions", "Take"]
 
+
+def _writer(module: str, function: str = "write") -> Callable[[Take, Path], None]:
+    """The *function* of a *module* of this package, which is imported at the first export: the help lists all formats, and must
+    not wait for the libraries that they need.
+    """
+
+    def write(take: Take, path: Path) -> None:
+        getattr(importlib.import_module(f"{__name__}.{module}"), function)(take, path)
+
+    return write
+
+
 # By the name that --to takes. No two endings may be the same: they are the only thing that differs in the names of the files.
 EXPORTS: dict[str, ExportFormat] = {
-    "csv": ExportFormat(label="Table of joints (CSV)", ending=".csv", write=tidy_csv.write),
-    "angles": ExportFormat(label="Table of angles (CSV)", ending="-angles.csv", write=angles_csv.write, has_scores=False),
-    "xlsx": ExportFormat(label="Excel workbook", ending=".xlsx", write=xlsx.write, packages=("xlsxwriter",), extra="xlsx"),
-    "deeplabcut": ExportFormat(label="DeepLabCut (CSV)", ending="-dlc.csv", write=deeplabcut.write, one_person=True),
+    "csv": ExportFormat(label="Table of joints (CSV)", ending=".csv", write=_writer("tidy_csv")),
+    "angles": ExportFormat(label="Table of angles (CSV)", ending="-angles.csv", write=_writer("angles_csv"), has_scores=False),
+    "xlsx": ExportFormat(label="Excel workbook", ending=".xlsx", write=_writer("xlsx"), packages=("xlsxwriter",), extra="xlsx"),
+    "deeplabcut": ExportFormat(label="DeepLabCut (CSV)", ending="-dlc.csv", write=_writer("deeplabcut"), one_person=True),
     "openpose": ExportFormat(
-        label="OpenPose BODY_25 (folder of JSON)", ending="-openpose", write=openpose.write_body_25, is_folder=True
+        label="OpenPose BODY_25 (folder of JSON)", ending="-openpose", write=_writer("openpose", "write_body_25"), is_folder=True
     ),
     "openpose18": ExportFormat(
-        label="OpenPose COCO_18 (folder of JSON)", ending="-openpose18", write=openpose.write_coco_18, is_folder=True
+        label="OpenPose COCO_18 (folder of JSON)",
+        ending="-openpose18",
+        write=_writer("openpose", "write_coco_18"),
+        is_folder=True,
     ),
-    "coco": ExportFormat(label="COCO keypoints (JSON)", ending="-coco.json", write=coco.write),
-    "trc": ExportFormat(label="OpenSim markers (TRC)", ending=".trc", write=trc.write, one_person=True, has_scores=False),
-    "c3d": ExportFormat(label="C3D markers", ending=".c3d", write=c3d.write, one_person=True, has_scores=False),
-    "nwb": ExportFormat(label="NWB with ndx-pose", ending=".nwb", write=nwb.write, packages=("pynwb", "ndx_pose"), extra="nwb"),
+    "coco": ExportFormat(label="COCO keypoints (JSON)", ending="-coco.json", write=_writer("coco")),
+    "trc": ExportFormat(label="OpenSim markers (TRC)", ending=".trc", write=_writer("trc"), one_person=True, has_scores=False),
+    "c3d": ExportFormat(label="C3D markers", ending=".c3d", write=_writer("c3d"), one_person=True, has_scores=False),
+    "video": ExportFormat(label="Video with skeletons", ending="-skeleton.mkv", write=_writer("video")),
+    "nwb": ExportFormat(
+        label="NWB with ndx-pose", ending=".nwb", write=_writer("nwb"), packages=("pynwb", "ndx_pose"), extra="nwb"
+    ),
 }

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core.errors import ExportError, RecordError
 from poseapp.render import DrawOptions
-from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
 
+if TYPE_CHECKING:
+    from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
+
+DEFAULT_FOLDER = "exports"  # in the folder of the recording
 UNKNOWN_FPS = 30.0  # of a recording of one frame, for formats that must say something
 _MOST_FRAMES = 5_000_000  # 46 h at 30 fps; a damaged frame number must not fill the disk with empty rows
 
@@ -23,12 +27,13 @@ class ExportOptions:
     """``smoothed``: the steadied joints stand where a format has place for one kind. ``person``: only the one of that id.
 
     Joints of a lower score than ``least_score`` are left out. None keeps all where the format has the score beside each joint;
-    where it has not, it leaves out what the window does not show.
+    where it has not, it leaves out what the window does not show. ``draw`` is how a video looks.
     """
 
     smoothed: bool = False
     person: int | None = None
     least_score: float | None = None
+    draw: DrawOptions = field(default_factory=DrawOptions)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

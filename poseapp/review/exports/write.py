@@ -16,7 +16,6 @@ from poseapp.review.saved_recording import SavedRecording
 
 log = logging.getLogger(__name__)
 
-DEFAULT_FOLDER = "exports"  # in the folder of the recording
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _IN_USE = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
 
