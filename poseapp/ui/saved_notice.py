@@ -139,8 +139,10 @@ class SavedNotice(QFrame):
             self.show_asked.emit(self.folder)
 
     def _play(self) -> None:
-        if self.folder is not None:
-            self.play_asked.emit(self.folder)
+        folder = self.folder
+        if folder is not None:
+            self.dismiss()  # it lies over the picture that the user wants to see now
+            self.play_asked.emit(folder)
 
     def _discard(self) -> None:
         if self.folder is not None:

@@ -158,6 +158,16 @@ def test_a_recording_is_renamed_after_stop(qtbot: QtBot, window: MainWindow) -> 
     assert shown == [renamed, renamed]
 
 
+def test_play_shows_the_recording_and_takes_the_notice_off_the_picture(qtbot: QtBot, window: MainWindow) -> None:
+    folder = finished_recording(qtbot, window)
+    QTest.mouseClick(window.saved.play, Qt.MouseButton.LeftButton)
+    assert window.saved.isHidden()
+    qtbot.waitUntil(lambda: window.review.player is not None, timeout=WAIT_MS)
+    assert folder.name in window.windowTitle()
+    qtbot.wait(400)  # the bar asks the session again, which still knows the recording
+    assert window.saved.isHidden()
+
+
 def test_discard_moves_the_recording_to_the_trash(
     qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
