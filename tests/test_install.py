@@ -20,7 +20,7 @@ import tiny_model
 
 pytestmark = pytest.mark.timeout(900)  # a busy machine takes its time to pack and unpack 70 MB
 TIMEOUT_S = 400
-BUNDLED = ("hourglass-l", "hourglass-s", "hourglass-t", "openpose-s")
+BUNDLED = ("hourglass-l", "hourglass-s", "hourglass-t", "hrnet-s", "openpose-s")
 
 # Run at the start of each Python of the bare environment: whoever opens a file of the checkout ends at once.
 GUARD = """

@@ -9,11 +9,18 @@ from poseapp.ui.catalogue_names import catalogue_purpose, catalogue_title
 PRECISION_NAMES = {"auto": "Automatic", "fp32": "FP32", "fp16": "FP16", "int8": "INT8"}
 
 # The models that ship, in the order of the list; published ones are in catalogue_names.py, others go by their own names.
-MODEL_TITLES = {"hourglass-t": "Fast", "hourglass-s": "Balanced", "hourglass-l": "Accurate", "openpose-s": "Many people"}
+MODEL_TITLES = {
+    "hourglass-t": "Fast",
+    "hourglass-s": "Balanced",
+    "hourglass-l": "Accurate",
+    "hrnet-s": "HRNet",
+    "openpose-s": "Many people",
+}
 MODEL_PURPOSES = {
     "hourglass-t": "For old laptops and batteries",
     "hourglass-s": "For most computers",
     "hourglass-l": "For fast computers and graphics cards",
+    "hrnet-s": "Another kind of network, to compare with",
     "openpose-s": "Quick for crowds, less exact",
 }
 

@@ -102,16 +102,22 @@ def test_words_are_for_users_and_engineers_words_are_under_advanced(window: Main
 def test_models_that_ship_are_fast_balanced_accurate_and_for_many_people(window: MainWindow) -> None:
     assert window.controller.folder is not None
     store = window.controller.folder.parent
-    names = ["hourglass-l", "hourglass-s", "mine", "openpose-s", "hourglass-t"]
+    names = ["hourglass-l", "hourglass-s", "mine", "openpose-s", "hrnet-s", "hourglass-t"]
     window.controller.models_changed.emit([StoredModel(name, store / name, replace(SPEC, name=name)) for name in names])
     box = window.sidebar.model.box
-    assert [box.itemText(row) for row in range(5)] == ["Fast", "Balanced", "Accurate", "Many people", "mine"]
-    assert [box.itemText(row) for row in range(5, box.count())] == ["", "Get more models…"], "after a line"
-    heard = [box.itemData(row, Qt.ItemDataRole.AccessibleTextRole) for row in range(5)]
-    assert heard == ["Fast, hourglass-t", "Balanced, hourglass-s", "Accurate, hourglass-l", "Many people, openpose-s", None]
-    texts = [action.text() for action in window.menus.by_title["Model"].actions()][:5]
-    expected = ["Fast (hourglass-t)", "Balanced (hourglass-s)", "Accurate (hourglass-l)", "Many people (openpose-s)", "mine"]
-    assert texts == expected
+    assert [box.itemText(row) for row in range(6)] == ["Fast", "Balanced", "Accurate", "HRNet", "Many people", "mine"]
+    assert [box.itemText(row) for row in range(6, box.count())] == ["", "Get more models…"], "after a line"
+    heard = [box.itemData(row, Qt.ItemDataRole.AccessibleTextRole) for row in range(6)]
+    ours = {
+        "Fast": "hourglass-t",
+        "Balanced": "hourglass-s",
+        "Accurate": "hourglass-l",
+        "HRNet": "hrnet-s",
+        "Many people": "openpose-s",
+    }
+    assert heard == [*(f"{title}, {name}" for title, name in ours.items()), None]
+    texts = [action.text() for action in window.menus.by_title["Model"].actions()][:6]
+    assert texts == [*(f"{title} ({name})" for title, name in ours.items()), "mine"]
 
 
 # -- keys ------------------------------------------------------------------------------------------------------
