@@ -29,7 +29,7 @@ class Stepper:
     """
 
     def __init__(self, training: Training, runner: nn.Module | None = None, teacher: Teacher | None = None) -> None:
-        self.training, self.runner, self.teacher = training, runner or training.net, teacher
+        self.training, self.runner, self.teacher = training, training.net if runner is None else runner, teacher
         self.task: Task = task_of(training.recipe)
         self.device = next(training.net.parameters()).device
         self.normalise = Normalise().to(self.device)
