@@ -15,6 +15,11 @@ def installed() -> bool:
     return (_package() / "bundled").is_dir()
 
 
+def in_package(path: str) -> Path:
+    """The file or folder *path* that lies inside the package."""
+    return _package() / path
+
+
 def asset(name: str) -> Path:
     """The file *name* of assets/."""
     return _root() / "assets" / name

@@ -23,6 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 10.0
 
 
+@pytest.fixture(autouse=True)
+def _root_logger_as_before() -> Iterator[None]:
+    """The command line sets up logging for its process; the next test's process is the same one."""
+    root = logging.getLogger()
+    level, before = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in list(root.handlers):
+        if type(handler) is logging.StreamHandler and handler not in before:  # pytest's own are of other classes
+            root.removeHandler(handler)
+
+
 def _no_gpu_because() -> str | None:
     """Why there is no NVIDIA GPU here, or None where there is one."""
     try:

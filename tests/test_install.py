@@ -168,7 +168,7 @@ def test_the_wheel_has_the_code_the_models_and_the_assets_and_no_more(wheel: Pat
         needed -= {path.name for path in folder.glob("*.plan.json")}  # made for the GPU of this machine
         assert {name.rpartition("/")[2] for name in bundled if name.startswith(f"engines/{folder.name}/")} == needed
     assert "engines/LICENSE-Apache-2.0.txt" in bundled
-    assert {Path(name).suffix for name in bundled} == {".jpg", ".json", ".md", ".mp4", ".onnx", ".png", ".svg", ".txt"}
+    assert {Path(name).suffix for name in bundled} == {".jpg", ".json", ".md", ".mp4", ".onnx", ".png", ".svg", ".txt", ".xz"}
     assert wheel.stat().st_size < 100e6
 
 

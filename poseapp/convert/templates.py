@@ -11,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from poseapp import resources
 from poseapp.core.errors import CheckpointError
 
-TEMPLATES_DIR = Path(__file__).parent / "templates"
+TEMPLATES_DIR = resources.in_package("convert/templates")
 CENTRE = "centre"  # the input for the map of the picture's middle
 WEIGHTS = "net."  # begins the names of the weights
 

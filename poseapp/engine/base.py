@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from poseapp import resources
 from poseapp.core.errors import EngineError, PoseAppError, first_line
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
@@ -190,7 +191,7 @@ def is_own_mistake(error: BaseException) -> bool:
     return isinstance(error, (AssertionError, NameError))
 
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = resources.in_package("").resolve()
 
 
 def _is_ours(thing: object) -> bool:

@@ -115,8 +115,6 @@ def test_without_the_command_line_only_some_benchmarks_can_be_named(capsys: pyte
     [
         (["bench", "gpu"], "bench gpu needs"),
         (["bench", "training", "speed"], "training needs"),
-        (["models", "import", "x.pth", "--arch", "hrnet-w32"], "models import and fetch need"),
-        (["models", "fetch", "hrnet-w32-256x192"], "models import and fetch need"),
     ],
 )
 def test_without_torch_one_line_says_what_to_install(

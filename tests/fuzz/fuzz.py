@@ -44,7 +44,7 @@ class Result:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in self.counts.most_common())
-        return f"{counts}; slowest {self.slowest_s:.2f} s of CPU, peak {self.peak_mib:.0f} MiB"
+        return f"{counts}; slowest {self.slowest_s:.2f} s of CPU, {self.peak_mib:.0f} MiB at most"
 
 
 def try_out(kind: str, numbers: range, seed: int, result: Result, done: Any = lambda number: None) -> Result:
@@ -55,6 +55,7 @@ def try_out(kind: str, numbers: range, seed: int, result: Result, done: Any = la
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # as the command line does
     logging.disable(logging.CRITICAL)
+    before_mib, held_mib = _peak_mib(), psutil.Process().memory_info().rss / 2**20
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         trial = KINDS[kind](Path(folder))
         warnings.simplefilter("error")
@@ -76,7 +77,8 @@ def try_out(kind: str, numbers: range, seed: int, result: Result, done: Any = la
             if fault:
                 result.faults[number] = fault
     logging.disable(logging.NOTSET)
-    result.peak_mib = max(result.peak_mib, _peak_mib())
+    if _peak_mib() > before_mib:  # or else it took less than what was in this process before
+        result.peak_mib = max(result.peak_mib, _peak_mib() - held_mib)
     if result.peak_mib > MOST_MIB:
         result.faults[-1] = f"{result.peak_mib:.0f} MiB"
     return result

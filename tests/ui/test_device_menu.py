@@ -201,7 +201,7 @@ def test_a_change_of_source_does_not_make_the_badge_blink(qtbot: QtBot, open_win
 
 def test_the_model_menu_keeps_its_other_entries_when_the_models_change(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: window.sidebar.model.current == "first", timeout=WAIT_MS)
-    others = ["People", "Change how many people", "Device", "Precision"]
+    others = ["People", "Change how many people", "Get more models…", "Device", "Precision"]
     for names in (["first", "second"], [], ["third"]):
         window.controller.models_changed.emit([StoredModel(name, Path(name), replace(SPEC, name=name)) for name in names])
         shown = [action.text() for action in window.menus.by_title["Model"].actions() if action.isVisible()]

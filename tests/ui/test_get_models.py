@@ -234,7 +234,7 @@ def test_closing_the_window_in_the_middle_stops_the_download_and_keeps_what_came
     with qtbot.waitSignal(window.closed, timeout=WAIT_MS):
         window.close()
     assert window.model_actions.dialog is None
-    assert not [thread for thread in threading.enumerate() if thread.name == "poseapp-ui-download"]
+    qtbot.waitUntil(lambda: all(one.name != "poseapp-ui-download" for one in threading.enumerate()), timeout=WAIT_MS)
     (part,) = (tmp_path / "cache").glob("*.part")
     assert part.stat().st_size > 1e6
     assert not window.downloads.running

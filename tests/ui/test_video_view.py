@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QScrollArea
 from pytestqt.qtbot import QtBot
 
+from poseapp.live.sources import SyntheticSource
 from poseapp.ui.main_window import MainWindow
 
 
@@ -32,7 +33,9 @@ def test_every_joint_is_listed_with_its_confidence(qtbot: QtBot, window: MainWin
     assert scores.shape == (result.poses.skeleton.k,)
 
 
-def test_pause_holds_the_preview_while_capture_goes_on(qtbot: QtBot, window: MainWindow) -> None:
+def test_pause_holds_the_preview_while_capture_goes_on(qtbot: QtBot, open_window: Callable[..., MainWindow]) -> None:
+    window = open_window(SyntheticSource())  # like a camera: it does not wait
+    qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
     window.view.setFocus()
     QTest.keyClick(window.view, Qt.Key.Key_Space)
     assert window.bridge.paused
