@@ -21,15 +21,17 @@ os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"poseapp-tests
 
 ROOT = Path(__file__).resolve().parent.parent
 THREAD_GRACE_S = 10.0
+ROOT_LEVEL = logging.getLogger().level
 
 
 @pytest.fixture(autouse=True)
 def _root_logger_as_before() -> Iterator[None]:
     """The command line sets up logging for its process; the next test's process is the same one."""
     root = logging.getLogger()
-    level, before = root.level, list(root.handlers)
+    root.setLevel(ROOT_LEVEL)  # a fixture of the whole session may have run a command just now
+    before = list(root.handlers)
     yield
-    root.setLevel(level)
+    root.setLevel(ROOT_LEVEL)
     for handler in list(root.handlers):
         if type(handler) is logging.StreamHandler and handler not in before:  # pytest's own are of other classes
             root.removeHandler(handler)
