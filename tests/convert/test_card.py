@@ -42,7 +42,7 @@ def test_a_bundled_card_is_made_again_to_the_letter(repo_root: Path, tmp_path: P
         assert got[title] == want[title], title
 
 
-@pytest.mark.parametrize("name", ["hourglass-l", "hourglass-s", "hourglass-t", "hrnet-s", "openpose-s"])
+@pytest.mark.parametrize("name", ["hourglass-l", "hourglass-s", "hourglass-t", "openpose-s"])
 def test_a_section_takes_the_place_of_the_older_one(repo_root: Path, name: str) -> None:
     text = (repo_root / "engines" / name / "README.md").read_text(encoding="utf-8")
     body = sections(text)["INT8"].strip()
