@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import no_picture, open_container, packets_of, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import no_picture, open_file, packets_of, reason, video_mode, video_stream
 from poseapp.live.sources.frames import PictureMaker
 
 MOST_CACHED_BYTES = 128 * 2**20
@@ -48,7 +48,7 @@ class ClipReader(Device):
         self._make = PictureMaker()
         self._next, self._started_before = 0, False  # what the decoder gives next; whether it began before what was looked for
         try:
-            self._container = self._opened()
+            self._container = open_file(self.path)
             self.mode = video_mode(self._container, self.name)
             self._stream = video_stream(self._container)
             self._aspect = self._stream.sample_aspect_ratio
@@ -89,16 +89,6 @@ class ClipReader(Device):
                 raise SourceError(f"{self.name}: picture {number + 1} cannot be read ({reason(error)}).") from None
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _opened(self) -> Any:
-        if not self.path.is_file():
-            raise SourceError(f"{shown(self.path)}: no such file. Check the path.")
-        if self.path.stat().st_size == 0:
-            raise SourceError(f"{shown(self.path)}: the file is empty. Record or copy it again.")
-        try:
-            return open_container(f"file:{self.path}")
-        except (FFmpegError, OSError, IndexError, ValueError) as error:
-            raise SourceError(f"{shown(self.path)}: not a video that can be read ({reason(error)}). Try another file.") from None
 
     def _index(self) -> tuple[list[int], list[int]]:
         """The timestamps of all pictures in the order of showing, and the numbers of the key pictures among them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -16,7 +17,7 @@ from poseapp.core.errors import SourceError, first_line
 from poseapp.core.limits import FFMPEG_LIMIT, MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.allocations import limit_allocations
-from poseapp.live.sources.base import Mode
+from poseapp.live.sources.base import Mode, shown
 from poseapp.live.sources.frames import PictureMaker
 from poseapp.live.sources.losses import Losses
 from poseapp.live.sources.timeline import Timeline
@@ -29,6 +30,19 @@ def open_container(address: str, **options: Any) -> Any:
     """av.open for what comes from outside: with bounds in pixels and bytes. Raises FFmpegError, OSError and ValueError."""
     limit_allocations()
     return av.open(address, options={**options.pop("options", {}), **FFMPEG_LIMIT}, metadata_errors="replace", **options)
+
+
+def open_file(path: Path) -> Any:
+    """The container of the video at *path*; SourceError in one line where that cannot be opened."""
+    if not path.is_file():
+        raise SourceError(f"{shown(path)}: no such file. Check the path.")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{shown(path)}: the file is empty. Record or copy it again.")
+    try:
+        # With the scheme, no colon or pattern in a name means anything to FFmpeg.
+        return open_container(f"file:{path}")
+    except (FFmpegError, OSError, IndexError, ValueError) as error:
+        raise SourceError(f"{shown(path)}: not a video that can be read ({reason(error)}). Try another file.") from None
 
 
 def video_stream(container: Any) -> Any:

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import Device, Mode, shown
-from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, open_container, reason, video_mode, video_stream
+from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, open_file, video_mode, video_stream
 from poseapp.live.sources.timeline import Timeline
 
 
@@ -39,7 +39,7 @@ class VideoSource(Device):
         with self._in_use:
             self._release()
             try:
-                self._container = self._opened()
+                self._container = open_file(self.path)
                 mode = video_mode(self._container, self.name)
                 self._timeline = new_timeline(self._container, mode)
                 self.frames = _count(self._container, mode.fps)
@@ -54,17 +54,6 @@ class VideoSource(Device):
                 raise
             height, width = self._first[0].shape[:2]
             return Mode(width, height, mode.fps, mode.codec)
-
-    def _opened(self) -> Any:
-        if not self.path.is_file():
-            raise SourceError(f"{shown(self.path)}: no such file. Check the path.")
-        if self.path.stat().st_size == 0:
-            raise SourceError(f"{shown(self.path)}: the file is empty. Record or copy it again.")
-        try:
-            # With the scheme, no colon or pattern in a name means anything to FFmpeg.
-            return open_container(f"file:{self.path}")
-        except (FFmpegError, OSError, IndexError, ValueError) as error:
-            raise SourceError(f"{shown(self.path)}: not a video that can be read ({reason(error)}). Try another file.") from None
 
     def read(self) -> tuple[ImageArray, float] | None:
         """The next picture and its presentation time from the start, strictly growing also over a loop."""
@@ -88,7 +77,7 @@ class VideoSource(Device):
         except FFmpegError:  # bare H.264 and the like know no places: begin anew
             self._container.close()
             try:
-                self._container = self._opened()
+                self._container = open_file(self.path)
                 video_mode(self._container, self.name)
             except SourceError as error:
                 raise SourceError(f"{shown(self.path)}: cannot be opened again. Is it still there? ({error})") from None
