@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core import paf
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.transform import apply, whole_box
-from poseapp.core.types import Frame, PoseMode, Poses, Result
+from poseapp.core.types import Frame, ImageArray, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 from poseapp.pipeline.estimator import Estimator, Point, locked_after
-from poseapp.pipeline.predictor import CropPredictor, StageTimer, unknown_ids
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, Predictor, StageTimer, unknown_ids
+
+
+class WholePredictor:
+    """Finds everybody in a region with one pass of a network that has part affinity fields."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._crops = CropPredictor(engine)
+        self.spec = engine.spec
+
+    def predict(self, image: ImageArray, boxes: Sequence[NDArray[np.floating]], heatmaps: bool, timer: StageTimer) -> CropPoses:
+        """The N people in the one box of *boxes*, best first; see Predictor."""
+        seen = self._crops.predict(image, boxes, True, timer)
+        (maps,) = seen.heatmaps
+        assert maps.fields is not None, "asked for when the model was loaded"
+        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
+        xy, score = apply(maps.to_frame, joints[..., :2]), np.ascontiguousarray(joints[..., 2])
+        return CropPoses(xy, score, seen.heatmaps if heatmaps else ())
 
 
 class BottomUp:
@@ -26,7 +44,7 @@ class BottomUp:
     mode: PoseMode = "bottom-up"
 
     def __init__(self, engine: Engine) -> None:
-        self._predictor = CropPredictor(engine)
+        self.predictor: Predictor = WholePredictor(engine)
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
@@ -39,21 +57,16 @@ class BottomUp:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._predictor.spec
+        return self.predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """Everybody in the frame, best first; see Estimator."""
         timer = StageTimer(wait_ms)
         box = whole_box(frame.hw)
-        seen = self._predictor.predict(frame.image, [box], True, timer)
-        (maps,) = seen.heatmaps
-        assert maps.fields is not None, "asked for when the model was loaded"
-        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
-        xy = apply(maps.to_frame, joints[..., :2])
-        score = np.ascontiguousarray(joints[..., 2])
-        person = score.mean(axis=1).astype(np.float32)
+        seen = self.predictor.predict(frame.image, [box], heatmaps, timer)
+        person, ids = seen.score.mean(axis=1).astype(np.float32), unknown_ids(len(seen.xy))
         poses = self.tracker.update(
-            Poses(xy=xy, score=score, person_score=person, ids=unknown_ids(len(xy)), skeleton=self.spec.skeleton), frame.t
+            Poses(xy=seen.xy, score=seen.score, person_score=person, ids=ids, skeleton=self.spec.skeleton), frame.t
         )
         timer.mark("decode")
         return Result(
@@ -61,7 +74,7 @@ class BottomUp:
             poses=poses,
             stage_ms=timer.times(),
             boxes=box[None],
-            heatmaps=seen.heatmaps if heatmaps else (),
+            heatmaps=seen.heatmaps,
             model=self.spec.name,
             mode=self.mode,
             locked=self.locked,

@@ -19,6 +19,7 @@ from poseapp.core.errors import RecordError
 from poseapp.core.json_files import Fields, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 from poseapp.live.recording import read_keypoints, read_manifest
+from poseapp.live.recording.keypoints import ANNOTATED
 from poseapp.live.recording.manifest import MANIFEST
 from poseapp.review.part_builder import PartBuilder
 
@@ -126,7 +127,7 @@ class SavedRecording:
             if not count:
                 raise
             remarks.append(f"{error} The {count} frames before it are used.")
-        if not any(folder.glob("*.mkv")):
+        if _names_a_video(manifest) and not any(folder.glob("*.mkv")):
             remarks.append(f"{folder}: has no video any more. Its joints are used.")
         # A part whose first line was damaged is empty.
         parts = tuple(_part(builder) for builder in builders if builder.frames)
@@ -167,6 +168,12 @@ def _part(builder: PartBuilder) -> RecordedPart:
         files=tuple(builder.files),
         people=people,
     )
+
+
+def _names_a_video(manifest: dict[str, Any]) -> bool:
+    """Whether the recording was made with a video; those of schema 1 and 2, which do not say, were."""
+    files = [segment.get("files") for segment in manifest.get("segments") or [] if isinstance(segment, dict)]
+    return not files or any(isinstance(names, dict) and ANNOTATED in names for names in files)
 
 
 def _skeletons(manifest: dict[str, Any], path: Path) -> list[tuple[int, Skeleton]]:
