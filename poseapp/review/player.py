@@ -40,7 +40,7 @@ class RecordingPlayer:
         if not is_recording(folder):
             raise RecordError(f"{folder}: is no recording, there is no {MANIFEST} in it. Choose the folder of a recording.")
         self.saved = read_saved_poses(folder)
-        self._reader, self.is_drawn, notes = _open_video(folder)
+        self._reader, self.is_drawn, notes = open_video(folder)
         self.notes = [note for note in (self.saved.problem, *notes, _shorter(self._reader, self.saved)) if note]
         self.playback = Playback(playing=True)
         self.playback.load(self._reader.times_s.tolist())
@@ -106,7 +106,7 @@ class RecordingPlayer:
         self._error = error
 
 
-def _open_video(folder: Path) -> tuple[ClipReader, bool, list[str]]:
+def open_video(folder: Path) -> tuple[ClipReader, bool, list[str]]:
     """The reader of the clean video, else of the annotated one; whether it is that; and what there is to say about it."""
     errors: list[str] = []
     for name in (CLEAN, ANNOTATED):
