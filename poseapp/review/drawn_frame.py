@@ -8,7 +8,7 @@ import numpy as np
 
 from poseapp.core.types import Frame, ImageArray, Poses, Result
 from poseapp.live.recording.video_writer import placement
-from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart
+from poseapp.review.recorded_part import Floats, PersonTrack, RecordedPart
 
 Present = Sequence[tuple[PersonTrack, int]]
 """The people in a frame: a track each, and the place of the frame in the track's lists."""

@@ -13,7 +13,8 @@ from poseapp.core.anatomy import implausible
 from poseapp.core.angles import AngleSummary, angles_of, measure, summarise, turned_on
 from poseapp.core.gait import Gait, gait_of
 from poseapp.core.repetitions import Exercise, Repetition, count_repetitions
-from poseapp.review.saved_recording import PersonTrack, RecordedPart, SavedRecording
+from poseapp.review.recorded_part import PersonTrack, RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,8 @@ from poseapp.live.sources.base import shown
 from poseapp.render import DrawOptions
 from poseapp.review.listing import local_time
 from poseapp.review.measurements import Floats, MeasuredFrames, Measurements, measure_track, measured_frames
-from poseapp.review.saved_recording import PersonTrack, RecordedPart, SavedRecording
+from poseapp.review.recorded_part import PersonTrack, RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 from poseapp.review.stills import take_stills
 
 MOST_CURVES = 3  # parts of the body

@@ -12,10 +12,11 @@ from poseapp.core.errors import PoseAppError
 from poseapp.core.types import ImageArray
 from poseapp.live.recording.video_writer import even_hw
 from poseapp.render import DrawOptions, annotate
-from poseapp.review.clip_reader import ClipReader
 from poseapp.review.drawn_frame import Present, drawn_frame
+from poseapp.review.joined_clips import Pictures
 from poseapp.review.player import open_video
-from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
+from poseapp.review.recorded_part import Floats, PersonTrack, RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 
 ASPECT = 0.9  # width by height of a still
 TALL_PX = 900  # of a still: as much as a printer shows at its size in a report
@@ -44,7 +45,7 @@ def take_stills(
 
 
 @contextlib.contextmanager
-def _video(recording: SavedRecording, draw: DrawOptions) -> Iterator[tuple[ClipReader | None, bool]]:
+def _video(recording: SavedRecording, draw: DrawOptions) -> Iterator[tuple[Pictures | None, bool]]:
     """The reader of the recording's video, None where there is none; and whether the skeleton is on its pictures."""
     reader, is_drawn = None, False
     if draw.background == "picture":
@@ -57,7 +58,7 @@ def _video(recording: SavedRecording, draw: DrawOptions) -> Iterator[tuple[ClipR
             reader.close()
 
 
-def _picture(part: RecordedPart, row: int, reader: ClipReader | None, draw: DrawOptions) -> ImageArray:
+def _picture(part: RecordedPart, row: int, reader: Pictures | None, draw: DrawOptions) -> ImageArray:
     """Row *row* before the person is drawn: its picture, with the faces of everybody blurred where asked for."""
     image = _from_video(reader, float(part.times[row])) if reader is not None else None
     if image is None:
@@ -69,7 +70,7 @@ def _picture(part: RecordedPart, row: int, reader: ClipReader | None, draw: Draw
     return annotate(drawn_frame(part, row, everybody, joints, image, several=False), hidden)
 
 
-def _from_video(reader: ClipReader, t: float) -> ImageArray | None:
+def _from_video(reader: Pictures, t: float) -> ImageArray | None:
     """The picture at *t* s of the recording; None where there is none, or it is damaged."""
     times = reader.times_s + reader.start_s
     number = int(np.abs(times - t).argmin())
