@@ -35,6 +35,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "reset_camera": window.controller.setups.reset,
         **playback_handlers(window.review),
         "open_recording": window.review.ask,
+        "report": window.report_actions.ask,
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,
