@@ -46,7 +46,7 @@ class RecordingPlayer:
             raise RecordError(f"{folder}: is no recording, there is no {MANIFEST} in it. Choose the folder of a recording.")
         self.recording, self.problem = _read(folder)
         self.saved = SavedPoses(self.recording)
-        self._reader, self.is_drawn, notes = _open_video(folder)
+        self._reader, self.is_drawn, notes = open_video(folder)
         unknown = [
             f"The skeleton {name} is not known here: its joints are shown without limbs." for name in self.saved.unknown_skeletons
         ]
@@ -124,7 +124,7 @@ def _read(folder: Path) -> tuple[SavedRecording | None, str]:
     return recording, recording.damage
 
 
-def _open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
+def open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
     """The pictures of the clean video, else of the annotated ones; whether it is those; and what there is to say about it."""
     clean = folder / CLEAN
     errors: list[str] = []
