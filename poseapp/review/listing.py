@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from poseapp.core.types import ImageArray
 from poseapp.live.recording import read_manifest
 from poseapp.live.recording.keypoints import KEYPOINTS
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import pictures_folder, written_pictures
 from poseapp.live.sources import VideoSource
 from poseapp.live.sources.base import shown
+from poseapp.live.sources.pictures import read_picture
 from poseapp.review.player import ANNOTATED, CLEAN
 
 _PERSON = re.compile(rb'"id": ?(\d{1,9})\D')  # with what follows: a number that is cut off is none
@@ -108,6 +111,10 @@ def read_preview(folder: Path, hw: tuple[int, int]) -> Preview:
             break
         except PoseAppError:
             continue
+    else:
+        pictures = [one for name in (ANNOTATED, CLEAN) for one in written_pictures(pictures_folder(folder / name))]
+        with contextlib.suppress(PoseAppError):
+            picture = _smaller(read_picture(pictures[0]), hw) if pictures else None
     return Preview(picture=picture, person_count=count_people(folder / KEYPOINTS))
 
 
@@ -120,10 +127,15 @@ def _first_picture(path: Path, hw: tuple[int, int]) -> ImageArray:
         source.close()
     if item is None:
         raise RecordError(f"{path}: holds no picture. Record it again.")
-    h, w = item[0].shape[:2]
+    return _smaller(item[0], hw)
+
+
+def _smaller(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
+    """*image* scaled to fit into *hw*."""
+    h, w = image.shape[:2]
     scale = min(hw[0] / h, hw[1] / w)
     size = max(1, round(w * scale)), max(1, round(h * scale))
-    return np.ascontiguousarray(cv2.resize(item[0], size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def count_people(path: Path) -> int:

@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 class Measurements:
     """Of the person ``id`` from ``start_s`` to ``end_s`` of the recording, in ``frames`` frames.
 
-    ``angles`` are by name, ``repetitions`` those of the exercise that was asked for. All angles are those in the picture.
+    ``file`` is the picture of somebody in a folder of pictures, else "". ``angles`` are by name, ``repetitions`` those of the exercise
+    that was asked for. All angles are those in the picture.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Measurements:
     angles: dict[str, AngleSummary]
     repetitions: tuple[Repetition, ...]
     gait: Gait
+    file: str = ""
 
 
 def measure_recording(recording: SavedRecording, threshold: float, exercise: Exercise | None = None) -> list[Measurements]:
@@ -61,6 +63,7 @@ def _of(part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exer
         angles={angle.name: summarise(t, turned_on(values[:, i], angle)) for i, angle in enumerate(angles)},
         repetitions=tuple(repetitions),
         gait=gait_of(t, xy, score, part.skeleton, threshold),
+        file=part.files[track.rows[0]],
     )
 
 
@@ -77,6 +80,7 @@ def as_json(found: list[Measurements], recording: SavedRecording, exercise: Exer
 def _person(one: Measurements) -> dict[str, Any]:
     return {
         "id": one.id,
+        **({"file": one.file} if one.file else {}),
         "start_s": _plain(one.start_s, 3),
         "end_s": _plain(one.end_s, 3),
         "frames": one.frames,

@@ -11,9 +11,11 @@ from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Poses, Result
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import pictures_folder
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
 from poseapp.review.clip_reader import ClipReader
+from poseapp.review.picture_reader import PictureReader
 from poseapp.review.playback import Playback
 from poseapp.review.saved_poses import SavedPoses, read_saved_poses
 
@@ -40,12 +42,16 @@ class RecordingPlayer:
         if not is_recording(folder):
             raise RecordError(f"{folder}: is no recording, there is no {MANIFEST} in it. Choose the folder of a recording.")
         self.saved = read_saved_poses(folder)
-        self._reader, self.is_drawn, notes = _open_video(folder)
-        self.notes = [note for note in (self.saved.problem, *notes, _shorter(self._reader, self.saved)) if note]
-        self.playback = Playback(playing=True)
-        self.playback.load(self._reader.times_s.tolist())
-        # The joints count from the first captured frame, which may not be the first picture of the annotated video.
-        self._times = self._reader.times_s + self._reader.start_s
+        self._reader: ClipReader | PictureReader
+        self._reader, self.is_drawn, notes = _open_pictures(folder, self.saved) if self.saved.files else _open_video(folder)
+        shorter = _shorter(self._reader, self.saved) if isinstance(self._reader, ClipReader) else ""
+        self.notes = [note for note in (self.saved.problem, *notes, shorter) if note]
+        self.playback = Playback(playing=not self.saved.files)
+        self.playback.load(self._reader.times_s.tolist(), self.saved.files)
+        self._times = self._reader.times_s
+        if isinstance(self._reader, ClipReader):
+            # The joints count from the first captured frame, which may not be the first picture of the annotated video.
+            self._times = self._times + self._reader.start_s
         self._results: Slot[Result] = Slot()
         self._error = ""
         self._worker = Worker("review", self._run, self._failed)
@@ -80,8 +86,9 @@ class RecordingPlayer:
 
         For the thread that reads, or while none does.
         """
-        frame = Frame(np.ascontiguousarray(self._reader.picture(number)), number, float(self._times[number]))
-        saved = self.saved.at(float(self._times[number]))
+        image, t = np.ascontiguousarray(self._reader.picture(number)), float(self._times[number])
+        frame = Frame(image, number, t, self.saved.files[number] if self.saved.files else "")
+        saved = self.saved.frames[number] if self.saved.files else self.saved.at(t)
         if saved is None:
             return Result(frame=frame, poses=Poses.none(self._skeleton))
         return Result(
@@ -123,6 +130,17 @@ def _open_video(folder: Path) -> tuple[ClipReader, bool, list[str]]:
     if errors:
         raise RecordError(errors[0])
     raise RecordError(f"{folder}: holds no video, {CLEAN} and {ANNOTATED} are missing. Copy the recording again.")
+
+
+def _open_pictures(folder: Path, saved: SavedPoses) -> tuple[PictureReader, bool, list[str]]:
+    """The reader of the clean pictures of a recording of stills, else of the annotated ones; see ``_open_video``."""
+    for name in (CLEAN, ANNOTATED):
+        pictures = pictures_folder(folder / name)
+        if pictures.is_dir():
+            drawn = name == ANNOTATED
+            note = "No clean pictures were recorded: you see the skeletons that were drawn while recording."
+            return PictureReader(pictures, saved.files), drawn, [note] if drawn else []
+    raise RecordError(f"{folder}: holds no pictures, the folders clean and annotated are missing. Copy the recording again.")
 
 
 def _shorter(reader: ClipReader, saved: SavedPoses) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from poseapp.core.errors import RecordError
+from poseapp.core.errors import RecordError, is_plain
 from poseapp.core.skeleton import SKELETONS, Skeleton
 from poseapp.core.types import POSE_MODES, FloatArray, PoseMode, Poses
 from poseapp.live.recording import read_keypoints, read_manifest
+from poseapp.live.recording.picture_files import any_pictures
 
 SAME_S = 0.0025  # times of a video are whole ms, and up to 2 ms late
 LONGEST_GAP_S = 0.25  # between two frames with joints: in a longer one nobody can say where they were
@@ -30,14 +31,19 @@ class SavedFrame:
     locked: int | None
     mode: PoseMode
     model: str
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SavedPoses:
-    """All joints of a recording, in the order of their times; ``problem`` is one line about what could not be read, or ""."""
+    """All joints of a recording, in the order of their times; ``problem`` is one line about what could not be read, or "".
+
+    ``files`` are the pictures of a recording of stills, one for each frame; empty where it is a film.
+    """
 
     frames: list[SavedFrame]
     problem: str = ""
+    files: list[str] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
     def at(self, t: float) -> SavedFrame | None:
@@ -78,7 +84,9 @@ def read_saved_poses(folder: Path) -> SavedPoses:
     except RecordError as error:
         problem = f"{error} The {len(frames)} frames before it are shown with their joints."
     frames.sort(key=lambda frame: frame.t)
-    return SavedPoses(frames=frames, problem=problem, times_s=[frame.t for frame in frames])
+    # Before there were pictures of stills, folders were recorded as a video, with places in it.
+    files = [frame.file for frame in frames] if any_pictures(folder) and all(frame.file for frame in frames) else []
+    return SavedPoses(frames=frames, problem=problem, files=files, times_s=[frame.t for frame in frames])
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,7 @@ def _frame(line: dict[str, Any], model: _Model, folder: Path) -> SavedFrame:
         locked=locked if isinstance(locked, int) else None,
         mode=model.mode,
         model=model.name,
+        file=line["file"] if isinstance(line.get("file"), str) and is_plain(line["file"]) else "",
     )
 
 

@@ -20,6 +20,7 @@ from poseapp.core.json_files import Fields, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 from poseapp.live.recording import read_keypoints, read_manifest
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import any_pictures
 from poseapp.review.part_builder import PartBuilder
 
 Floats = NDArray[np.float64]
@@ -66,6 +67,11 @@ class RecordedPart:
         out = np.full((len(self.frames), *values.shape[1:]), np.nan)
         out[track.rows] = values
         return out
+
+    @property
+    def is_stills(self) -> bool:
+        """Whether its frames are pictures that stand alone: nobody is the same person in two of them, and times say nothing."""
+        return any(self.files)
 
     @property
     def fps(self) -> float:
@@ -126,7 +132,7 @@ class SavedRecording:
             if not count:
                 raise
             remarks.append(f"{error} The {count} frames before it are used.")
-        if not any(folder.glob("*.mkv")):
+        if not any(folder.glob("*.mkv")) and not any_pictures(folder):
             remarks.append(f"{folder}: has no video any more. Its joints are used.")
         # A part whose first line was damaged is empty.
         parts = tuple(_part(builder) for builder in builders if builder.frames)

@@ -21,7 +21,7 @@ from poseapp.review.saved_recording import Floats, PersonTrack
 
 CLEAN = "clean.mkv"
 _SAME_TIME_S = 0.004  # the videos count ms, and a picture may be 2 ms late
-_Present = list[tuple[PersonTrack, int]]
+Present = list[tuple[PersonTrack, int]]
 
 
 def write(take: Take, path: Path) -> None:
@@ -32,7 +32,7 @@ def write(take: Take, path: Path) -> None:
     canvas: ImageArray | None = None
     try:
         for row, people, image in _pictures(take):
-            result = _result(take, row, people, image)
+            result = result_of(take, row, people, image)
             canvas = annotate(result, draw, canvas)
             writer = writer or VideoWriter(path, canvas.shape[:2], take.fps)
             writer.write(canvas, float(take.part.times[row]))
@@ -43,7 +43,7 @@ def write(take: Take, path: Path) -> None:
         raise ExportError(f"{take.name}: {CLEAN} has none of the frames. Give --background black.")
 
 
-def _pictures(take: Take) -> Iterator[tuple[int, _Present, ImageArray]]:
+def _pictures(take: Take) -> Iterator[tuple[int, Present, ImageArray]]:
     """Each row with the people in it and its picture; a row without a picture is left out."""
     rows = list(take.in_order())
     if take.options.draw.background != "picture":
@@ -72,7 +72,7 @@ def _pictures(take: Take) -> Iterator[tuple[int, _Present, ImageArray]]:
         source.close()
 
 
-def _result(take: Take, row: int, people: _Present, image: ImageArray) -> Result:
+def result_of(take: Take, row: int, people: Present, image: ImageArray) -> Result:
     """The frame as the recorder had it, on *image*, which has the size of the video."""
     part = take.part
     width, height = part.sizes[row].tolist()
