@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from poseapp.core.angles import AngleSummary, angles_of, measure, summarise, turned_on
 from poseapp.core.gait import Gait, gait_of
 from poseapp.core.repetitions import Exercise, Repetition, count_repetitions
-from poseapp.review.saved_recording import PersonTrack, RecordedPart, SavedRecording
+from poseapp.review.recorded_part import PersonTrack, RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 
 Floats = NDArray[np.float64]
 
@@ -21,8 +22,8 @@ Floats = NDArray[np.float64]
 class Measurements:
     """Of the person ``id`` from ``start_s`` to ``end_s`` of the recording, in ``frames`` frames.
 
-    ``file`` is the picture of somebody in a folder of pictures, else "". ``angles`` are by name, ``repetitions`` those of the exercise
-    that was asked for. All angles are those in the picture.
+    ``file`` is the picture of somebody in a folder of pictures, else "". ``angles`` are by name, ``repetitions`` those of the
+    exercise that was asked for. All angles are those in the picture.
     """
 
     id: int

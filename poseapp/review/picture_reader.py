@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,34 +17,28 @@ from poseapp.live.sources.pictures import read_picture
 STILL_S = 2.0  # how long each still is shown when they are played: they have no times of their own
 
 
-@dataclass(frozen=True)
 class PictureReader:
-    """Gives the picture of each of *files*, paths in *folder* as ``keypoints.jsonl`` has them, as ``ClipReader`` gives those of a
-    video. Each has its own size.
+    """Gives the picture of each of *files*, paths as ``keypoints.jsonl`` has them, in the first of *folders* where it is.
+
+    It is used as ``ClipReader`` is. Each picture has its own size.
     """
 
-    folder: Path
-    files: Sequence[str]
+    start_s = 0.0
 
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return self.folder.name
-
-    @property
-    def times_s(self) -> NDArray[np.float64]:
-        """When each is shown, in s from the first one."""
-        return np.array([STILL_S * number for number in range(len(self.files))])
+    def __init__(self, folders: Sequence[Path], files: Sequence[str]) -> None:
+        self._folders, self._files = folders, files
+        self.name = folders[0].name
+        self.times_s: NDArray[np.float64] = np.array([STILL_S * number for number in range(len(files))])
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self._files)
 
     def picture(self, number: int) -> ImageArray:
         """Picture *number*, (H, W, 3) uint8 BGR. Raises RecordError or SourceError where it cannot be read."""
-        path = picture_path(self.folder, self.files[number])
-        if path is None:
-            raise RecordError(f"{shown(self.files[number])}: expected a picture within the recording. Copy the recording again.")
-        return read_picture(path)
+        paths = [path for folder in self._folders if (path := picture_path(folder, self._files[number])) is not None]
+        if not paths:
+            raise RecordError(f"{shown(self._files[number])}: expected a picture within the recording. Copy the recording again.")
+        return read_picture(next((path for path in paths if path.is_file()), paths[0]))
 
     def close(self) -> None:
         """Nothing is open between two pictures."""

@@ -148,7 +148,7 @@ class ReviewController(QObject):
         window.view.set_drawn(player.is_drawn)
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
-        window.banner.say("review", " ".join(player.notes), "warning" if player.saved.problem else "info")
+        window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")
         player.start()
         self.opened.emit(folder)
 

@@ -30,7 +30,7 @@ def write(take: Take, path: Path) -> None:
             f"{take.recording.folder}: has no folder {clean.name}, on whose pictures the skeletons are drawn. "
             "Give --background black, or record with the clean pictures (--clean-video)."
         )
-    reader = PictureReader(clean, part.files)
+    reader = PictureReader([clean], part.files)
     for row, people in take.in_order():
         width, height = part.sizes[row].tolist()
         image: ImageArray = reader.picture(row) if on_picture else np.zeros((height, width, 3), np.uint8)

@@ -17,7 +17,7 @@ from poseapp.live.recording.video_writer import VideoWriter, even_hw, placement
 from poseapp.live.sources.video import VideoSource
 from poseapp.render import annotate
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import Floats, PersonTrack
+from poseapp.review.recorded_part import Floats, PersonTrack
 
 CLEAN = "clean.mkv"
 _SAME_TIME_S = 0.004  # the videos count ms, and a picture may be 2 ms late
