@@ -83,7 +83,7 @@ def _entry(folder: Path) -> RecordingEntry:
     return RecordingEntry(
         folder=folder,
         name=shown(folder.name),
-        started=_time(content.get("started")),
+        started=local_time(content.get("started")),
         seconds=float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9 else None,
         source=shown(source.get("name", "")) if isinstance(source, dict) else "",
         tags=tuple(shown(tag) for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
@@ -91,8 +91,8 @@ def _entry(folder: Path) -> RecordingEntry:
     )
 
 
-def _time(text: Any) -> datetime | None:
-    """The local time in *text*."""
+def local_time(text: Any) -> datetime | None:
+    """The local time in *text*, ISO 8601 from outside; None where it is something else."""
     try:
         return datetime.fromisoformat(str(text).replace("Z", "+00:00")).astimezone()
     except (ValueError, OverflowError, OSError):

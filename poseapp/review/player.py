@@ -49,7 +49,7 @@ class RecordingPlayer:
         self.recording, self.problem = _read(folder)
         self.saved = SavedPoses(self.recording)
         files = self.saved.files
-        self._reader, self.is_drawn, notes = _open_pictures(folder, files) if files else _open_video(folder)
+        self._reader, self.is_drawn, notes = _open_pictures(folder, files) if files else open_video(folder)
         unknown = [
             f"The skeleton {name} is not known here: its joints are shown without limbs." for name in self.saved.unknown_skeletons
         ]
@@ -128,7 +128,7 @@ def _read(folder: Path) -> tuple[SavedRecording | None, str]:
     return recording, recording.damage
 
 
-def _open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
+def open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
     """The pictures of the clean video, else of the annotated ones; whether it is those; and what there is to say about it."""
     clean = folder / CLEAN
     errors: list[str] = []
@@ -161,7 +161,7 @@ def _annotated(folder: Path) -> list[Path]:
 
 
 def _open_pictures(folder: Path, files: list[str]) -> tuple[Pictures, bool, list[str]]:
-    """The clean pictures of a recording of stills, else the annotated ones; see ``_open_video``."""
+    """The clean pictures of a recording of stills, else the annotated ones; see ``open_video``."""
     clean = pictures_folder(folder / CLEAN)
     if clean.is_dir():
         return PictureReader([clean], files), False, []

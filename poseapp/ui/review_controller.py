@@ -24,6 +24,7 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
+RECORDING_ACTIONS = ("close_recording", "report")  # they need a recording on the screen
 
 
 class ReviewController(QObject):
@@ -186,7 +187,8 @@ class ReviewController(QObject):
             self._had_playback = playback is not None
             for name in PLAYBACK_ACTIONS:
                 window.menus.actions[name].setEnabled(playback is not None)
-        window.menus.actions["close_recording"].setEnabled(player is not None)
+        for name in RECORDING_ACTIONS:
+            window.menus.actions[name].setEnabled(player is not None)
         bar.setVisible(playback is not None and not window.full_screen.on)
         if playback is not None:
             state = playback.state()
