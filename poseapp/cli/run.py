@@ -12,7 +12,18 @@ from poseapp import resources
 from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
-from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.cli.options import (
+    BlurFaces,
+    Budget,
+    Device,
+    EnginesDir,
+    GivenBackdrop,
+    Model,
+    ModeName,
+    OldModeName,
+    Precision,
+    Smoothing,
+)
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -91,6 +102,8 @@ class RunOptions:
     mode: str | None = None
     smoothing: float | None = None
     latency_budget_ms: float | None = None
+    background: str | None = None
+    blur_faces: bool = False
     out: Path | None = None
     headless: bool = False
     seconds: float | None = None
@@ -105,6 +118,11 @@ class RunOptions:
     def setup(self) -> SourceSetup | None:
         """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
         return given_setup(self.rotate, self.crop, self.controls)
+
+    def draw(self) -> dict[str, Any]:
+        """Those of DrawOptions that were given."""
+        given = {"background": self.background, "blur_faces": self.blur_faces or None}
+        return {name: value for name, value in given.items() if value is not None}
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -126,6 +144,8 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    background: GivenBackdrop = None,
+    blur_faces: BlurFaces = False,
     headless: Headless = False,
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
@@ -146,6 +166,8 @@ def run_command(  # noqa: PLR0913 - the command's options
         mode=mode or people,
         smoothing=smoothing,
         latency_budget_ms=latency_budget_ms,
+        background=background,
+        blur_faces=blur_faces,
         out=out,
         headless=headless,
         seconds=seconds,
@@ -188,6 +210,7 @@ def open_source(options: RunOptions) -> None:
         precision=options.precision,
         folder=options.out,
         pose_settings=options.pose_settings(),
+        draw=options.draw(),
         recording=recording,
     )
     status = run_app(opening)
@@ -198,6 +221,7 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.live.recording import RecordOptions
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
+    from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
     source = options.source
@@ -210,6 +234,10 @@ def _run_without_window(options: RunOptions) -> None:
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
     recording = RecordOptions(
-        folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
+        folder=options.out or Path("recordings"),
+        clean_video=options.clean_video,
+        draw=DrawOptions(**options.draw()),
+        name=options.name,
+        tags=options.tags,
     )
     run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())

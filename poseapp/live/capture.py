@@ -42,18 +42,24 @@ class _Numbering:
         self._report = report
         self.index = first_index
         self._place = -1
+        self._file, self._framing = "", WHOLE
         self._unreadable = self._lines = 0
 
     def reopened(self) -> None:
         """The source begins anew; frames are counted on."""
-        self._place, self._unreadable, self._lines = -1, 0, 0
+        self._place, self._file, self._unreadable, self._lines = -1, "", 0, 0
 
     def frame(self, image: ImageArray, t: float, framing: Framing) -> Frame:
-        """The picture read last as a frame with *framing*: those before it that could not be read leave a gap in its number."""
+        """The picture read last as a frame with *framing*: those before it that could not be read leave a gap in its number.
+
+        A still that is given again, for it stays on the screen, is the same frame.
+        """
+        file = ""
         if self._source is not None:
-            self.index += max(0, self._source.place - self._place - 1)
-            self._place = self._source.place
-        file = self._source.file if self._source is not None else ""
+            file = self._source.file
+            again = bool(file) and file == self._file and framing == self._framing
+            self.index += -1 if again else max(0, self._source.place - self._place - 1)
+            self._place, self._file, self._framing = self._source.place, file, framing
         frame = Frame(framing.apply(image), self.index, t, file, framing=framing)
         self.index += 1
         return frame

@@ -29,7 +29,8 @@ class Opening:
 
     ``source`` None takes the one used last, else the first camera, else the bundled demo clip; ``setup`` is how its pictures are
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
-    ``pose_settings`` are fields of PoseSettings. ``recording`` is the folder of one that is played first.
+    ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions. ``recording`` is the folder of one
+    that is played first.
     """
 
     engines_dir: Path
@@ -40,6 +41,7 @@ class Opening:
     precision: str | None = None
     folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
+    draw: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
 
 
@@ -50,6 +52,7 @@ def run_app(opening: Opening) -> int:
     themes = Themes(app)
     themes.use(preferences.theme)
     preferences.pose_settings = replace(preferences.pose_settings, **opening.pose_settings)
+    preferences.draw = replace(preferences.draw, **opening.draw)
     window = MainWindow(preferences, themes, opening.engines_dir, opening.device, opening.precision)
     window.closed.connect(app.quit)
     if opening.folder is not None:

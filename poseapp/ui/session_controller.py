@@ -25,6 +25,7 @@ from poseapp.live.sources.setup import SourceSetup
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
@@ -37,6 +38,7 @@ LIST_CAMERAS_MS = 4000
 _KINDS: dict[type, SourceKind] = {
     CameraSource: "camera",
     PlayedClip: "video",
+    PlayedPictures: "folder",
     VideoSource: "video",
     PictureSource: "picture",
     FolderSource: "folder",

@@ -104,7 +104,7 @@ class Recorder:
     def capture(self, frame: Frame) -> None:
         """Hand over a frame as it was captured: it belongs to the recording from now on."""
         with self._lock:
-            if self._closing:
+            if self._closing or frame.index <= self._last_index:  # a still that stays on the screen is recorded once
                 return
             first = self._last_index < 0
             if first:
@@ -125,8 +125,10 @@ class Recorder:
         with self._lock:
             if self._closing or not self._includes(result.frame):
                 return
-            self._count(analysed=1)
             placed = self._place(result, result.frame)
+            if placed.number < self._next_number:  # the same still again
+                return
+            self._count(analysed=1)
             self._next_number = placed.number + 1
         self._results.put(placed, result.frame.image.nbytes)
 
@@ -240,7 +242,8 @@ class Recorder:
             self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
-            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+            files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
+            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -315,7 +318,7 @@ class Recorder:
 
     def _measure(self) -> None:
         size = 0
-        for file in self.folder.iterdir():
+        for file in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
                 size += file.stat().st_size
         free = self._free_bytes(self.folder)
