@@ -9,7 +9,7 @@ from poseapp.live.recording.counts import Counts
 from poseapp.live.recording.description import ModelEntry, SourceEntry
 from poseapp.live.recording.manifest import read_manifest
 from poseapp.live.recording.names import delete_recording, name_of, rename_recording, split_name
-from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
 from poseapp.live.recording.recorder import Recorder
 from poseapp.live.recording.segments import Segment, read_keypoints, read_segments
 from poseapp.live.recording.snapshot import save_snapshot
@@ -22,6 +22,7 @@ __all__ = [
     "RecordOptions",
     "Recorder",
     "Recording",
+    "RecordingMark",
     "RecordingStart",
     "RecordingWriter",
     "Segment",
