@@ -1,7 +1,7 @@
 """A batch on the workers of dask.distributed: of this machine, or of a cluster that runs.
 
-Dask has the queue, the network and the deaths of workers. Here are the tasks: a file each, or a piece of a long file, and one that
-joins its pieces. The result of a task is a file on the disk that all workers see; what goes through the network is small.
+Dask has the queue, the network and the deaths of workers. Here are the tasks: a file each, a piece of a long file, and
+one that joins its pieces. The result of a task is a file on a disk that all workers see; little goes through the network.
 """
 
 from __future__ import annotations

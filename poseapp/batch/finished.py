@@ -55,7 +55,7 @@ class Finished:
         )
 
     def serves(self, source: Input, method: Method, video: bool) -> bool:
-        """Whether it is what a batch would make of *source*: the same file, the same model and settings, and a *video* if wanted."""
+        """Whether it is what a batch would make of *source*: the same file, model and settings, and a *video* if wanted."""
         same_file = (self.size, self.modified_ns) == (source.size, source.modified_ns)
         return same_file and self.method == method.of_result() and (self.video or not video)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +16,7 @@ from poseapp.batch.joining import GivenUpError, PieceAnalyst
 from poseapp.batch.method import Method
 from poseapp.batch.pieces import NotCuttableError, Piece, duration_s, plan_pieces
 from poseapp.core.errors import ExportError, PoseAppError, RecordError, first_line, printable
-from poseapp.core.files import atomic_folder, sha256
+from poseapp.core.files import atomic_folder, no_empty_folders, sha256
 from poseapp.engine.load import builds_first
 from poseapp.live.recording import Recording, RecordOptions
 from poseapp.live.recording.keypoints import KEYPOINTS
@@ -202,8 +202,9 @@ def _made(job: Job, record: Callable[[RecordOptions], tuple[Recording, str]], wo
     began = perf_counter()
     _check_place(job.folder)
     try:
-        job.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with atomic_folder(job.folder) as made:
+        with no_empty_folders(job.folder.parent), ExitStack() as at_the_end:
+            job.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made = at_the_end.enter_context(atomic_folder(job.folder))
             recording, backend = record(RecordOptions(folder=made, annotated_video=job.video))
             if recording.frames == 0:
                 raise RecordError(f"{job.source.path}: no picture of it could be analysed. Try another file.")
@@ -214,7 +215,7 @@ def _made(job: Job, record: Callable[[RecordOptions], tuple[Recording, str]], wo
                 frames=recording.counts.analysed,
                 unreadable=recording.counts.unreadable,
                 seconds=round(recording.seconds, 3),
-                people=count_people(made / KEYPOINTS),
+                people=count_people([made / KEYPOINTS]),
                 backend=backend,
                 elapsed_s=round(worked_s + perf_counter() - began, 3),
                 pieces=pieces,

@@ -61,7 +61,7 @@ class Looks:
     def read(cls, path: Path, skeleton: Skeleton) -> Looks:
         """Those in the file at *path*. Raises RecordError where it is missing or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 backend, *pictures = content["about"].tolist()
                 cut = pictures.index("")
                 looks = cls(backend, first_pictures=tuple(pictures[:cut]), next_pictures=tuple(pictures[cut + 1 :]))

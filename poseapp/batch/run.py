@@ -25,7 +25,7 @@ MISSING_EXTRA = 'Install with: pip install "poseapp[batch]"'
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOptions:
-    """What the user wants: results of ``paths`` in ``out``, by ``method``, with ``formats`` of EXPORTS, and perhaps the ``video``.
+    """What the user wants: results of ``paths`` in ``out`` by ``method``, with ``formats`` of EXPORTS, perhaps with a ``video``.
 
     ``processes`` on this machine, or the workers of ``scheduler`` where that is not "". Videos of more than two pieces of
     ``piece_s`` are cut where there is more than one worker; 0 cuts none.

@@ -51,8 +51,8 @@ class Session:
     Every method may be called from any thread, and all return at once, but for these: ``stop``, ``wait`` and
     ``finish_recording`` wait, and ``start_recording`` and ``set_source`` with *record* make a folder; call them off the UI
     thread, or when that may wait. ``take`` and ``painted`` are for one thread that shows the results. ``settings`` may be changed
-    by any thread at any time. ``outputs`` get each result, too; whoever sets them, before the start, closes them. What the threads
-    of a session share, and what its lock guards, is in ``shared.py``.
+    by any thread at any time. ``outputs`` get each result, too; whoever sets them, before the start, closes them. What the
+    threads of a session share, and what its lock guards, is in ``shared.py``.
 
     *source*, *framing* (how its pictures are turned and cropped, before anything else sees them), *model* and *smoothing* are
     what the session begins with. *load* makes the engine of a model; *builds_first* says of

@@ -89,7 +89,7 @@ class ClipAnalyst:
     def _begin(self, source: Source, options: RecordOptions) -> Session:
         session = self._session
         if session is not None:
-            session.set_source(source, options)
+            session.set_source(source, record=options)
             return session
         session = Session(
             source,
