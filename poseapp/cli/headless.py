@@ -96,7 +96,7 @@ class _RunFigures:
 
 
 def run_headless(
-    source_text: str,
+    source: str | Source,
     request: ModelRequest,
     pose_settings: PoseSettings,
     options: RecordOptions,
@@ -115,7 +115,8 @@ def run_headless(
     from poseapp.live.sources.setup import SourceSetup
     from poseapp.pipeline.modes import smooth_rule
 
-    source, setup = parse_source(source_text), setup or SourceSetup()
+    source = parse_source(source) if isinstance(source, str) else source
+    setup = setup or SourceSetup()
     if setup.settings and not isinstance(source, Controllable):
         raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
     if isinstance(source, Controllable):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -114,10 +115,11 @@ class RunOptions:
     rotate: int | None = None
     crop: str | None = None
     controls: tuple[str, ...] = ()
+    preset: str = ""
 
-    def setup(self) -> SourceSetup | None:
-        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
-        return given_setup(self.rotate, self.crop, self.controls)
+    def setup(self, base: SourceSetup | None = None) -> SourceSetup | None:
+        """How the pictures of the source are framed, and what is asked of the camera, over *base*."""
+        return given_setup(self.rotate, self.crop, self.controls, base)
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -144,6 +146,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    preset: PresetName = "",
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -178,6 +181,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         rotate=rotate,
         crop=crop,
         controls=tuple(control or ()),
+        preset=preset,
     )
     open_source(options)
 
@@ -201,9 +205,16 @@ def open_source(options: RunOptions) -> None:
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
+    preset = find_preset(options.preset)
+    setup = options.setup()
+    if preset is not None and options.source is None:
+        setup = options.setup(preset.setup) or preset.setup
+        preset = replace(preset, setup=setup)
+        address = preset.source.value if preset.source is not None and preset.source.kind == "address" else ""
+        chosen = parse_source(address) if address else None  # not written down with its password
     opening = Opening(
         source=chosen,
-        setup=options.setup(),
+        setup=setup,
         model=options.model,
         engines_dir=options.engines_dir,
         device=options.device,
@@ -212,6 +223,7 @@ def open_source(options: RunOptions) -> None:
         pose_settings=options.pose_settings(),
         draw=options.draw(),
         recording=recording,
+        preset=preset,
     )
     status = run_app(opening)
     raise typer.Exit(status)
@@ -224,7 +236,10 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
-    source = options.source
+    preset = find_preset(options.preset)
+    if preset is not None:
+        options = over_preset(options, preset)
+    source = options.source if options.source is not None else source_of(preset)
     if source is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source = str(DEMO)
@@ -236,8 +251,17 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
         clean_video=options.clean_video,
-        draw=DrawOptions(**options.draw()),
+        draw=replace(recorded_draw(preset) if preset is not None else DrawOptions(), **options.draw()),
         name=options.name,
         tags=options.tags,
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())
+    run_headless(
+        source,
+        request,
+        settings,
+        recording,
+        options.seconds,
+        options.wait_s,
+        console,
+        options.setup(preset.setup if preset is not None else None),
+    )

@@ -81,6 +81,7 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(

@@ -26,6 +26,7 @@ from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.report_actions import ReportActions
@@ -76,6 +77,7 @@ class MainWindow(WindowLayout):
         self.review = ReviewController(self, self._go_on)
         self.report_actions = ReportActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
+        self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
