@@ -236,6 +236,7 @@ class Session:
                 requested=source.source.requested,
                 actual=source.actual,
                 model=models.serving.engine.spec.name if models.serving is not None else "",
+                spec=models.serving.engine.spec if models.serving is not None else None,
                 loading=models.loading,
                 build=models.build,
                 model_error=models.error,

@@ -303,7 +303,9 @@ def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: 
         running.session.set_mode("bottom-up")
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
-        assert status.model_error.startswith(f"bottom-up: expected a model with part affinity fields in {tmp_path}, found none.")
+        assert status.model_error.startswith(
+            f"bottom-up: expected a model that finds everybody at once in {tmp_path}, found none."
+        )
         assert (status.state, status.mode, status.model_request.mode, status.loading) == ("running", "one", "one", "")
         assert running.until(lambda r: len(r.poses) == 1).mode == "one"
 
