@@ -1,4 +1,4 @@
-"""The command line: run | review | bench | models | train | eval | export | export-data | measure.
+"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report.
 
 Logging is configured here alone.
 """
@@ -16,6 +16,7 @@ import cv2
 import typer
 
 import poseapp
+from poseapp.cli.analyse import analyse_command
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
@@ -24,6 +25,7 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
 from poseapp.cli.train import train_command
@@ -70,6 +72,7 @@ def _main(
 
 app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
+app.command("analyse", cls=PlainCommand)(analyse_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)
@@ -77,6 +80,7 @@ app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
 app.command("measure", cls=PlainCommand)(measure_command)
+app.command("report", cls=PlainCommand)(report_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import typer
 
 from poseapp.cli.options import one_of
 from poseapp.console import plain_console
-from poseapp.core.errors import RecordError
+from poseapp.core.errors import RecordError, printable
 from poseapp.core.files import atomic_write
 from poseapp.core.gait import compare
 from poseapp.core.repetitions import EXERCISES, Exercise, tempo
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from poseapp.review.measurements import Measurements
     from poseapp.review.saved_recording import SavedRecording
 
-_BY_NAME = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
+EXERCISE_NAMES = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
 
 Recording = Annotated[Path, typer.Argument(metavar="RECORDING", help="The folder of a recording.")]
 Count = Annotated[
     str | None,
     typer.Option(
-        "--count", metavar="EXERCISE", callback=one_of(*_BY_NAME), help=f"Count repetitions: {', '.join(_BY_NAME)}.",
+        "--count", metavar="EXERCISE", callback=one_of(*EXERCISE_NAMES), help=f"Count repetitions: {', '.join(EXERCISE_NAMES)}.",
         show_default="none",
     ),
 ]  # fmt: skip
@@ -57,7 +57,7 @@ def measure_command(
     """Measure the people in a recording, in 2D, from the camera's view. docs/measuring.md tells what the figures mean."""
     from poseapp.review.measurements import as_json
 
-    exercise = _BY_NAME[count] if count is not None else None
+    exercise = EXERCISE_NAMES[count] if count is not None else None
     saved, found = _measured(recording, threshold, exercise, person)
     for one in found:
         _print(one, exercise)
@@ -95,9 +95,11 @@ def _measured(
 
 
 def _print(one: Measurements, exercise: Exercise | None) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"Person {one.id}, {one.start_s:.1f} to {one.end_s:.1f} s: angles in degrees, in 2D")
+    where = printable(one.file) if one.file else f"{one.start_s:.1f} to {one.end_s:.1f} s"
+    table = Table(title=f"Person {one.id}, {escape(where)}: angles in degrees, in 2D")
     for name in ("angle", "least", "most", "range", "mean", "fastest, °/s", "seen"):
         table.add_column(name, justify="left" if name == "angle" else "right")
     for name, s in one.angles.items():

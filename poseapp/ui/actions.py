@@ -70,6 +70,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action(
+        "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
+        button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
+    ),
+    Action("no_crop", "File", "Whole picture", button="Whole", tip="Use the whole picture again"),
+    Action("picture", "File", "Exposure, focus, zoom…", keys=("Ctrl+K",), section="Source"),
+    Action(
+        "reset_camera", "File", "Reset the camera", button="Reset",
+        tip="The whole picture, not turned, and the settings with which the camera comes",
+    ),
+    separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(
         "record", "Record", "Record", keys=("R",), section="Record", sheet="Start or finish a recording",
@@ -100,6 +112,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_to", "Play", "Loop to here (B)", keys=("O",), section="Play"),
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
+    Action(
+        "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
+        tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
+    ),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",
@@ -120,6 +136,14 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "fields", "View", "Affinity fields", keys=("A",), checkable=True, section="View",
         tip="Show the part affinity fields that join joints to people; the colour is the direction",
+    ),
+    Action(
+        "blur_faces", "View", "Blur faces", keys=("U",), checkable=True, section="View",
+        tip="Make faces unrecognisable, also in the annotated video. Somebody who is not found keeps the face",
+    ),
+    Action(
+        "next_background", "View", "Change the background", keys=("G",), section="View",
+        sheet="Background: picture, black, green",
     ),
     Action("lower", "View", "Lower threshold", keys=("[",), section="View"),
     Action("raise", "View", "Raise threshold", keys=("]",), section="View"),

@@ -11,6 +11,7 @@ from poseapp import resources
 from poseapp.core.types import Result
 from poseapp.engine.store import StoredModel
 from poseapp.live.sources import Source
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.about_box import AboutBox
@@ -27,6 +28,7 @@ from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
+from poseapp.ui.report_actions import ReportActions
 from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
@@ -72,6 +74,7 @@ class MainWindow(WindowLayout):
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
+        self.report_actions = ReportActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
@@ -83,14 +86,20 @@ class MainWindow(WindowLayout):
         self._connect()
         self._restore()
 
-    def begin(self, source: Source | None = None, model: str | None = None, recording: Path | None = None) -> None:
+    def begin(
+        self,
+        source: Source | None = None,
+        model: str | None = None,
+        recording: Path | None = None,
+        setup: SourceSetup | None = None,
+    ) -> None:
         """Start with the *recording*, or with *source*; see SessionController.begin."""
         self.view.set_message(session_messages.STARTING)
         self.banner.say("settings", self.preferences.problem, "warning")
         if recording is not None:
             self.controller.suspend(lambda: None)  # no camera is opened before the user asks for it
             self.review.open(recording)
-        self.controller.begin(source, model)
+        self.controller.begin(source, model, setup)
 
     @property
     def is_closed(self) -> bool:
@@ -123,6 +132,9 @@ class MainWindow(WindowLayout):
 
         sidebar.source.chosen.connect(controller.choose)
         sidebar.source.mode_chosen.connect(controller.set_mode)
+        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
+        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
+        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
         sidebar.model.chosen.connect(controller.choose_model)
         sidebar.model.more_asked.connect(self.model_actions.open)
         sidebar.model.device_chosen.connect(controller.choose_device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,15 @@ from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
-from poseapp.render import DrawOptions
+from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
 
 LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
+MOST_SETUPS = 50  # of cameras
 SAVE_MS = 1000  # after a change: not for every step of a slider
 LONGEST_LAYOUT = 1 << 14  # bytes; Qt's are some hundred
 
@@ -117,6 +120,26 @@ class Preferences:
     def mode(self, value: Mode) -> None:
         self._set("source/mode", f"{value.width}x{value.height}x{value.fps:g}")
 
+    def setup(self, camera: str) -> SourceSetup:
+        """How the picture of *camera* is framed, and what it is asked for; that of the name of an address, too."""
+        return self._setups().get(camera, SourceSetup())
+
+    def set_setup(self, camera: str, setup: SourceSetup) -> None:
+        """Remember *setup* for *camera*; those of cameras that were not used for long are forgotten."""
+        setups = self._setups()
+        setups.pop(camera, None)
+        if setup != SourceSetup():
+            setups[camera] = setup
+        kept = list(setups.items())[-MOST_SETUPS:]
+        self._set("source/setups", json.dumps({name: one.to_json() for name, one in kept}))
+
+    def _setups(self) -> dict[str, SourceSetup]:
+        try:
+            content = json.loads(self._text("source/setups") or "{}")
+            return {str(name): SourceSetup.from_json(one) for name, one in content.items()}
+        except (ValueError, AttributeError, RecursionError):
+            return {}
+
     @property
     def model(self) -> str:
         """The name of the model folder chosen last, or ""."""
@@ -179,6 +202,8 @@ class Preferences:
             mirror=self._flag("view/mirror"),
             angles=self._flag("view/angles"),
             angle_names=self._angle_names(),
+            background=next((one for one in BACKGROUNDS if one == self._text("view/background")), "picture"),
+            blur_faces=self._flag("view/blur_faces"),
         )
 
     @draw.setter
@@ -189,6 +214,8 @@ class Preferences:
         self._set("view/fields", value.fields)
         self._set("view/mirror", value.mirror)
         self._set("view/angles", value.angles)
+        self._set("view/background", value.background)
+        self._set("view/blur_faces", value.blur_faces)
         self._set("view/angle_names", " ".join(value.angle_names))
 
     @property

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from poseapp.review.playback import JUMP_S, Playback
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 from poseapp.review.player import RecordingPlayer
 from poseapp.ui.session_bridge import FRAME_MS
 from poseapp.ui.transport_bar import SPEEDS
@@ -23,6 +24,7 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
+RECORDING_ACTIONS = ("close_recording", "report")  # they need a recording on the screen
 
 
 class ReviewController(QObject):
@@ -62,9 +64,10 @@ class ReviewController(QObject):
         if self._player is not None:
             return self._player.playback
         source, session = self._window.controller.source, self._window.bridge.session
-        if session is not None and isinstance(source, PlayedClip) and source.playback.state().count > 1:
-            return source.playback
-        return None
+        if session is None or not isinstance(source, (PlayedClip, PlayedPictures)):
+            return None
+        state = source.playback.state()
+        return source.playback if state.count > 1 or state.name else None
 
     # -- recordings --------------------------------------------------------------------------------------------
 
@@ -146,7 +149,7 @@ class ReviewController(QObject):
         window.view.set_drawn(player.is_drawn)
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
-        window.banner.say("review", " ".join(player.notes), "warning" if player.saved.problem else "info")
+        window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")
         player.start()
         self.opened.emit(folder)
 
@@ -184,7 +187,8 @@ class ReviewController(QObject):
             self._had_playback = playback is not None
             for name in PLAYBACK_ACTIONS:
                 window.menus.actions[name].setEnabled(playback is not None)
-        window.menus.actions["close_recording"].setEnabled(player is not None)
+        for name in RECORDING_ACTIONS:
+            window.menus.actions[name].setEnabled(player is not None)
         bar.setVisible(playback is not None and not window.full_screen.on)
         if playback is not None:
             state = playback.state()

@@ -21,10 +21,11 @@ from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
 from poseapp.live.recording.folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
 from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
-from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
 from poseapp.live.sources.base import MOST_SKIPPED, Mode
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -49,8 +50,9 @@ class Recorder:
     a full queue loses the frame and counts it; with *lossless* the giver waits instead. Every method may be called from any
     thread, but for ``capture`` and ``put``: one thread at a time calls each. *finished* is called on the recorder's thread when
     all files are closed; *free_bytes* gives the room left on the disk of a folder. *first_index* is the frame that counts as
-    number 0, the first one captured where it is None. Raises RecordError when the folder cannot be made or the disk is as good as
-    full.
+    number 0, the first one captured where it is None. *mark* is called when the first frame has come, and when the recording
+    takes no more, with the lock held; it returns at once. Raises RecordError when the folder cannot be made or the disk is as
+    good as full.
 
     ``_lock`` guards the counts, the numbers of frames, the times and the drawing options.
     """
@@ -65,8 +67,10 @@ class Recorder:
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
         first_index: int | None = None,
+        mark: Callable[[RecordingMark], None] = lambda _mark: None,
     ) -> None:
         self._stats, self._lossless, self._finished, self._free_bytes = stats, lossless, finished, free_bytes
+        self._mark = mark
         self._made = new_folder(options.folder, free_bytes, options.name)
         self.folder, self._free = self._made.path, self._made.free
         self._manifest = Manifest(self.folder, source, options.name, options.tags)
@@ -100,7 +104,7 @@ class Recorder:
     def capture(self, frame: Frame) -> None:
         """Hand over a frame as it was captured: it belongs to the recording from now on."""
         with self._lock:
-            if self._closing:
+            if self._closing or frame.index <= self._last_index:  # a still that stays on the screen is recorded once
                 return
             first = self._last_index < 0
             if first:
@@ -109,6 +113,8 @@ class Recorder:
             self._last_index = frame.index
             self._count(captured=1)
             placed = self._place(frame, frame)
+            if first:
+                self._mark(RecordingMark(True, time.monotonic() if self._lossless else frame.t, self.folder.name))
         if first:
             self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - frame.t))
         if self._frames is not None:
@@ -119,8 +125,10 @@ class Recorder:
         with self._lock:
             if self._closing or not self._includes(result.frame):
                 return
-            self._count(analysed=1)
             placed = self._place(result, result.frame)
+            if placed.number < self._next_number:  # the same still again
+                return
+            self._count(analysed=1)
             self._next_number = placed.number + 1
         self._results.put(placed, result.frame.image.nbytes)
 
@@ -147,6 +155,10 @@ class Recorder:
         """Note the mode in which the source gives pictures."""
         self._manifest.source_opened(actual)
 
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Note how exposure and the like of the camera stand now."""
+        self._manifest.source_controlled(controls)
+
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
         with self._lock:
@@ -167,9 +179,12 @@ class Recorder:
     def close(self, keep_empty: bool = True) -> None:
         """Finish what is in the queues, then the files; returns at once. Without *keep_empty* no frame means no folder."""
         with self._lock:
-            if not self._closing:
+            ends = not self._closing
+            if ends:
                 self._keep_empty = keep_empty
             self._closing = True
+            if ends and self._last_index >= 0:
+                self._mark(RecordingMark(False, time.monotonic(), self.folder.name))
         self._results.close()
         if self._frames is not None:
             self._frames.close()
@@ -227,7 +242,8 @@ class Recorder:
             self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
-            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+            files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
+            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -276,7 +292,7 @@ class Recorder:
         if self._skeleton != skeleton:
             self._begin_segment(number, skeleton)
         with self._lock:
-            settings = Settings(draw=self._draw, smoothing=result.smoothing)
+            settings = Settings(draw=self._draw, smoothing=result.smoothing, framing=result.frame.framing)
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
@@ -302,7 +318,7 @@ class Recorder:
 
     def _measure(self) -> None:
         size = 0
-        for file in self.folder.iterdir():
+        for file in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
                 size += file.stat().st_size
         free = self._free_bytes(self.folder)

@@ -7,9 +7,9 @@ sample is drawn by the same code as for loading processes (train/data/augment.py
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from poseapp.core.errors import DataError
 from poseapp.core.transform import fit_aspect
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.annotations import BOX_PADDING, GONE, Person, read_image
 from poseapp.train.data.augment import half_bodies
 from poseapp.train.data.crop_dataset import Batch
 from poseapp.train.data.resident_appearance import apply, pixel_grid, upload
@@ -32,6 +32,7 @@ from poseapp.train.recipes import Recipe
 log = logging.getLogger(__name__)
 
 LEVELS = 3  # of half the size each, so that a small input is not sampled one pixel in many
+AHEAD = 2  # batches that are made before they are needed
 DETAIL = 1.5  # stored height of a padded box, in heights of the largest input: what is finer is never seen
 
 Floats = NDArray[np.float64]
@@ -56,6 +57,7 @@ class Resident:
 
     ``batches`` gives what a loader would. The set must fit; recipes with part affinity fields, which show everybody in
     a crop, and tar shards come from loading processes only.
+    Raises DataError on such a recipe, and when no picture can be read, or GONE in a row cannot.
     """
 
     def __init__(
@@ -108,10 +110,16 @@ class Resident:
 
         Its random numbers depend on seed, step and rank alone, so a resumed run goes on with the same.
         """
-        for number, keys in enumerate(order):
-            step, part = divmod(number, self.recipe.accumulate)
-            random = np.random.default_rng((self.recipe.seed, first_step + step, part, rank))
-            yield self.batch(np.array([i for _, i in keys]), target, random)
+        with ThreadPoolExecutor(1) as ahead:  # the next batch is begun while the network learns from this one
+            waiting: deque[Future[Batch]] = deque()
+            for number, keys in enumerate(order):
+                step, part = divmod(number, self.recipe.accumulate)
+                random = np.random.default_rng((self.recipe.seed, first_step + step, part, rank))
+                waiting.append(ahead.submit(self.batch, np.array([i for _, i in keys]), target, random))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def batch(self, people: NDArray[np.integer], target: Target, random: np.random.Generator) -> Batch:
         """Crops (N, H, W, 3) uint8 BGR, targets (N, C, h, w) and weights (N, C), on the device, of *people* (N,)."""
@@ -184,26 +192,36 @@ class Resident:
 def _load(
     people: Sequence[Person], needed: Sequence[NDArray[np.int64]], recipe: Recipe, on_picture: Callable[[int, int], None]
 ) -> list[_Stored | None]:
-    """What to store of each person; None where the picture cannot be read."""
+    """What to store of each person; None where the picture cannot be read.
+
+    Raises DataError when no picture can be read, or GONE in a row cannot: a training on black pictures would learn nothing.
+    """
     by_picture: dict[Path, list[int]] = defaultdict(list)
     for i, person in enumerate(people):
         by_picture[person.path].append(i)
     finest = DETAIL * max(phase.input_hw[0] for phase in recipe.phases)
     out: list[_Stored | None] = [None] * len(people)
 
-    def read(indices: list[int]) -> None:
+    def read(indices: list[int]) -> DataError | None:
         try:
             image = read_image(people[indices[0]].path)
         except DataError as error:
-            log.warning("%s Until then it is left out.", error)
-            return
+            return error
         for i in indices:
             height = fit_aspect(people[i].box, recipe.input_hw, BOX_PADDING)[3]
             out[i] = _store(image, needed[i], min(1.0, finest / height))
+        return None
 
+    in_a_row = 0
     with ThreadPoolExecutor() as threads:  # cv2 lets go of Python's lock while it decodes
-        for done, _ in enumerate(threads.map(read, by_picture.values()), 1):
+        for done, error in enumerate(threads.map(read, by_picture.values()), 1):
             on_picture(done, len(by_picture))
+            in_a_row = in_a_row + 1 if error else 0
+            if error and in_a_row == min(GONE, len(by_picture)):
+                threads.shutdown(cancel_futures=True)
+                raise DataError(f"training: {in_a_row} pictures in a row cannot be read, the last: {error}")
+            if error:
+                log.warning("%s Until then it is left out.", error)
     return out
 
 

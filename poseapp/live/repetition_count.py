@@ -31,7 +31,7 @@ class RepetitionCount:
 
     def update(self, result: Result, row: int | None, threshold: float) -> None:
         """Take in *result*; the person in *row* of its poses is the one shown, None for nobody."""
-        if self._exercise is None:
+        if self._exercise is None or result.frame.is_still:  # a movement is not seen in one picture
             return
         poses = result.shown
         values = self._exercise.curve(poses.xy, poses.score, poses.skeleton, threshold).tolist()
@@ -48,6 +48,11 @@ class RepetitionCount:
         """The repetitions of the person shown."""
         counter = self._counters.get(self._shown)
         return counter.count if counter is not None else 0
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """The repetitions of each person, by identity; by 0 where one person is followed."""
+        return {identity: counter.count for identity, counter in self._counters.items()}
 
     def detail(self) -> str:
         """Tempo and depth of the last repetition of the person shown, for the user; "" before the first."""
