@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from poseapp import resources
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -57,23 +58,6 @@ Wait = Annotated[
     ),
 ]
 
-CleanVideo = Annotated[
-    bool,
-    typer.Option(
-        "--clean-video", help="Also record every captured picture, without the skeleton.", rich_help_panel=WITHOUT_WINDOW
-    ),
-]
-Name = Annotated[
-    str,
-    typer.Option(
-        "--name", metavar="NAME", help="Name of the recording.", rich_help_panel=WITHOUT_WINDOW, show_default="date and time"
-    ),
-]
-Tags = Annotated[
-    list[str] | None,
-    typer.Option("--tag", metavar="TAG", help="A tag of the recording; may be repeated.", rich_help_panel=WITHOUT_WINDOW),
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -91,9 +75,7 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
-    clean_video: bool = False
-    name: str = ""
-    tags: tuple[str, ...] = ()
+    recording: RecordChoices = field(default_factory=RecordChoices)
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -118,6 +100,10 @@ def run_command(  # noqa: PLR0913 - the command's options
     clean_video: CleanVideo = False,
     name: Name = "",
     tag: Tags = None,
+    countdown: Countdown = None,
+    stop_after: StopAfter = None,
+    stop_when_empty: StopWhenEmpty = None,
+    hand: Hand = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -136,9 +122,15 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        clean_video=clean_video,
-        name=name,
-        tags=tuple(tag or ()),
+        recording=RecordChoices(
+            clean_video=clean_video,
+            name=name,
+            tags=tuple(tag or ()),
+            countdown_s=countdown,
+            stop_after_s=stop_after,
+            stop_empty_s=stop_when_empty,
+            hand=hand,
+        ),
     )
     open_source(options)
 
@@ -158,7 +150,7 @@ def open_source(options: RunOptions) -> None:
         return
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
-    from poseapp.ui.app import run_app
+    from poseapp.ui.app import RecordingSetup, run_app
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
@@ -168,7 +160,12 @@ def open_source(options: RunOptions) -> None:
         options.engines_dir,
         options.device,
         options.precision,
-        options.out,
+        RecordingSetup(
+            folder=options.out,
+            clean_video=options.recording.clean_video,
+            typed_name=options.recording.typed_name,
+            start_stop=options.recording.start_stop(),
+        ),
         options.pose_settings(),
         recording,
     )
@@ -176,7 +173,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
-    from poseapp.live.recording import RecordOptions
+    from poseapp.live.recording import RecordOptions, StartStop
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
 
@@ -190,7 +187,12 @@ def _run_without_window(options: RunOptions) -> None:
     folder = find_model(options.engines_dir, options.model, device).folder
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
+    chosen = options.recording
     recording = RecordOptions(
-        folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
+        folder=options.out or Path("recordings"),
+        clean_video=chosen.clean_video,
+        name=chosen.name,
+        tags=chosen.tags,
+        start_stop=StartStop(**chosen.start_stop()),
     )
     run_headless(source, request, settings, recording, options.seconds, options.wait_s, console)

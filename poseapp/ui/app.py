@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,27 @@ from poseapp.ui.theme import Themes, app_font
 FRAMED_MS = 500  # by then the window manager has put its frame around the window, and its size is known
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordingSetup:
+    """How recordings are made from now on; what was not given stays as it was chosen last.
+
+    They go into ``folder``. ``typed_name`` is the name of the next one with its tags, "Squats left #knee". ``start_stop`` are
+    fields of StartStop that differ from those chosen last.
+    """
+
+    folder: Path | None = None
+    clean_video: bool = False
+    typed_name: str = ""
+    start_stop: Mapping[str, Any] = field(default_factory=dict)
+
+
 def run_app(
     source: Source | None,
     model: str | None,
     engines_dir: Path,
     device: str | None = None,
     precision: str | None = None,
-    folder: Path | None = None,
+    recordings: RecordingSetup | None = None,
     pose_settings: Mapping[str, Any] | None = None,
     recording: Path | None = None,
 ) -> int:
@@ -36,7 +50,7 @@ def run_app(
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *pose_settings* are fields of
+    *precision*. *recordings* says how recordings are made from now on. *pose_settings* are fields of
     PoseSettings that differ from those chosen last. *recording* is the folder of one that is played first.
     """
     app = make_application(sys.argv[:1])
@@ -46,13 +60,22 @@ def run_app(
     preferences.pose_settings = replace(preferences.pose_settings, **(pose_settings or {}))
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
-    if folder is not None:
-        window.recording_actions.set_folder(folder.expanduser().resolve())
+    set_up_recordings(window, recordings or RecordingSetup())
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
     QTimer.singleShot(0, lambda: window.begin(source, model, recording))
     return app.exec()
+
+
+def set_up_recordings(window: MainWindow, chosen: RecordingSetup) -> None:
+    """Let *window* make recordings as *chosen*."""
+    if chosen.folder is not None:
+        window.recording_actions.set_folder(chosen.folder.expanduser().resolve())
+    if chosen.clean_video:
+        window.record_bar.clean.set_on(True)
+    window.record_bar.name.setText(chosen.typed_name)
+    window.start_stop.choose(replace(window.preferences.start_stop, **chosen.start_stop))
 
 
 def close_on_signals(window: MainWindow) -> None:

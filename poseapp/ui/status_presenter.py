@@ -83,4 +83,5 @@ class StatusPresenter:
         self._window.record_bar.show_recording(recording)
         self._window.saved.show_recording(recording, self._window.record_bar.name.text())
         self._menus.actions["record"].setText("Finish recording" if active else "Record")
-        self._window.view.set_recording(clock(recording.seconds) if recording is not None and active else "")
+        begun = recording is not None and active and recording.waits_s == 0
+        self._window.view.set_recording(clock(recording.seconds) if recording is not None and begun else "")
