@@ -18,7 +18,8 @@ from poseapp.live.recording import SourceEntry
 from poseapp.live.recording.keypoints import KEYPOINTS, KeypointsWriter
 from poseapp.live.recording.manifest import Manifest
 from poseapp.live.recording.video_writer import VideoWriter
-from poseapp.review.player import CLEAN, RecordingPlayer
+from poseapp.live.recording.writers import CLEAN
+from poseapp.review.player import RecordingPlayer
 
 FPS = 30
 SEEKS, STEPS = 200, 60

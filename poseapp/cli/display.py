@@ -25,11 +25,12 @@ def no_window_because() -> str:
     try:
         import PySide6.QtWidgets  # noqa: F401
     except ImportError as error:
-        return f"Qt cannot start ({error}). {_install_what_qt_needs()}"
+        return f"Qt cannot start ({error}). {install_what_qt_needs()}"
     return ""
 
 
-def _install_what_qt_needs() -> str:
+def install_what_qt_needs() -> str:
+    """What to do where Qt's system libraries are missing."""
     if not resources.installed():
         return "On Debian or Ubuntu `make run` installs what is missing."
     return f"On Debian or Ubuntu run: sudo apt-get install {QT_PACKAGES}"
@@ -42,7 +43,7 @@ def _no_x11_because() -> str:
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
-        return f"Qt cannot start (libxcb.so.1 is missing). {_install_what_qt_needs()}"
+        return f"Qt cannot start (libxcb.so.1 is missing). {install_what_qt_needs()}"
     xcb.xcb_connect.restype = ctypes.c_void_p
     connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
     failed = xcb.xcb_connection_has_error(connection)

@@ -8,9 +8,9 @@ from typing import Annotated, cast
 
 import typer
 
-from poseapp.cli.options import one_of
+from poseapp.cli.options import Backdrop, BlurFaces
 from poseapp.core.errors import PoseAppError, printable
-from poseapp.render import BACKGROUNDS, Background, DrawOptions
+from poseapp.render import Background, DrawOptions
 from poseapp.review.exports import EXPORTS, ExportOptions
 from poseapp.review.exports.base import DEFAULT_FOLDER
 
@@ -53,16 +53,6 @@ LeastScore = Annotated[
         show_default="0, and 0.3 as in the window where the format has no scores",
     ),
 ]
-Backdrop = Annotated[
-    str,
-    typer.Option(
-        "--background",
-        metavar="WHAT",
-        callback=one_of(*BACKGROUNDS),
-        help=f"Video: what the skeletons are on: {', '.join(BACKGROUNDS)}. The picture needs a recording with the clean video.",
-    ),
-]
-BlurFaces = Annotated[bool, typer.Option("--blur-faces", help="Video: blur the faces of those who were found.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace files that exist already.")]
 
 

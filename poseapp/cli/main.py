@@ -1,4 +1,4 @@
-"""The command line: run | review | bench | models | train | eval | export | export-data | measure.
+"""The command line: run | review | bench | models | train | eval | export | export-data | measure | report.
 
 Logging is configured here alone.
 """
@@ -24,6 +24,7 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
 from poseapp.cli.train import train_command
@@ -77,6 +78,7 @@ app.command("eval", cls=PlainCommand)(evaluate_command)
 app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
 app.command("measure", cls=PlainCommand)(measure_command)
+app.command("report", cls=PlainCommand)(report_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

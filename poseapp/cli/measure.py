@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from poseapp.review.measurements import Measurements
     from poseapp.review.saved_recording import SavedRecording
 
-_BY_NAME = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
+EXERCISE_NAMES = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
 
 Recording = Annotated[Path, typer.Argument(metavar="RECORDING", help="The folder of a recording.")]
 Count = Annotated[
     str | None,
     typer.Option(
-        "--count", metavar="EXERCISE", callback=one_of(*_BY_NAME), help=f"Count repetitions: {', '.join(_BY_NAME)}.",
+        "--count", metavar="EXERCISE", callback=one_of(*EXERCISE_NAMES), help=f"Count repetitions: {', '.join(EXERCISE_NAMES)}.",
         show_default="none",
     ),
 ]  # fmt: skip
@@ -57,7 +57,7 @@ def measure_command(
     """Measure the people in a recording, in 2D, from the camera's view. docs/measuring.md tells what the figures mean."""
     from poseapp.review.measurements import as_json
 
-    exercise = _BY_NAME[count] if count is not None else None
+    exercise = EXERCISE_NAMES[count] if count is not None else None
     saved, found = _measured(recording, threshold, exercise, person)
     for one in found:
         _print(one, exercise)

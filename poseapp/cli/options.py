@@ -11,6 +11,7 @@ import typer
 from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels, device_tips
 from poseapp.engine.load import PRECISION_CHOICES
+from poseapp.render.privacy import BACKGROUNDS
 
 MODEL, POSES = "Model", "Poses"  # titles in --help, over the options that belong together
 
@@ -117,6 +118,16 @@ Budget = Annotated[
         rich_help_panel=POSES,
     ),
 ]
+Backdrop = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        metavar="WHAT",
+        callback=one_of(*BACKGROUNDS),
+        help=f"In pictures and videos: what the skeletons are on: {', '.join(BACKGROUNDS)}.",
+    ),
+]
+BlurFaces = Annotated[bool, typer.Option("--blur-faces", help="In pictures and videos: blur the faces of those who were found.")]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 file for GPUs, too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")]
 Stored = Annotated[str, typer.Argument(metavar="NAME", help="A model that `poseapp models` lists.", show_default=False)]

@@ -8,6 +8,7 @@
     │   └── EngineError     a backend cannot load or run a model that is itself fine
     ├── RecordError         a recording cannot be started, must stop, or cannot be read
     ├── ExportError         a recording cannot be written in another format
+    ├── OutputError         live poses cannot be given to another program
     ├── DataError           training or evaluation data are wrong
     └── CheckpointError     a checkpoint cannot be read, or does not fit the network
 
@@ -58,6 +59,10 @@ class RecordError(PoseAppError):
 
 class ExportError(PoseAppError):
     """A recording cannot be written in another format."""
+
+
+class OutputError(PoseAppError):
+    """Live poses cannot be given to another program."""
 
 
 class DataError(PoseAppError):

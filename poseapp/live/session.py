@@ -17,7 +17,8 @@ from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.load import builds_first, load_engine
 from poseapp.live.model_changes import ModelChanges
 from poseapp.live.model_runner import LoadEngine, OpenDetector
-from poseapp.live.recording import Recorder, Recording, RecordOptions, SourceEntry
+from poseapp.live.outputs import Outputs
+from poseapp.live.recording import Recorder, Recording, RecordingMark, RecordOptions, SourceEntry
 from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.sources import Source
@@ -49,8 +50,9 @@ class Session:
 
     Every method may be called from any thread, and all return at once, but for these: ``stop`` and ``wait`` wait, and
     ``start_recording`` makes a folder; call them off the UI thread, or when that may wait. ``take`` and ``painted`` are for one
-    thread that shows the results. ``settings`` may be changed by any thread at any time. What the threads of a session share, and
-    what its lock guards, is in ``shared.py``.
+    thread that shows the results. ``settings`` may be changed by any thread at any time. ``outputs`` get each result, too;
+    whoever sets them, before the start, closes them. What the threads of a session share, and what its lock guards, is in
+    ``shared.py``.
 
     *source*, *model* and *smoothing* are what the session begins with. *load* makes the engine of a model; *builds_first* says of
     a folder, device and precision whether that takes long, because the engine is compiled first; *open_detector* loads the person
@@ -69,6 +71,7 @@ class Session:
         open_detector: OpenDetector = open_detector,
     ) -> None:
         self.settings = LiveSettings(smoothing=smoothing)
+        self.outputs: Outputs | None = None
         self._shared = Shared(realtime=realtime, settings=self.settings)
         self._lock, self.stats, self._recordings = self._shared.lock, self._shared.stats, self._shared.recordings
         self._source = SourceRunner(source, self._shared, deliver=self._deliver, over=self._over)
@@ -151,6 +154,7 @@ class Session:
             lossless=not self._shared.realtime,
             finished=_log_error,
             first_index=first_index,
+            mark=self._mark,
         )
         with self._lock:
             try:
@@ -309,6 +313,8 @@ class Session:
         if recorder is not None:
             recorder.put(result)
         self._shared.results.put(result)
+        if self.outputs is not None:
+            self.outputs.put(result, result.frame.t if self._shared.realtime else time.monotonic())
         with self._lock:
             self._person_count = len(result.poses)
             self._hand_signs += self._look_for_sign(result)
@@ -322,6 +328,11 @@ class Session:
         poses = result.poses
         wanted = [result.locked in (None, one) and one not in result.predicted for one in poses.ids.tolist()]
         return self._hand.update(poses.pick(np.array(wanted, bool)), result.frame.t)
+
+    def _mark(self, mark: RecordingMark) -> None:
+        """Tell the outputs that a recording has begun or ended. On any thread, perhaps with the lock held."""
+        if self.outputs is not None:
+            self.outputs.mark(mark)
 
     def _over(self) -> None:
         """The source has ended or failed, or no model is left. With the lock held."""

@@ -69,7 +69,7 @@ class Stats:
         """The figures of the last three seconds; CPU and memory are asked of the system twice a second at most."""
         now = time.monotonic()
         with self._lock:
-            fps = {name: _rate(ticks, now) for name, ticks in self._ticks.items()}
+            fps = {name: rate_of(ticks, now) for name, ticks in self._ticks.items()}
             recent = {name: [ms for t, ms in samples if now - t <= WINDOW_S] for name, samples in self._samples.items()}
             if now - self._usage[0] > 0.5:
                 # The cores this process keeps busy, in percent of one core.
@@ -79,7 +79,8 @@ class Stats:
         return Snapshot(fps=fps, ms=ms, drops=dict(drops), cpu_percent=cpu, memory_mb=memory)
 
 
-def _rate(ticks: deque[float], now: float) -> float:
+def rate_of(ticks: deque[float], now: float) -> float:
+    """Events a second in the last three seconds before *now*; *ticks* are when they were, s."""
     recent = [t for t in ticks if now - t <= WINDOW_S]
     if len(recent) < 2:
         return 0.0

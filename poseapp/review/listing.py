@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +16,12 @@ import numpy as np
 
 from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.core.types import ImageArray
-from poseapp.live.recording import read_manifest
-from poseapp.live.recording.keypoints import KEYPOINTS
+from poseapp.live.recording import read_manifest, read_segments
+from poseapp.live.recording.keypoints import ANNOTATED, KEYPOINTS
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.writers import CLEAN
 from poseapp.live.sources import VideoSource
 from poseapp.live.sources.base import shown
-from poseapp.review.player import ANNOTATED, CLEAN
 
 _PERSON = re.compile(rb'"id": ?(\d{1,9})\D')  # with what follows: a number that is cut off is none
 _CHUNK = 1 << 20
@@ -79,7 +81,7 @@ def _entry(folder: Path) -> RecordingEntry:
     return RecordingEntry(
         folder=folder,
         name=shown(folder.name),
-        started=_time(content.get("started")),
+        started=local_time(content.get("started")),
         seconds=float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < 1e9 else None,
         source=shown(source.get("name", "")) if isinstance(source, dict) else "",
         tags=tuple(shown(tag) for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
@@ -87,8 +89,8 @@ def _entry(folder: Path) -> RecordingEntry:
     )
 
 
-def _time(text: Any) -> datetime | None:
-    """The local time in *text*."""
+def local_time(text: Any) -> datetime | None:
+    """The local time in *text*, ISO 8601 from outside; None where it is something else."""
     try:
         return datetime.fromisoformat(str(text).replace("Z", "+00:00")).astimezone()
     except (ValueError, OverflowError, OSError):
@@ -108,7 +110,15 @@ def read_preview(folder: Path, hw: tuple[int, int]) -> Preview:
             break
         except PoseAppError:
             continue
-    return Preview(picture=picture, person_count=count_people(folder / KEYPOINTS))
+    return Preview(picture=picture, person_count=count_people(_joints(folder)))
+
+
+def _joints(folder: Path) -> set[Path]:
+    """The files with the joints of the recording in *folder*."""
+    try:
+        return {segment.keypoints for segment in read_segments(folder)}
+    except PoseAppError:
+        return {folder / KEYPOINTS}
 
 
 def _first_picture(path: Path, hw: tuple[int, int]) -> ImageArray:
@@ -126,16 +136,24 @@ def _first_picture(path: Path, hw: tuple[int, int]) -> ImageArray:
     return np.ascontiguousarray(cv2.resize(item[0], size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def count_people(path: Path) -> int:
-    """How many people have a number in the ``keypoints.jsonl`` at *path*: by text, which reads 100 MB a second; 0 without it."""
+def count_people(paths: Iterable[Path]) -> int:
+    """How many people have a number in the files *paths* of joints: by text, which reads 100 MB a second.
+
+    What cannot be read counts as empty.
+    """
+    found: set[bytes] = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found |= _ids_in(path)
+    return len(found)
+
+
+def _ids_in(path: Path) -> set[bytes]:
     found: set[bytes] = set()
     rest = b""
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                text = rest + chunk
-                found.update(_PERSON.findall(text))
-                rest = text[-_LONGEST:]
-    except OSError:
-        return 0
-    return len(found)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            text = rest + chunk
+            found.update(_PERSON.findall(text))
+            rest = text[-_LONGEST:]
+    return found

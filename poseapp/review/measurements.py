@@ -1,4 +1,4 @@
-"""What is measured of each person of a recording: the ranges of angles, repetitions, and gait."""
+"""What is measured of each person of a recording: angles over time and their ranges, repetitions, and gait."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.anatomy import implausible
 from poseapp.core.angles import AngleSummary, angles_of, measure, summarise, turned_on
 from poseapp.core.gait import Gait, gait_of
 from poseapp.core.repetitions import Exercise, Repetition, count_repetitions
-from poseapp.review.saved_recording import PersonTrack, RecordedPart, SavedRecording
+from poseapp.review.recorded_part import PersonTrack, RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 
 Floats = NDArray[np.float64]
 
@@ -33,34 +35,71 @@ class Measurements:
     gait: Gait
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasuredFrames:
+    """The n frames in which the network looked at a person.
+
+    ``rows`` (n,) are their places in the part's lists, ``t`` (n,) s, which grow. ``xy`` (n, K, 2) px are the smoothed joints
+    where there are any, as in the window, and ``score`` (n, K) 0..1, or below 0 where the joint cannot be right. ``angles`` (n,)
+    in degrees are by name, NaN where not seen.
+    """
+
+    rows: NDArray[np.intp]
+    t: Floats
+    xy: Floats
+    score: Floats
+    angles: dict[str, Floats]
+
+
+def measured_frames(part: RecordedPart, track: PersonTrack, threshold: float) -> MeasuredFrames:
+    """What is measured of *track* in *part*; joints below *threshold* do not count, nor those that cannot be right.
+
+    Nobody looked at a predicted person; and of frames with one time, as of pictures, the first counts.
+    """
+    times = part.times[track.rows]
+    used = ~track.predicted & (np.diff(times, prepend=-np.inf) > 0)
+    xy, score = np.where(np.isnan(track.smoothed), track.xy, track.smoothed)[used], track.score[used]
+    score = np.where(_impossible(part, track.rows[used], xy, score, threshold), -1.0, score)  # below any threshold
+    angles = angles_of(part.skeleton)
+    values = measure(xy, score, part.skeleton, threshold, angles)
+    t = times[used]
+    by_name = {angle.name: turned_on(values[:, i], angle) for i, angle in enumerate(angles)}
+    return MeasuredFrames(rows=track.rows[used], t=t, xy=xy, score=score, angles=by_name)
+
+
+def _impossible(part: RecordedPart, rows: NDArray[np.intp], xy: Floats, score: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Which joints (n, K) the window would not draw, since they cannot be right."""
+    found = np.zeros(score.shape, np.bool_)
+    visible = (score >= threshold) & np.isfinite(xy).all(axis=2)
+    for i, (width, height) in enumerate(part.sizes[rows].tolist()):
+        found[i] = implausible(part.skeleton, xy[i].astype(np.float32), visible[i], (height, width))
+    return found
+
+
 def measure_recording(recording: SavedRecording, threshold: float, exercise: Exercise | None = None) -> list[Measurements]:
     """Everybody in *recording*, in the order in which they appear; joints below *threshold* do not count.
 
     The smoothed joints are measured where there are any, as in the window. Raises ValueError as ``gait_of`` does.
     """
-    found = [_of(part, track, threshold, exercise) for part in recording.parts for track in part.people.values()]
+    found = [measure_track(part, track, threshold, exercise) for part in recording.parts for track in part.people.values()]
     return sorted(found, key=lambda one: (one.start_s, one.id))
 
 
-def _of(part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exercise | None) -> Measurements:
-    times = part.times[track.rows]
-    # Nobody looked at a predicted person; and of frames with one time, as of pictures, the first counts.
-    used = ~track.predicted & (np.diff(times, prepend=-np.inf) > 0)
-    t, score = times[used], track.score[used]
-    xy = np.where(np.isnan(track.smoothed), track.xy, track.smoothed)[used]
-    angles = angles_of(part.skeleton)
-    values = measure(xy, score, part.skeleton, threshold, angles)
+def measure_track(part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exercise | None = None) -> Measurements:
+    """The person *track* in *part*, as ``measure_recording`` measures everybody."""
+    times, seen = part.times[track.rows], measured_frames(part, track, threshold)
     repetitions: list[Repetition] = []
     if exercise is not None:
-        repetitions = count_repetitions(t, exercise.curve(xy, score, part.skeleton, threshold), exercise)
+        curve = exercise.curve(seen.xy, seen.score, part.skeleton, threshold)
+        repetitions = count_repetitions(seen.t, curve, exercise)
     return Measurements(
         id=track.id,
         start_s=float(times[0]),
         end_s=float(times[-1]),
         frames=len(times),
-        angles={angle.name: summarise(t, turned_on(values[:, i], angle)) for i, angle in enumerate(angles)},
+        angles={name: summarise(seen.t, values) for name, values in seen.angles.items()},
         repetitions=tuple(repetitions),
-        gait=gait_of(t, xy, score, part.skeleton, threshold),
+        gait=gait_of(seen.t, seen.xy, seen.score, part.skeleton, threshold),
     )
 
 

@@ -14,7 +14,8 @@ from poseapp.core.errors import RecordError, is_plain
 from poseapp.core.json_files import shortened
 from poseapp.core.skeleton import Skeleton
 
-_MOST = 1 << 53  # larger whole numbers are not exact in the formats that have only floating-point numbers
+NOT_FITTED = [1.0, 0.0, 0.0]  # a frame of the size of the video
+MOST_EXACT = 1 << 53  # larger whole numbers are not exact in the formats that have only floating-point numbers
 
 
 @dataclass
@@ -32,17 +33,20 @@ class GatheredPerson:
 class PartBuilder:
     """Gathers lines of ``keypoints.jsonl`` that have the joints of *skeleton*.
 
-    *where* begins every error; *before* is the part that these lines follow. After an error nothing of its line is in here.
+    *where* begins every error; *before* are number and time of the frame that these lines follow. After an error nothing of its
+    line is in here.
     """
 
-    def __init__(self, skeleton: Skeleton, where: str, before: PartBuilder | None) -> None:
+    def __init__(self, skeleton: Skeleton, where: str, before: tuple[int, float] = (-1, 0.0)) -> None:
         self.skeleton = skeleton
         self._where = where
-        self._last = before.last if before is not None else (-1, 0.0)
+        self._last = before
         self.frames: list[int] = []
         self.times: list[float] = []
         self.sizes: list[tuple[int, int]] = []
         self.files: list[str] = []
+        self.fitted: list[list[float]] = []
+        self.locked: list[int] = []
         self.people: dict[int, GatheredPerson] = {}
 
     @property
@@ -63,6 +67,9 @@ class PartBuilder:
         size = line.get("size")
         if not isinstance(size, list) or len(size) != 2 or not all(_whole(side) and side > 0 for side in size):
             raise self._wrong(number, f"size: expected width and height, got {shortened(size)}")
+        fitted = line.get("fitted", NOT_FITTED)
+        if not isinstance(fitted, list) or len(fitted) != 3 or not all(map(_finite, fitted)) or not fitted[0] > 0:
+            raise self._wrong(number, f"fitted: expected scale, x and y, got {shortened(fitted)}")
         checked = [self._person(person, number) for person in line["people"]]
         ids = [one[0] for one in checked]
         if len(set(ids)) != len(ids):
@@ -72,6 +79,9 @@ class PartBuilder:
         self.times.append(float(t))
         self.sizes.append((size[0], size[1]))
         self.files.append(file)
+        self.fitted.append(fitted)
+        locked = line.get("locked")
+        self.locked.append(locked if _whole(locked) else 0)
         for one, person_score, keypoints, smoothed, predicted in checked:
             person = self.people.setdefault(one, GatheredPerson())
             person.rows.append(row)
@@ -121,7 +131,7 @@ def _described(value: Any) -> str:
 
 
 def _whole(value: Any) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < _MOST
+    return type(value) is int and 0 <= value < MOST_EXACT
 
 
 def _finite(value: Any) -> TypeGuard[float]:

@@ -10,14 +10,18 @@ import numpy as np
 from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, Poses, Result
+from poseapp.live.recording import read_segments
+from poseapp.live.recording.keypoints import ANNOTATED
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.writers import CLEAN
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
 from poseapp.review.clip_reader import ClipReader
+from poseapp.review.joined_clips import JoinedClips, Pictures
 from poseapp.review.playback import Playback
-from poseapp.review.saved_poses import SavedPoses, read_saved_poses
+from poseapp.review.saved_poses import SavedPoses
+from poseapp.review.saved_recording import SavedRecording
 
-CLEAN, ANNOTATED = "clean.mkv", "annotated.mkv"
 LOOK_S = 0.2  # how often the thread looks whether it is to end
 
 
@@ -30,7 +34,8 @@ class RecordingPlayer:
     """Plays the recording in *folder*: ``take`` gives the newest picture as a Result, ``playback`` is for the user's commands.
 
     Making one reads the joints and the times of the pictures, which may take seconds. ``is_drawn`` says that the pictures come
-    from annotated.mkv, which has the skeleton on it. ``notes`` are lines for the user about what is missing or damaged.
+    from the annotated video, which has the skeleton on it. ``recording`` are the joints as data, None where none can be read;
+    ``problem`` says why, or what is damaged in them, or "". ``notes`` are all lines for the user.
 
     Raises RecordError where there is no recording, or nothing in it to show, SourceError where no video in it can be read.
     """
@@ -39,9 +44,13 @@ class RecordingPlayer:
         self.folder, self.name = folder, folder.name
         if not is_recording(folder):
             raise RecordError(f"{folder}: is no recording, there is no {MANIFEST} in it. Choose the folder of a recording.")
-        self.saved = read_saved_poses(folder)
-        self._reader, self.is_drawn, notes = _open_video(folder)
-        self.notes = [note for note in (self.saved.problem, *notes, _shorter(self._reader, self.saved)) if note]
+        self.recording, self.problem = _read(folder)
+        self.saved = SavedPoses(self.recording)
+        self._reader, self.is_drawn, notes = open_video(folder)
+        unknown = [
+            f"The skeleton {name} is not known here: its joints are shown without limbs." for name in self.saved.unknown_skeletons
+        ]
+        self.notes = [note for note in (self.problem, *unknown, *notes, _shorter(self._reader, self.saved)) if note]
         self.playback = Playback(playing=True)
         self.playback.load(self._reader.times_s.tolist())
         # The joints count from the first captured frame, which may not be the first picture of the annotated video.
@@ -49,7 +58,7 @@ class RecordingPlayer:
         self._results: Slot[Result] = Slot()
         self._error = ""
         self._worker = Worker("review", self._run, self._failed)
-        self._skeleton = self.saved.frames[0].poses.skeleton if self.saved.frames else COCO_17
+        self._skeleton = self.recording.parts[0].skeleton if self.recording is not None and self.recording.parts else COCO_17
 
     def start(self) -> None:
         """Begin to play; once."""
@@ -106,26 +115,48 @@ class RecordingPlayer:
         self._error = error
 
 
-def _open_video(folder: Path) -> tuple[ClipReader, bool, list[str]]:
-    """The reader of the clean video, else of the annotated one; whether it is that; and what there is to say about it."""
+def _read(folder: Path) -> tuple[SavedRecording | None, str]:
+    """The joints of the recording in *folder*, None where no line can be read; and what is wrong with them, or ""."""
+    try:
+        recording = SavedRecording.read(folder)
+    except RecordError as error:
+        return None, f"{error} The video is shown without joints."
+    return recording, recording.damage
+
+
+def open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
+    """The pictures of the clean video, else of the annotated ones; whether it is those; and what there is to say about it."""
+    clean = folder / CLEAN
     errors: list[str] = []
-    for name in (CLEAN, ANNOTATED):
-        if not (folder / name).is_file():
-            continue
+    if clean.is_file():
         try:
-            reader = ClipReader(folder / name)
+            return ClipReader(clean), False, []
         except PoseAppError as error:
             errors.append(str(error))
-            continue
-        drawn = name == ANNOTATED
+    readers: list[ClipReader] = []
+    for path in _annotated(folder):
+        try:
+            readers.append(ClipReader(path))
+        except PoseAppError as error:
+            errors.append(str(error))
+    if readers:
         note = "No clean video was recorded: you see the skeleton that was drawn while recording."
-        return reader, drawn, [*errors, note] if drawn else errors
+        return readers[0] if len(readers) == 1 else JoinedClips(readers), True, [*errors, note]
     if errors:
         raise RecordError(errors[0])
     raise RecordError(f"{folder}: holds no video, {CLEAN} and {ANNOTATED} are missing. Copy the recording again.")
 
 
-def _shorter(reader: ClipReader, saved: SavedPoses) -> str:
+def _annotated(folder: Path) -> list[Path]:
+    """The annotated videos that are there, one for each segment."""
+    try:
+        videos = [segment.video for segment in read_segments(folder)]
+    except RecordError:
+        videos = [folder / ANNOTATED]
+    return [path for path in dict.fromkeys(videos) if path.is_file()]
+
+
+def _shorter(reader: Pictures, saved: SavedPoses) -> str:
     """That there are joints after the last picture, or ""."""
     over = sum(t > reader.times_s[-1] + reader.start_s + 0.5 for t in saved.times_s)
     return f"{reader.name} is shorter than the joints: {over} frames of joints have no picture." if over else ""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from poseapp.core.errors import RecordError
-from poseapp.core.skeleton import SKELETONS, Skeleton
+from poseapp.core.skeleton import SKELETONS
 from poseapp.core.types import POSE_MODES, FloatArray, PoseMode, Poses
-from poseapp.live.recording import read_keypoints, read_manifest
+from poseapp.review.recorded_part import RecordedPart
+from poseapp.review.saved_recording import SavedRecording
 
 SAME_S = 0.0025  # times of a video are whole ms, and up to 2 ms late
 LONGEST_GAP_S = 0.25  # between two frames with joints: in a longer one nobody can say where they were
@@ -21,7 +20,7 @@ LONGEST_GAP_S = 0.25  # between two frames with joints: in a longer one nobody c
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SavedFrame:
-    """A line of ``keypoints.jsonl``, in px of the video. ``smoothed`` is None where smoothing was off."""
+    """A frame of a recording, in px of the video. ``smoothed`` is None where smoothing was off."""
 
     t: float
     poses: Poses
@@ -32,13 +31,19 @@ class SavedFrame:
     model: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class SavedPoses:
-    """All joints of a recording, in the order of their times; ``problem`` is one line about what could not be read, or ""."""
+    """All joints of *recording*, in the order of their times; of None nothing is known."""
 
-    frames: list[SavedFrame]
-    problem: str = ""
-    times_s: list[float] = field(default_factory=list)
+    def __init__(self, recording: SavedRecording | None) -> None:
+        self._parts = recording.parts if recording is not None else ()
+        self._models = _models(recording.manifest if recording is not None else {})
+        self._places = [(part, row) for part in self._parts for row in range(len(part.frames))]
+        self.times_s: list[float] = [t for part in self._parts for t in part.times.tolist()]
+
+    @property
+    def unknown_skeletons(self) -> list[str]:
+        """The names of skeletons that are not known here, so that nobody can say which joints a limb joins."""
+        return sorted({part.skeleton.name for part in self._parts if part.skeleton.name not in SKELETONS})
 
     def at(self, t: float) -> SavedFrame | None:
         """The joints of the picture at *t* s.
@@ -50,136 +55,66 @@ class SavedPoses:
         if nearest is None:
             return None
         if abs(self.times_s[nearest] - t) <= SAME_S:
-            return self.frames[nearest]
+            return self.frame(nearest)
         after = bisect_right(self.times_s, t)
-        if 0 < after < len(self.frames) and self.times_s[after] - self.times_s[after - 1] <= LONGEST_GAP_S:
-            return between(self.frames[after - 1], self.frames[after], t)
+        if 0 < after < len(self.times_s) and self.times_s[after] - self.times_s[after - 1] <= LONGEST_GAP_S:
+            return between(self.frame(after - 1), self.frame(after), t)
         return None
+
+    def frame(self, at: int) -> SavedFrame:
+        """Frame *at* of those that have joints, 0 ≤ at < len(times_s)."""
+        part, row = self._places[at]
+        here = [(track, int(place)) for track in part.people.values() if (place := _place(track.rows, row)) is not None]
+        ids = np.array([track.id for track, _ in here], np.int64)
+        score = _stacked([track.score[i] for track, i in here], part, ())
+        person_score = np.array([track.person_score[i] for track, i in here], np.float32)
+
+        def poses(xy: FloatArray) -> Poses:
+            scale, shift = part.fitted[row, 0], part.fitted[row, 1:]
+            xy = (xy * np.float32(scale) + shift.astype(np.float32)).astype(np.float32)
+            return Poses(xy=xy, score=score, person_score=person_score, ids=ids, skeleton=part.skeleton)
+
+        xy = _stacked([track.xy[i] for track, i in here], part, (2,))
+        smoothed = _stacked([track.smoothed[i] for track, i in here], part, (2,))
+        _, model, mode = next(one for one in reversed(self._models) if one[0] <= part.frames[row])
+        return SavedFrame(
+            t=self.times_s[at],
+            poses=poses(xy),
+            smoothed=poses(np.where(np.isnan(smoothed), xy, smoothed)) if not np.isnan(smoothed).all() else None,
+            predicted=frozenset(track.id for track, i in here if track.predicted[i]),
+            locked=int(part.locked[row]) or None,
+            mode=mode,
+            model=model,
+        )
 
     def _neighbours(self, t: float) -> list[int]:
         at = bisect_left(self.times_s, t)
         return [i for i in (at - 1, at) if 0 <= i < len(self.times_s)]
 
 
-def read_saved_poses(folder: Path) -> SavedPoses:
-    """The joints of the recording in *folder*. Raises RecordError where *folder* is no recording.
-
-    What is damaged is left out, and ``problem`` says so: the rest can be looked at.
-    """
-    models = _models(read_manifest(folder))
-    frames: list[SavedFrame] = []
-    problem = models.problem
-    lines = read_keypoints(folder)
-    try:
-        for line in lines:
-            model = models.of(line.get("frame"))
-            if model is not None:
-                frames.append(_frame(line, model, folder))
-    except RecordError as error:
-        problem = f"{error} The {len(frames)} frames before it are shown with their joints."
-    frames.sort(key=lambda frame: frame.t)
-    return SavedPoses(frames=frames, problem=problem, times_s=[frame.t for frame in frames])
+def _place(rows: Any, row: int) -> int | None:
+    """Where *row* is in the growing *rows*, or None."""
+    at = int(np.searchsorted(rows, row))
+    return at if at < len(rows) and rows[at] == row else None
 
 
-@dataclass(frozen=True)
-class _Model:
-    from_frame: int
-    name: str
-    mode: PoseMode
-    skeleton: Skeleton
+def _stacked(values: list[Any], part: RecordedPart, ends: tuple[int, ...]) -> FloatArray:
+    """The *values* of some people (N, K, ...) float32; with nobody, too."""
+    return np.array(values, np.float32).reshape(len(values), part.skeleton.k, *ends)
 
 
-@dataclass(frozen=True)
-class _Models:
-    entries: list[_Model]
-    problem: str
-
-    def of(self, frame: Any) -> _Model | None:
-        """The model that *frame* came from."""
-        number = frame if isinstance(frame, int) else 0
-        return next((model for model in reversed(self.entries) if model.from_frame <= number), None)
-
-
-def _models(manifest: dict[str, Any]) -> _Models:
-    entries: list[_Model] = []
-    problem = ""
-    listed = manifest.get("models") or manifest.get("segments")
+def _models(manifest: Mapping[str, Any]) -> list[tuple[int, str, PoseMode]]:
+    """From which frame on which model and mode count, as far as the manifest says so."""
+    found: list[tuple[int, str, PoseMode]] = [(0, "", "one")]
+    listed = manifest.get("models")
     for entry in listed if isinstance(listed, list) else []:
         if not isinstance(entry, dict):
             continue
-        skeleton = _skeleton(entry.get("skeleton"))
-        if skeleton is None:
-            problem = "session.json: expected the names of the joints, got something else. The video is shown without joints."
-            continue
-        if skeleton.name not in SKELETONS:
-            problem = f"The skeleton {skeleton.name} is not known here: its joints are shown without limbs."
+        start, model = entry.get("from_frame"), entry.get("model")
         mode: PoseMode = next((mode for mode in POSE_MODES if mode == entry.get("mode")), "one")
-        start = entry.get("from_frame")
-        model = entry.get("model")
         name = str(model.get("name", "")) if isinstance(model, dict) else ""
-        entries.append(_Model(start if isinstance(start, int) else 0, name, mode, skeleton))
-    return _Models(entries, problem)
-
-
-def _skeleton(entry: Any) -> Skeleton | None:
-    """The skeleton that *entry* names; one that is not known has no limbs. None where its joints have no names."""
-    if not isinstance(entry, dict):
-        return None
-    names = entry.get("keypoints")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        return None
-    known = SKELETONS.get(str(entry.get("name")))
-    if known is not None and list(known.keypoints) == names:
-        return known
-    k = len(names)
-    try:
-        name = f"{entry.get('name')} (unknown)"
-        return Skeleton(name=name, keypoints=tuple(names), limbs=(), flip=tuple(range(k)), sigmas=(0.0,) * k)
-    except ValueError:
-        return None
-
-
-def _frame(line: dict[str, Any], model: _Model, folder: Path) -> SavedFrame:
-    def wrong(what: str) -> RecordError:
-        return RecordError(f"{folder / 'keypoints.jsonl'}, frame {line.get('frame')}: expected {what}. Copy the recording again.")
-
-    t, people, k = line.get("t"), line["people"], model.skeleton.k
-    if not isinstance(t, (int, float)) or not math.isfinite(t):
-        raise wrong("a time")
-    fitted = line.get("fitted", (1.0, 0.0, 0.0))
-    try:
-        scale, x, y = (float(part) for part in fitted)
-        joints = _array([person["keypoints"] for person in people], (len(people), k, 3))
-        ids = np.array([person["id"] for person in people], np.int64).reshape(len(people))
-        person_score = np.array([person["score"] for person in people], np.float32).reshape(len(people))
-        steadied = all("smoothed" in person for person in people) and bool(people)
-        smoothed = _array([person["smoothed"] for person in people], (len(people), k, 2)) if steadied else None
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise wrong(f"people with {k} joints of the skeleton {model.skeleton.name}") from None
-
-    def placed(xy: FloatArray, score: FloatArray) -> Poses:
-        xy = (xy * np.float32(scale) + np.array([x, y], np.float32)).astype(np.float32)
-        return Poses(xy=xy, score=score, person_score=person_score, ids=ids, skeleton=model.skeleton)
-
-    score = np.nan_to_num(joints[..., 2]).astype(np.float32)
-    locked = line.get("locked")
-    return SavedFrame(
-        t=float(t),
-        poses=placed(joints[..., :2], score),
-        smoothed=placed(smoothed, score) if smoothed is not None else None,
-        predicted=frozenset(int(n) for n, person in zip(ids, people, strict=True) if person.get("predicted") is True),
-        locked=locked if isinstance(locked, int) else None,
-        mode=model.mode,
-        model=model.name,
-    )
-
-
-def _array(rows: list[Any], shape: tuple[int, ...]) -> FloatArray:
-    """*rows* as float32 of *shape*, null as NaN. Raises ValueError and TypeError where they have another one."""
-    array = np.array(rows, np.float32).reshape(0, *shape[1:]) if not rows else np.array(rows, np.float32)
-    if array.shape != shape or np.isinf(array).any():
-        raise ValueError("another shape")
-    return array
+        found.append((start if isinstance(start, int) else 0, name, mode))
+    return sorted(found, key=lambda one: one[0])
 
 
 def between(before: SavedFrame, after: SavedFrame, t: float) -> SavedFrame | None:

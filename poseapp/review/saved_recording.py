@@ -1,85 +1,22 @@
 """A recording opened as data: who was where in which frame.
 
-``read_keypoints`` and ``read_manifest`` are the only readers of its files. When a line is damaged, the frames before it are
-used, and ``SavedRecording.remarks`` says so.
+``quick_reader.py`` reads lines as this app writes them, ten times as fast; ``part_builder.py`` reads any line, and says what is
+wrong with it. When a line is damaged, the frames before it are used, and ``SavedRecording.remarks`` says so.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from poseapp.core.errors import RecordError
-from poseapp.core.json_files import Fields, shortened
-from poseapp.core.skeleton import SKELETONS, Skeleton
-from poseapp.live.recording import read_keypoints, read_manifest
+from poseapp.live.recording import Segment, read_manifest, read_segments
 from poseapp.live.recording.manifest import MANIFEST
 from poseapp.review.part_builder import PartBuilder
-
-Floats = NDArray[np.float64]
-# A name of a joint may stand in any file that is exported. In a spreadsheet, text that begins with another sign is a formula.
-_JOINT_NAME = re.compile(r"\w[\w .()/-]{0,99}")
-_LONG_STEP = 3.0  # times the usual time from frame to frame: a camera that was gone, which tells nothing of its rate
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PersonTrack:
-    """One person in the n frames in which the person is.
-
-    ``rows`` (n,) are the places of those frames in the part's lists. ``xy`` and ``smoothed`` (n, K, 2) px of the frame, NaN where
-    a joint is missing; ``smoothed`` is NaN too in frames that were not smoothed. ``score`` (n, K) and ``person_score`` (n,) are
-    0..1. ``predicted`` (n,): the network did not look at the person, the joints are where they are expected.
-    """
-
-    id: int
-    rows: NDArray[np.intp]
-    xy: Floats
-    score: Floats
-    person_score: Floats
-    smoothed: Floats
-    predicted: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RecordedPart:
-    """The T frames of a recording that have the same joints, in order.
-
-    ``frames`` (T,) are their numbers in the source, which grow; ``times`` (T,) s, which do not fall; ``sizes`` (T, 2) width and
-    height in px; ``files`` the picture of each frame, "" where the source is no folder of pictures. ``people`` by id.
-    """
-
-    skeleton: Skeleton
-    frames: NDArray[np.int64]
-    times: Floats
-    sizes: NDArray[np.int64]
-    files: tuple[str, ...]
-    people: Mapping[int, PersonTrack]
-
-    def on_all_frames(self, track: PersonTrack, values: NDArray[Any]) -> Floats:
-        """*values* (n, ...) of *track* on all frames (T, ...); NaN where the person is not there."""
-        out = np.full((len(self.frames), *values.shape[1:]), np.nan)
-        out[track.rows] = values
-        return out
-
-    @property
-    def fps(self) -> float:
-        """Frames of the source a second, from their numbers and times; 0 where fewer than two frames tell it.
-
-        Steps that took far longer than usual are left out: a camera that was unplugged says nothing about its rate.
-        """
-        numbers, seconds = np.diff(self.frames), np.diff(self.times)
-        if not numbers.size:
-            return 0.0
-        each = seconds / numbers
-        usual = each <= _LONG_STEP * np.median(each)
-        total = float(seconds[usual].sum())
-        return round(float(numbers[usual].sum()) / total, 3) if total > 0 else 0.0
+from poseapp.review.quick_reader import read_quickly
+from poseapp.review.recorded_part import RecordedPart, built_part
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,19 +24,30 @@ class SavedRecording:
     """The recording in ``folder``.
 
     ``manifest`` is ``session.json``, of which everything but the models is unchecked. ``parts`` are runs of frames with the same
-    joints: mostly one, more where another model with other joints took over. ``remarks`` has a line for each thing that is not
-    as it should be.
+    joints: mostly one, more where another model with other joints took over. ``damage`` is a line about the first frame that
+    cannot be read, or "".
     """
 
     folder: Path
     manifest: Mapping[str, Any]
     parts: tuple[RecordedPart, ...]
-    remarks: tuple[str, ...]
+    damage: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A line for each thing that is not as it should be."""
+        video = "" if any(self.folder.glob("*.mkv")) else f"{self.folder}: has no video any more. Its joints are used."
+        return tuple(line for line in (self.damage, video) if line)
 
     @property
     def name(self) -> str:
         """What the user calls it: the name of its folder."""
         return self.folder.name
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames have a line."""
+        return sum(len(part.frames) for part in self.parts)
 
     @property
     def person_ids(self) -> tuple[int, ...]:
@@ -111,26 +59,19 @@ class SavedRecording:
         """Read the recording in *folder*. Raises RecordError where it is none, or no frame of it can be read."""
         folder = folder.resolve()
         manifest = read_manifest(folder)
-        skeletons = _skeletons(manifest, folder / MANIFEST)
-        builders: list[PartBuilder] = []
-        remarks = []
-        count = 0
-        try:
-            for line in read_keypoints(folder):
-                skeleton = _skeleton_at(skeletons, line, folder)
-                if not builders or builders[-1].skeleton != skeleton:
-                    builders.append(PartBuilder(skeleton, str(folder), builders[-1] if builders else None))
-                builders[-1].add(line)
-                count += 1
-        except RecordError as error:
-            if not count:
-                raise
-            remarks.append(f"{error} The {count} frames before it are used.")
-        if not any(folder.glob("*.mkv")):
-            remarks.append(f"{folder}: has no video any more. Its joints are used.")
-        # A part whose first line was damaged is empty.
-        parts = tuple(_part(builder) for builder in builders if builder.frames)
-        return cls(folder=folder, manifest=manifest, parts=parts, remarks=tuple(remarks))
+        parts: list[RecordedPart] = []
+        damage = ""
+        for segment in read_segments(folder):
+            part, problem = _read_part(segment, folder, _end(parts))
+            # A part whose first line was damaged is empty.
+            parts += [part] if part is not None and part.frames.size else []
+            if problem:
+                count = sum(len(part.frames) for part in parts)
+                if not count:
+                    raise RecordError(problem)
+                damage = f"{problem} The {count} frames before it are used."
+                break
+        return cls(folder=folder, manifest=manifest, parts=tuple(parts), damage=damage)
 
 
 def recordings_in(path: Path) -> list[Path]:
@@ -146,61 +87,25 @@ def recordings_in(path: Path) -> list[Path]:
     return found
 
 
-def _part(builder: PartBuilder) -> RecordedPart:
-    people = {
-        number: PersonTrack(
-            id=number,
-            rows=np.array(person.rows, np.intp),
-            xy=np.stack(person.xy),
-            score=np.stack(person.score),
-            person_score=np.array(person.person_score, np.float64),
-            smoothed=np.stack(person.smoothed),
-            predicted=np.array(person.predicted, np.bool_),
-        )
-        for number, person in sorted(builder.people.items())
-    }
-    return RecordedPart(
-        skeleton=builder.skeleton,
-        frames=np.array(builder.frames, np.int64),
-        times=np.array(builder.times, np.float64),
-        sizes=np.array(builder.sizes, np.int64).reshape(-1, 2),
-        files=tuple(builder.files),
-        people=people,
-    )
+def _read_part(segment: Segment, folder: Path, before: tuple[int, float]) -> tuple[RecordedPart | None, str]:
+    """The frames of *segment* after the frame *before*, up to the first one that is damaged; and what is wrong with it."""
+    if segment.skeleton is None:
+        if next(segment.lines(), None) is None:
+            return None, ""
+        return None, f"{folder / MANIFEST}: names no model, so nobody knows the joints. Copy the recording again."
+    part = read_quickly(segment, before)
+    if part is not None:
+        return part, ""
+    builder = PartBuilder(segment.skeleton, str(folder), before)
+    problem = ""
+    try:
+        for line in segment.lines():
+            builder.add(line)
+    except RecordError as error:
+        problem = str(error)
+    return built_part(builder), problem
 
 
-def _skeletons(manifest: dict[str, Any], path: Path) -> list[tuple[int, Skeleton]]:
-    """From which frame on which skeleton counts, in order."""
-
-    def wrong(what: str) -> RecordError:
-        return RecordError(f"{path}: {what}. Copy the recording again.")
-
-    found = []
-    # Segments and models say it alike; a recording without segments may have models of other joints in mid-file.
-    for entry in Fields(manifest, wrong).objects("segments" if manifest.get("segments") else "models"):
-        described = entry.object("skeleton")
-        found.append((entry.integer("from_frame"), _known(described.text("name"), described.array("keypoints"), wrong)))
-    return sorted(found, key=lambda one: one[0])
-
-
-def _known(name: str, joints: Sequence[Any], wrong: Any) -> Skeleton:
-    """The skeleton *name* with *joints*; one of another app or version has no limbs, but its joints are used."""
-    known = SKELETONS.get(name)
-    if known is not None and list(known.keypoints) == list(joints):
-        return known
-    bad = next((joint for joint in joints if not isinstance(joint, str) or not _JOINT_NAME.fullmatch(joint)), None)
-    if bad is not None:
-        raise wrong(f"skeleton: expected names of joints, got {shortened(bad)}")
-    if not joints or len(set(joints)) != len(joints):
-        raise wrong("skeleton: expected at least one joint, and each once")
-    k = len(joints)
-    return Skeleton(name=name, keypoints=tuple(joints), limbs=(), flip=tuple(range(k)), sigmas=(0.0,) * k)
-
-
-def _skeleton_at(skeletons: Sequence[tuple[int, Skeleton]], line: Mapping[str, Any], folder: Path) -> Skeleton:
-    """The skeleton of the frame of *line*."""
-    if not skeletons:
-        raise RecordError(f"{folder / MANIFEST}: names no model, so nobody knows the joints. Copy the recording again.")
-    number = line.get("frame")
-    earlier = [skeleton for first, skeleton in skeletons if isinstance(number, int) and first <= number]
-    return earlier[-1] if earlier else skeletons[0][1]
+def _end(parts: list[RecordedPart]) -> tuple[int, float]:
+    """Number and time of the last frame so far."""
+    return (int(parts[-1].frames[-1]), float(parts[-1].times[-1])) if parts else (-1, 0.0)

@@ -40,9 +40,12 @@ class NetworkTeacher:
     @torch.no_grad()
     def __call__(self, crops: Tensor, heatmap_hw: tuple[int, int]) -> Tensor:
         """See Teacher."""
-        out = self.net(_resized(self.normalise(crops), self.recipe.input_hw, self.recipe.mapping))
+        x = _resized(self.normalise(crops), self.recipe.input_hw, self.recipe.mapping)
+        # A GPU is many times as quick in bf16; a teacher that learned in it loses nothing.
+        with torch.autocast(crops.device.type, torch.bfloat16, enabled=crops.is_cuda and self.recipe.precision == "bf16"):
+            out = self.net(x)
         maps: Tensor = out if isinstance(out, Tensor) else out[-1]
-        return _resized(maps[:, : self.recipe.skeleton.k], heatmap_hw, self.recipe.mapping)
+        return _resized(maps[:, : self.recipe.skeleton.k].float(), heatmap_hw, self.recipe.mapping)
 
 
 class EngineTeacher:

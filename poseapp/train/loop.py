@@ -112,6 +112,8 @@ class Trainer:
         self.recipe, self.items, self.folder, self.options, self.validation = recipe, items, folder, options, validation
         self.rank, self.world = process_rank()
         self.device = torch.device(options.device)
+        # A phase has one input size, so it pays to try out which kernels are the quickest.
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"
         if self.rank == 0:
             make_folder(folder)
         self.task = task_of(recipe)

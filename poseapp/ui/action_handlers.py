@@ -30,6 +30,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "cameras": window.controller.refresh_cameras,
         **playback_handlers(window.review),
         "open_recording": window.review.ask,
+        "report": window.report_actions.ask,
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,

@@ -104,6 +104,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_to", "Play", "Loop to here (B)", keys=("O",), section="Play"),
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
+    Action(
+        "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
+        tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
+    ),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

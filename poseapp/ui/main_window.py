@@ -27,6 +27,7 @@ from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
+from poseapp.ui.report_actions import ReportActions
 from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
@@ -73,6 +74,7 @@ class MainWindow(WindowLayout):
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
+        self.report_actions = ReportActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)

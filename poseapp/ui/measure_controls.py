@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QMenu, QPushButton, QVBoxL
 from poseapp.core.angles import ANGLES
 from poseapp.core.repetitions import EXERCISES, Exercise
 from poseapp.core.types import Result
+from poseapp.live.repetition_count import RepetitionCount
 from poseapp.render import DrawOptions
 from poseapp.ui.angle_list import LISTED, AngleList, angle_title, part_of
 from poseapp.ui.colours import Theme
@@ -16,7 +17,6 @@ from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.joint_list import JointList
 from poseapp.ui.own_exercise import NAME, OwnExercise
-from poseapp.ui.repetition_count import RepetitionCount
 from poseapp.ui.widgets import describe, label, toggle
 
 VIEW = "2D, from this camera’s view"

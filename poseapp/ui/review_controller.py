@@ -23,6 +23,7 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
+RECORDING_ACTIONS = ("close_recording", "report")  # they need a recording on the screen
 
 
 class ReviewController(QObject):
@@ -146,7 +147,7 @@ class ReviewController(QObject):
         window.view.set_drawn(player.is_drawn)
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
-        window.banner.say("review", " ".join(player.notes), "warning" if player.saved.problem else "info")
+        window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")
         player.start()
         self.opened.emit(folder)
 
@@ -184,7 +185,8 @@ class ReviewController(QObject):
             self._had_playback = playback is not None
             for name in PLAYBACK_ACTIONS:
                 window.menus.actions[name].setEnabled(playback is not None)
-        window.menus.actions["close_recording"].setEnabled(player is not None)
+        for name in RECORDING_ACTIONS:
+            window.menus.actions[name].setEnabled(player is not None)
         bar.setVisible(playback is not None and not window.full_screen.on)
         if playback is not None:
             state = playback.state()

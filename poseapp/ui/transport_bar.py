@@ -23,8 +23,10 @@ BUTTONS = {
     "loop_from": "loopFrom",
     "loop_to": "loopTo",
     "loop_off": "loopOff",
+    "report": "page",
     "close_recording": "close",
 }
+OF_RECORDINGS = ("report", "close_recording")  # a clip has none of these
 
 
 class TransportBar(QWidget):
@@ -67,7 +69,7 @@ class TransportBar(QWidget):
         row.addWidget(self.frame)
         row.addSpacing(4)
         row.addWidget(self.speed)
-        for name in ("loop_from", "loop_to", "loop_off", "close_recording"):
+        for name in ("loop_from", "loop_to", "loop_off", *OF_RECORDINGS):
             row.addWidget(self.buttons[name])
 
     def in_order(self) -> list[QWidget]:
@@ -116,7 +118,8 @@ class TransportBar(QWidget):
         self.speed.setVisible(width >= ROOM["speed"])
         for name in ("loop_from", "loop_to", "loop_off"):
             self.buttons[name].setVisible(width >= ROOM["loop"])
-        self.buttons["close_recording"].setVisible(self._is_recording)
+        for name in OF_RECORDINGS:
+            self.buttons[name].setVisible(self._is_recording)
 
     def _paint_icons(self) -> None:
         for name, icon in BUTTONS.items():

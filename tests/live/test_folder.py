@@ -129,12 +129,12 @@ def test_a_recording_names_the_pictures_says_their_size_and_what_is_missing(tmp_
 
 @pytest.mark.parametrize("hw", [(360, 640), (200, 100), (30, 300), (91, 161)])
 def test_a_joint_is_where_the_line_says_in_a_video_of_another_size(hw: tuple[int, int]) -> None:
-    from poseapp.live.recording.video_writer import _fit
+    from poseapp.live.recording.video_writer import fit_into
 
     at = hw[1] // 3, hw[0] // 2
     image = np.zeros((*hw, 3), np.uint8)
     cv2.circle(image, at, max(4, min(hw) // 12), (255, 255, 255), -1)
-    fitted = _fit(image, (90, 160)).astype(float)[..., 0]
+    fitted = fit_into(image, (90, 160)).astype(float)[..., 0]
     y, x = np.mgrid[:90, :160]
     seen = (fitted * x).sum() / fitted.sum(), (fitted * y).sum() / fitted.sum()
     found = placement(hw, (90, 160))

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from poseapp.live.stats import RATES, WINDOW_S, Stats, _rate
+from poseapp.live.stats import RATES, WINDOW_S, Stats, rate_of
 
 
 def test_a_steady_rate_is_measured_as_it_is() -> None:
     now = 100.0
-    assert _rate(deque(now - i / 30 for i in reversed(range(80))), now) == pytest.approx(30.0)
+    assert rate_of(deque(now - i / 30 for i in reversed(range(80))), now) == pytest.approx(30.0)
     # A source that stopped falls to zero instead of standing still.
     stopped = deque(now - 2.5 - i / 30 for i in reversed(range(10)))
-    assert _rate(stopped, now) < 6
-    assert _rate(deque([now - 10, now - 9.9]), now) == 0.0
-    assert _rate(deque([now]), now) == 0.0
+    assert rate_of(stopped, now) < 6
+    assert rate_of(deque([now - 10, now - 9.9]), now) == 0.0
+    assert rate_of(deque([now]), now) == 0.0
 
 
 def test_percentiles_by_stage() -> None:

@@ -89,4 +89,4 @@ def test_people_are_counted_across_the_pieces_that_the_file_is_read_in(tmp_path:
     path.write_text("".join(f'{{"people":[{{"id":{n},"score":1}}]}}\n' for n in range(100, 400)), encoding="utf-8")
     for size in (7, 64, 1 << 20):
         monkeypatch.setattr("poseapp.review.listing._CHUNK", size)
-        assert count_people(path) == 300
+        assert count_people([path]) == 300

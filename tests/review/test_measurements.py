@@ -10,7 +10,8 @@ import pytest
 from movers import recorded, squatter, walker
 
 from poseapp.core.repetitions import EXERCISES
-from poseapp.review.measurements import Measurements, as_json, measure_recording
+from poseapp.core.skeleton import COCO_17
+from poseapp.review.measurements import Measurements, as_json, measure_recording, measured_frames
 from poseapp.review.saved_recording import SavedRecording
 
 SQUAT = EXERCISES[0]
@@ -77,3 +78,14 @@ def test_a_threshold_leaves_joints_out(folder: Path) -> None:
     one = measure_recording(SavedRecording.read(folder), 1.1, SQUAT)[0]
     assert one.angles["left_knee"].seen == 0
     assert one.repetitions == ()
+
+
+def test_joints_that_cannot_be_right_are_not_measured(tmp_path: Path) -> None:
+    """An ankle far away is not drawn, and bends no knee."""
+    xy, score = squatter(KNEES)
+    xy[100:110, COCO_17.index("left_ankle")] += [0, -900]
+    part = SavedRecording.read(recorded(tmp_path, T, (xy, score))).parts[0]
+    left = measured_frames(part, part.people[1], 0.3).angles["left_knee"]
+    assert np.isnan(left[100:110]).all()
+    assert not np.isnan(left[:100]).any()
+    assert not np.isnan(left[110:]).any()

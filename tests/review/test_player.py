@@ -155,7 +155,8 @@ def test_a_video_shorter_than_the_joints_says_so(folder: Path) -> None:
 def test_an_unknown_skeleton_is_shown_without_limbs(folder: Path) -> None:
     path = folder / "session.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["models"][0]["skeleton"]["name"] = "robot-17"
+    for described in (manifest["models"][0], manifest["segments"][0]):
+        described["skeleton"]["name"] = "robot-17"
     path.write_text(json.dumps(manifest), encoding="utf-8")
     player = opened(folder)
     assert "robot-17" in player.notes[0]

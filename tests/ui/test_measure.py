@@ -17,13 +17,13 @@ from poseapp.core.angles import ANGLES, angles_of, measure
 from poseapp.core.repetitions import EXERCISES, Exercise
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.types import Frame, PoseMode, Poses, Result
+from poseapp.live.repetition_count import RepetitionCount
 from poseapp.render import DrawOptions
 from poseapp.render.poses import DEFAULT_ANGLES
 from poseapp.ui.angle_list import rows
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.measure_controls import VIEW, MeasureControls
 from poseapp.ui.preferences import Preferences
-from poseapp.ui.repetition_count import RepetitionCount
 from poseapp.ui.widgets import action_toggle
 
 

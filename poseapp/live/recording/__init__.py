@@ -1,17 +1,17 @@
 """Recording: a folder with videos, keypoints and a description, whole up to the last half second whatever happens.
 
 ``recorder.py`` has the threads, ``lane.py`` the queues to them, ``writers.py`` the table of files that they write,
-``keypoints.py`` and ``manifest.py`` the formats and their readers, ``description.py`` what is said of how a recording was
-made, ``start_stop.py`` when it begins and stops by itself, ``snapshot.py`` a single picture.
+``keypoints.py``, ``manifest.py`` and ``segments.py`` the formats and their readers, ``description.py`` what is said of how a
+recording was made, ``start_stop.py`` when it begins and stops by itself, ``snapshot.py`` a single picture.
 """
 
 from poseapp.live.recording.counts import Counts
 from poseapp.live.recording.description import ModelEntry, SourceEntry
-from poseapp.live.recording.keypoints import Segment, read_keypoints, read_segments
 from poseapp.live.recording.manifest import read_manifest
 from poseapp.live.recording.names import delete_recording, joined_name, name_of, rename_recording, split_name
-from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
 from poseapp.live.recording.recorder import Recorder
+from poseapp.live.recording.segments import Segment, read_keypoints, read_segments
 from poseapp.live.recording.snapshot import save_snapshot
 from poseapp.live.recording.start_stop import COUNTDOWNS_S, HAND_SIGNS, LONGEST_S, HandSign, StartStop, ended_text
 from poseapp.live.recording.writers import WRITERS, RecordingStart, RecordingWriter
@@ -27,6 +27,7 @@ __all__ = [
     "RecordOptions",
     "Recorder",
     "Recording",
+    "RecordingMark",
     "RecordingStart",
     "RecordingWriter",
     "Segment",

@@ -44,17 +44,13 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import RecordError
-from poseapp.core.json_files import Fields, Wrong, parse_json, shortened
-from poseapp.core.spec import is_name
+from poseapp.core.json_files import parse_json
 from poseapp.core.types import Result
 from poseapp.live.recording.folder import private
-from poseapp.live.recording.manifest import MANIFEST, read_manifest
 from poseapp.live.recording.video_writer import even_hw, placement
 
 KEYPOINTS, ANNOTATED = "keypoints.jsonl", "annotated.mkv"
@@ -124,72 +120,9 @@ def append_line(file: io.FileIO, line: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Segment:
-    """The analysed frames of a recording from ``from_frame`` to the next segment: all have the same joints.
+def read_line(content: bytes, where: str) -> dict[str, Any]:
+    """The line *content* with the keys of schema 3; *where* begins the RecordError where it is damaged."""
 
-    In recordings of schema 1 and 2 all frames are one segment, also where a later model has other joints. ``skeleton`` and
-    ``joints`` are its name and the names of the joints, in the order of ``keypoints``; "" and () where the
-    recording does not say. ``keypoints`` and ``video`` are files; those of a recording that was killed may be missing.
-    """
-
-    from_frame: int
-    skeleton: str
-    joints: tuple[str, ...]
-    keypoints: Path
-    video: Path
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """The lines of this segment; see ``read_keypoints``."""
-        try:
-            with self.keypoints.open("rb") as file:
-                for number, content in enumerate(file, 1):
-                    yield _read_line(content, f"{self.keypoints}, line {number}")
-        except OSError as error:
-            raise RecordError(f"{self.keypoints}: cannot be read ({error.strerror}). Choose the folder of a recording.") from None
-
-
-def read_segments(folder: Path) -> tuple[Segment, ...]:
-    """The segments of the recording in *folder*, in the order of their frames; at least one.
-
-    Raises RecordError where *folder* is no recording, or its ``session.json`` is damaged.
-    """
-    content = read_manifest(folder)  # refuses what a newer version has written
-
-    def wrong(what: str) -> RecordError:
-        return RecordError(f"{folder / MANIFEST}: {what}. Copy the recording again.")
-
-    fields = Fields(content, wrong)
-    if not content.get("segments"):  # nothing was analysed, or by a version that wrote one file for all joints
-        models = fields.objects("models")
-        return (_segment(folder, 0, models[0].content.get("skeleton") if models else None, {}, wrong),)
-    return tuple(
-        _segment(folder, one.integer("from_frame"), one.content.get("skeleton"), one.texts("files"), wrong)
-        for one in fields.objects("segments")
-    )
-
-
-def _segment(folder: Path, from_frame: int, skeleton: Any, files: Mapping[str, str], wrong: Wrong) -> Segment:
-    names = [files.get(name, name) for name in (KEYPOINTS, ANNOTATED)]
-    if any(not is_name(name) for name in names):
-        raise wrong(f"expected names of files, got {shortened(names)}")
-    name, joints = "", ()  # type: str, tuple[str, ...]
-    if skeleton is not None:
-        of = Fields(skeleton, wrong, "skeleton")
-        name, joints = of.text("name"), tuple(str(joint) for joint in of.array("keypoints"))
-    return Segment(from_frame=from_frame, skeleton=name, joints=joints, keypoints=folder / names[0], video=folder / names[1])
-
-
-def read_keypoints(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of all segments of the recording in *folder*, with the keys of schema 3, also where schema 1 or 2 wrote them.
-
-    ``read_segments`` tells which joints they have. Raises RecordError where *folder* is no recording, or a line is damaged.
-    """
-    for segment in read_segments(folder):
-        yield from segment.lines()
-
-
-def _read_line(content: bytes, where: str) -> dict[str, Any]:
     def wrong(what: str) -> RecordError:
         return RecordError(f"{where}: {what}. Copy the recording again.")
 

@@ -10,6 +10,18 @@ from poseapp.live.recording.start_stop import EndedBy, StartStop
 from poseapp.render import DrawOptions
 
 
+@dataclass(frozen=True)
+class RecordingMark:
+    """A recording has begun or ended: ``t`` is when, s on the monotonic clock; ``name`` is that of its folder.
+
+    The ``t`` of a beginning is the capture time of its first frame, which is 0 in ``keypoints.jsonl``.
+    """
+
+    recording: bool
+    t: float
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecordOptions:
     """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.

@@ -22,7 +22,7 @@ from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
 from poseapp.live.recording.folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
 from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
-from poseapp.live.recording.progress import Recording, RecordOptions
+from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.start_stop import EndedBy, StopRules
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
@@ -51,8 +51,9 @@ class Recorder:
     a full queue loses the frame and counts it; with *lossless* the giver waits instead. Every method may be called from any
     thread, but for ``capture`` and ``put``: one thread at a time calls each. *finished* is called on the recorder's thread when
     all files are closed; *free_bytes* gives the room left on the disk of a folder. *first_index* is the frame that counts as
-    number 0, the first one captured where it is None. Raises RecordError when the folder cannot be made or the disk is as good as
-    full.
+    number 0, the first one captured where it is None. *mark* is called when the first frame has come, and when the recording
+    takes no more, with the lock held; it returns at once. Raises RecordError when the folder cannot be made or the disk is as
+    good as full.
 
     ``_lock`` guards the counts, the numbers of frames, the times and the drawing options.
     """
@@ -67,8 +68,10 @@ class Recorder:
         finished: Callable[[Recording], None] = lambda _recording: None,
         free_bytes: Callable[[Path], int] = free_bytes,
         first_index: int | None = None,
+        mark: Callable[[RecordingMark], None] = lambda _mark: None,
     ) -> None:
         self._stats, self._lossless, self._finished, self._free_bytes = stats, lossless, finished, free_bytes
+        self._mark = mark
         self._made = new_folder(options.folder, free_bytes, options.name)
         self.folder, self._free = self._made.path, self._made.free
         self._manifest = Manifest(self.folder, source, options.name, options.tags, options.start_stop)
@@ -121,6 +124,8 @@ class Recorder:
                 self._last_index = frame.index
                 self._count(captured=1)
                 placed = self._place(frame, frame)
+            if first:
+                self._mark(RecordingMark(True, time.monotonic() if self._lossless else frame.t, self.folder.name))
         if ended_by:
             if not self._lossless:  # else the results of the last frames are still to come
                 self.close()
@@ -193,10 +198,13 @@ class Recorder:
         Within the countdown the recording is called off: no folder is left.
         """
         with self._lock:
-            if not self._closing:
+            ends = not self._closing
+            if ends:
                 self._called_off = self._waits_s() > 0
                 self._keep_empty = keep_empty and not self._called_off
             self._closing = True
+            if ends and self._last_index >= 0:
+                self._mark(RecordingMark(False, time.monotonic(), self.folder.name))
         self._results.close()
         if self._frames is not None:
             self._frames.close()

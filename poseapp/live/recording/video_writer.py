@@ -71,7 +71,7 @@ class VideoWriter:
     def write(self, image: ImageArray, t: float) -> None:
         """Add (H, W, 3) uint8 BGR at *t* s from the start; another size is fitted in with black borders."""
         if image.shape[:2] != self._hw:
-            image = _fit(image, self._hw)
+            image = fit_into(image, self._hw)
         frame = self._yuv.convert(image)
         frame.pts = self._last_encoder_pts = max(round(t / ENCODER_TIME_BASE), self._last_encoder_pts + 1)
         frame.time_base = ENCODER_TIME_BASE
@@ -151,7 +151,8 @@ def _fitted_size(hw: tuple[int, int], video_hw: tuple[int, int]) -> tuple[int, i
     return max(1, round(hw[1] * scale)), max(1, round(hw[0] * scale))
 
 
-def _fit(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
+def fit_into(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
+    """*image* (H, W, 3) in a picture of *hw*, scaled as a whole, with black bars where the aspect differs."""
     h, w = image.shape[:2]
     out = np.zeros((*hw, 3), np.uint8)
     if placement((h, w), hw) is None:

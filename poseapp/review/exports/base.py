@@ -15,7 +15,8 @@ from poseapp.core.errors import ExportError, RecordError
 from poseapp.render import DrawOptions
 
 if TYPE_CHECKING:
-    from poseapp.review.saved_recording import Floats, PersonTrack, RecordedPart, SavedRecording
+    from poseapp.review.recorded_part import Floats, PersonTrack, RecordedPart
+    from poseapp.review.saved_recording import SavedRecording
 
 DEFAULT_FOLDER = "exports"  # in the folder of the recording
 UNKNOWN_FPS = 30.0  # of a recording of one frame, for formats that must say something

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import Floats
+from poseapp.review.recorded_part import Floats
 
 _LABELLED = 2  # visible, in COCO's words; 0 is a joint that is not there
 

@@ -16,7 +16,7 @@ import numpy as np
 import poseapp
 from poseapp.core.files import sha256
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import PersonTrack
+from poseapp.review.recorded_part import PersonTrack
 
 if TYPE_CHECKING:
     from pynwb import NWBFile

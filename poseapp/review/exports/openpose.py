@@ -12,7 +12,7 @@ import numpy as np
 
 from poseapp.core.skeleton import OPENPOSE_18, joints_in
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import Floats
+from poseapp.review.recorded_part import Floats
 
 BODY_25 = (
     *("nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist", "mid_hip"),

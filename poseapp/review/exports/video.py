@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from poseapp.core.errors import ExportError
-from poseapp.core.types import Frame, ImageArray, Poses, Result
-from poseapp.live.recording.video_writer import VideoWriter, even_hw, placement
+from poseapp.core.types import ImageArray, Result
+from poseapp.live.recording.video_writer import VideoWriter, even_hw
 from poseapp.live.sources.video import VideoSource
 from poseapp.render import annotate
+from poseapp.review.drawn_frame import Present, drawn_frame
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import Floats, PersonTrack
 
 CLEAN = "clean.mkv"
 _SAME_TIME_S = 0.004  # the videos count ms, and a picture may be 2 ms late
-_Present = list[tuple[PersonTrack, int]]
 
 
 def write(take: Take, path: Path) -> None:
@@ -43,7 +42,7 @@ def write(take: Take, path: Path) -> None:
         raise ExportError(f"{take.name}: {CLEAN} has none of the frames. Give --background black.")
 
 
-def _pictures(take: Take) -> Iterator[tuple[int, _Present, ImageArray]]:
+def _pictures(take: Take) -> Iterator[tuple[int, Present, ImageArray]]:
     """Each row with the people in it and its picture; a row without a picture is left out."""
     rows = list(take.in_order())
     if take.options.draw.background != "picture":
@@ -72,29 +71,9 @@ def _pictures(take: Take) -> Iterator[tuple[int, _Present, ImageArray]]:
         source.close()
 
 
-def _result(take: Take, row: int, people: _Present, image: ImageArray) -> Result:
+def _result(take: Take, row: int, people: Present, image: ImageArray) -> Result:
     """The frame as the recorder had it, on *image*, which has the size of the video."""
-    part = take.part
-    width, height = part.sizes[row].tolist()
-    fitted = placement((height, width), image.shape[:2])
-    k = part.skeleton.k
     # All joints, also those of a low score, which are not drawn: they may be a face that is to be hidden.
-    people = [(part.people[track.id], at) for track, at in people]
-
-    def poses(joints: Floats) -> Poses:
-        places = joints if fitted is None else fitted[0] * joints + np.array(fitted[1:])
-        return Poses(
-            xy=places.astype(np.float32),
-            score=np.array([track.score[at] for track, at in people], np.float32).reshape(-1, k),
-            person_score=np.array([track.person_score[at] for track, at in people], np.float32),
-            ids=np.array([track.id for track, _ in people], np.int64),
-            skeleton=part.skeleton,
-        )
-
-    found = poses(np.array([take.xy(track)[at] for track, at in people]).reshape(-1, k, 2))
-    return Result(
-        frame=Frame(image, int(part.frames[row]), float(part.times[row])),
-        poses=found,
-        mode="one" if len(take.people) < 2 else "top-down",  # several people have colours of their own
-        predicted=frozenset(track.id for track, at in people if track.predicted[at]),
-    )
+    whole = [(take.part.people[track.id], at) for track, at in people]
+    joints = np.array([take.xy(track)[at] for track, at in whole])
+    return drawn_frame(take.part, row, whole, joints, image, several=len(take.people) > 1)

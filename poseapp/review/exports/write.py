@@ -64,7 +64,7 @@ def _write(chosen: ExportFormat, take: Take, path: Path, replace: bool) -> str:
         with (atomic_folder if chosen.is_folder else atomic_path)(path) as part:
             chosen.write(take, part)
     except OSError as error:
-        return _cannot(path, error)
+        return cannot_write(path, error)
     except PoseAppError as error:
         return str(error)
     except Exception as error:
@@ -73,13 +73,10 @@ def _write(chosen: ExportFormat, take: Take, path: Path, replace: bool) -> str:
     return ""
 
 
-def _cannot(path: Path, error: OSError) -> str:
-    """That *path* cannot be written, and what to do."""
+def cannot_write(path: Path, error: OSError, instead: str = "give another folder with --out") -> str:
+    """That *path* cannot be written, and what to do; *instead* is how the user names another place."""
     if error.errno in _DISK_FULL:
-        return f"{path}: the disk is full. Make room, or give another folder with --out."
+        return f"{path}: the disk is full. Make room, or {instead}."
     if error.errno in _IN_USE:
-        return (
-            f"{path}: cannot be written ({error.strerror}). Close it where it is open in another program, "
-            "or give another folder with --out."
-        )
-    return f"{path}: cannot be written ({error.strerror or first_line(error)}). Give another folder with --out."
+        return f"{path}: cannot be written ({error.strerror}). Close it where it is open in another program, or {instead}."
+    return f"{path}: cannot be written ({error.strerror or first_line(error)}). {instead[0].upper()}{instead[1:]}."

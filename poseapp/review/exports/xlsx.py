@@ -10,7 +10,7 @@ import numpy as np
 
 from poseapp.core.errors import ExportError
 from poseapp.review.exports.base import Take
-from poseapp.review.saved_recording import PersonTrack
+from poseapp.review.recorded_part import PersonTrack
 
 _MOST_ROWS = 1_048_576  # of a sheet, as Excel has it
 _MOST_SHEETS = 200  # a workbook with more opens slowly, and its tabs cannot be read

@@ -7,9 +7,9 @@ sample is drawn by the same code as for loading processes (train/data/augment.py
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from poseapp.train.recipes import Recipe
 log = logging.getLogger(__name__)
 
 LEVELS = 3  # of half the size each, so that a small input is not sampled one pixel in many
+AHEAD = 2  # batches that are made before they are needed
 DETAIL = 1.5  # stored height of a padded box, in heights of the largest input: what is finer is never seen
 
 Floats = NDArray[np.float64]
@@ -108,10 +109,16 @@ class Resident:
 
         Its random numbers depend on seed, step and rank alone, so a resumed run goes on with the same.
         """
-        for number, keys in enumerate(order):
-            step, part = divmod(number, self.recipe.accumulate)
-            random = np.random.default_rng((self.recipe.seed, first_step + step, part, rank))
-            yield self.batch(np.array([i for _, i in keys]), target, random)
+        with ThreadPoolExecutor(1) as ahead:  # the next batch is begun while the network learns from this one
+            waiting: deque[Future[Batch]] = deque()
+            for number, keys in enumerate(order):
+                step, part = divmod(number, self.recipe.accumulate)
+                random = np.random.default_rng((self.recipe.seed, first_step + step, part, rank))
+                waiting.append(ahead.submit(self.batch, np.array([i for _, i in keys]), target, random))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def batch(self, people: NDArray[np.integer], target: Target, random: np.random.Generator) -> Batch:
         """Crops (N, H, W, 3) uint8 BGR, targets (N, C, h, w) and weights (N, C), on the device, of *people* (N,)."""

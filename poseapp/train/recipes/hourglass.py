@@ -8,7 +8,7 @@ from typing import Any
 from poseapp.core.skeleton import MPII_16
 from poseapp.nets.hourglass import LiteHourglass, StackedHourglass
 from poseapp.train.recipes.base import Phase, Recipe
-from poseapp.train.recipes.shared import GEOMETRY, MILD, MODERATE, long_training
+from poseapp.train.recipes.shared import GEOMETRY, MILD, MIXED_SETS, MODERATE, long_training
 
 NEWELL = "Newell, Yang & Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016"
 
@@ -67,7 +67,7 @@ def _refined(name: str, input_hw: tuple[int, int], **changes: Any) -> Recipe:
     refined = {
         "sigma_px": 1.5 * input_hw[0] / 192,
         "augment": MILD,
-        "sampling_weight": (("coco_", 4), ("lsp_", 8), ("asl_", 3), ("parse_", 3), ("lspet_", 0.4)),
+        "sampling_weight": MIXED_SETS,
         "frozen_blocks": 3,
         "epochs": 1,
         "lr": 7e-4,

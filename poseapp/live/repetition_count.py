@@ -49,6 +49,11 @@ class RepetitionCount:
         counter = self._counters.get(self._shown)
         return counter.count if counter is not None else 0
 
+    @property
+    def counts(self) -> dict[int, int]:
+        """The repetitions of each person, by identity; by 0 where one person is followed."""
+        return {identity: counter.count for identity, counter in self._counters.items()}
+
     def detail(self) -> str:
         """Tempo and depth of the last repetition of the person shown, for the user; "" before the first."""
         counter = self._counters.get(self._shown)
