@@ -11,7 +11,18 @@ import typer
 from poseapp import resources
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
-from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.cli.options import (
+    BlurFaces,
+    Budget,
+    Device,
+    EnginesDir,
+    GivenBackdrop,
+    Model,
+    ModeName,
+    OldModeName,
+    Precision,
+    Smoothing,
+)
 from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
@@ -71,11 +82,18 @@ class RunOptions:
     mode: str | None = None
     smoothing: float | None = None
     latency_budget_ms: float | None = None
+    background: str | None = None
+    blur_faces: bool = False
     out: Path | None = None
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
     recording: RecordChoices = field(default_factory=RecordChoices)
+
+    def draw(self) -> dict[str, Any]:
+        """Those of DrawOptions that were given."""
+        given = {"background": self.background, "blur_faces": self.blur_faces or None}
+        return {name: value for name, value in given.items() if value is not None}
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -94,6 +112,8 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
+    background: GivenBackdrop = None,
+    blur_faces: BlurFaces = False,
     headless: Headless = False,
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
@@ -118,6 +138,8 @@ def run_command(  # noqa: PLR0913 - the command's options
         mode=mode or people,
         smoothing=smoothing,
         latency_budget_ms=latency_budget_ms,
+        background=background,
+        blur_faces=blur_faces,
         out=out,
         headless=headless,
         seconds=seconds,
@@ -150,7 +172,7 @@ def open_source(options: RunOptions) -> None:
         return
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
-    from poseapp.ui.app import RecordingSetup, run_app
+    from poseapp.ui.app import Given, run_app
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
@@ -160,13 +182,14 @@ def open_source(options: RunOptions) -> None:
         options.engines_dir,
         options.device,
         options.precision,
-        RecordingSetup(
-            folder=options.out,
+        options.out,
+        Given(
+            pose_settings=options.pose_settings(),
+            draw=options.draw(),
             clean_video=options.recording.clean_video,
             typed_name=options.recording.typed_name,
             start_stop=options.recording.start_stop(),
         ),
-        options.pose_settings(),
         recording,
     )
     raise typer.Exit(status)
@@ -176,6 +199,7 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.live.recording import RecordOptions, StartStop
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
+    from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
     source = options.source
@@ -191,6 +215,7 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
         clean_video=chosen.clean_video,
+        draw=DrawOptions(**options.draw()),
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),

@@ -36,7 +36,8 @@ class Frame:
     """One captured picture.
 
     ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it without a copy.
-    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap. ``t`` is the capture time
+    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap, and a still that is looked at
+    again keeps its index. ``t`` is the capture time
     in seconds on the monotonic clock (for a file that is played as fast as possible: the clock of the file). ``file`` is the
     file of this picture where each picture of the source has one, else "".
     """
@@ -56,6 +57,11 @@ class Frame:
     def hw(self) -> tuple[int, int]:
         """Height and width in px."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it stands alone, as a picture of a folder does: no frame before or after it tells anything about it."""
+        return bool(self.file)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -39,18 +39,25 @@ class _Numbering:
         self._report = report
         self.index = first_index
         self._place = -1
+        self._file = ""
         self._unreadable = self._lines = 0
 
     def reopened(self) -> None:
         """The source begins anew; frames are counted on."""
-        self._place, self._unreadable, self._lines = -1, 0, 0
+        self._place, self._file, self._unreadable, self._lines = -1, "", 0, 0
 
     def frame(self, image: ImageArray, t: float) -> Frame:
-        """The picture read last as a frame: those before it that could not be read leave a gap in its number."""
+        """The picture read last as a frame: those before it that could not be read leave a gap in its number.
+
+        A still that is given again, for it stays on the screen, is the same frame.
+        """
+        file = ""
         if self._source is not None:
-            self.index += max(0, self._source.place - self._place - 1)
-            self._place = self._source.place
-        frame = Frame(image, self.index, t, self._source.file if self._source is not None else "")
+            file = self._source.file
+            again = bool(file) and file == self._file
+            self.index += -1 if again else max(0, self._source.place - self._place - 1)
+            self._place, self._file = self._source.place, file
+        frame = Frame(image, self.index, t, file)
         self.index += 1
         return frame
 

@@ -23,14 +23,15 @@ FRAMED_MS = 500  # by then the window manager has put its frame around the windo
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingSetup:
-    """How recordings are made from now on; what was not given stays as it was chosen last.
+class Given:
+    """What the user gave on the command line, in the place of what was chosen last.
 
-    They go into ``folder``. ``typed_name`` is the name of the next one with its tags, "Squats left #knee". ``start_stop`` are
-    fields of StartStop that differ from those chosen last.
+    ``pose_settings``, ``draw`` and ``start_stop`` are fields of PoseSettings, DrawOptions and StartStop. ``typed_name`` is the
+    name of the next recording with its tags, "Squats left #knee".
     """
 
-    folder: Path | None = None
+    pose_settings: Mapping[str, Any] = field(default_factory=dict)
+    draw: Mapping[str, Any] = field(default_factory=dict)
     clean_video: bool = False
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
@@ -42,25 +43,29 @@ def run_app(
     engines_dir: Path,
     device: str | None = None,
     precision: str | None = None,
-    recordings: RecordingSetup | None = None,
-    pose_settings: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    given: Given | None = None,
     recording: Path | None = None,
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. *recordings* says how recordings are made from now on. *pose_settings* are fields of
-    PoseSettings that differ from those chosen last. *recording* is the folder of one that is played first.
+    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *given* says what
+    differs from what was chosen last. *recording* is the folder of one that is played first.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
-    preferences.pose_settings = replace(preferences.pose_settings, **(pose_settings or {}))
+    given = given or Given()
+    preferences.pose_settings = replace(preferences.pose_settings, **given.pose_settings)
+    preferences.draw = replace(preferences.draw, **given.draw)
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
-    set_up_recordings(window, recordings or RecordingSetup())
+    if folder is not None:
+        window.recording_actions.set_folder(folder.expanduser().resolve())
+    set_up_recordings(window, given)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
@@ -68,14 +73,12 @@ def run_app(
     return app.exec()
 
 
-def set_up_recordings(window: MainWindow, chosen: RecordingSetup) -> None:
-    """Let *window* make recordings as *chosen*."""
-    if chosen.folder is not None:
-        window.recording_actions.set_folder(chosen.folder.expanduser().resolve())
-    if chosen.clean_video:
+def set_up_recordings(window: MainWindow, given: Given) -> None:
+    """Let *window* make recordings as *given*."""
+    if given.clean_video:
         window.record_bar.clean.set_on(True)
-    window.record_bar.name.setText(chosen.typed_name)
-    window.start_stop.choose(replace(window.preferences.start_stop, **chosen.start_stop))
+    window.record_bar.name.setText(given.typed_name)
+    window.start_stop.choose(replace(window.preferences.start_stop, **given.start_stop))
 
 
 def close_on_signals(window: MainWindow) -> None:

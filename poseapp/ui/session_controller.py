@@ -24,6 +24,7 @@ from poseapp.live.sources import (
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
@@ -35,6 +36,7 @@ LIST_CAMERAS_MS = 4000
 _KINDS: dict[type, SourceKind] = {
     CameraSource: "camera",
     PlayedClip: "video",
+    PlayedPictures: "folder",
     VideoSource: "video",
     PictureSource: "picture",
     FolderSource: "folder",

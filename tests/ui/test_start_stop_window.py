@@ -21,7 +21,7 @@ from poseapp.live.recording.start_stop import ended_text
 from poseapp.live.status import Status
 from poseapp.ui import dialogs
 from poseapp.ui.actions import action
-from poseapp.ui.app import RecordingSetup, set_up_recordings
+from poseapp.ui.app import Given, set_up_recordings
 from poseapp.ui.beep import LOUDNESS, PLAYERS, RATE, TONES, Tone, player, wav
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -225,15 +225,9 @@ def test_what_a_raised_hand_does(window: MainWindow, hand: Any, active: bool | N
 # -- from the command line -----------------------------------------------------------------------------------------
 
 
-def test_the_options_of_the_command_line_fill_in_the_window(window: MainWindow, tmp_path: Path) -> None:
+def test_the_options_of_the_command_line_fill_in_the_window(window: MainWindow) -> None:
     window.start_stop.choose(StartStop(stop_empty_s=9))
-    set_up_recordings(
-        window,
-        RecordingSetup(
-            folder=tmp_path / "elsewhere", clean_video=True, typed_name="Squats left #knee", start_stop={"countdown_s": 3.0}
-        ),
-    )
-    assert window.preferences.folder == tmp_path / "elsewhere"
+    set_up_recordings(window, Given(clean_video=True, typed_name="Squats left #knee", start_stop={"countdown_s": 3.0}))
     assert window.record_bar.clean.isChecked()
     assert window.record_bar.name.text() == "Squats left #knee"
     assert window.preferences.start_stop == StartStop(countdown_s=3, stop_empty_s=9)

@@ -111,7 +111,8 @@ class Recorder:
         One from before the end of the countdown does not, and one after the length that the user has chosen ends the recording.
         """
         with self._lock:
-            if self._closing or self._is_full or frame.t < self._begin_t:
+            # A still that stays on the screen is recorded once.
+            if self._closing or self._is_full or frame.t < self._begin_t or frame.index <= self._last_index:
                 return
             first = self._last_index < 0
             ended_by = "" if first else self._rules.captured(frame.t - self._first_t)
@@ -142,6 +143,8 @@ class Recorder:
                 return
             is_over = self._is_full and result.frame.index >= self._last_index
             placed = self._place(result, result.frame) if self._includes(result.frame) else None
+            if placed is not None and placed.number < self._next_number:  # the same still again
+                placed = None
             if placed is not None:
                 self._count(analysed=1)
                 self._next_number = placed.number + 1
@@ -273,7 +276,8 @@ class Recorder:
             self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
-            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+            files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
+            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -348,7 +352,7 @@ class Recorder:
 
     def _measure(self) -> None:
         size = 0
-        for file in self.folder.iterdir():
+        for file in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
                 size += file.stat().st_size
         free = self._free_bytes(self.folder)

@@ -76,7 +76,7 @@ class Traceable(Protocol):
     """
 
     place: int  # of the picture that was read last: how many came before it since the source was opened, readable or not
-    file: str  # its file, in a folder; "" elsewhere
+    file: str  # its file, where each picture has one and stands alone; "" where the pictures are a film
     unreadable: int  # how many pictures could not be read since the source was opened
     skipped: list[str]  # a line for each file that could not be read, in a folder; at most MOST_SKIPPED
 
