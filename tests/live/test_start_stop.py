@@ -70,6 +70,16 @@ def test_live_the_length_ends_the_recording_without_a_model(tmp_path: Path) -> N
     assert (status.ended_by, status.counts.captured) == ("length", 15)
 
 
+def test_a_still_ends_at_the_length_too(tmp_path: Path) -> None:
+    """It stays on the screen, and is one picture."""
+    recorder = Recorder(options(tmp_path, stop_after_s=1.0), NOWHERE, Stats())
+    still = result(0, 0.0)
+    for t in (100.0, 100.5, 101.0):
+        feed(recorder, replace(still, frame=replace(still.frame, t=t)))
+    assert recorder.join(20)
+    assert (recorder.status().ended_by, recorder.status().counts.captured) == ("length", 1)
+
+
 # -- everybody has left --------------------------------------------------------------------------------------------
 
 

@@ -111,13 +111,14 @@ class Recorder:
         One from before the end of the countdown does not, and one after the length that the user has chosen ends the recording.
         """
         with self._lock:
-            # A still that stays on the screen is recorded once.
-            if self._closing or self._is_full or frame.t < self._begin_t or frame.index <= self._last_index:
+            if self._closing or self._is_full or frame.t < self._begin_t:
                 return
             first = self._last_index < 0
             ended_by = "" if first else self._rules.captured(frame.t - self._first_t)
             if ended_by:
                 self._ended_by, self._is_full = ended_by, True
+            elif frame.index <= self._last_index:  # a still that stays on the screen is recorded once
+                return
             if first:
                 self._first_index = frame.index if self._first_index is None else self._first_index
                 self._first_t = frame.t
