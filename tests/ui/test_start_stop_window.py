@@ -21,7 +21,7 @@ from poseapp.live.recording.start_stop import ended_text
 from poseapp.live.status import Status
 from poseapp.ui import dialogs
 from poseapp.ui.actions import action
-from poseapp.ui.app import Given, set_up_recordings
+from poseapp.ui.app import Opening, set_up_recordings
 from poseapp.ui.beep import LOUDNESS, PLAYERS, RATE, TONES, Tone, player, wav
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -227,7 +227,8 @@ def test_what_a_raised_hand_does(window: MainWindow, hand: Any, active: bool | N
 
 def test_the_options_of_the_command_line_fill_in_the_window(window: MainWindow) -> None:
     window.start_stop.choose(StartStop(stop_empty_s=9))
-    set_up_recordings(window, Given(clean_video=True, typed_name="Squats left #knee", start_stop={"countdown_s": 3.0}))
+    chosen = Opening(engines_dir=Path(), clean_video=True, typed_name="Squats left #knee", start_stop={"countdown_s": 3.0})
+    set_up_recordings(window, chosen)
     assert window.record_bar.clean.isChecked()
     assert window.record_bar.name.text() == "Squats left #knee"
     assert window.preferences.start_stop == StartStop(countdown_s=3, stop_empty_s=9)

@@ -25,6 +25,7 @@ from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
 from poseapp.live.recording.old_manifests import from_schema_1, from_schema_2
 from poseapp.live.recording.start_stop import StartStop
 from poseapp.live.sources.base import Mode
+from poseapp.live.sources.camera_controls import Control
 
 MANIFEST = "session.json"
 SCHEMA = 3
@@ -72,6 +73,12 @@ class Manifest:
         """The source gives pictures in the mode *actual*."""
         with self._lock:
             self._source = replace(self._source, actual=actual)
+        self._changed.set()
+
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Exposure and the like of the camera stand as in *controls*."""
+        with self._lock:
+            self._source = replace(self._source, controls=tuple(controls))
         self._changed.set()
 
     def source_hashed(self, sha256: str) -> None:
