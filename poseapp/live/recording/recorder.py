@@ -25,6 +25,7 @@ from poseapp.live.recording.progress import Recording, RecordingMark, RecordOpti
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
 from poseapp.live.sources.base import MOST_SKIPPED, Mode
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -103,7 +104,7 @@ class Recorder:
     def capture(self, frame: Frame) -> None:
         """Hand over a frame as it was captured: it belongs to the recording from now on."""
         with self._lock:
-            if self._closing:
+            if self._closing or frame.index <= self._last_index:  # a still that stays on the screen is recorded once
                 return
             first = self._last_index < 0
             if first:
@@ -124,8 +125,10 @@ class Recorder:
         with self._lock:
             if self._closing or not self._includes(result.frame):
                 return
-            self._count(analysed=1)
             placed = self._place(result, result.frame)
+            if placed.number < self._next_number:  # the same still again
+                return
+            self._count(analysed=1)
             self._next_number = placed.number + 1
         self._results.put(placed, result.frame.image.nbytes)
 
@@ -151,6 +154,10 @@ class Recorder:
     def source_opened(self, actual: Mode) -> None:
         """Note the mode in which the source gives pictures."""
         self._manifest.source_opened(actual)
+
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Note how exposure and the like of the camera stand now."""
+        self._manifest.source_controlled(controls)
 
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
@@ -235,7 +242,8 @@ class Recorder:
             self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
-            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+            files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
+            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -284,7 +292,7 @@ class Recorder:
         if self._skeleton != skeleton:
             self._begin_segment(number, skeleton)
         with self._lock:
-            settings = Settings(draw=self._draw, smoothing=result.smoothing)
+            settings = Settings(draw=self._draw, smoothing=result.smoothing, framing=result.frame.framing)
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
@@ -310,7 +318,7 @@ class Recorder:
 
     def _measure(self) -> None:
         size = 0
-        for file in self.folder.iterdir():
+        for file in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
                 size += file.stat().st_size
         free = self._free_bytes(self.folder)
