@@ -52,6 +52,7 @@ class VideoView(QWidget):
         self._count = self._tempo = self._countdown = ""
         self._hand = 0.0
         self._paused = self._full_screen = False
+        self._covered = 0  # px of the lower edge
         self._by_keys = False  # the focus came by Tab
         self._card = MessageCard(self)
         self._card.action.connect(self.action)
@@ -145,6 +146,13 @@ class VideoView(QWidget):
             self._draw()
             self.update()
 
+    def set_covered(self, height: int) -> None:
+        """So many px of the lower edge are covered by notices that stay: the picture lies above, so that feet are seen."""
+        if height != self._covered:
+            self._covered = height
+            self._draw()
+            self.update()
+
     def set_full_screen(self, on: bool) -> None:
         """In full screen Esc leaves that first."""
         self._full_screen = on
@@ -221,7 +229,12 @@ class VideoView(QWidget):
         """Where the picture lies, in widget px."""
         ratio = self.devicePixelRatioF()
         size = self._image.size() / ratio if not self._image.isNull() else QSize(0, 0)
-        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height())
+        height = self._room_height()
+        return QRect((self.width() - size.width()) // 2, (height - size.height()) // 2, size.width(), size.height())
+
+    def _room_height(self) -> int:
+        """The height that the picture may have, px: notices that stay cover at most half of the view."""
+        return max(self.height() - self._covered, self.height() // 2)
 
     def _frame_xy(self, at: QPointF) -> tuple[float, float] | None:
         """The place in the frame, px, under *at* of the widget; None beside the picture."""
@@ -249,7 +262,7 @@ class VideoView(QWidget):
             return
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         ratio = self.devicePixelRatioF()
-        h, w = fit(self._result.frame.hw, self.width() * ratio, self.height() * ratio)
+        h, w = fit(self._result.frame.hw, self.width() * ratio, self._room_height() * ratio)
         shows_picture = self._options.background == "picture"  # on black nothing is drawn yet
         options = replace(self._options, skeleton=False) if self._drawn and shows_picture else self._options
         self._picture = annotate(self._result, options, self._picture, (h, w))
