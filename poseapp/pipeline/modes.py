@@ -46,12 +46,12 @@ def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
     others = [model for model in models if _finds_everybody(model)]
     if not others:
         raise ModelError(
-            f"bottom-up: expected a model that finds everybody at once in {requested.parent}, found none. "
-            "Train and export openpose-s, fetch rtmo-s or openpose-coco, or choose the mode top-down."
+            f"bottom-up: expected a model that finds all people at once in {requested.parent}, found none. "
+            "Put openpose-s there, fetch rtmo-s-640x640, or find several people one by one (top-down)."
         )
     # A one-stage network finds more people than fields do, and the user has fetched it for that.
     other = min(others, key=lambda model: (not (model.spec and model.spec.one_stage), model.name != "openpose-s", model.name))
-    return other.folder, f"{requested.name} cannot find people bottom-up: {other.name} runs in its place."
+    return other.folder, f"{requested.name} cannot find all people at once: {other.name} does it instead."
 
 
 def check_mode(requested: Path, mode: PoseMode) -> None:
@@ -63,8 +63,7 @@ def check_mode(requested: Path, mode: PoseMode) -> None:
 
 def _no_detector() -> ModelError:
     return ModelError(
-        "top-down: expected a person detector in the model store, found none. "
-        "Train and export person-detector, or choose the mode one."
+        "top-down: expected a person detector in the model store, found none. Put person-detector there, or look for one person."
     )
 
 

@@ -116,4 +116,4 @@ def test_bottom_up_takes_a_one_stage_network_before_fields(engine: Watched, tmp_
         (tmp_path / name / "model.json").write_text(spec.to_json())
     folder, note = suited_model(tmp_path / "hourglass-s", "bottom-up")
     assert folder.name == "rtmo-s"
-    assert "rtmo-s runs in its place" in note
+    assert "rtmo-s does it instead" in note
