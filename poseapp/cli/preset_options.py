@@ -59,7 +59,7 @@ def over_preset(options: RunOptions, preset: Preset) -> RunOptions:
         mode=options.mode or settings.mode,
         smoothing=settings.smoothing if options.smoothing is None else options.smoothing,
         latency_budget_ms=settings.latency_budget_ms if options.latency_budget_ms is None else options.latency_budget_ms,
-        clean_video=options.clean_video or preset.clean_video,
+        recording=replace(options.recording, clean_video=options.recording.clean_video or preset.clean_video),
     )
 
 
