@@ -81,7 +81,8 @@ class StatusPresenter:
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)
         self._menus.check_choice("People", status.model_request.mode)
-        self._menus.actions["fields"].setEnabled(status.mode == "bottom-up")
+        self._menus.actions["heatmaps"].setEnabled(status.has_heatmaps)
+        self._menus.actions["fields"].setEnabled(status.has_fields)
         self._menus.check_choice("Device", status.model_request.device)
         self._menus.check_choice("Precision", status.model_request.precision)
 
@@ -91,4 +92,5 @@ class StatusPresenter:
         self._window.record_bar.show_recording(recording)
         self._window.saved.show_recording(recording, self._window.record_bar.name.text())
         self._menus.actions["record"].setText("Finish recording" if active else "Record")
-        self._window.view.set_recording(clock(recording.seconds) if recording is not None and active else "")
+        begun = recording is not None and active and recording.waits_s == 0
+        self._window.view.set_recording(clock(recording.seconds) if recording is not None and begun else "")

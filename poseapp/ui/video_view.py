@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
 from poseapp.ui.colours import CHIP, DARK, Theme
+from poseapp.ui.countdown_mark import paint_digits, paint_ring
 from poseapp.ui.message_card import Message, MessageCard
 from poseapp.ui.widgets import describe
 
@@ -48,7 +49,8 @@ class VideoView(QWidget):
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._recording = ""
         self._drawn = False  # the picture has its skeleton on it already
-        self._count = self._tempo = ""
+        self._count = self._tempo = self._countdown = ""
+        self._hand = 0.0
         self._paused = self._full_screen = False
         self._covered = 0  # px of the lower edge
         self._by_keys = False  # the focus came by Tab
@@ -114,6 +116,17 @@ class VideoView(QWidget):
         """The time of the running recording, shown in the picture; "" for none."""
         if text != self._recording:
             self._recording = text
+            self.update()
+
+    def set_countdown(self, digits: str) -> None:
+        """The seconds until the recording begins, over the picture; "" for none."""
+        self._countdown = digits
+        self.update()
+
+    def set_hand(self, progress: float) -> None:
+        """How long a hand has been raised as a sign, 0..1 of what it takes; 0 for none."""
+        if progress != self._hand:
+            self._hand = progress
             self.update()
 
     def set_count(self, count: str, tempo: str) -> None:
@@ -286,6 +299,10 @@ class VideoView(QWidget):
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
         if self._count:
             self._paint_count(painter, self.rect())
+        if self._hand > 0 and not self._countdown:
+            paint_ring(painter, self.rect(), self._hand, QColor(self._theme.danger))
+        if self._countdown:
+            paint_digits(painter, self.rect(), self._countdown)
         result = self._result
         if result is not None and result.locked is not None:
             person = "the person" if result.mode == "one" else f"person {result.locked}"

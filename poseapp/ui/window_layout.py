@@ -67,7 +67,7 @@ class WindowLayout(QMainWindow):
             *self.saved.buttons,
             *self.banner.buttons,
             *self.transport.in_order(),
-            *(bar.record, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
+            *(bar.record, bar.timer, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),
         ]
         for before, after in pairwise(chain):
