@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from poseapp.live.recording import Recording, RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import Source
+    from poseapp.live.sources.setup import SourceSetup
     from poseapp.live.status import ModelRequest, Status
     from poseapp.pipeline.modes import PoseSettings
 
@@ -102,6 +103,7 @@ def run_headless(
     seconds: float | None,
     wait_s: float,
     console: Console,
+    setup: SourceSetup | None = None,
 ) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
@@ -109,15 +111,22 @@ def run_headless(
     """
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
+    from poseapp.live.sources.base import Controllable
+    from poseapp.live.sources.setup import SourceSetup
     from poseapp.pipeline.modes import smooth_rule
 
-    source = parse_source(source_text)
+    source, setup = parse_source(source_text), setup or SourceSetup()
+    if setup.settings and not isinstance(source, Controllable):
+        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
+    if isinstance(source, Controllable):
+        source.ask(setup.settings)
     wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
     if isinstance(source, StreamSource):
         _settle(source, Patience(source.name, True, wait_s, console))
     session = Session(
         source,
         request,
+        framing=setup.framing,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )
@@ -138,6 +147,8 @@ def run_headless(
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
         raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
+    for control in status.controls:
+        print(f"{control.name:<10} {control.sentence()}")
     failure = session.failure or recording.error or figures.given_up
     if failure:
         raise PoseAppError(failure)

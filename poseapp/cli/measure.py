@@ -129,7 +129,7 @@ def _motion_table(one: Measurements) -> Table:
     from rich.table import Table
 
     assert one.scale is not None
-    table = Table(title=f"Distances in m, by {one.scale.sentence}")
+    table = Table(title=f"Distances in m ({one.scale.sentence})")
     for name in ("point", "path", "across", "up and down", "fastest, m/s"):
         table.add_column(name, justify="left" if name == "point" else "right")
     for name, motion in one.motions.items():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from poseapp import resources
+from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.options import (
@@ -25,6 +26,9 @@ from poseapp.cli.options import (
 )
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
+
+if TYPE_CHECKING:
+    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -107,6 +111,13 @@ class RunOptions:
     clean_video: bool = False
     name: str = ""
     tags: tuple[str, ...] = ()
+    rotate: int | None = None
+    crop: str | None = None
+    controls: tuple[str, ...] = ()
+
+    def setup(self) -> SourceSetup | None:
+        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
+        return given_setup(self.rotate, self.crop, self.controls)
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -130,6 +141,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
+    rotate: Rotate = None,
+    crop: CropText = None,
+    control: Controls = None,
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -161,6 +175,9 @@ def run_command(  # noqa: PLR0913 - the command's options
         clean_video=clean_video,
         name=name,
         tags=tuple(tag or ()),
+        rotate=rotate,
+        crop=crop,
+        controls=tuple(control or ()),
     )
     open_source(options)
 
@@ -180,20 +197,23 @@ def open_source(options: RunOptions) -> None:
         return
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
-    from poseapp.ui.app import Given, run_app
+    from poseapp.ui.app import Opening, run_app
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
-    status = run_app(
-        chosen,
-        options.model,
-        options.engines_dir,
-        options.device,
-        options.precision,
-        options.out,
-        Given(pose_settings=options.pose_settings(), draw=options.draw()),
-        recording,
+    opening = Opening(
+        source=chosen,
+        setup=options.setup(),
+        model=options.model,
+        engines_dir=options.engines_dir,
+        device=options.device,
+        precision=options.precision,
+        folder=options.out,
+        pose_settings=options.pose_settings(),
+        draw=options.draw(),
+        recording=recording,
     )
+    status = run_app(opening)
     raise typer.Exit(status)
 
 
@@ -220,4 +240,4 @@ def _run_without_window(options: RunOptions) -> None:
         name=options.name,
         tags=options.tags,
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console)
+    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,7 @@ def read_scale(manifest: Mapping[str, Any]) -> Scale | None:
     return Scale(px_per_m=float(px), by=by, metres=float(metres), points=_two_points(points))
 
 
-def _positive(value: Any) -> bool:
+def _positive(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and math.isfinite(value) and 1e-6 < value < 1e9
 
 

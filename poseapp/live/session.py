@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from poseapp.core.errors import RecordError
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.load import builds_first, load_engine
@@ -19,6 +20,8 @@ from poseapp.live.recording import Recorder, Recording, RecordingMark, RecordOpt
 from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.sources import Source
+from poseapp.live.sources.base import Controllable
+from poseapp.live.sources.camera_controls import Setting
 from poseapp.live.status import ModelRequest, State, Status
 from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import open_detector
@@ -51,7 +54,8 @@ class Session:
     whoever sets them, before the start, closes them. What the threads of a session share, and what its lock guards, is in
     ``shared.py``.
 
-    *source*, *model* and *smoothing* are what the session begins with. *load* makes the engine of a model; *builds_first* says of
+    *source*, *framing* (how its pictures are turned and cropped, before anything else sees them), *model* and *smoothing* are
+    what the session begins with. *load* makes the engine of a model; *builds_first* says of
     a folder, device and precision whether that takes long, because the engine is compiled first; *open_detector* loads the person
     detector of a model store, or gives None.
     """
@@ -61,6 +65,7 @@ class Session:
         source: Source,
         model: ModelRequest,
         *,
+        framing: Framing = WHOLE,
         smoothing: SmoothRule | None = None,
         realtime: bool = True,
         load: LoadEngine = load_engine,
@@ -71,7 +76,7 @@ class Session:
         self.outputs: Outputs | None = None
         self._shared = Shared(realtime=realtime, settings=self.settings)
         self._lock, self.stats, self._recordings = self._shared.lock, self._shared.stats, self._shared.recordings
-        self._source = SourceRunner(source, self._shared, deliver=self._deliver, over=self._over)
+        self._source = SourceRunner(source, self._shared, deliver=self._deliver, over=self._over, framing=framing)
         self._models = ModelChanges(
             model,
             self._shared,
@@ -95,16 +100,33 @@ class Session:
                 raise RuntimeError("a session is started once")
             self._started = True
             self._models.start_first()
-            self._source.change(self._source.source)
+            self._source.change(self._source.source, self._source.framing)
 
-    def set_source(self, source: Source) -> None:
-        """Change to *source*. A recording is finished first: its frames would not fit together."""
+    def set_source(self, source: Source, framing: Framing = WHOLE) -> None:
+        """Change to *source* with *framing*. A recording is finished first: its frames would not fit together."""
         with self._lock:
             if self._shared.stopped:
                 return
             self.stop_recording()
             self._done.clear()
-            self._source.change(source)
+            self._source.change(source, framing)
+
+    def set_framing(self, framing: Framing) -> None:
+        """Turn and crop the pictures of the source with *framing* from the next one on, recordings and poses with them."""
+        with self._lock:
+            self._source.framing = framing
+
+    def ask_camera(self, settings: Mapping[str, Setting]) -> None:
+        """Ask the camera for *settings* of its controls; ``status().controls`` says what it does. Nothing else has any."""
+        source = self._source.source
+        if isinstance(source, Controllable):
+            source.ask(settings)
+
+    def reset_camera(self) -> None:
+        """Give the camera back the settings with which it comes."""
+        source = self._source.source
+        if isinstance(source, Controllable):
+            source.ask_reset()
 
     def set_model(self, folder: Path, device: str | None = None, precision: str | None = None) -> None:
         """Load the model in *folder* beside the present one and change to it between two frames.
@@ -140,7 +162,7 @@ class Session:
         with self._lock:
             self.stop_recording()
             source = self._source_to_record()
-            entry = SourceEntry.of(source, self._source.actual)
+            entry = SourceEntry.of(source, self._source.actual, self._source.controls)
             first_index = None if self._started else self._source.next_index  # the source's first picture, readable or not
         # Making a folder may take a while on a network drive; nobody else should wait for it.
         recorder = Recorder(
@@ -239,6 +261,8 @@ class Session:
                 source=source.source.name,
                 requested=source.source.requested,
                 actual=source.actual,
+                framing=source.framing,
+                controls=tuple(source.controls),
                 model=models.serving.engine.spec.name if models.serving is not None else "",
                 loading=models.loading,
                 build=models.build,

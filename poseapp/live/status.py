@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.types import PoseMode
 from poseapp.engine.base import Backend
 from poseapp.live.recording import Recording
 from poseapp.live.sources import Mode
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.stats import Snapshot
 
 State = Literal["idle", "starting", "running", "reconnecting", "ended", "failed", "stopped"]
@@ -37,7 +39,8 @@ class BuildProgress:
 class Status:
     """What a session is doing now.
 
-    The source: ``message`` is one line for the user, or ""; ``requested`` and ``actual`` are its picture modes.
+    The source: ``message`` is one line for the user, or ""; ``requested`` and ``actual`` are its picture modes. ``framing``
+    is how its pictures are turned and cropped, ``controls`` how exposure and the like stand, where the device has any.
 
     The model: ``model`` is the name of the one that runs, or "". ``loading`` is the name of the one that is being loaded, or "",
     and ``build`` is how far it is, if that takes long. ``model_error`` says why the last change of model failed, or "".
@@ -62,3 +65,5 @@ class Status:
     person_count: int
     stats: Snapshot
     recording: Recording | None
+    framing: Framing = WHOLE
+    controls: tuple[Control, ...] = ()

@@ -11,6 +11,7 @@ from poseapp import resources
 from poseapp.core.types import Result
 from poseapp.engine.store import StoredModel
 from poseapp.live.sources import Source
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.about_box import AboutBox
@@ -86,14 +87,20 @@ class MainWindow(WindowLayout):
         self._connect()
         self._restore()
 
-    def begin(self, source: Source | None = None, model: str | None = None, recording: Path | None = None) -> None:
+    def begin(
+        self,
+        source: Source | None = None,
+        model: str | None = None,
+        recording: Path | None = None,
+        setup: SourceSetup | None = None,
+    ) -> None:
         """Start with the *recording*, or with *source*; see SessionController.begin."""
         self.view.set_message(session_messages.STARTING)
         self.banner.say("settings", self.preferences.problem, "warning")
         if recording is not None:
             self.controller.suspend(lambda: None)  # no camera is opened before the user asks for it
             self.review.open(recording)
-        self.controller.begin(source, model)
+        self.controller.begin(source, model, setup)
 
     @property
     def is_closed(self) -> bool:
@@ -129,6 +136,9 @@ class MainWindow(WindowLayout):
 
         sidebar.source.chosen.connect(controller.choose)
         sidebar.source.mode_chosen.connect(controller.set_mode)
+        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
+        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
+        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
         sidebar.model.chosen.connect(controller.choose_model)
         sidebar.model.more_asked.connect(self.model_actions.open)
         sidebar.model.device_chosen.connect(controller.choose_device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
@@ -25,6 +27,7 @@ from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
 
 LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
+MOST_SETUPS = 50  # of cameras
 SAVE_MS = 1000  # after a change: not for every step of a slider
 LONGEST_LAYOUT = 1 << 14  # bytes; Qt's are some hundred
 
@@ -116,6 +119,26 @@ class Preferences:
     @mode.setter
     def mode(self, value: Mode) -> None:
         self._set("source/mode", f"{value.width}x{value.height}x{value.fps:g}")
+
+    def setup(self, camera: str) -> SourceSetup:
+        """How the picture of *camera* is framed, and what it is asked for; that of the name of an address, too."""
+        return self._setups().get(camera, SourceSetup())
+
+    def set_setup(self, camera: str, setup: SourceSetup) -> None:
+        """Remember *setup* for *camera*; those of cameras that were not used for long are forgotten."""
+        setups = self._setups()
+        setups.pop(camera, None)
+        if setup != SourceSetup():
+            setups[camera] = setup
+        kept = list(setups.items())[-MOST_SETUPS:]
+        self._set("source/setups", json.dumps({name: one.to_json() for name, one in kept}))
+
+    def _setups(self) -> dict[str, SourceSetup]:
+        try:
+            content = json.loads(self._text("source/setups") or "{}")
+            return {str(name): SourceSetup.from_json(one) for name, one in content.items()}
+        except (ValueError, AttributeError, RecursionError):
+            return {}
 
     @property
     def model(self) -> str:

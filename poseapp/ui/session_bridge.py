@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from poseapp.core.framing import Framing
 from poseapp.core.types import Result
 from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session
 from poseapp.live.sources import Source
+from poseapp.live.sources.camera_controls import Setting
 from poseapp.live.status import Status
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
@@ -65,10 +67,26 @@ class SessionBridge(QObject):
         session, self._session = self._session, None
         return session
 
-    def set_source(self, source: Source) -> None:
-        """Change the source."""
+    def set_source(self, source: Source, framing: Framing) -> None:
+        """Change the source, and how its pictures are turned and cropped."""
         if self._session is not None:
-            self._session.set_source(source)
+            self._session.set_source(source, framing)
+
+    def set_framing(self, framing: Framing) -> None:
+        """Turn and crop the pictures with *framing*."""
+        if self._session is not None:
+            self._session.set_framing(framing)
+            self.poll()
+
+    def ask_camera(self, settings: Mapping[str, Setting]) -> None:
+        """Ask the camera for *settings* of its controls."""
+        if self._session is not None:
+            self._session.ask_camera(settings)
+
+    def reset_camera(self) -> None:
+        """Give the camera back the settings with which it comes."""
+        if self._session is not None:
+            self._session.reset_camera()
 
     def set_model(self, folder: Path, device: str, precision: str) -> None:
         """Change the model, or where and how it runs."""

@@ -206,6 +206,10 @@ class VideoView(QWidget):
             self._pending = None
             self.painted.emit(result, drawn_ms + (time.perf_counter() - started) * 1e3)
 
+    def picture_area(self) -> QRect:
+        """Where the picture lies, in widget px; empty without one."""
+        return self._picture_rect() if not self._image.isNull() else QRect()
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _picture_rect(self) -> QRect:

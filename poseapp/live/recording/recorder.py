@@ -25,6 +25,7 @@ from poseapp.live.recording.progress import Recording, RecordingMark, RecordOpti
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
 from poseapp.live.sources.base import MOST_SKIPPED, Mode
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -153,6 +154,10 @@ class Recorder:
     def source_opened(self, actual: Mode) -> None:
         """Note the mode in which the source gives pictures."""
         self._manifest.source_opened(actual)
+
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Note how exposure and the like of the camera stand now."""
+        self._manifest.source_controlled(controls)
 
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
@@ -287,7 +292,7 @@ class Recorder:
         if self._skeleton != skeleton:
             self._begin_segment(number, skeleton)
         with self._lock:
-            settings = Settings(draw=self._draw, smoothing=result.smoothing)
+            settings = Settings(draw=self._draw, smoothing=result.smoothing, framing=result.frame.framing)
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
