@@ -47,6 +47,9 @@ class Status:
     ``model_request`` is what the user wants. ``backend`` is what really runs, and ``backend.fallback`` says why that is something
     else; ``backend`` is None while nothing runs, as in the state "starting". ``mode`` is how people are looked for. ``note`` is
     one line about why model or mode are not the ones requested, or "".
+
+    ``hand_signs`` counts how often somebody has raised a hand as a sign, and ``hand_progress`` says how much of the time a hand
+    has been held up for the next one, 0..1.
     """
 
     state: State
@@ -65,5 +68,7 @@ class Status:
     person_count: int
     stats: Snapshot
     recording: Recording | None
+    hand_signs: int = 0
+    hand_progress: float = 0.0
     framing: Framing = WHOLE
     controls: tuple[Control, ...] = ()

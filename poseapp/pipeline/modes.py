@@ -46,11 +46,11 @@ def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
     others = [model.folder for model in models if _has_fields(model)]
     if not others:
         raise ModelError(
-            f"bottom-up: expected a model with part affinity fields in {requested.parent}, found none. "
-            "Train and export openpose-s, fetch one, or choose the mode top-down."
+            f"bottom-up: expected a model that finds all people at once in {requested.parent}, found none. "
+            "Put openpose-s there, or find several people one by one (top-down)."
         )
     other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
-    return other, f"{requested.name} cannot find people bottom-up: {other.name} runs in its place."
+    return other, f"{requested.name} cannot find all people at once: {other.name} does it instead."
 
 
 def check_mode(requested: Path, mode: PoseMode) -> None:
@@ -62,8 +62,7 @@ def check_mode(requested: Path, mode: PoseMode) -> None:
 
 def _no_detector() -> ModelError:
     return ModelError(
-        "top-down: expected a person detector in the model store, found none. "
-        "Train and export person-detector, or choose the mode one."
+        "top-down: expected a person detector in the model store, found none. Put person-detector there, or look for one person."
     )
 
 

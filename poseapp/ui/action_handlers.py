@@ -41,6 +41,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,
+        "start_stop": window.start_stop.open,
         "choose_folder": window.recording_actions.choose_folder,
         "recordings": window.show_recordings,
         "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),

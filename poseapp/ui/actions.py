@@ -89,6 +89,10 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
+    Action(
+        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        tip="Start and stop: countdown, automatic stop, raised hand",
+    ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
     Action("open_recordings", "Record", "Show folder of recordings", keys=("Ctrl+E",), section="Record"),

@@ -36,6 +36,7 @@ from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
 from poseapp.ui.source_actions import SourceActions
 from poseapp.ui.source_choice import SourceChoice
+from poseapp.ui.start_stop import StartStopActions
 from poseapp.ui.status_presenter import StatusPresenter
 from poseapp.ui.theme import Themes
 from poseapp.ui.view_actions import ViewActions
@@ -78,6 +79,7 @@ class MainWindow(WindowLayout):
         self.report_actions, self.scale_actions = ReportActions(self), ScaleActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
+        self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
         self._closing = self._closed = False
@@ -154,6 +156,7 @@ class MainWindow(WindowLayout):
             button.clicked.connect(self.menus.actions[name].trigger)
         bar.record_asked.connect(lambda _on: self.recording_actions.toggle())
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
+        bar.start_stop_asked.connect(self.start_stop.open)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
         self.saved.play_asked.connect(self.review.open)
@@ -184,6 +187,7 @@ class MainWindow(WindowLayout):
         self.view_actions.draw_with(p.draw)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
+        self.start_stop.choose(p.start_stop)
         self._theme_changed(self.themes.current)
         self._panel_shown(p.panel_open)
         self.header.buttons["sidebar"].setChecked(True)
