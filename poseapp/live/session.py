@@ -268,6 +268,7 @@ class Session:
                 framing=source.framing,
                 controls=tuple(source.controls),
                 model=models.serving.engine.spec.name if models.serving is not None else "",
+                spec=models.serving.engine.spec if models.serving is not None else None,
                 loading=models.loading,
                 build=models.build,
                 model_error=models.error,
