@@ -38,6 +38,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         **playback_handlers(window.review),
         "open_recording": window.review.ask,
         "report": window.report_actions.ask,
+        "scale": window.scale_actions.ask,
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,

@@ -91,7 +91,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record", sheet="Countdown, automatic stop, raised hand",
         tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
@@ -120,6 +120,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
         tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
+    ),
+    Action(
+        "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
+        tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
