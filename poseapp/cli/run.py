@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from poseapp import resources
-from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
+from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.options import (
@@ -24,11 +24,10 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
+from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
-
-if TYPE_CHECKING:
-    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -72,23 +71,6 @@ Wait = Annotated[
     ),
 ]
 
-CleanVideo = Annotated[
-    bool,
-    typer.Option(
-        "--clean-video", help="Also record every captured picture, without the skeleton.", rich_help_panel=WITHOUT_WINDOW
-    ),
-]
-Name = Annotated[
-    str,
-    typer.Option(
-        "--name", metavar="NAME", help="Name of the recording.", rich_help_panel=WITHOUT_WINDOW, show_default="date and time"
-    ),
-]
-Tags = Annotated[
-    list[str] | None,
-    typer.Option("--tag", metavar="TAG", help="A tag of the recording; may be repeated.", rich_help_panel=WITHOUT_WINDOW),
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -108,16 +90,9 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
-    clean_video: bool = False
-    name: str = ""
-    tags: tuple[str, ...] = ()
-    rotate: int | None = None
-    crop: str | None = None
-    controls: tuple[str, ...] = ()
-
-    def setup(self) -> SourceSetup | None:
-        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
-        return given_setup(self.rotate, self.crop, self.controls)
+    recording: RecordChoices = field(default_factory=RecordChoices)
+    camera: CameraChoices = field(default_factory=CameraChoices)
+    preset: str = ""
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -144,6 +119,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    preset: PresetName = "",
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -152,6 +128,10 @@ def run_command(  # noqa: PLR0913 - the command's options
     clean_video: CleanVideo = False,
     name: Name = "",
     tag: Tags = None,
+    countdown: Countdown = None,
+    stop_after: StopAfter = None,
+    stop_when_empty: StopWhenEmpty = None,
+    hand: Hand = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -172,12 +152,17 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        clean_video=clean_video,
-        name=name,
-        tags=tuple(tag or ()),
-        rotate=rotate,
-        crop=crop,
-        controls=tuple(control or ()),
+        recording=RecordChoices(
+            clean_video=clean_video,
+            name=name,
+            tags=tuple(tag or ()),
+            countdown_s=countdown,
+            stop_after_s=stop_after,
+            stop_empty_s=stop_when_empty,
+            hand=hand,
+        ),
+        camera=CameraChoices(rotate, crop, tuple(control or ())),
+        preset=preset,
     )
     open_source(options)
 
@@ -201,9 +186,16 @@ def open_source(options: RunOptions) -> None:
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
+    preset = find_preset(options.preset)
+    setup = options.camera.setup()
+    if preset is not None and options.source is None:
+        setup = options.camera.setup(preset.setup) or preset.setup
+        preset = replace(preset, setup=setup)
+        address = preset.source.value if preset.source is not None and preset.source.kind == "address" else ""
+        chosen = parse_source(address) if address else None  # not written down with its password
     opening = Opening(
         source=chosen,
-        setup=options.setup(),
+        setup=setup,
         model=options.model,
         engines_dir=options.engines_dir,
         device=options.device,
@@ -211,20 +203,27 @@ def open_source(options: RunOptions) -> None:
         folder=options.out,
         pose_settings=options.pose_settings(),
         draw=options.draw(),
+        clean_video=options.recording.clean_video,
+        typed_name=options.recording.typed_name,
+        start_stop=options.recording.start_stop(),
         recording=recording,
+        preset=preset,
     )
     status = run_app(opening)
     raise typer.Exit(status)
 
 
 def _run_without_window(options: RunOptions) -> None:
-    from poseapp.live.recording import RecordOptions
+    from poseapp.live.recording import RecordOptions, StartStop
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
     from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
-    source = options.source
+    preset = find_preset(options.preset)
+    if preset is not None:
+        options = over_preset(options, preset)
+    source = options.source if options.source is not None else source_of(preset)
     if source is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source = str(DEMO)
@@ -233,11 +232,22 @@ def _run_without_window(options: RunOptions) -> None:
     folder = find_model(options.engines_dir, options.model, device).folder
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
+    chosen = options.recording
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
-        clean_video=options.clean_video,
-        draw=DrawOptions(**options.draw()),
-        name=options.name,
-        tags=options.tags,
+        clean_video=chosen.clean_video,
+        draw=replace(recorded_draw(preset) if preset is not None else DrawOptions(), **options.draw()),
+        name=chosen.name,
+        tags=chosen.tags,
+        start_stop=StartStop(**chosen.start_stop()),
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())
+    run_headless(
+        source,
+        request,
+        settings,
+        recording,
+        options.seconds,
+        options.wait_s,
+        console,
+        options.camera.setup(preset.setup if preset is not None else None),
+    )

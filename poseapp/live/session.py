@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from poseapp.core.errors import RecordError
 from poseapp.core.framing import WHOLE, Framing
+from poseapp.core.raised_hand import RaisedHand
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.load import builds_first, load_engine
@@ -89,6 +92,7 @@ class Session:
         )
         self._started = False
         self._person_count = 0  # in the last frame
+        self._hand, self._hand_signs = RaisedHand(), 0
         self._done = threading.Event()
 
     # -- control ---------------------------------------------------------------------------------------------
@@ -284,6 +288,7 @@ class Session:
                 framing=source.framing,
                 controls=tuple(source.controls),
                 model=models.serving.engine.spec.name if models.serving is not None else "",
+                spec=models.serving.engine.spec if models.serving is not None else None,
                 loading=models.loading,
                 build=models.build,
                 model_error=models.error,
@@ -294,6 +299,8 @@ class Session:
                 person_count=self._person_count,
                 stats=self.stats.snapshot(drops),
                 recording=recording,
+                hand_signs=self._hand_signs,
+                hand_progress=self._hand.progress if self.settings.hand_sign else 0.0,
             )
 
     def _state_and_message(self) -> tuple[State, str]:
@@ -355,7 +362,17 @@ class Session:
             self.outputs.put(result, result.frame.t if self._shared.realtime else time.monotonic())
         with self._lock:
             self._person_count = len(result.poses)
+            self._hand_signs += self._look_for_sign(result)
             self._source.worked(result.frame.index)
+
+    def _look_for_sign(self, result: Result) -> bool:
+        """Whether *result* completes the sign of a raised hand, by the one whom the user holds on to. With the lock held."""
+        if not self.settings.hand_sign:
+            self._hand.reset()
+            return False
+        poses = result.poses
+        wanted = [result.locked in (None, one) and one not in result.predicted for one in poses.ids.tolist()]
+        return self._hand.update(poses.pick(np.array(wanted, bool)), result.frame.t)
 
     def _mark(self, mark: RecordingMark) -> None:
         """Tell the outputs that a recording has begun or ended. On any thread, perhaps with the lock held."""

@@ -17,6 +17,7 @@ from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.presets import Preset
 from poseapp.ui.screen_fit import fit_to_screen
 from poseapp.ui.theme import Themes, app_font
 
@@ -29,8 +30,9 @@ class Opening:
 
     ``source`` None takes the one used last, else the first camera, else the bundled demo clip; ``setup`` is how its pictures are
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
-    ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions. ``recording`` is the folder of one
-    that is played first.
+    ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
+    ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
+    that is played first. ``preset`` is used as if it had been chosen last; the others count in its place.
     """
 
     engines_dir: Path
@@ -42,13 +44,19 @@ class Opening:
     folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Any] = field(default_factory=dict)
+    clean_video: bool = False
+    typed_name: str = ""
+    start_stop: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
+    preset: Preset | None = None
 
 
 def run_app(opening: Opening) -> int:
     """Open the window with *opening*, and return the exit code when it has been closed."""
     app = make_application(sys.argv[:1])
     preferences = Preferences()
+    if opening.preset is not None:
+        opening.preset.apply_to(preferences)
     themes = Themes(app)
     themes.use(preferences.theme)
     preferences.pose_settings = replace(preferences.pose_settings, **opening.pose_settings)
@@ -57,11 +65,20 @@ def run_app(opening: Opening) -> int:
     window.closed.connect(app.quit)
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
+    set_up_recordings(window, opening)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
     QTimer.singleShot(0, lambda: window.begin(opening.source, opening.model, opening.recording, opening.setup))
     return app.exec()
+
+
+def set_up_recordings(window: MainWindow, opening: Opening) -> None:
+    """Let *window* make recordings as *opening* says."""
+    if opening.clean_video:
+        window.record_bar.clean.set_on(True)
+    window.record_bar.name.setText(opening.typed_name)
+    window.start_stop.choose(replace(window.preferences.start_stop, **opening.start_stop))
 
 
 def close_on_signals(window: MainWindow) -> None:

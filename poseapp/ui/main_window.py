@@ -26,15 +26,18 @@ from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.report_actions import ReportActions
 from poseapp.ui.review_controller import ReviewController
+from poseapp.ui.scale_actions import ScaleActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
 from poseapp.ui.source_actions import SourceActions
 from poseapp.ui.source_choice import SourceChoice
+from poseapp.ui.start_stop import StartStopActions
 from poseapp.ui.status_presenter import StatusPresenter
 from poseapp.ui.theme import Themes
 from poseapp.ui.view_actions import ViewActions
@@ -74,9 +77,11 @@ class MainWindow(WindowLayout):
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
-        self.report_actions = ReportActions(self)
+        self.report_actions, self.scale_actions = ReportActions(self), ScaleActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
+        self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
+        self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
         self._closing = self._closed = False
@@ -127,6 +132,9 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
+        self.view.clicked.connect(self.scale_actions.click)
+        self.review.opened.connect(lambda _folder: self.scale_actions.show())
+        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
 
@@ -150,6 +158,7 @@ class MainWindow(WindowLayout):
             button.clicked.connect(self.menus.actions[name].trigger)
         bar.record_asked.connect(lambda _on: self.recording_actions.toggle())
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
+        bar.start_stop_asked.connect(self.start_stop.open)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
         self.saved.play_asked.connect(self.review.open)
@@ -180,6 +189,7 @@ class MainWindow(WindowLayout):
         self.view_actions.draw_with(p.draw)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
+        self.start_stop.choose(p.start_stop)
         self._theme_changed(self.themes.current)
         self._panel_shown(p.panel_open)
         self.header.buttons["sidebar"].setChecked(True)

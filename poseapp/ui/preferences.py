@@ -18,6 +18,7 @@ from poseapp.core.repetitions import EXERCISES
 from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
+from poseapp.live.recording import HAND_SIGNS, LONGEST_S, StartStop
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
@@ -258,6 +259,29 @@ class Preferences:
     @clean_video.setter
     def clean_video(self, value: bool) -> None:
         self._set("recording/clean_video", value)
+
+    @property
+    def start_stop(self) -> StartStop:
+        """How recordings start and stop by themselves."""
+        hand = self._text("recording/hand")
+        times = {name: self._number(f"recording/{name}") or 0.0 for name in ("countdown_s", "stop_after_s", "stop_empty_s")}
+        times = {name: value if 0 <= value <= LONGEST_S else 0.0 for name, value in times.items()}
+        return StartStop(**times, hand=hand if hand in HAND_SIGNS else "off")
+
+    @start_stop.setter
+    def start_stop(self, value: StartStop) -> None:
+        for name in ("countdown_s", "stop_after_s", "stop_empty_s"):
+            self._set(f"recording/{name}", f"{getattr(value, name):g}")
+        self._set("recording/hand", value.hand)
+
+    @property
+    def beeps(self) -> bool:
+        """Whether a recording that starts or stops by itself beeps."""
+        return self._settings.value("recording/beeps") is not False
+
+    @beeps.setter
+    def beeps(self, value: bool) -> None:
+        self._set("recording/beeps", value)
 
     @property
     def last_folder(self) -> str:

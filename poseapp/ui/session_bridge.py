@@ -38,7 +38,7 @@ class SessionBridge(QObject):
         self.jobs = jobs
         self.paused = False
         self._session: Session | None = None
-        self._heatmaps = False
+        self._heatmaps = self._hand_sign = False
         self._starting_recording = False
         self._frames = QTimer(self)
         self._frames.setTimerType(Qt.TimerType.PreciseTimer)
@@ -55,7 +55,7 @@ class SessionBridge(QObject):
         """Run *session* from now on."""
         assert self._session is None
         self._session = session
-        session.settings.heatmaps = self._heatmaps
+        session.settings.heatmaps, session.settings.hand_sign = self._heatmaps, self._hand_sign
         session.start()
         self._frames.start(FRAME_MS)
         self._polls.start(STATUS_MS)
@@ -120,6 +120,12 @@ class SessionBridge(QObject):
         self._heatmaps = on
         if self._session is not None:
             self._session.settings.heatmaps = on
+
+    def set_hand_sign(self, on: bool) -> None:
+        """Look for raised hands, or no longer."""
+        self._hand_sign = on
+        if self._session is not None:
+            self._session.settings.hand_sign = on
 
     def painted(self, result: Result, draw_ms: float) -> None:
         """*result* is on the screen."""
