@@ -153,7 +153,7 @@ def on_grid(region: Box) -> Box:
     """
     x, y, width, height = region.tolist()
     tall = 2.0 ** (math.ceil(math.log2(height) * GRID_STEPS - 1e-3) / GRID_STEPS)  # what is on the grid stays there
-    wide, step = width * tall / height, tall / GRID_STEPS / 2
+    wide, step = round(width / height, 5) * tall, tall / GRID_STEPS / 2  # rounded: a float's last digit must not tell them apart
     centre_x, centre_y = round((x + width / 2) / step) * step, round((y + height / 2) / step) * step
     return np.array([centre_x - wide / 2, centre_y - tall / 2, wide, tall], np.float32)
 
