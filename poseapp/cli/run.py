@@ -93,6 +93,7 @@ class RunOptions:
     seconds: float | None = None
     wait_s: float = WAIT_S
     recording: RecordChoices = field(default_factory=RecordChoices)
+    compare: Path | None = None  # the recording that is shown with the one in source
     rotate: int | None = None
     crop: str | None = None
     controls: tuple[str, ...] = ()
@@ -207,6 +208,7 @@ def open_source(options: RunOptions) -> None:
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
         recording=recording,
+        compare=options.compare,
     )
     status = run_app(opening)
     raise typer.Exit(status)

@@ -124,6 +124,14 @@ ACTIONS: tuple[Action, ...] = (
         "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
         tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
+    Action(
+        "compare", "Play", "Compare with a recording…", keys=("Ctrl+D",), section="Play",
+        sheet="Compare with a recording, and end",
+    ),
+    Action("mark_frame", "Play", "Mark the frame for comparing", keys=("Y",), section="Play"),
+    Action("other_back", "Play", "Other recording one picture back", keys=(",",), section="Play"),
+    Action("other_forward", "Play", "Other recording one picture on", keys=(".",), section="Play"),
+    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("V",), section="Play"),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

@@ -31,7 +31,7 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
-    that is played first.
+    that is played first, ``compare`` that of another one which is shown with it.
     """
 
     engines_dir: Path
@@ -47,6 +47,7 @@ class Opening:
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
+    compare: Path | None = None
 
 
 def run_app(opening: Opening) -> int:
@@ -62,6 +63,8 @@ def run_app(opening: Opening) -> int:
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
+    if opening.compare is not None:
+        window.compare_actions.open(opening.compare)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

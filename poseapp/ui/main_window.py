@@ -19,6 +19,7 @@ from poseapp.ui.action_handlers import make_menus
 from poseapp.ui.benchmark_actions import BenchmarkActions
 from poseapp.ui.benchmark_run import BenchmarkRun
 from poseapp.ui.colours import Theme
+from poseapp.ui.compare_actions import CompareActions
 from poseapp.ui.display_names import in_order
 from poseapp.ui.full_screen import FullScreen
 from poseapp.ui.help_sheet import HelpSheet
@@ -77,6 +78,7 @@ class MainWindow(WindowLayout):
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
         self.report_actions, self.scale_actions = ReportActions(self), ScaleActions(self)
+        self.compare_actions = CompareActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
@@ -131,8 +133,9 @@ class MainWindow(WindowLayout):
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
         self.view.clicked.connect(self.scale_actions.click)
-        self.review.opened.connect(lambda _folder: self.scale_actions.show())
-        self.review.left.connect(self.scale_actions.show)
+        for actions in (self.scale_actions, self.compare_actions):
+            self.review.opened.connect(lambda _folder, actions=actions: actions.player_changed())
+            self.review.left.connect(actions.player_changed)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
 
@@ -340,6 +343,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.compare_actions.drop()
         self.review.stop()
         self._remember()
         self.benchmark.cancel()

@@ -63,7 +63,7 @@ class ScaleActions:
             self.dialog.click((x, y))
             self._window.view.set_points(tuple(self.dialog.points))
 
-    def show(self) -> None:
+    def player_changed(self) -> None:
         """Another recording is shown, or none: say its scale beside what is measured."""
         if self.dialog is not None:
             self.dialog.close()
