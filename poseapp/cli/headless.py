@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from poseapp.cli.starting import Starter, check_choices
 from poseapp.console import description
 from poseapp.core.errors import PoseAppError, SourceError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from poseapp.live.recording import Recording, RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import Source
+    from poseapp.live.sources.setup import SourceSetup
     from poseapp.live.status import ModelRequest, Status
     from poseapp.pipeline.modes import PoseSettings
 
@@ -35,16 +37,16 @@ class Patience:
 
     def __init__(self, name: str, live: bool, wait_s: float, console: Console) -> None:
         self._name, self._live, self._wait_s, self._console = name, live, wait_s, console
-        self._progress: tuple[int, int] | None = None
+        self._progress: tuple[int, int, int] | None = None
         self._quiet_from: float | None = None
         self._since: float | None = None  # when the trouble began
         self._said = ""
         self.trouble = ""  # why no picture comes just now
 
-    def look(self, status: Status, now: float) -> bool:
-        """Whether to go on waiting for pictures."""
+    def look(self, status: Status, now: float, analysed: int = 0) -> bool:
+        """Whether to go on waiting for pictures; *analysed* ones have come so far, recorded or not."""
         frames = status.recording.frames if status.recording is not None else 0
-        progress = frames, status.stats.drops.get("capture", 0)
+        progress = frames, status.stats.drops.get("capture", 0), analysed
         if status.state == "reconnecting":
             self.trouble = _RETRYING.sub("", status.message) or self.trouble
         elif progress != self._progress or not status.model or not self._live or self._quiet_from is None:
@@ -102,6 +104,7 @@ def run_headless(
     seconds: float | None,
     wait_s: float,
     console: Console,
+    setup: SourceSetup | None = None,
 ) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
@@ -109,35 +112,47 @@ def run_headless(
     """
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
+    from poseapp.live.sources.base import Controllable
+    from poseapp.live.sources.setup import SourceSetup
     from poseapp.pipeline.modes import smooth_rule
 
-    source = parse_source(source_text)
+    source, setup = parse_source(source_text), setup or SourceSetup()
+    if setup.settings and not isinstance(source, Controllable):
+        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
+    if isinstance(source, Controllable):
+        source.ask(setup.settings)
+    check_choices(options, source)
     wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
     if isinstance(source, StreamSource):
         _settle(source, Patience(source.name, True, wait_s, console))
     session = Session(
         source,
         request,
+        framing=setup.framing,
         smoothing=smooth_rule(pose_settings.smoothing),
         realtime=source.live,
     )
     session.settings.latency_budget_ms = pose_settings.latency_budget_ms
-    figures = _RunFigures()
-    session.start_recording(options)
+    figures, starter = _RunFigures(), Starter(session, options, console)
+    starter.begin()
     session.start()
     try:
-        _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, console)
+        _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, starter, console)
     except KeyboardInterrupt:
         console.print("Interrupted: finishing the recording.")
     finally:
         session.stop()
     status = session.status()
     recording = status.recording
-    assert recording is not None
+    if recording is None:
+        unbegun = f"{source.name}: it was over before the recording began. Nothing was recorded."
+        raise PoseAppError(figures.given_up or session.failure or unbegun)
     if recording.frames == 0:
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
         raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
+    for control in status.controls:
+        print(f"{control.name:<10} {control.sentence()}")
     failure = session.failure or recording.error or figures.given_up
     if failure:
         raise PoseAppError(failure)
@@ -159,9 +174,18 @@ def _settle(source: Source, patience: Patience) -> None:
 
 
 def _follow(
-    session: Session, source: Source, patience: Patience, figures: _RunFigures, seconds: float | None, console: Console
+    session: Session,
+    source: Source,
+    patience: Patience,
+    figures: _RunFigures,
+    seconds: float | None,
+    starter: Starter,
+    console: Console,
 ) -> None:
-    """Show how far *session* is until it has ended, *seconds* have passed since the model came, or nothing comes any more."""
+    """Show how far *session* is.
+
+    Until it or its recording has ended, *seconds* have passed since the model came, or nothing comes any more.
+    """
     columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(source.name, total=None)
@@ -185,7 +209,9 @@ def _follow(
             now = time.monotonic()
             if figures.ready is None and status.model:
                 figures.ready = now
-            if not over and not patience.look(status, now):
+            if not over and not starter.look(status):
+                return
+            if not over and not patience.look(status, now, len(figures.latencies_ms)):
                 figures.given_up = patience.last_word
                 return
             if seconds is not None and figures.ready is not None and now - figures.ready > seconds:
@@ -194,6 +220,8 @@ def _follow(
 
 
 def _summarise(status: Status, recording: Recording, source: Source, figures: _RunFigures) -> None:
+    from poseapp.live.recording import ended_text
+
     elapsed = figures.working_s(time.monotonic())
     median = sorted(figures.latencies_ms)[len(figures.latencies_ms) // 2] if figures.latencies_ms else 0.0
     first = f", first pose {figures.first_pose_s:.1f} s after the start" if figures.first_pose_s is not None else ", nobody found"
@@ -202,6 +230,8 @@ def _summarise(status: Status, recording: Recording, source: Source, figures: _R
         print(f"instead    {status.backend.fallback}")
     counts = recording.counts
     print(f"frames     {counts.sentence()}")
+    if recording.ended_by:
+        print(f"stopped    {ended_text(recording.ended_by)}")
     print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
     if counts.unreadable:
         print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")

@@ -23,7 +23,9 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.engine.machine import machine
 from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry, to_json, versions
 from poseapp.live.recording.old_manifests import from_schema_1, from_schema_2
+from poseapp.live.recording.start_stop import StartStop
 from poseapp.live.sources.base import Mode
+from poseapp.live.sources.camera_controls import Control
 
 MANIFEST = "session.json"
 SCHEMA = 3
@@ -33,7 +35,14 @@ MOST_BYTES = 16 << 20  # of a manifest: an hour of moving a slider
 class Manifest:
     """The description of the recording in *folder*. Any thread may change it; ``write`` is called on the recorder's thread."""
 
-    def __init__(self, folder: Path, source: SourceEntry, name: str = "", tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: SourceEntry,
+        name: str = "",
+        tags: Sequence[str] = (),
+        start_stop: StartStop | None = None,
+    ) -> None:
         self._path = folder / MANIFEST
         self._lock = threading.Lock()  # guards _content and _source
         self._changed = threading.Event()
@@ -44,6 +53,7 @@ class Manifest:
             "name": name,
             "tags": list(tags),
             "started": utc(datetime.now(timezone.utc)),
+            "start_stop": to_json(start_stop or StartStop()),
             "versions": dict(versions()),
             "machine": machine(),
             "source": {},
@@ -63,6 +73,12 @@ class Manifest:
         """The source gives pictures in the mode *actual*."""
         with self._lock:
             self._source = replace(self._source, actual=actual)
+        self._changed.set()
+
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Exposure and the like of the camera stand as in *controls*."""
+        with self._lock:
+            self._source = replace(self._source, controls=tuple(controls))
         self._changed.set()
 
     def source_hashed(self, sha256: str) -> None:
