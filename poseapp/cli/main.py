@@ -1,4 +1,4 @@
-"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report.
+"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report | scale.
 
 Logging is configured here alone.
 """
@@ -28,6 +28,7 @@ from poseapp.cli.options import Device, EnginesDir, Model, Precision
 from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
+from poseapp.cli.scale import scale_command
 from poseapp.cli.train import train_command
 from poseapp.console import print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
@@ -81,6 +82,7 @@ app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
 app.command("measure", cls=PlainCommand)(measure_command)
 app.command("report", cls=PlainCommand)(report_command)
+app.command("scale", cls=PlainCommand)(scale_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

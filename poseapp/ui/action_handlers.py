@@ -41,6 +41,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "stop_analysis": window.analysis_actions.stop,
         "export": window.export_actions.ask,
         "report": window.report_actions.ask,
+        "scale": window.scale_actions.ask,
         "quit": window.close,
         "record": window.recording_actions.toggle,
         "snapshot": window.recording_actions.snapshot,

@@ -133,6 +133,10 @@ ACTIONS: tuple[Action, ...] = (
         "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
         tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
     ),
+    Action(
+        "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
+        tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
+    ),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

@@ -33,6 +33,7 @@ from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.report_actions import ReportActions
 from poseapp.ui.review_controller import ReviewController
+from poseapp.ui.scale_actions import ScaleActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
@@ -79,6 +80,7 @@ class MainWindow(WindowLayout):
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
         self.report_actions, self.export_actions = ReportActions(self), ExportActions(self)
+        self.scale_actions = ScaleActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
@@ -133,6 +135,9 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
+        self.view.clicked.connect(self.scale_actions.click)
+        self.review.opened.connect(lambda _folder: self.scale_actions.show())
+        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
         self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
