@@ -29,6 +29,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "synthetic": lambda: window.controller.choose(SYNTHETIC),
         "demo": lambda: window.controller.choose(DEMO),
         "cameras": window.controller.refresh_cameras,
+        "presets": window.preset_actions.open,
         "turn": window.source_actions.turn,
         "crop": window.source_actions.crop,
         "no_crop": window.source_actions.use_whole,

@@ -70,7 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
-    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("Shift+T",), section="Source"),
     Action(
         "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
         button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
@@ -81,6 +81,7 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(

@@ -29,6 +29,7 @@ from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.report_actions import ReportActions
@@ -83,6 +84,7 @@ class MainWindow(WindowLayout):
         self.scale_actions = ScaleActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
+        self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)

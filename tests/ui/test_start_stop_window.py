@@ -68,7 +68,7 @@ def test_the_key_and_the_button_open_the_dialog(qtbot: QtBot, window: MainWindow
         dialog = the_dialog()
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
         assert not dialog.isVisible()
-    assert action("start_stop").keys == ("T",)
+    assert action("start_stop").keys == ("Shift+R",)
 
 
 def test_what_is_chosen_counts_at_once_and_is_remembered(
