@@ -70,7 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
-    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("Shift+T",), section="Source"),
     Action(
         "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
         button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
@@ -81,6 +81,7 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(
@@ -90,8 +91,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
-        tip="Start and stop: countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, automatic stop", tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
@@ -99,7 +100,7 @@ ACTIONS: tuple[Action, ...] = (
     # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
         "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",
-        sheet="Pause the clip or the preview, and go on", tip="Pause the clip or the preview",
+        sheet="Pause, and go on", tip="Pause the clip or the preview",
     ),
     Action("step_back", "Play", "One picture back", gesture="←", section="Play"),
     Action("step_forward", "Play", "One picture on", gesture="→", section="Play"),
@@ -117,6 +118,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
     Action(
+        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves below a recording",
+        tip="Angles over time, and their figures over the span A–B",
+    ),
+    Action(
+        "analyse", "Play", "Analyse all frames", keys=("Ctrl+Shift+A",), section="Play",
+        tip="Find people in every frame of the clip or the recording, in the background",
+    ),
+    Action("stop_analysis", "Play", "Stop the analysis"),
+    Action(
+        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export tables, markers, a video",
+        tip="Write the joints as tables, markers or a video",
+    ),
+    Action(
         "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
         tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
     ),
@@ -126,12 +140,12 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "compare", "Play", "Compare with a recording…", keys=("Ctrl+D",), section="Play",
-        sheet="Compare with a recording, and end",
+        sheet="Compare two recordings",
     ),
     Action("mark_frame", "Play", "Mark the frame for comparing", keys=("Y",), section="Play"),
-    Action("other_back", "Play", "Other recording one picture back", keys=(",",), section="Play"),
-    Action("other_forward", "Play", "Other recording one picture on", keys=(".",), section="Play"),
-    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("V",), section="Play"),
+    Action("other_back", "Play", "Other one: a picture back", keys=(",",), section="Play"),
+    Action("other_forward", "Play", "Other one: a picture on", keys=(".",), section="Play"),
+    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("W",), section="Play"),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

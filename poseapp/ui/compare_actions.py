@@ -33,6 +33,8 @@ class CompareActions:
         self._marks: dict[Path, float] = {}  # s in the recording, by its folder
         self._wanted: Path | None = None
         self.comparison: Comparison | None = None
+        window.review.opened.connect(lambda _folder: self.player_changed())
+        window.review.left.connect(self.player_changed)
 
     def ask(self) -> None:
         """Choose the recording to compare with; while one is shown, show it no more."""
@@ -159,7 +161,7 @@ def _sentence(comparison: Comparison) -> str:
     return " ".join(
         part
         for part in (
-            f"Compared with {comparison.other.name}. , and . move it, V changes the view, Ctrl+D ends.",
+            f"Compared with {comparison.other.name}. , and . move it, W changes the view, Ctrl+D ends.",
             _of_gait(comparison.gait),
         )
         if part

@@ -26,6 +26,9 @@ class ScaleActions:
     def __init__(self, window: MainWindow) -> None:
         self._window = window
         self.dialog: ScaleDialog | None = None
+        window.view.clicked.connect(self.click)
+        window.review.opened.connect(lambda _folder: self.player_changed())
+        window.review.left.connect(self.player_changed)
 
     def ask(self) -> None:
         """Open the dialog, or bring it to the front."""
