@@ -90,7 +90,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, automatic stop, raised hand",
         tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
