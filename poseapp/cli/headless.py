@@ -97,7 +97,7 @@ class _RunFigures:
 
 
 def run_headless(
-    source_text: str,
+    source: str | Source,
     request: ModelRequest,
     pose_settings: PoseSettings,
     options: RecordOptions,
@@ -112,15 +112,11 @@ def run_headless(
     """
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
-    from poseapp.live.sources.base import Controllable
     from poseapp.live.sources.setup import SourceSetup
     from poseapp.pipeline.modes import smooth_rule
 
-    source, setup = parse_source(source_text), setup or SourceSetup()
-    if setup.settings and not isinstance(source, Controllable):
-        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
-    if isinstance(source, Controllable):
-        source.ask(setup.settings)
+    source, setup = parse_source(source) if isinstance(source, str) else source, setup or SourceSetup()
+    _ask_camera(source, setup)
     check_choices(options, source)
     wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
     if isinstance(source, StreamSource):
@@ -151,11 +147,18 @@ def run_headless(
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
         raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
-    for control in status.controls:
-        print(f"{control.name:<10} {control.sentence()}")
     failure = session.failure or recording.error or figures.given_up
     if failure:
         raise PoseAppError(failure)
+
+
+def _ask_camera(source: Source, setup: SourceSetup) -> None:
+    from poseapp.live.sources.base import Controllable
+
+    if isinstance(source, Controllable):
+        source.ask(setup.settings)
+    elif setup.settings:
+        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
 
 
 def _settle(source: Source, patience: Patience) -> None:
@@ -238,5 +241,7 @@ def _summarise(status: Status, recording: Recording, source: Source, figures: _R
         for line in getattr(source, "skipped", [])[:MOST_NAMED]:
             print(f"           {line}")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
+    for control in status.controls:
+        print(f"{control.name:<10} {control.sentence()}")
     for path in sorted(recording.folder.iterdir()):
         print(f"{path.stem:<10} {path}")

@@ -25,6 +25,7 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.preset_options import presets_command
 from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
@@ -73,6 +74,7 @@ def _main(
 
 app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
+app.command("presets", cls=PlainCommand)(presets_command)
 app.command("analyse", cls=PlainCommand)(analyse_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)

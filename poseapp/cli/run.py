@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from poseapp import resources
-from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
+from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.options import (
@@ -24,12 +24,10 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
 from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
-
-if TYPE_CHECKING:
-    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -93,13 +91,8 @@ class RunOptions:
     seconds: float | None = None
     wait_s: float = WAIT_S
     recording: RecordChoices = field(default_factory=RecordChoices)
-    rotate: int | None = None
-    crop: str | None = None
-    controls: tuple[str, ...] = ()
-
-    def setup(self) -> SourceSetup | None:
-        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
-        return given_setup(self.rotate, self.crop, self.controls)
+    camera: CameraChoices = field(default_factory=CameraChoices)
+    preset: str = ""
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -126,6 +119,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    preset: PresetName = "",
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -167,9 +161,8 @@ def run_command(  # noqa: PLR0913 - the command's options
             stop_empty_s=stop_when_empty,
             hand=hand,
         ),
-        rotate=rotate,
-        crop=crop,
-        controls=tuple(control or ()),
+        camera=CameraChoices(rotate, crop, tuple(control or ())),
+        preset=preset,
     )
     open_source(options)
 
@@ -193,9 +186,16 @@ def open_source(options: RunOptions) -> None:
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
+    preset = find_preset(options.preset)
+    setup = options.camera.setup()
+    if preset is not None and options.source is None:
+        setup = options.camera.setup(preset.setup) or preset.setup
+        preset = replace(preset, setup=setup)
+        address = preset.source.value if preset.source is not None and preset.source.kind == "address" else ""
+        chosen = parse_source(address) if address else None  # not written down with its password
     opening = Opening(
         source=chosen,
-        setup=options.setup(),
+        setup=setup,
         model=options.model,
         engines_dir=options.engines_dir,
         device=options.device,
@@ -207,6 +207,7 @@ def open_source(options: RunOptions) -> None:
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
         recording=recording,
+        preset=preset,
     )
     status = run_app(opening)
     raise typer.Exit(status)
@@ -219,7 +220,10 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
-    source = options.source
+    preset = find_preset(options.preset)
+    if preset is not None:
+        options = over_preset(options, preset)
+    source = options.source if options.source is not None else source_of(preset)
     if source is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source = str(DEMO)
@@ -232,9 +236,18 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
         clean_video=chosen.clean_video,
-        draw=DrawOptions(**options.draw()),
+        draw=replace(recorded_draw(preset) if preset is not None else DrawOptions(), **options.draw()),
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())
+    run_headless(
+        source,
+        request,
+        settings,
+        recording,
+        options.seconds,
+        options.wait_s,
+        console,
+        options.camera.setup(preset.setup if preset is not None else None),
+    )

@@ -70,7 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
-    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("Shift+T",), section="Source"),
     Action(
         "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
         button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
@@ -81,6 +81,7 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(
@@ -117,6 +118,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_to", "Play", "Loop to here (B)", keys=("O",), section="Play"),
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
+    Action(
+        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves below a recording",
+        tip="Angles over time, and their figures over the span A–B",
+    ),
+    Action(
+        "analyse", "Play", "Analyse all frames", keys=("Ctrl+Shift+A",), section="Play",
+        tip="Find people in every frame of the clip or the recording, in the background",
+    ),
+    Action("stop_analysis", "Play", "Stop the analysis"),
+    Action(
+        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export as tables, markers or a video",
+        tip="Write the joints as tables, markers or a video",
+    ),
     Action(
         "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
         tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
