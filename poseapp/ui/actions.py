@@ -92,7 +92,8 @@ ACTIONS: tuple[Action, ...] = (
     separator("Record"),
     Action(
         "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
-        sheet="Countdown, automatic stop", tip="Start and stop: countdown, automatic stop, raised hand",
+        sheet="Countdown, automatic stop",
+        tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),

@@ -160,6 +160,7 @@ class ReviewController(QObject):
         window.view.clear()
         window.view.set_message(None)
         window.view.set_drawn(player.is_drawn)
+        window.saved.dismiss()  # what it offers is on the screen, or the user wants to see something else
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
         window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")
