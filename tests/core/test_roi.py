@@ -277,7 +277,8 @@ def test_regions_that_are_nearly_the_same_are_the_same_on_the_grid() -> None:
     for _ in range(200):
         height = float(rng.uniform(80, 700))
         region = np.array([*rng.uniform(-50, 900, 2), height * 0.75, height], np.float32)
-        moved = region + np.float32(rng.uniform(-1e-4, 1e-4) * height)
+        near = height * (1 + float(rng.uniform(-1e-4, 1e-4)))
+        moved = np.array([*(region[:2] + rng.uniform(-1e-4, 1e-4, 2) * height), near * 0.75, near], np.float32)
         laid = on_grid(region)
         together += np.array_equal(laid, on_grid(moved))
         assert np.array_equal(on_grid(laid), laid)
