@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from poseapp.cli.live_outputs import HeadlessControl, LiveOutputs, say_outputs
 from poseapp.console import description
 from poseapp.core.errors import PoseAppError, SourceError
 
@@ -35,16 +37,16 @@ class Patience:
 
     def __init__(self, name: str, live: bool, wait_s: float, console: Console) -> None:
         self._name, self._live, self._wait_s, self._console = name, live, wait_s, console
-        self._progress: tuple[int, int] | None = None
+        self._progress: tuple[int, int, int] | None = None
         self._quiet_from: float | None = None
         self._since: float | None = None  # when the trouble began
         self._said = ""
         self.trouble = ""  # why no picture comes just now
 
-    def look(self, status: Status, now: float) -> bool:
-        """Whether to go on waiting for pictures."""
+    def look(self, status: Status, results: int, now: float) -> bool:
+        """Whether to go on waiting for pictures; *results* is how many have been seen so far."""
         frames = status.recording.frames if status.recording is not None else 0
-        progress = frames, status.stats.drops.get("capture", 0)
+        progress = frames, results, status.stats.drops.get("capture", 0)
         if status.state == "reconnecting":
             self.trouble = _RETRYING.sub("", status.message) or self.trouble
         elif progress != self._progress or not status.model or not self._live or self._quiet_from is None:
@@ -80,7 +82,8 @@ class _RunFigures:
 
     begun: float = field(default_factory=time.monotonic)
     ready: float | None = None  # when the model was there
-    latencies_ms: list[float] = field(default_factory=list)
+    results: int = 0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # a run may last for weeks
     first_pose_s: float | None = None
     given_up: str = ""
 
@@ -89,6 +92,7 @@ class _RunFigures:
         return now - (self.begun if self.ready is None else self.ready)
 
     def result(self, result: Result) -> None:
+        self.results += 1
         self.latencies_ms.append(sum(result.stage_ms.values()))
         if self.first_pose_s is None and len(result.poses):
             self.first_pose_s = time.time() - psutil.Process().create_time()
@@ -102,15 +106,18 @@ def run_headless(
     seconds: float | None,
     wait_s: float,
     console: Console,
+    live: LiveOutputs | None = None,
 ) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
     A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
     """
+    from poseapp.live.outputs import Outputs
     from poseapp.live.session import Session
     from poseapp.live.sources import StreamSource, parse_source
     from poseapp.pipeline.modes import smooth_rule
 
+    live = live or LiveOutputs()
     source = parse_source(source_text)
     wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
     if isinstance(source, StreamSource):
@@ -119,11 +126,18 @@ def run_headless(
         source,
         request,
         smoothing=smooth_rule(pose_settings.smoothing),
-        realtime=source.live,
+        realtime=source.live or not live.records,
     )
     session.settings.latency_budget_ms = pose_settings.latency_budget_ms
     figures = _RunFigures()
-    session.start_recording(options)
+    control = HeadlessControl(options)
+    control.session = session
+    outputs = session.outputs = Outputs(control)
+    outputs.count(live.exercise)
+    outputs.choose(live.addresses)
+    say_outputs(outputs, console)
+    if live.records:
+        session.start_recording(options)
     session.start()
     try:
         _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, console)
@@ -131,14 +145,20 @@ def run_headless(
         console.print("Interrupted: finishing the recording.")
     finally:
         session.stop()
+        sent = outputs.status()
+        outputs.close()
+        control.close()
     status = session.status()
     recording = status.recording
-    assert recording is not None
-    if recording.frames == 0:
+    error = recording.error if recording is not None else ""
+    if (recording.frames if recording is not None else figures.results) == 0:
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
-        raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
+        raise PoseAppError(figures.given_up or session.failure or error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
-    failure = session.failure or recording.error or figures.given_up
+    for one in sent:
+        trouble = f" ({one.message})" if one.light == "failed" else ""
+        print(f"output     {one.address}: {one.sent} frames sent, {one.dropped} dropped{trouble}")
+    failure = session.failure or error or figures.given_up
     if failure:
         raise PoseAppError(failure)
 
@@ -185,7 +205,7 @@ def _follow(
             now = time.monotonic()
             if figures.ready is None and status.model:
                 figures.ready = now
-            if not over and not patience.look(status, now):
+            if not over and not patience.look(status, figures.results, now):
                 figures.given_up = patience.last_word
                 return
             if seconds is not None and figures.ready is not None and now - figures.ready > seconds:
@@ -193,20 +213,21 @@ def _follow(
                 return
 
 
-def _summarise(status: Status, recording: Recording, source: Source, figures: _RunFigures) -> None:
+def _summarise(status: Status, recording: Recording | None, source: Source, figures: _RunFigures) -> None:
     elapsed = figures.working_s(time.monotonic())
     median = sorted(figures.latencies_ms)[len(figures.latencies_ms) // 2] if figures.latencies_ms else 0.0
     first = f", first pose {figures.first_pose_s:.1f} s after the start" if figures.first_pose_s is not None else ", nobody found"
     print(f"model      {status.model or '–'} on {status.backend or '–'}")
     if status.backend is not None and status.backend.fallback:
         print(f"instead    {status.backend.fallback}")
-    counts = recording.counts
-    print(f"frames     {counts.sentence()}")
-    print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
-    if counts.unreadable:
-        print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")
-        for line in getattr(source, "skipped", [])[:MOST_NAMED]:
-            print(f"           {line}")
+    if recording is not None:
+        counts = recording.counts
+        print(f"frames     {counts.sentence()}")
+        print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
+        if counts.unreadable:
+            print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")
+            for line in getattr(source, "skipped", [])[:MOST_NAMED]:
+                print(f"           {line}")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
-    for path in sorted(recording.folder.iterdir()):
+    for path in sorted(recording.folder.iterdir()) if recording is not None else ():
         print(f"{path.stem:<10} {path}")

@@ -11,6 +11,7 @@ import typer
 from poseapp import resources
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.live_outputs import Count, LiveOutputs, NoRecording, OutputOption, exercise_called
 from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
@@ -94,6 +95,9 @@ class RunOptions:
     clean_video: bool = False
     name: str = ""
     tags: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    records: bool = True
+    count: str | None = None
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -118,6 +122,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     clean_video: CleanVideo = False,
     name: Name = "",
     tag: Tags = None,
+    output: OutputOption = None,
+    no_recording: NoRecording = False,
+    count: Count = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -139,6 +146,9 @@ def run_command(  # noqa: PLR0913 - the command's options
         clean_video=clean_video,
         name=name,
         tags=tuple(tag or ()),
+        outputs=tuple(output or ()),
+        records=not no_recording,
+        count=count,
     )
     open_source(options)
 
@@ -176,6 +186,7 @@ def open_source(options: RunOptions) -> None:
 
 
 def _run_without_window(options: RunOptions) -> None:
+    from poseapp.live.outputs import parse_output
     from poseapp.live.recording import RecordOptions
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
@@ -193,4 +204,6 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console)
+    addresses = tuple(parse_output(text) for text in options.outputs)
+    live = LiveOutputs(addresses=addresses, exercise=exercise_called(options.count), records=options.records)
+    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, live)

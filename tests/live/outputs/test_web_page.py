@@ -141,7 +141,9 @@ def test_its_button_begins_and_ends_a_recording(page: Page) -> None:
 
     with on(f"ws://127.0.0.1:{port}", control=obey) as outputs:
         page.call("Page.navigate", url=f"http://127.0.0.1:{port}/")
-        wait_until(lambda: page.run("document.readyState === 'complete' && !document.getElementById('record').hidden"), timeout_s=60)
+        wait_until(
+            lambda: page.run("document.readyState === 'complete' && !document.getElementById('record').hidden"), timeout_s=60
+        )
         for text in ("Finish recording", "Record"):
             page.run("record.click()")
             wait_until(functools.partial(says, page, text), timeout_s=60)

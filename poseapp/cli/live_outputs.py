@@ -1,0 +1,128 @@
+"""Outputs of ``poseapp run``: its options, what is said of them, and who begins recordings for them without a window."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from poseapp.core.errors import PoseAppError
+from poseapp.core.repetitions import EXERCISES, Exercise
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from poseapp.live.outputs import OutputAddress, Outputs, RemoteCommand
+    from poseapp.live.recording import RecordOptions
+    from poseapp.live.session import Session
+
+GIVEN = "Live outputs"  # title in --help
+
+OutputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        metavar="ADDRESS",
+        help="Send live poses to another program; may be repeated. osc, udp, ws (WebSocket and a web page), lsl or vcam (virtual "
+        "camera), or an address such as osc://127.0.0.1:9000.",
+        rich_help_panel=GIVEN,
+    ),
+]
+NoRecording = Annotated[
+    bool,
+    typer.Option(
+        "--no-recording",
+        help="With --headless: record only what a program asks for through ws, and play clips at their own speed.",
+        rich_help_panel=GIVEN,
+    ),
+]
+
+
+def _exercise(name: str | None) -> str | None:
+    known = [one.name for one in EXERCISES]
+    if name is not None and name.lower() not in map(str.lower, known):
+        raise typer.BadParameter(f"expected one of {', '.join(known)}, got {name!r}")
+    return name
+
+
+Count = Annotated[
+    str | None,
+    typer.Option(
+        "--count",
+        metavar="EXERCISE",
+        callback=_exercise,
+        help=f"With --headless: send how often it was repeated. One of {', '.join(one.name for one in EXERCISES)}.",
+        rich_help_panel=GIVEN,
+    ),
+]
+
+
+def exercise_called(name: str | None) -> Exercise | None:
+    """The exercise called *name*, or None."""
+    return next((one for one in EXERCISES if name is not None and one.name.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOutputs:
+    """What a run gives to other programs.
+
+    ``exercise`` is counted. Without ``records`` nothing is recorded before a program asks for it, and a clip plays at its own
+    speed.
+    """
+
+    addresses: tuple[OutputAddress, ...] = ()
+    exercise: Exercise | None = None
+    records: bool = True
+
+
+class HeadlessControl:
+    """Begins and finishes recordings with *options* for the outputs of *session*, on a thread of its own."""
+
+    def __init__(self, options: RecordOptions) -> None:
+        self.session: Session | None = None
+        self._options = options
+        self._worker = ThreadPoolExecutor(1, "poseapp-control")
+
+    def __call__(self, command: RemoteCommand) -> Future[str]:
+        """See Control."""
+        return self._worker.submit(self._obey, command)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _obey(self, command: RemoteCommand) -> str:
+        from poseapp.live.recording import split_name
+
+        session = self.session
+        recording = session.status().recording if session is not None else None
+        begin, problem = command.decide(recording is not None and recording.active)
+        if session is None or problem:
+            return problem or "Nothing runs yet."
+        if not begin:
+            session.stop_recording()
+            return ""
+        name, tags = split_name(command.name)
+        options = replace(self._options, name=name, tags=tags) if command.name else self._options
+        try:
+            session.start_recording(options)
+        except PoseAppError as error:
+            return str(error)
+        return ""
+
+
+def say_outputs(outputs: Outputs, console: Console) -> None:
+    """Say where poses go. The token of an output that lets other machines in is for this terminal alone."""
+    from poseapp.live.outputs.web_access import WebAccess
+
+    for status in outputs.status():
+        address = status.address
+        if address.kind != "ws":
+            console.print(f"Sending to {address}.", soft_wrap=True)
+            continue
+        access = WebAccess(address.host, address.port, outputs.token)
+        console.print(f"Page: {access.page_address()}", soft_wrap=True, markup=False, highlight=False)
+        if access.needs_token:
+            console.print("Other machines can connect with the token behind the #. Keep it secret.", soft_wrap=True)
