@@ -169,6 +169,7 @@ def open_source(options: RunOptions) -> None:
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
     from poseapp.ui.app import run_app
+    from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
@@ -181,6 +182,7 @@ def open_source(options: RunOptions) -> None:
         options.out,
         options.pose_settings(),
         recording,
+        chosen_outputs(options.outputs),
     )
     raise typer.Exit(status)
 

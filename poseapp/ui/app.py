@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from poseapp.live.outputs import OutputAddress
 from poseapp.live.sources import Source
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
@@ -31,6 +32,7 @@ def run_app(
     folder: Path | None = None,
     pose_settings: Mapping[str, Any] | None = None,
     recording: Path | None = None,
+    outputs: Sequence[OutputAddress] = (),
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
@@ -38,6 +40,7 @@ def run_app(
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
     *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *pose_settings* are fields of
     PoseSettings that differ from those chosen last. *recording* is the folder of one that is played first.
+    *outputs* are on for this time, beside those that were on before.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
@@ -48,6 +51,7 @@ def run_app(
     window.closed.connect(app.quit)
     if folder is not None:
         window.recording_actions.set_folder(folder.expanduser().resolve())
+    window.output_actions.give(outputs)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
