@@ -118,15 +118,15 @@ Budget = Annotated[
         rich_help_panel=POSES,
     ),
 ]
-Backdrop = Annotated[
-    str,
-    typer.Option(
-        "--background",
-        metavar="WHAT",
-        callback=one_of(*BACKGROUNDS),
-        help=f"In pictures and videos: what the skeletons are on: {', '.join(BACKGROUNDS)}.",
-    ),
-]
+_BACKGROUND = typer.Option(
+    "--background",
+    metavar="WHAT",
+    callback=one_of(*BACKGROUNDS),
+    help=f"In pictures and videos: what the skeletons are on: {', '.join(BACKGROUNDS)}.",
+    show_default="picture",
+)
+Backdrop = Annotated[str, _BACKGROUND]
+GivenBackdrop = Annotated[str | None, _BACKGROUND]  # None where it was not given
 BlurFaces = Annotated[bool, typer.Option("--blur-faces", help="In pictures and videos: blur the faces of those who were found.")]
 Half = Annotated[bool, typer.Option("--fp16", help="Make the FP16 file for GPUs, too.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace a model of the same name.")]

@@ -12,7 +12,18 @@ from poseapp import resources
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, run_headless
 from poseapp.cli.live_outputs import Count, LiveOutputs, NoRecording, OutputOption, exercise_called
-from poseapp.cli.options import Budget, Device, EnginesDir, Model, ModeName, OldModeName, Precision, Smoothing
+from poseapp.cli.options import (
+    BlurFaces,
+    Budget,
+    Device,
+    EnginesDir,
+    GivenBackdrop,
+    Model,
+    ModeName,
+    OldModeName,
+    Precision,
+    Smoothing,
+)
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -88,6 +99,8 @@ class RunOptions:
     mode: str | None = None
     smoothing: float | None = None
     latency_budget_ms: float | None = None
+    background: str | None = None
+    blur_faces: bool = False
     out: Path | None = None
     headless: bool = False
     seconds: float | None = None
@@ -98,6 +111,11 @@ class RunOptions:
     outputs: tuple[str, ...] = ()
     records: bool = True
     count: str | None = None
+
+    def draw(self) -> dict[str, Any]:
+        """Those of DrawOptions that were given."""
+        given = {"background": self.background, "blur_faces": self.blur_faces or None}
+        return {name: value for name, value in given.items() if value is not None}
 
     def pose_settings(self) -> dict[str, Any]:
         """Those of PoseSettings that were given."""
@@ -116,6 +134,8 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
+    background: GivenBackdrop = None,
+    blur_faces: BlurFaces = False,
     headless: Headless = False,
     seconds: Seconds = None,
     wait: Wait = WAIT_S,
@@ -139,6 +159,8 @@ def run_command(  # noqa: PLR0913 - the command's options
         mode=mode or people,
         smoothing=smoothing,
         latency_budget_ms=latency_budget_ms,
+        background=background,
+        blur_faces=blur_faces,
         out=out,
         headless=headless,
         seconds=seconds,
@@ -168,7 +190,7 @@ def open_source(options: RunOptions) -> None:
         return
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
-    from poseapp.ui.app import run_app
+    from poseapp.ui.app import Given, run_app
     from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
@@ -180,9 +202,8 @@ def open_source(options: RunOptions) -> None:
         options.device,
         options.precision,
         options.out,
-        options.pose_settings(),
+        Given(pose_settings=options.pose_settings(), draw=options.draw(), outputs=chosen_outputs(options.outputs)),
         recording,
-        chosen_outputs(options.outputs),
     )
     raise typer.Exit(status)
 
@@ -192,6 +213,7 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.live.recording import RecordOptions
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
+    from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
     source = options.source
@@ -204,7 +226,11 @@ def _run_without_window(options: RunOptions) -> None:
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
     recording = RecordOptions(
-        folder=options.out or Path("recordings"), clean_video=options.clean_video, name=options.name, tags=options.tags
+        folder=options.out or Path("recordings"),
+        clean_video=options.clean_video,
+        draw=DrawOptions(**options.draw()),
+        name=options.name,
+        tags=options.tags,
     )
     addresses = tuple(parse_output(text) for text in options.outputs)
     live = LiveOutputs(addresses=addresses, exercise=exercise_called(options.count), records=options.records)

@@ -46,6 +46,11 @@ class DrawOptions:
     background: Background = "picture"
     blur_faces: bool = False
 
+    @property
+    def hides_people(self) -> bool:
+        """Whether somebody is not to be recognised: then the picture as it was must not go into a file unasked."""
+        return self.background != "picture" or self.blur_faces
+
 
 def draw_poses(
     image: ImageArray,

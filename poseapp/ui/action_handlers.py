@@ -12,6 +12,7 @@ from poseapp.ui.review_controller import ReviewController
 from poseapp.ui.source_choice import DEMO, SYNTHETIC
 from poseapp.ui.theme import THEME_TITLES
 from poseapp.ui.view_actions import DRAWN
+from poseapp.ui.view_controls import BACKGROUND_NAMES
 
 if TYPE_CHECKING:
     from poseapp.ui.main_window import MainWindow
@@ -39,6 +40,7 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),
         "outputs": window.output_actions.show,
         "own_keys": window.show_own_keys,
+        "next_background": window.sidebar.view.next_background,
         "lower": lambda: window.sidebar.view.step_threshold(-THRESHOLD_STEP),
         "raise": lambda: window.sidebar.view.step_threshold(THRESHOLD_STEP),
         "pause": window.view_actions.set_paused,
@@ -77,6 +79,9 @@ def make_menus(window: MainWindow) -> Menus:
     """The menu bar of *window*, and the menu of its button that opens sources."""
     menus, controller = Menus(window, handlers(window)), window.controller
     menus.add_choice("View", "Theme", THEME_TITLES, window.preferences.theme, window.view_actions.use_theme, before="next_theme")
+    choose_background = window.sidebar.view.choose_background
+    background = window.preferences.draw.background
+    menus.add_choice("View", "Background", BACKGROUND_NAMES, background, choose_background, before="next_background")
     mode, choose_mode = controller.pose_settings.mode, window.sidebar.pose.choose_mode
     menus.add_choice("Model", "People", MODE_NAMES, mode, choose_mode, before="next_mode")
     menus.add_choice("Model", "Device", device_labels(), controller.device, controller.choose_device)

@@ -130,6 +130,14 @@ ACTIONS: tuple[Action, ...] = (
         "fields", "View", "Affinity fields", keys=("A",), checkable=True, section="View",
         tip="Show the part affinity fields that join joints to people; the colour is the direction",
     ),
+    Action(
+        "blur_faces", "View", "Blur faces", keys=("U",), checkable=True, section="View",
+        tip="Make faces unrecognisable, also in the annotated video. Somebody who is not found keeps the face",
+    ),
+    Action(
+        "next_background", "View", "Change the background", keys=("G",), section="View",
+        sheet="Background: picture, black, green",
+    ),
     Action("lower", "View", "Lower threshold", keys=("[",), section="View"),
     Action("raise", "View", "Raise threshold", keys=("]",), section="View"),
     separator("View"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,18 @@ from poseapp.ui.theme import Themes, app_font
 FRAMED_MS = 500  # by then the window manager has put its frame around the window, and its size is known
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the user gave on the command line, in the place of what was chosen last: fields of PoseSettings and DrawOptions.
+
+    ``outputs`` are on for this time, beside those that were on before.
+    """
+
+    pose_settings: Mapping[str, Any] = field(default_factory=dict)
+    draw: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[OutputAddress] = ()
+
+
 def run_app(
     source: Source | None,
     model: str | None,
@@ -30,28 +42,28 @@ def run_app(
     device: str | None = None,
     precision: str | None = None,
     folder: Path | None = None,
-    pose_settings: Mapping[str, Any] | None = None,
+    given: Given | None = None,
     recording: Path | None = None,
-    outputs: Sequence[OutputAddress] = (),
 ) -> int:
     """Open the window on *source* and return the exit code when it has been closed.
 
     None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
     of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *pose_settings* are fields of
-    PoseSettings that differ from those chosen last. *recording* is the folder of one that is played first.
-    *outputs* are on for this time, beside those that were on before.
+    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *given* says what
+    differs from what was chosen last. *recording* is the folder of one that is played first.
     """
     app = make_application(sys.argv[:1])
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
-    preferences.pose_settings = replace(preferences.pose_settings, **(pose_settings or {}))
+    given = given or Given()
+    preferences.pose_settings = replace(preferences.pose_settings, **given.pose_settings)
+    preferences.draw = replace(preferences.draw, **given.draw)
     window = MainWindow(preferences, themes, engines_dir, device, precision)
     window.closed.connect(app.quit)
     if folder is not None:
         window.recording_actions.set_folder(folder.expanduser().resolve())
-    window.output_actions.give(outputs)
+    window.output_actions.give(given.outputs)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

@@ -23,8 +23,8 @@ from poseapp.ui.own_keys import assignable, holder, why_not
 from poseapp.ui.widgets import describe, label, set_role
 
 HINT = (
-    "A foot pedal or a remote sends a key, as a keyboard does. Choose what it shall do, click into the field, and press the key or "
-    "the pedal. The window must be in front when it is used."
+    "A foot pedal or a remote sends a key, as a keyboard does. Choose what it shall do, click into the field, and press the key "
+    "or the pedal. The window must be in front when it is used."
 )
 
 

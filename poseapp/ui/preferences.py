@@ -21,7 +21,7 @@ from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.outputs import OUTPUTS, parse_output
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.pipeline.modes import PoseSettings
-from poseapp.render import DrawOptions
+from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.ui.own_keys import assignable, why_not
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.source_choice import SourceChoice
@@ -182,6 +182,8 @@ class Preferences:
             mirror=self._flag("view/mirror"),
             angles=self._flag("view/angles"),
             angle_names=self._angle_names(),
+            background=next((one for one in BACKGROUNDS if one == self._text("view/background")), "picture"),
+            blur_faces=self._flag("view/blur_faces"),
         )
 
     @draw.setter
@@ -192,6 +194,8 @@ class Preferences:
         self._set("view/fields", value.fields)
         self._set("view/mirror", value.mirror)
         self._set("view/angles", value.angles)
+        self._set("view/background", value.background)
+        self._set("view/blur_faces", value.blur_faces)
         self._set("view/angle_names", " ".join(value.angle_names))
 
     @property

@@ -17,6 +17,8 @@ from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.view_actions import recorded
 from poseapp.ui.window_layout import WindowLayout
 
+FACES_IN_CLEAN = "The clean copy shows people as they are: their faces can be recognised in clean.mkv."
+
 
 def to_trash(folder: Path) -> bool:
     """Move *folder* to the trash; False where that cannot be. Takes a while: call it off the UI thread."""
@@ -49,6 +51,8 @@ class RecordingActions:
         bar.show_recording(status.recording)
         name, tags = split_name(called or bar.name.text())
         self._window.banner.take_back("record")
+        if bar.clean.isChecked() and self._window.view.options.hides_people:
+            self._window.banner.say("record", FACES_IN_CLEAN, "warning")
         self._bridge.start_recording(
             RecordOptions(
                 folder=self._preferences.folder,

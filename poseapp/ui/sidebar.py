@@ -81,7 +81,7 @@ class Sidebar(QWidget):
         return [
             *(source.box, source.open, source.size_box, source.rate_box, self.model.box),
             *(pose.one, pose.several, pose.slider, pose.smooth),
-            *(view.threshold, view.mirror, view.labels, view.heatmaps, self.advanced.button),
+            *(view.threshold, view.mirror, view.labels, view.heatmaps, view.blur_faces, view.background, self.advanced.button),
             *(box for _, box in (*self.model.advanced, *pose.advanced)),
             *(view.fields, self.benchmark),
             *self.outputs.in_order(),

@@ -233,7 +233,8 @@ class VideoView(QWidget):
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         ratio = self.devicePixelRatioF()
         h, w = fit(self._result.frame.hw, self.width() * ratio, self.height() * ratio)
-        options = replace(self._options, skeleton=False) if self._drawn else self._options
+        shows_picture = self._options.background == "picture"  # on black nothing is drawn yet
+        options = replace(self._options, skeleton=False) if self._drawn and shows_picture else self._options
         self._picture = annotate(self._result, options, self._picture, (h, w))
         self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)
         self._image.setDevicePixelRatio(self.devicePixelRatioF())

@@ -20,7 +20,7 @@ def recorded(options: DrawOptions) -> DrawOptions:
     return replace(options, mirror=False, heatmaps=False, fields=False)
 
 
-DRAWN = ("mirror", "labels", "angles", "heatmaps", "fields")  # the actions that are fields of DrawOptions
+DRAWN = ("mirror", "labels", "angles", "heatmaps", "fields", "blur_faces")  # the actions that are fields of DrawOptions
 
 
 class ViewActions:
@@ -45,6 +45,7 @@ class ViewActions:
         window.output_actions.outputs.settings.draw = recorded(options)
         for name in DRAWN:
             window.menus.check(name, getattr(options, name))
+        window.menus.check_choice("Background", options.background)
 
     def set_paused(self, paused: bool) -> None:
         """Let the clip stand still; of a camera the preview alone: capture and recording go on."""

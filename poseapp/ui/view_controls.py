@@ -10,9 +10,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSlider, QVBoxLayout, QW
 from poseapp.live.status import Status
 from poseapp.render import DrawOptions
 from poseapp.ui.actions import action
+from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.widgets import action_toggle, describe, label
 
-SWITCHES = ("mirror", "heatmaps", "fields", "labels", "angles")  # the buttons that are fields of DrawOptions
+SWITCHES = ("mirror", "heatmaps", "fields", "labels", "angles", "blur_faces")  # the buttons that are fields of DrawOptions
+BACKGROUND_NAMES = {"picture": "On the picture", "black": "Skeleton on black", "green": "Skeleton on green"}
 
 
 class ViewControls(QWidget):
@@ -37,6 +39,13 @@ class ViewControls(QWidget):
         self.fields = action_toggle("fields")
         self.labels = action_toggle("labels")
         self.angles = action_toggle("angles")
+        self.blur_faces = action_toggle("blur_faces")
+        self.background = ComboBox()
+        tip = "What the skeletons are on, also in the annotated video. Green can be keyed out in a video editor (G)"
+        describe(self.background, "Background", tip)
+        for key, text in BACKGROUND_NAMES.items():
+            self.background.addItem(text, key)
+        self.background.activated.connect(lambda _row: self._collect())
         name = label("Threshold")
         name.setToolTip(tip)
         head = QHBoxLayout()
@@ -53,7 +62,9 @@ class ViewControls(QWidget):
         layout.addLayout(buttons)
         for i, button in enumerate((self.mirror, self.labels, self.heatmaps)):
             buttons.addWidget(button, 0, i)
-        for button in (self.mirror, self.labels, self.heatmaps, self.fields, self.angles):
+        buttons.addWidget(self.blur_faces, 1, 0)
+        buttons.addWidget(self.background, 1, 1, 1, 2)
+        for button in (getattr(self, name) for name in SWITCHES):
             button.toggled.connect(self._collect)
         self.threshold.valueChanged.connect(self._collect)
         self.set_options(self._options)
@@ -72,6 +83,7 @@ class ViewControls(QWidget):
             button.setChecked(getattr(options, name))
         for blocker in blockers:
             blocker.unblock()
+        self.background.setCurrentIndex(self.background.findData(options.background))
         self._options = options
         self.value.setText(f"{options.threshold:.2f}")
 
@@ -88,6 +100,16 @@ class ViewControls(QWidget):
         self.angles.setChecked(bool(names))
         self._collect()
 
+    def choose_background(self, name: str) -> None:
+        """Put the skeletons on the background called *name*, a key of BACKGROUND_NAMES."""
+        self.background.setCurrentIndex(self.background.findData(name))
+        self._collect()
+
+    def next_background(self) -> None:
+        """Choose the next background."""
+        names = list(BACKGROUND_NAMES)
+        self.choose_background(names[(names.index(self._options.background) + 1) % len(names)])
+
     def step_threshold(self, step: float) -> None:
         """Raise or lower the threshold."""
         self.threshold.setValue(self.threshold.value() + round(step * 100))
@@ -101,6 +123,8 @@ class ViewControls(QWidget):
             fields=self.fields.isChecked(),
             labels=self.labels.isChecked(),
             angles=self.angles.isChecked(),
+            blur_faces=self.blur_faces.isChecked(),
+            background=self.background.currentData(),
         )
         self.value.setText(f"{self._options.threshold:.2f}")
         self.changed.emit(self._options)

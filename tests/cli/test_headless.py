@@ -192,3 +192,22 @@ def test_a_name_means_nothing_to_the_progress_bar(
 def test_the_rate_does_not_count_the_time_in_which_the_model_was_loaded() -> None:
     assert cli_headless._RunFigures(begun=100.0, ready=104.0).working_s(110.0) == 6.0
     assert cli_headless._RunFigures(begun=100.0).working_s(110.0) == 10.0
+
+
+def test_people_are_hidden_in_the_annotated_video_alone(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / "clip.mp4"
+    grey_clip(clip, [i / 30 for i in range(5)])
+    run = Run(str(clip), store, capsys, "--background", "green", "--blur-faces", "--clean-video")
+    assert run.status == 0
+    draw = run.session["settings"][0]["draw"]
+    assert (draw["background"], draw["blur_faces"]) == ("green", True)
+    (folder,) = (store.parent / "out").iterdir()
+    colours = {}
+    for name in ("annotated.mkv", "clean.mkv"):
+        reader = cv2.VideoCapture(str(folder / name))
+        ok, picture = reader.read()
+        reader.release()
+        assert ok
+        colours[name] = picture[1, 1].astype(int)
+    assert np.abs(colours["annotated.mkv"] - (64, 177, 0)).max() < 12
+    assert np.ptp(colours["clean.mkv"]) < 12, "grey as the clip"

@@ -542,6 +542,13 @@ def test_a_snapshot_is_two_pictures_and_the_joints(tmp_path: Path) -> None:
     assert len(line["people"][0]["keypoints"]) == 17
 
 
+@pytest.mark.parametrize("draw", [DrawOptions(blur_faces=True), DrawOptions(background="black")])
+def test_a_snapshot_that_hides_people_has_no_clean_picture(tmp_path: Path, draw: DrawOptions) -> None:
+    save_snapshot(result(0, 0.0), tmp_path, draw)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".png"]
+    assert not list(tmp_path.glob("*_clean.png"))
+
+
 def test_frames_that_were_never_worked_on_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
     with recording(tmp_path, first_index=10) as recorder:
         recorder.unreadable(2, ["10.png: damaged.", "11.png: damaged."])

@@ -19,13 +19,17 @@ from poseapp.render import DrawOptions, annotate
 def save_snapshot(result: Result, folder: Path, draw: DrawOptions) -> Path:
     """Write the annotated picture, the clean one and the keypoints of *result*; returns the annotated PNG's path.
 
-    The keypoints are one line of ``keypoints.jsonl`` with its schema. Raises RecordError when *folder* cannot be written.
+    There is no clean one where *draw* hides people. The keypoints are one line of ``keypoints.jsonl`` with its schema. Raises
+    RecordError when *folder* cannot be written.
     """
     stem = datetime.now().strftime("snapshot_%Y-%m-%d_%H-%M-%S-%f")[:-3]
     path = folder / f"{stem}.png"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for file, image in ((path, annotate(result, draw)), (folder / f"{stem}_clean.png", result.frame.image)):
+        pictures = {path: annotate(result, draw)}
+        if not draw.hides_people:
+            pictures[folder / f"{stem}_clean.png"] = result.frame.image
+        for file, image in pictures.items():
             ok, content = cv2.imencode(".png", image)
             if not ok:
                 raise RecordError(f"{file}: the picture cannot be encoded.")
