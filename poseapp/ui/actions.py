@@ -79,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "outputs", "Record", "Outputs…", keys=("Ctrl+L",), section="Record", sheet="Outputs: OSC, WebSocket, UDP, LSL, camera",
+        "outputs", "Record", "Outputs…", keys=("Ctrl+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
     ),
     separator("Record"),
     Action("choose_folder", "Record", "Choose folder…"),

@@ -60,7 +60,8 @@ class RecordingActions:
                 draw=recorded(self._window.view.options),
                 name=name,
                 tags=tags,
-            )
+            ),
+            done,
         )
 
     def snapshot(self) -> None:
