@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WAIT_S = 30.0
 QUIET_S = 2.0  # so long without a picture is worth a word
 RETRY_S = 2.0
+OPEN_S = 3.0  # the first pictures wait so long for outputs that are being opened
 MOST_NAMED = 5  # pictures that could not be read
 _RETRYING = re.compile(r" Trying again in \S+ s\.$")  # what the capture loop adds; here it would be the last word
 
@@ -135,6 +136,7 @@ def run_headless(
     outputs = session.outputs = Outputs(control)
     outputs.count(live.exercise)
     outputs.choose(live.addresses)
+    outputs.wait(OPEN_S)
     say_outputs(outputs, console)
     if live.records:
         session.start_recording(options)
