@@ -82,3 +82,16 @@ def joints(folder: Path, person: int, key: str = "keypoints") -> dict[int, np.nd
         for one in line["people"]
         if one["id"] == person and key in one
     }
+
+
+STILLS = {"a 1.jpg": (240, 320), "sub/b.png": (120, 100), "c.heic": (240, 320)}  # (h, w) by file
+
+
+def stills(parent: Path, clean: bool = True) -> Path:
+    """A recording of pictures of several sizes, with persons 1 and 2 in the first, 3 in the second and 4 in the last."""
+    people = [{1: 30.0, 2: 200.0}, {3: 30.0}, {4: 100.0}]
+    results = []
+    for number, (file, hw) in enumerate(STILLS.items()):
+        result = frame_with(number, people[number], smoothed=False)
+        results.append(replace(result, frame=Frame(np.full((*hw, 3), 40 * number, np.uint8), number, number / 2, file)))
+    return record(parent, results, clean)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from poseapp.cli.live_outputs import HeadlessControl, LiveOutputs, say_outputs
+from poseapp.cli.live_outputs import LiveOutputs, giving
+from poseapp.cli.starting import Starter, check_choices
 from poseapp.console import description
 from poseapp.core.errors import PoseAppError, SourceError
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from poseapp.live.recording import Recording, RecordOptions
     from poseapp.live.session import Session
     from poseapp.live.sources import Source
+    from poseapp.live.sources.setup import SourceSetup
     from poseapp.live.status import ModelRequest, Status
     from poseapp.pipeline.modes import PoseSettings
 
 WAIT_S = 30.0
 QUIET_S = 2.0  # so long without a picture is worth a word
 RETRY_S = 2.0
-OPEN_S = 3.0  # the first pictures wait so long for outputs that are being opened
 MOST_NAMED = 5  # pictures that could not be read
 _RETRYING = re.compile(r" Trying again in \S+ s\.$")  # what the capture loop adds; here it would be the last word
 
@@ -44,10 +45,10 @@ class Patience:
         self._said = ""
         self.trouble = ""  # why no picture comes just now
 
-    def look(self, status: Status, results: int, now: float) -> bool:
-        """Whether to go on waiting for pictures; *results* is how many have been seen so far."""
+    def look(self, status: Status, now: float, analysed: int = 0) -> bool:
+        """Whether to go on waiting for pictures; *analysed* ones have come so far, recorded or not."""
         frames = status.recording.frames if status.recording is not None else 0
-        progress = frames, results, status.stats.drops.get("capture", 0)
+        progress = frames, status.stats.drops.get("capture", 0), analysed
         if status.state == "reconnecting":
             self.trouble = _RETRYING.sub("", status.message) or self.trouble
         elif progress != self._progress or not status.model or not self._live or self._quiet_from is None:
@@ -99,70 +100,86 @@ class _RunFigures:
             self.first_pose_s = time.time() - psutil.Process().create_time()
 
 
-def run_headless(
-    source_text: str,
-    request: ModelRequest,
-    pose_settings: PoseSettings,
-    options: RecordOptions,
-    seconds: float | None,
-    wait_s: float,
-    console: Console,
-    live: LiveOutputs | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class HeadlessRun:
+    """What is to be done: ``source`` is a text that names one, ``seconds`` and ``wait_s`` are as the options say."""
+
+    source: str
+    request: ModelRequest
+    pose_settings: PoseSettings
+    recording: RecordOptions
+    seconds: float | None = None
+    wait_s: float = WAIT_S
+    setup: SourceSetup | None = None
+    live: LiveOutputs = field(default_factory=LiveOutputs)
+
+
+def run_headless(run: HeadlessRun, console: Console) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
-    A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
+    A live source that gives no picture for ``wait_s`` is the end, and a PoseAppError.
     """
-    from poseapp.live.outputs import Outputs
-    from poseapp.live.session import Session
-    from poseapp.live.sources import StreamSource, parse_source
-    from poseapp.pipeline.modes import smooth_rule
-
-    live = live or LiveOutputs()
-    source = parse_source(source_text)
-    wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
-    if isinstance(source, StreamSource):
-        _settle(source, Patience(source.name, True, wait_s, console))
-    session = Session(
-        source,
-        request,
-        smoothing=smooth_rule(pose_settings.smoothing),
-        realtime=source.live or not live.records,
-    )
-    session.settings.latency_budget_ms = pose_settings.latency_budget_ms
-    figures = _RunFigures()
-    control = HeadlessControl(options)
-    control.session = session
-    outputs = session.outputs = Outputs(control)
-    outputs.count(live.exercise)
-    outputs.choose(live.addresses)
-    outputs.wait(OPEN_S)
-    say_outputs(outputs, console)
-    if live.records:
-        session.start_recording(options)
-    session.start()
-    try:
-        _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, console)
-    except KeyboardInterrupt:
-        console.print("Interrupted: finishing the recording.")
-    finally:
-        session.stop()
-        sent = outputs.status()
-        outputs.close()
-        control.close()
+    wait_s = run.wait_s if run.seconds is None else min(run.wait_s, run.seconds)  # nobody waits longer than the run is to last
+    source = _open(run, wait_s, console)
+    session = _session(run, source)
+    figures, starter = _RunFigures(), Starter(session, run.recording, console) if run.live.records else None
+    with giving(session, run.live, run.recording, console) as sent:
+        if starter is not None:
+            starter.begin()
+        session.start()
+        try:
+            _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, run.seconds, starter, console)
+        except KeyboardInterrupt:
+            console.print("Interrupted: finishing the recording.")
+        finally:
+            session.stop()
     status = session.status()
     recording = status.recording
+    if recording is None and starter is not None:
+        unbegun = f"{source.name}: it was over before the recording began. Nothing was recorded."
+        raise PoseAppError(figures.given_up or session.failure or unbegun)
     error = recording.error if recording is not None else ""
     if (recording.frames if recording is not None else figures.results) == 0:
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
         raise PoseAppError(figures.given_up or session.failure or error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
-    for one in sent:
-        trouble = f" ({one.message})" if one.light == "failed" else ""
-        print(f"output     {one.address}: {one.sent} frames sent, {one.dropped} dropped{trouble}")
+    for line in (*sent, *(f"{control.name:<10} {control.sentence()}" for control in status.controls)):
+        print(line)
     failure = session.failure or error or figures.given_up
     if failure:
         raise PoseAppError(failure)
+
+
+def _open(run: HeadlessRun, wait_s: float, console: Console) -> Source:
+    """The source, with what is asked of it. Raises PoseAppError."""
+    from poseapp.live.sources import StreamSource, parse_source
+    from poseapp.live.sources.base import Controllable
+
+    source, settings = parse_source(run.source), run.setup.settings if run.setup is not None else {}
+    if settings and not isinstance(source, Controllable):
+        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
+    if isinstance(source, Controllable):
+        source.ask(settings)
+    check_choices(run.recording, source)
+    if isinstance(source, StreamSource):
+        _settle(source, Patience(source.name, True, wait_s, console))
+    return source
+
+
+def _session(run: HeadlessRun, source: Source) -> Session:
+    from poseapp.live.session import Session
+    from poseapp.live.sources.setup import SourceSetup
+    from poseapp.pipeline.modes import smooth_rule
+
+    session = Session(
+        source,
+        run.request,
+        framing=(run.setup or SourceSetup()).framing,
+        smoothing=smooth_rule(run.pose_settings.smoothing),
+        realtime=source.live or not run.live.records,
+    )
+    session.settings.latency_budget_ms = run.pose_settings.latency_budget_ms
+    return session
 
 
 def _settle(source: Source, patience: Patience) -> None:
@@ -181,9 +198,18 @@ def _settle(source: Source, patience: Patience) -> None:
 
 
 def _follow(
-    session: Session, source: Source, patience: Patience, figures: _RunFigures, seconds: float | None, console: Console
+    session: Session,
+    source: Source,
+    patience: Patience,
+    figures: _RunFigures,
+    seconds: float | None,
+    starter: Starter | None,
+    console: Console,
 ) -> None:
-    """Show how far *session* is until it has ended, *seconds* have passed since the model came, or nothing comes any more."""
+    """Show how far *session* is.
+
+    Until it or its recording has ended, *seconds* have passed since the model came, or nothing comes any more.
+    """
     columns = (description(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(source.name, total=None)
@@ -207,7 +233,9 @@ def _follow(
             now = time.monotonic()
             if figures.ready is None and status.model:
                 figures.ready = now
-            if not over and not patience.look(status, figures.results, now):
+            if not over and starter is not None and not starter.look(status):
+                return
+            if not over and not patience.look(status, now, figures.results):
                 figures.given_up = patience.last_word
                 return
             if seconds is not None and figures.ready is not None and now - figures.ready > seconds:
@@ -216,6 +244,8 @@ def _follow(
 
 
 def _summarise(status: Status, recording: Recording | None, source: Source, figures: _RunFigures) -> None:
+    from poseapp.live.recording import ended_text
+
     elapsed = figures.working_s(time.monotonic())
     median = sorted(figures.latencies_ms)[len(figures.latencies_ms) // 2] if figures.latencies_ms else 0.0
     first = f", first pose {figures.first_pose_s:.1f} s after the start" if figures.first_pose_s is not None else ", nobody found"
@@ -225,6 +255,8 @@ def _summarise(status: Status, recording: Recording | None, source: Source, figu
     if recording is not None:
         counts = recording.counts
         print(f"frames     {counts.sentence()}")
+        if recording.ended_by:
+            print(f"stopped    {ended_text(recording.ended_by)}")
         print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
         if counts.unreadable:
             print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
 
+OPEN_S = 3.0  # the first pictures wait so long for outputs that are being opened
 GIVEN = "Live outputs"  # title in --help
 
 OutputOption = Annotated[
@@ -77,12 +80,11 @@ class LiveOutputs:
     records: bool = True
 
 
-class HeadlessControl:
+class _Control:
     """Begins and finishes recordings with *options* for the outputs of *session*, on a thread of its own."""
 
-    def __init__(self, options: RecordOptions) -> None:
-        self.session: Session | None = None
-        self._options = options
+    def __init__(self, session: Session, options: RecordOptions) -> None:
+        self._session, self._options = session, options
         self._worker = ThreadPoolExecutor(1, "poseapp-control")
 
     def __call__(self, command: RemoteCommand) -> Future[str]:
@@ -96,24 +98,45 @@ class HeadlessControl:
     def _obey(self, command: RemoteCommand) -> str:
         from poseapp.live.recording import split_name
 
-        session = self.session
-        recording = session.status().recording if session is not None else None
+        recording = self._session.status().recording
         begin, problem = command.decide(recording is not None and recording.active)
-        if session is None or problem:
-            return problem or "Nothing runs yet."
+        if problem:
+            return problem
         if not begin:
-            session.stop_recording()
+            self._session.stop_recording()
             return ""
         name, tags = split_name(command.name)
         options = replace(self._options, name=name, tags=tags) if command.name else self._options
         try:
-            session.start_recording(options)
+            self._session.start_recording(options)
         except PoseAppError as error:
             return str(error)
         return ""
 
 
-def say_outputs(outputs: Outputs, console: Console) -> None:
+@contextlib.contextmanager
+def giving(session: Session, live: LiveOutputs, options: RecordOptions, console: Console) -> Iterator[list[str]]:
+    """Within it *session* gives its poses to *live*, and receivers may record with *options*; then a line each is in the list."""
+    from poseapp.live.outputs import Outputs
+
+    control = _Control(session, options)
+    outputs = session.outputs = Outputs(control)
+    outputs.count(live.exercise)
+    outputs.choose(live.addresses)
+    outputs.wait(OPEN_S)
+    _say(outputs, console)
+    lines: list[str] = []
+    try:
+        yield lines
+    finally:
+        for status in outputs.status():
+            trouble = f" ({status.message})" if status.light == "failed" else ""
+            lines.append(f"output     {status.address}: {status.sent} frames sent, {status.dropped} dropped{trouble}")
+        outputs.close()
+        control.close()
+
+
+def _say(outputs: Outputs, console: Console) -> None:
     """Say where poses go. The token of an output that lets other machines in is for this terminal alone."""
     from poseapp.live.outputs.web_access import WebAccess
 

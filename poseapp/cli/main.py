@@ -1,4 +1,4 @@
-"""The command line: run | review | bench | models | train | eval | export | export-data | measure | report.
+"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report.
 
 Logging is configured here alone.
 """
@@ -16,6 +16,7 @@ import cv2
 import typer
 
 import poseapp
+from poseapp.cli.analyse import analyse_command
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
@@ -71,6 +72,7 @@ def _main(
 
 app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
+app.command("analyse", cls=PlainCommand)(analyse_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)

@@ -11,7 +11,7 @@ import typer
 
 from poseapp.cli.options import one_of
 from poseapp.console import plain_console
-from poseapp.core.errors import RecordError
+from poseapp.core.errors import RecordError, printable
 from poseapp.core.files import atomic_write
 from poseapp.core.gait import compare
 from poseapp.core.repetitions import EXERCISES, Exercise, tempo
@@ -95,9 +95,11 @@ def _measured(
 
 
 def _print(one: Measurements, exercise: Exercise | None) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"Person {one.id}, {one.start_s:.1f} to {one.end_s:.1f} s: angles in degrees, in 2D")
+    where = printable(one.file) if one.file else f"{one.start_s:.1f} to {one.end_s:.1f} s"
+    table = Table(title=f"Person {one.id}, {escape(where)}: angles in degrees, in 2D")
     for name in ("angle", "least", "most", "range", "mean", "fastest, °/s", "seen"):
         table.add_column(name, justify="left" if name == "angle" else "right")
     for name, s in one.angles.items():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from poseapp import resources
+from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
 from poseapp.cli.display import no_window_because
-from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
 from poseapp.cli.live_outputs import Count, LiveOutputs, NoRecording, OutputOption, exercise_called
 from poseapp.cli.options import (
     BlurFaces,
@@ -24,8 +25,12 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
+
+if TYPE_CHECKING:
+    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -69,23 +74,6 @@ Wait = Annotated[
     ),
 ]
 
-CleanVideo = Annotated[
-    bool,
-    typer.Option(
-        "--clean-video", help="Also record every captured picture, without the skeleton.", rich_help_panel=WITHOUT_WINDOW
-    ),
-]
-Name = Annotated[
-    str,
-    typer.Option(
-        "--name", metavar="NAME", help="Name of the recording.", rich_help_panel=WITHOUT_WINDOW, show_default="date and time"
-    ),
-]
-Tags = Annotated[
-    list[str] | None,
-    typer.Option("--tag", metavar="TAG", help="A tag of the recording; may be repeated.", rich_help_panel=WITHOUT_WINDOW),
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -105,12 +93,17 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
-    clean_video: bool = False
-    name: str = ""
-    tags: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     records: bool = True
     count: str | None = None
+    recording: RecordChoices = field(default_factory=RecordChoices)
+    rotate: int | None = None
+    crop: str | None = None
+    controls: tuple[str, ...] = ()
+
+    def setup(self) -> SourceSetup | None:
+        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
+        return given_setup(self.rotate, self.crop, self.controls)
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -134,6 +127,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     people: OldModeName = None,
     smoothing: Smoothing = None,
     latency_budget_ms: Budget = None,
+    rotate: Rotate = None,
+    crop: CropText = None,
+    control: Controls = None,
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -142,6 +138,10 @@ def run_command(  # noqa: PLR0913 - the command's options
     clean_video: CleanVideo = False,
     name: Name = "",
     tag: Tags = None,
+    countdown: Countdown = None,
+    stop_after: StopAfter = None,
+    stop_when_empty: StopWhenEmpty = None,
+    hand: Hand = None,
     output: OutputOption = None,
     no_recording: NoRecording = False,
     count: Count = None,
@@ -165,9 +165,18 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        clean_video=clean_video,
-        name=name,
-        tags=tuple(tag or ()),
+        recording=RecordChoices(
+            clean_video=clean_video,
+            name=name,
+            tags=tuple(tag or ()),
+            countdown_s=countdown,
+            stop_after_s=stop_after,
+            stop_empty_s=stop_when_empty,
+            hand=hand,
+        ),
+        rotate=rotate,
+        crop=crop,
+        controls=tuple(control or ()),
         outputs=tuple(output or ()),
         records=not no_recording,
         count=count,
@@ -190,27 +199,34 @@ def open_source(options: RunOptions) -> None:
         return
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
-    from poseapp.ui.app import Given, run_app
+    from poseapp.ui.app import Opening, run_app
     from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
-    status = run_app(
-        chosen,
-        options.model,
-        options.engines_dir,
-        options.device,
-        options.precision,
-        options.out,
-        Given(pose_settings=options.pose_settings(), draw=options.draw(), outputs=chosen_outputs(options.outputs)),
-        recording,
+    opening = Opening(
+        source=chosen,
+        setup=options.setup(),
+        model=options.model,
+        engines_dir=options.engines_dir,
+        device=options.device,
+        precision=options.precision,
+        folder=options.out,
+        pose_settings=options.pose_settings(),
+        draw=options.draw(),
+        clean_video=options.recording.clean_video,
+        typed_name=options.recording.typed_name,
+        start_stop=options.recording.start_stop(),
+        recording=recording,
+        outputs=chosen_outputs(options.outputs),
     )
+    status = run_app(opening)
     raise typer.Exit(status)
 
 
 def _run_without_window(options: RunOptions) -> None:
     from poseapp.live.outputs import parse_output
-    from poseapp.live.recording import RecordOptions
+    from poseapp.live.recording import RecordOptions, StartStop
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
     from poseapp.render import DrawOptions
@@ -225,13 +241,25 @@ def _run_without_window(options: RunOptions) -> None:
     folder = find_model(options.engines_dir, options.model, device).folder
     check_mode(folder, settings.mode)
     request = ModelRequest(folder, device, options.precision or "auto", settings.mode)
+    chosen = options.recording
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
-        clean_video=options.clean_video,
+        clean_video=chosen.clean_video,
         draw=DrawOptions(**options.draw()),
-        name=options.name,
-        tags=options.tags,
+        name=chosen.name,
+        tags=chosen.tags,
+        start_stop=StartStop(**chosen.start_stop()),
     )
     addresses = tuple(parse_output(text) for text in options.outputs)
     live = LiveOutputs(addresses=addresses, exercise=exercise_called(options.count), records=options.records)
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, live)
+    run = HeadlessRun(
+        source=source,
+        request=request,
+        pose_settings=settings,
+        recording=recording,
+        seconds=options.seconds,
+        wait_s=options.wait_s,
+        setup=options.setup(),
+        live=live,
+    )
+    run_headless(run, console)

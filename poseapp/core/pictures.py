@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def _check_size(size: tuple[int, int] | None) -> None:
         raise PictureError(f"not a picture that can be read ({reason})")
 
 
-def _decode_opencv(content: bytes) -> Any:
-    _check_size(picture_size(content))
+def _decode_opencv(content: bytes, sized: bool = False) -> Any:
+    """What OpenCV makes of *content*, whose size was checked before if it is *sized*; None where OpenCV cannot read it."""
+    if not sized:
+        _check_size(picture_size(content))
     try:
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # a size that is zero or beyond OpenCV's limit
@@ -83,12 +86,15 @@ def _decode_opencv(content: bytes) -> Any:
 
 
 def _decode_heif(content: bytes) -> Any:
-    """HEIC and AVIF by Pillow, which turns the picture and puts the tiles together."""
+    """HEIC and AVIF by Pillow, which turns the picture and puts the tiles together; without Pillow, upright AVIF by OpenCV."""
     try:
         from PIL import Image, ImageOps
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise PictureError("HEIC and AVIF need the package pillow-heif: pip install 'poseapp[heic]'") from None
+        if _is_upright_avif(content):
+            _check_size(_avif_size(content))
+            return _decode_opencv(content, sized=True)
+        raise PictureError("HEIC and turned AVIF need the package pillow-heif: pip install 'poseapp[heic]'") from None
     register: Callable[[], None] = register_heif_opener
     register()
     try:
@@ -102,6 +108,17 @@ def _decode_heif(content: bytes) -> Any:
     except Exception:  # noqa: BLE001 - what a damaged picture raises depends on where it is damaged
         return None
     return rgb[..., ::-1]
+
+
+def _is_upright_avif(content: bytes) -> bool:
+    """Whether a HEIF file holds AV1 and nothing says that the picture is turned or mirrored. OpenCV does not turn it."""
+    return content[8:12] in (b"avif", b"avis") and not any(box in content for box in (b"irot", b"imir", b"Exif"))
+
+
+def _avif_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height of the largest picture in an AVIF file (ISO/IEC 23008-12, 6.5.3); None where the file has no size."""
+    sizes = [struct.unpack(">II", found.group(1)) for found in re.finditer(rb"ispe....(.{8})", content, re.DOTALL)]
+    return max(sizes, key=lambda wh: wh[0] * wh[1], default=None)
 
 
 def _boxes_are_whole(content: bytes) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -36,15 +37,19 @@ class Frame:
     """One captured picture.
 
     ``image`` (H, W, 3) uint8 BGR, C-contiguous; it is made read-only, so that threads share it without a copy.
-    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap. ``t`` is the capture time
+    ``index`` counts the frames of a source from 0; a picture that could not be read leaves a gap, and a still that is looked at
+    again keeps its index. ``t`` is the capture time
     in seconds on the monotonic clock (for a file that is played as fast as possible: the clock of the file). ``file`` is the
-    file of this picture where each picture of the source has one, else "".
+    file of this picture where each picture of the source has one, else "". ``framing`` is how ``image`` was made of the picture
+    of the source; all places are those in ``image``.
     """
 
     image: ImageArray
     index: int
     t: float
     file: str = ""
+    _: KW_ONLY
+    framing: Framing = WHOLE
 
     def __post_init__(self) -> None:
         _check("frame", self.image, (None, None, 3), np.uint8)
@@ -56,6 +61,11 @@ class Frame:
     def hw(self) -> tuple[int, int]:
         """Height and width in px."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it stands alone, as a picture of a folder does: no frame before or after it tells anything about it."""
+        return bool(self.file)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

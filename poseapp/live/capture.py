@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from poseapp.core.errors import SourceError
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.types import Frame, ImageArray
 from poseapp.live.sources import Mode, Source
-from poseapp.live.sources.base import Repeating, SelfTimed, Traceable
+from poseapp.live.sources.base import Controllable, Repeating, SelfTimed, Traceable
+from poseapp.live.sources.camera_controls import Control
 
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 8.0
@@ -28,6 +30,7 @@ class CaptureEvents:
     resized: Callable[[Mode], None] = lambda _mode: None  # pictures come in another size from now on
     jumped: Callable[[], None] = lambda: None  # the next picture is from another place of the file
     rewound: Callable[[], None] = lambda: None  # a clip begins again with the next frame
+    controlled: Callable[[Sequence[Control]], None] = lambda _controls: None  # what can be set of the device stands otherwise
     waits: Callable[[bool], None] = lambda _waits: None  # for the source to open or to give a picture, or no longer
 
 
@@ -39,18 +42,25 @@ class _Numbering:
         self._report = report
         self.index = first_index
         self._place = -1
+        self._file, self._framing = "", WHOLE
         self._unreadable = self._lines = 0
 
     def reopened(self) -> None:
         """The source begins anew; frames are counted on."""
-        self._place, self._unreadable, self._lines = -1, 0, 0
+        self._place, self._file, self._unreadable, self._lines = -1, "", 0, 0
 
-    def frame(self, image: ImageArray, t: float) -> Frame:
-        """The picture read last as a frame: those before it that could not be read leave a gap in its number."""
+    def frame(self, image: ImageArray, t: float, framing: Framing) -> Frame:
+        """The picture read last as a frame with *framing*: those before it that could not be read leave a gap in its number.
+
+        A still that is given again, for it stays on the screen, is the same frame.
+        """
+        file = ""
         if self._source is not None:
-            self.index += max(0, self._source.place - self._place - 1)
-            self._place = self._source.place
-        frame = Frame(image, self.index, t, self._source.file if self._source is not None else "")
+            file = self._source.file
+            again = bool(file) and file == self._file and framing == self._framing
+            self.index += -1 if again else max(0, self._source.place - self._place - 1)
+            self._place, self._file, self._framing = self._source.place, file, framing
+        frame = Frame(framing.apply(image), self.index, t, file, framing=framing)
         self.index += 1
         return frame
 
@@ -62,16 +72,70 @@ class _Numbering:
         self._unreadable, self._lines = self._source.unreadable, len(self._source.skipped)
 
 
-def capture(source: Source, realtime: bool, first_index: int, events: CaptureEvents, stop: threading.Event) -> None:
-    """Read *source* until it ends or *stop* is set.
+class _Pace:
+    """Waits until the pictures of a file are due that is played at its own speed, from now on."""
 
-    In real time a file plays at its own speed and its frames carry the moment they were due on the
-    monotonic clock; otherwise it is read as fast as it is taken and frames carry the file's own time. A live
-    source that fails is opened again and again, waiting twice as long each time, at most eight seconds.
-    Raises SourceError when a file fails.
+    def __init__(self) -> None:
+        self._epoch = time.monotonic()  # when a picture of time 0 was due
+
+    def wait(self, t: float, stop: threading.Event) -> float:
+        """Wait until a picture of time *t* is due, or *stop*; returns when that was, on the monotonic clock."""
+        if not stop.wait(max(0.0, self._epoch + t - time.monotonic())):
+            # After a hiccup of the machine the clip goes on from here instead of racing to catch up.
+            behind = time.monotonic() - (self._epoch + t)
+            if behind > 0.5:
+                self._epoch += behind
+        return self._epoch + t
+
+
+class _Watch:
+    """Notices what is new with a picture: its place in the file, another round, its framing, what is set of the device."""
+
+    def __init__(self, source: Source, framing: Callable[[], Framing], events: CaptureEvents) -> None:
+        self._source = source
+        self._rounds = 0
+        self._framing, self._events = framing, events
+        self._last: Framing | None = None
+        self._controls: Sequence[Control] = ()
+
+    def reopened(self) -> None:
+        """The source begins anew."""
+        self._rounds = 0
+
+    def look(self) -> Framing:
+        """Report what is new with the picture that was read last; returns its framing."""
+        source = self._source
+        if isinstance(source, SelfTimed) and source.jumped:
+            self._events.jumped()
+        if isinstance(source, Repeating) and source.round > self._rounds:
+            self._rounds = source.round
+            self._events.rewound()
+        framing = self._framing()
+        if self._last is not None and framing != self._last:
+            self._events.jumped()  # people are not where they were
+        self._last = framing
+        if isinstance(source, Controllable) and source.controls is not self._controls:
+            self._controls = source.controls
+            self._events.controlled(self._controls)
+        return framing
+
+
+def capture(
+    source: Source,
+    realtime: bool,
+    first_index: int,
+    events: CaptureEvents,
+    stop: threading.Event,
+    framing: Callable[[], Framing] = lambda: WHOLE,
+) -> None:
+    """Read *source* until it ends or *stop* is set; *framing* is asked before each frame.
+
+    In real time a file plays at its own speed and its frames carry the moment they were due on the monotonic clock; otherwise
+    it is read as fast as it is taken and frames carry the file's own time. A live source that fails is opened again and again,
+    waiting twice as long each time, at most eight seconds. Raises SourceError when a file fails.
     """
     retry_s = FIRST_RETRY_S
-    numbering = _Numbering(source, first_index, events.unreadable)
+    numbering, watch = _Numbering(source, first_index, events.unreadable), _Watch(source, framing, events)
     while not stop.is_set():
         try:
             events.waits(True)
@@ -79,8 +143,8 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
             events.waits(False)
             events.opened(mode)
             numbering.reopened()
-            rounds = 0
-            epoch = time.monotonic()
+            watch.reopened()
+            pace = _Pace()
             while not stop.is_set():
                 events.waits(True)
                 item = source.read()
@@ -93,23 +157,14 @@ def capture(source: Source, realtime: bool, first_index: int, events: CaptureEve
                     return
                 image, t = item
                 keeps_time = isinstance(source, SelfTimed) and source.keeps_time
-                if isinstance(source, SelfTimed) and source.jumped:
-                    events.jumped()
                 if realtime and not source.live and not keeps_time:
-                    if stop.wait(max(0.0, epoch + t - time.monotonic())):
+                    t = pace.wait(t, stop)
+                    if stop.is_set():
                         return
-                    # After a hiccup of the machine the clip goes on from here instead of racing to catch up.
-                    behind = time.monotonic() - (epoch + t)
-                    if behind > 0.5:
-                        epoch += behind
-                    t = epoch + t
                 if image.shape[:2] != (mode.height, mode.width):
                     mode = replace(mode, width=image.shape[1], height=image.shape[0])
                     events.resized(mode)
-                if isinstance(source, Repeating) and source.round > rounds:
-                    rounds = source.round
-                    events.rewound()
-                events.frame(numbering.frame(image, t))
+                events.frame(numbering.frame(image, t, watch.look()))
                 retry_s = FIRST_RETRY_S
         except SourceError as error:
             events.waits(False)

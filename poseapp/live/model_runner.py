@@ -89,6 +89,7 @@ class ModelRunner:
         self._smoother = Smoother(engine.spec.skeleton)
         self._searched_from = 0  # the estimator knows nothing older than this frame
         self._rewound_from = 0  # the first frame of the round of a clip that the estimator is in
+        self._still = -1  # the still that the estimator has looked at
         self._counted_for: Recorder | None = None  # the recording in which people were counted from 1 on
 
     def run(self, stop: threading.Event) -> None:
@@ -105,7 +106,7 @@ class ModelRunner:
     def follow_on(self, previous: ModelRunner) -> None:
         """Go on where *previous* was, whose thread has ended or waits."""
         self._searched_from, self._rewound_from = previous._searched_from, previous._rewound_from
-        self._counted_for = previous._counted_for
+        self._counted_for, self._still = previous._counted_for, previous._still
         self.estimator.take_over_state(previous.estimator)
 
     @property
@@ -146,17 +147,24 @@ class ModelRunner:
             self.estimator.latency_budget_ms = self._shared.settings.latency_budget_ms
         if self._searched_from < new_scene_from <= frame.index:
             self._searched_from = self._rewound_from = new_scene_from
-            self.estimator.reset()
-            self._smoother.reset()
-            self._count_anew()
+            self._forget()
         if self._rewound_from < rewound_from <= frame.index:
             self._rewound_from = rewound_from
             self.estimator.rewind()
             self._smoother.reset()  # or else people would be drawn from where they were at the end to where they begin
+        if frame.is_still and frame.index != self._still:
+            self._still = frame.index
+            self._forget()  # of a folder of pictures each stands alone
         recorder = self._shared.recordings.current
         if recorder is not None and recorder is not self._counted_for and recorder.includes(frame):
             self._counted_for = recorder
             self._smoother.renumber(self.estimator.renumber())
+
+    def _forget(self) -> None:
+        """Know nobody any more."""
+        self.estimator.reset()
+        self._smoother.reset()
+        self._count_anew()
 
     def _change_mode(self, mode: PoseMode) -> None:
         """Go on with the same engine and another estimator."""
@@ -209,9 +217,9 @@ class ModelRunner:
         self._events.fell_back(reason)
 
     def _smoothed(self, result: Result) -> Result:
-        """*result* with smoothed poses, where they are wanted."""
+        """*result* with smoothed poses, where they are wanted and there is a film to smooth over."""
         rule = self._shared.settings.smoothing
-        if rule is None:
+        if rule is None or result.frame.is_still:
             self._smoother.reset()
             return result
         self._smoother.rule = rule

@@ -31,7 +31,7 @@ class RepetitionCount:
 
     def update(self, result: Result, row: int | None, threshold: float) -> None:
         """Take in *result*; the person in *row* of its poses is the one shown, None for nobody."""
-        if self._exercise is None:
+        if self._exercise is None or result.frame.is_still:  # a movement is not seen in one picture
             return
         poses = result.shown
         values = self._exercise.curve(poses.xy, poses.score, poses.skeleton, threshold).tolist()

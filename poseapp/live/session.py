@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from poseapp.core.errors import RecordError
+from poseapp.core.framing import WHOLE, Framing
+from poseapp.core.raised_hand import RaisedHand
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.types import Frame, PoseMode, Result
 from poseapp.engine.load import builds_first, load_engine
@@ -19,6 +23,8 @@ from poseapp.live.recording import Recorder, Recording, RecordingMark, RecordOpt
 from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.source_runner import SourceRunner
 from poseapp.live.sources import Source
+from poseapp.live.sources.base import Controllable
+from poseapp.live.sources.camera_controls import Setting
 from poseapp.live.status import ModelRequest, State, Status
 from poseapp.pipeline.estimator import Point
 from poseapp.pipeline.modes import open_detector
@@ -51,7 +57,8 @@ class Session:
     whoever sets them, before the start, closes them. What the threads of a session share, and what its lock guards, is in
     ``shared.py``.
 
-    *source*, *model* and *smoothing* are what the session begins with. *load* makes the engine of a model; *builds_first* says of
+    *source*, *framing* (how its pictures are turned and cropped, before anything else sees them), *model* and *smoothing* are
+    what the session begins with. *load* makes the engine of a model; *builds_first* says of
     a folder, device and precision whether that takes long, because the engine is compiled first; *open_detector* loads the person
     detector of a model store, or gives None.
     """
@@ -61,6 +68,7 @@ class Session:
         source: Source,
         model: ModelRequest,
         *,
+        framing: Framing = WHOLE,
         smoothing: SmoothRule | None = None,
         realtime: bool = True,
         load: LoadEngine = load_engine,
@@ -71,7 +79,7 @@ class Session:
         self.outputs: Outputs | None = None
         self._shared = Shared(realtime=realtime, settings=self.settings)
         self._lock, self.stats, self._recordings = self._shared.lock, self._shared.stats, self._shared.recordings
-        self._source = SourceRunner(source, self._shared, deliver=self._deliver, over=self._over)
+        self._source = SourceRunner(source, self._shared, deliver=self._deliver, over=self._over, framing=framing)
         self._models = ModelChanges(
             model,
             self._shared,
@@ -84,6 +92,7 @@ class Session:
         )
         self._started = False
         self._person_count = 0  # in the last frame
+        self._hand, self._hand_signs = RaisedHand(), 0
         self._done = threading.Event()
 
     # -- control ---------------------------------------------------------------------------------------------
@@ -95,16 +104,33 @@ class Session:
                 raise RuntimeError("a session is started once")
             self._started = True
             self._models.start_first()
-            self._source.change(self._source.source)
+            self._source.change(self._source.source, self._source.framing)
 
-    def set_source(self, source: Source) -> None:
-        """Change to *source*. A recording is finished first: its frames would not fit together."""
+    def set_source(self, source: Source, framing: Framing = WHOLE) -> None:
+        """Change to *source* with *framing*. A recording is finished first: its frames would not fit together."""
         with self._lock:
             if self._shared.stopped:
                 return
             self.stop_recording()
             self._done.clear()
-            self._source.change(source)
+            self._source.change(source, framing)
+
+    def set_framing(self, framing: Framing) -> None:
+        """Turn and crop the pictures of the source with *framing* from the next one on, recordings and poses with them."""
+        with self._lock:
+            self._source.framing = framing
+
+    def ask_camera(self, settings: Mapping[str, Setting]) -> None:
+        """Ask the camera for *settings* of its controls; ``status().controls`` says what it does. Nothing else has any."""
+        source = self._source.source
+        if isinstance(source, Controllable):
+            source.ask(settings)
+
+    def reset_camera(self) -> None:
+        """Give the camera back the settings with which it comes."""
+        source = self._source.source
+        if isinstance(source, Controllable):
+            source.ask_reset()
 
     def set_model(self, folder: Path, device: str | None = None, precision: str | None = None) -> None:
         """Load the model in *folder* beside the present one and change to it between two frames.
@@ -140,7 +166,7 @@ class Session:
         with self._lock:
             self.stop_recording()
             source = self._source_to_record()
-            entry = SourceEntry.of(source, self._source.actual)
+            entry = SourceEntry.of(source, self._source.actual, self._source.controls)
             first_index = None if self._started else self._source.next_index  # the source's first picture, readable or not
         # Making a folder may take a while on a network drive; nobody else should wait for it.
         recorder = Recorder(
@@ -239,7 +265,10 @@ class Session:
                 source=source.source.name,
                 requested=source.source.requested,
                 actual=source.actual,
+                framing=source.framing,
+                controls=tuple(source.controls),
                 model=models.serving.engine.spec.name if models.serving is not None else "",
+                spec=models.serving.engine.spec if models.serving is not None else None,
                 loading=models.loading,
                 build=models.build,
                 model_error=models.error,
@@ -250,6 +279,8 @@ class Session:
                 person_count=self._person_count,
                 stats=self.stats.snapshot(drops),
                 recording=recording,
+                hand_signs=self._hand_signs,
+                hand_progress=self._hand.progress if self.settings.hand_sign else 0.0,
             )
 
     def _state_and_message(self) -> tuple[State, str]:
@@ -311,7 +342,17 @@ class Session:
             self.outputs.put(result, result.frame.t if self._shared.realtime else time.monotonic())
         with self._lock:
             self._person_count = len(result.poses)
+            self._hand_signs += self._look_for_sign(result)
             self._source.worked(result.frame.index)
+
+    def _look_for_sign(self, result: Result) -> bool:
+        """Whether *result* completes the sign of a raised hand, by the one whom the user holds on to. With the lock held."""
+        if not self.settings.hand_sign:
+            self._hand.reset()
+            return False
+        poses = result.poses
+        wanted = [result.locked in (None, one) and one not in result.predicted for one in poses.ids.tolist()]
+        return self._hand.update(poses.pick(np.array(wanted, bool)), result.frame.t)
 
     def _mark(self, mark: RecordingMark) -> None:
         """Tell the outputs that a recording has begun or ended. On any thread, perhaps with the lock held."""

@@ -19,12 +19,13 @@ class LiveSettings:
     """What may change between two frames. Any thread may set a field; the model's thread reads each one once a frame.
 
     ``heatmaps`` asks for heatmaps with each result. ``latency_budget_ms`` is for the poses of all people in a frame, top-down.
-    ``smoothing`` steadies the joints; None leaves them as they are found.
+    ``smoothing`` steadies the joints; None leaves them as they are found. ``hand_sign`` looks for raised hands.
     """
 
     heatmaps: bool = False
     latency_budget_ms: float = LATENCY_BUDGET_MS
     smoothing: SmoothRule | None = None
+    hand_sign: bool = False
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from poseapp.core.errors import SourceError
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.types import Frame
 from poseapp.live.capture import CaptureEvents, capture
 from poseapp.live.shared import Shared
 from poseapp.live.sources import Mode, Source
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.status import State
 from poseapp.live.worker import Worker
 
@@ -31,10 +33,16 @@ class SourceRunner:
     """
 
     def __init__(
-        self, source: Source, shared: Shared, deliver: Callable[[Frame, threading.Event], None], over: Callable[[], None]
+        self,
+        source: Source,
+        shared: Shared,
+        deliver: Callable[[Frame, threading.Event], None],
+        over: Callable[[], None],
+        framing: Framing = WHOLE,
     ) -> None:
         self._shared, self._deliver, self._over = shared, deliver, over
-        self.source = source
+        self.source, self.framing = source, framing
+        self.controls: Sequence[Control] = ()  # of a device that has some
         self.actual: Mode | None = None  # until it has answered
         self.state: State = "starting"
         self.message = ""
@@ -45,11 +53,12 @@ class SourceRunner:
         self._worker: Worker | None = None
         self._running: list[tuple[Worker, Source]] = []  # those that have not ended
 
-    def change(self, source: Source) -> None:
-        """Read *source* from now on, instead of the one before."""
+    def change(self, source: Source, framing: Framing) -> None:
+        """Read *source* from now on, instead of the one before, and frame its pictures with *framing*."""
         self._running = [(worker, old) for worker, old in self._running if not worker.join(0)]
         before = list(self._running)
         previous, self.source, self.actual = self._worker, source, None
+        self.framing, self.controls = framing, ()
         self.state, self.message, self._final = "starting", "", None
         self._waits_since = None
 
@@ -64,11 +73,12 @@ class SourceRunner:
                 jumped=lambda: self._jumped(stop),
                 ended=lambda: self._finished("ended", "", stop),
                 waits=lambda waits: self._waits(waits, stop),
+                controlled=lambda controls: self._controlled(controls, stop),
                 unreadable=lambda count, skipped: self._unreadable(count, skipped, stop),
             )
             with self._shared.lock:
                 first_index = self.next_index
-            capture(source, self._shared.realtime, first_index, events, stop)
+            capture(source, self._shared.realtime, first_index, events, stop, lambda: self.framing)
 
         self._worker = worker = Worker("capture", run, lambda error: self._finished("failed", error, worker.stop_requested))
         self._running.append((worker, source))
@@ -153,6 +163,15 @@ class SourceRunner:
         recorder = self._shared.recordings.current
         if recorder is not None and not stop.is_set():
             recorder.unreadable(count, skipped)
+
+    def _controlled(self, controls: Sequence[Control], stop: threading.Event) -> None:
+        with self._shared.lock:
+            if stop.is_set():
+                return
+            self.controls = controls
+            recorder = self._shared.recordings.current
+        if recorder is not None:
+            recorder.source_controlled(controls)
 
     def _lost(self, error: str, stop: threading.Event) -> None:
         with self._shared.lock:

@@ -8,19 +8,22 @@ import numpy as np
 
 from poseapp.core import paf
 from poseapp.core.errors import ModelError
+from poseapp.core.nms import pose_nms
+from poseapp.core.roi import is_person
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.transform import apply, whole_box
-from poseapp.core.types import Frame, PoseMode, Poses, Result
+from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 from poseapp.pipeline.estimator import Estimator, Point, locked_after
-from poseapp.pipeline.predictor import CropPredictor, StageTimer, unknown_ids
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, StageTimer, unknown_ids
 
 
 class BottomUp:
     """The Estimator of the mode "bottom-up": one pass over the whole frame, however many people there are.
 
-    Joints are found in the heatmaps and joined to people along the part affinity fields (Cao et al. 2017, Sec. 2.3 to 2.5).
+    Joints are found in the heatmaps and joined to people along the part affinity fields (Cao et al. 2017, Sec. 2.3 to 2.5). A
+    one-stage network (Lu et al., RTMO, CVPR 2024) gives whole people; those whom it finds twice are left out here.
     """
 
     mode: PoseMode = "bottom-up"
@@ -30,7 +33,7 @@ class BottomUp:
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
-        if output.fields is None:
+        if output.fields is None and output.people is None:
             raise ModelError(
                 f"{self.spec.name}: its graph gives no part affinity fields, which bottom-up needs. "
                 "Export it again with this version, or choose the mode top-down."
@@ -46,15 +49,7 @@ class BottomUp:
         timer = StageTimer(wait_ms)
         box = whole_box(frame.hw)
         seen = self._predictor.predict(frame.image, [box], True, timer)
-        (maps,) = seen.heatmaps
-        assert maps.fields is not None, "asked for when the model was loaded"
-        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
-        xy = apply(maps.to_frame, joints[..., :2])
-        score = np.ascontiguousarray(joints[..., 2])
-        person = score.mean(axis=1).astype(np.float32)
-        poses = self.tracker.update(
-            Poses(xy=xy, score=score, person_score=person, ids=unknown_ids(len(xy)), skeleton=self.spec.skeleton), frame.t
-        )
+        poses = self.tracker.update(self._everybody(seen), frame.t)
         timer.mark("decode")
         return Result(
             frame=frame,
@@ -65,6 +60,26 @@ class BottomUp:
             model=self.spec.name,
             mode=self.mode,
             locked=self.locked,
+        )
+
+    def _everybody(self, seen: CropPoses) -> Poses:
+        """The people in the frame that *seen* is of, none of them twice."""
+        if self.spec.one_stage:
+            (people,) = seen.people
+            known = [is_person(joints[:, 2], known=True) for joints in people]  # the network has told people from no people
+            return pose_nms(self._poses(people[known, :, :2], people[known, :, 2]))
+        (maps,) = seen.heatmaps
+        assert maps.fields is not None, "asked for when the model was loaded"
+        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
+        return self._poses(apply(maps.to_frame, joints[..., :2]), joints[..., 2])
+
+    def _poses(self, xy: FloatArray, score: FloatArray) -> Poses:
+        return Poses(
+            xy=xy,
+            score=np.ascontiguousarray(score),
+            person_score=score.mean(axis=1).astype(np.float32),
+            ids=unknown_ids(len(xy)),
+            skeleton=self.spec.skeleton,
         )
 
     def reset(self) -> None:

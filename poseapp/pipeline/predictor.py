@@ -37,11 +37,16 @@ class StageTimer:
 
 @dataclass(frozen=True, eq=False)
 class CropPoses:
-    """The poses that the network finds in N regions: ``xy`` (N, K, 2) frame px, ``score`` (N, K), and the heatmaps asked for."""
+    """The poses that the network finds in N regions: ``xy`` (N, K, 2) frame px, ``score`` (N, K), and the heatmaps asked for.
+
+    With the heatmaps, a one-stage network gives ``people``: for each region the joints (M, K, 3) of everybody in it, x, y in
+    frame px and score, of whom those with scores of 0 are nobody.
+    """
 
     xy: FloatArray
     score: FloatArray
     heatmaps: tuple[Heatmaps, ...]
+    people: tuple[FloatArray, ...] = ()
 
 
 class CropPredictor:
@@ -61,7 +66,7 @@ class CropPredictor:
         All boxes, at least one, go through the network as one batch. *timer* gets the stages "crop" and "inference".
         """
         affines = [transform.crop_affine(box, self.spec.input_hw) for box in boxes]
-        crops = [transform.crop(image, affine, self.spec.input_hw) for affine in affines]
+        crops = [transform.crop(image, affine, self.spec.input_hw, self.spec.border) for affine in affines]
         batch = crops[0][None] if len(crops) == 1 else np.stack(crops)
         timer.mark("crop")
         output = self._engine.infer(batch, heatmaps)
@@ -76,7 +81,11 @@ class CropPredictor:
                 fields = output.fields[n].copy() if output.fields is not None else None
                 to_frame = transform.compose(affine, self._input_from_cell)
                 maps.append(Heatmaps(output.heatmaps[n].copy(), to_frame, fields))
-        return CropPoses(xy, output.keypoints[..., 2].copy(), tuple(maps))
+        people = []
+        if output.people is not None:
+            for affine, joints in zip(back, output.people, strict=True):
+                people.append(np.concatenate([transform.apply(affine, joints[..., :2]), joints[..., 2:]], axis=2))
+        return CropPoses(xy, output.keypoints[..., 2].copy(), tuple(maps), tuple(people))
 
 
 def unknown_ids(n: int) -> NDArray[np.int64]:

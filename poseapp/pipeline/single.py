@@ -114,7 +114,7 @@ class OnePerson:
         if self.locked is not None and self._place is not None:
             return [scale_box(self._place.astype(np.float64), PLACE_GROWTH).astype(np.float32)]
         detected = self._detected(frame, timer)
-        if self._thorough:
+        if self._thorough or frame.is_still:
             return [*detected, *search_boxes(frame.hw, self.spec.input_hw)]
         return [self._roi.box(frame.hw, detected)]
 

@@ -58,7 +58,7 @@ class TopDown:
     Between detections the crops follow the poses. Each frame gives at least one person to the network, and no more than fit into
     *latency_budget_ms*. The others are predicted: they are put where they are expected, and come first in the next frame. A
     locked person is given to the network in every frame. *thorough* detects in every frame and ignores the budget, for files
-    without a window.
+    without a window; a still gets that time in any case, since no later frame would show who was left out.
     """
 
     mode: PoseMode = "top-down"
@@ -91,8 +91,9 @@ class TopDown:
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """The people who are seen, and those who are predicted; see Estimator."""
         timer = StageTimer(wait_ms)
-        regions = self._regions(frame, timer)
-        seen = self._look(frame, [box for _, box in regions], heatmaps, timer)
+        thorough = self._thorough or frame.is_still
+        regions = self._regions(frame, thorough, timer)
+        seen = self._look(frame, thorough, [box for _, box in regions], heatmaps, timer)
         looked = regions[: len(seen.xy)]
         self._new = [box for identity, box in regions[len(looked) :] if identity is None]
         self._count(regions, len(looked))
@@ -147,13 +148,13 @@ class TopDown:
         self._followed = {given[identity]: person for identity, person in self._followed.items() if identity in given}
         return given
 
-    def _regions(self, frame: Frame, timer: StageTimer) -> list[tuple[int | None, Box]]:
+    def _regions(self, frame: Frame, thorough: bool, timer: StageTimer) -> list[tuple[int | None, Box]]:
         """The regions for the network, the most urgent first, each with the identity of its person; None for somebody new."""
         known = sorted(self._followed.items(), key=lambda item: (item[0] != self.locked, -item[1].waiting))
         regions: list[tuple[int | None, Box]] = [(identity, person.region) for identity, person in known]
         self._since_detection += 1
         missing = self.locked is not None and self.locked not in self._followed
-        due = self._thorough or self._since_detection >= self._rule.detect_every
+        due = thorough or self._since_detection >= self._rule.detect_every
         if due or missing or self._detect_now or not self._followed:
             self._since_detection, self._detect_now = 0, False
             boxes, _ = self._detector.find(frame.image)
@@ -168,13 +169,13 @@ class TopDown:
         pairs = itertools.zip_longest(*(turns if self._new_first else turns[::-1]))
         return [*regions[:first], *(region for pair in pairs for region in pair if region is not None)]
 
-    def _look(self, frame: Frame, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
+    def _look(self, frame: Frame, thorough: bool, boxes: Sequence[Box], heatmaps: bool, timer: StageTimer) -> CropPoses:
         """The poses in the first of *boxes*, as many as the budget allows; in one batch, if they fit into one."""
         k, done, spent_ms = self.spec.skeleton.k, 0, 0.0
         least = 2 if self.locked in self._followed else 1  # holding on to one must not stop the turn of the others
         parts = [CropPoses(np.empty((0, k, 2), np.float32), np.empty((0, k), np.float32), ())]
         while done < len(boxes):
-            n = max(self._affordable(spent_ms), least - done)
+            n = max(self._affordable(spent_ms, thorough), least - done)
             if n <= 0:
                 break
             batch = boxes[done : done + n]
@@ -189,9 +190,9 @@ class TopDown:
             tuple(maps for part in parts for maps in part.heatmaps),
         )
 
-    def _affordable(self, spent_ms: float) -> int:
+    def _affordable(self, spent_ms: float, thorough: bool) -> int:
         """How many more people there is time for in this frame, at most one batch of them."""
-        if self._thorough or math.isinf(self.latency_budget_ms):
+        if thorough or math.isinf(self.latency_budget_ms):
             return LARGEST_BATCH
         if not self._ms_each:
             return 1  # to learn what one costs

@@ -19,9 +19,11 @@ from poseapp.core.types import ImageArray
 from poseapp.live.recording import read_manifest, read_segments
 from poseapp.live.recording.keypoints import ANNOTATED, KEYPOINTS
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import pictures_folder, written_pictures
 from poseapp.live.recording.writers import CLEAN
 from poseapp.live.sources import VideoSource
 from poseapp.live.sources.base import shown
+from poseapp.live.sources.pictures import read_picture
 
 _PERSON = re.compile(rb'"id": ?(\d{1,9})\D')  # with what follows: a number that is cut off is none
 _CHUNK = 1 << 20
@@ -110,6 +112,10 @@ def read_preview(folder: Path, hw: tuple[int, int]) -> Preview:
             break
         except PoseAppError:
             continue
+    else:
+        pictures = [one for name in (ANNOTATED, CLEAN) for one in written_pictures(pictures_folder(folder / name))]
+        with contextlib.suppress(PoseAppError):
+            picture = _smaller(read_picture(pictures[0]), hw) if pictures else None
     return Preview(picture=picture, person_count=count_people(_joints(folder)))
 
 
@@ -130,10 +136,15 @@ def _first_picture(path: Path, hw: tuple[int, int]) -> ImageArray:
         source.close()
     if item is None:
         raise RecordError(f"{path}: holds no picture. Record it again.")
-    h, w = item[0].shape[:2]
+    return _smaller(item[0], hw)
+
+
+def _smaller(image: ImageArray, hw: tuple[int, int]) -> ImageArray:
+    """*image* scaled to fit into *hw*."""
+    h, w = image.shape[:2]
     scale = min(hw[0] / h, hw[1] / w)
     size = max(1, round(w * scale)), max(1, round(h * scale))
-    return np.ascontiguousarray(cv2.resize(item[0], size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def count_people(paths: Iterable[Path]) -> int:

@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 class Measurements:
     """Of the person ``id`` from ``start_s`` to ``end_s`` of the recording, in ``frames`` frames.
 
-    ``angles`` are by name, ``repetitions`` those of the exercise that was asked for. All angles are those in the picture.
+    ``file`` is the picture of somebody in a folder of pictures, else "". ``angles`` are by name, ``repetitions`` those of the
+    exercise that was asked for. All angles are those in the picture.
     """
 
     id: int
@@ -33,6 +34,7 @@ class Measurements:
     angles: dict[str, AngleSummary]
     repetitions: tuple[Repetition, ...]
     gait: Gait
+    file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,6 +102,7 @@ def measure_track(part: RecordedPart, track: PersonTrack, threshold: float, exer
         angles={name: summarise(seen.t, values) for name, values in seen.angles.items()},
         repetitions=tuple(repetitions),
         gait=gait_of(seen.t, seen.xy, seen.score, part.skeleton, threshold),
+        file=part.files[track.rows[0]],
     )
 
 
@@ -116,6 +119,7 @@ def as_json(found: list[Measurements], recording: SavedRecording, exercise: Exer
 def _person(one: Measurements) -> dict[str, Any]:
     return {
         "id": one.id,
+        **({"file": one.file} if one.file else {}),
         "start_s": _plain(one.start_s, 3),
         "end_s": _plain(one.end_s, 3),
         "frames": one.frames,

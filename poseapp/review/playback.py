@@ -18,7 +18,7 @@ class PlaybackState:
     """Where a playback stands. ``number`` is the picture that was given last, of ``count``; ``t`` and ``duration_s`` are in s.
 
     ``speed`` is 0.1 … 2, ``backwards`` its direction. ``loop_a`` and ``loop_b`` are the first and last picture of the loop,
-    None where they are not set: the loop is on with both.
+    None where they are not set: the loop is on with both. ``name`` is the picture's own, where each has one; it is "" in a film.
     """
 
     number: int = 0
@@ -30,6 +30,7 @@ class PlaybackState:
     backwards: bool = False
     loop_a: int | None = None
     loop_b: int | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Playback:
         self._repeat, self._clock = repeat, clock
         self._changed = threading.Condition()
         self._times: Sequence[float] = ()
+        self._names: Sequence[str] = ()
         self._number = 0
         self._target: int | None = None
         self._playing, self._direction, self._speed = playing, 1, 1.0
@@ -64,10 +66,14 @@ class Playback:
         self._b: int | None = None
         self._anchor = (0.0, 0.0)  # a moment of the clock, and the time of the clip at that moment
 
-    def load(self, times_s: Sequence[float]) -> None:
-        """The clip has pictures at *times_s* (N,), s, growing; nothing can be asked for before. Begins at the first one."""
+    def load(self, times_s: Sequence[float], names: Sequence[str] = ()) -> None:
+        """The clip has pictures at *times_s* (N,), s, growing; nothing can be asked for before. Begins at the first one.
+
+        Stills have *names* (N,).
+        """
         with self._changed:
             self._times = [float(t) for t in times_s]
+            self._names = list(names)
             self._a = self._b = None
             self._target = 0 if self._times else None
             self._number = 0
@@ -163,6 +169,7 @@ class Playback:
                 backwards=self._direction < 0,
                 loop_a=self._a,
                 loop_b=self._b,
+                name=self._names[self._number] if self._names else "",
             )
 
     def time_of(self, number: int) -> float:

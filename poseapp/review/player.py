@@ -13,11 +13,13 @@ from poseapp.core.types import Frame, Poses, Result
 from poseapp.live.recording import read_segments
 from poseapp.live.recording.keypoints import ANNOTATED
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import pictures_folder
 from poseapp.live.recording.writers import CLEAN
 from poseapp.live.slot import Slot
 from poseapp.live.worker import Worker
 from poseapp.review.clip_reader import ClipReader
 from poseapp.review.joined_clips import JoinedClips, Pictures
+from poseapp.review.picture_reader import PictureReader
 from poseapp.review.playback import Playback
 from poseapp.review.saved_poses import SavedPoses
 from poseapp.review.saved_recording import SavedRecording
@@ -46,13 +48,14 @@ class RecordingPlayer:
             raise RecordError(f"{folder}: is no recording, there is no {MANIFEST} in it. Choose the folder of a recording.")
         self.recording, self.problem = _read(folder)
         self.saved = SavedPoses(self.recording)
-        self._reader, self.is_drawn, notes = open_video(folder)
+        files = self.saved.files
+        self._reader, self.is_drawn, notes = _open_pictures(folder, files) if files else open_video(folder)
         unknown = [
             f"The skeleton {name} is not known here: its joints are shown without limbs." for name in self.saved.unknown_skeletons
         ]
         self.notes = [note for note in (self.problem, *unknown, *notes, _shorter(self._reader, self.saved)) if note]
-        self.playback = Playback(playing=True)
-        self.playback.load(self._reader.times_s.tolist())
+        self.playback = Playback(playing=not files)
+        self.playback.load(self._reader.times_s.tolist(), files)
         # The joints count from the first captured frame, which may not be the first picture of the annotated video.
         self._times = self._reader.times_s + self._reader.start_s
         self._results: Slot[Result] = Slot()
@@ -89,8 +92,9 @@ class RecordingPlayer:
 
         For the thread that reads, or while none does.
         """
-        frame = Frame(np.ascontiguousarray(self._reader.picture(number)), number, float(self._times[number]))
-        saved = self.saved.at(float(self._times[number]))
+        image, t, files = np.ascontiguousarray(self._reader.picture(number)), float(self._times[number]), self.saved.files
+        frame = Frame(image, number, t, files[number] if files else "")
+        saved = self.saved.frame(number) if files else self.saved.at(t)
         if saved is None:
             return Result(frame=frame, poses=Poses.none(self._skeleton))
         return Result(
@@ -134,7 +138,7 @@ def open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
         except PoseAppError as error:
             errors.append(str(error))
     readers: list[ClipReader] = []
-    for path in _annotated(folder):
+    for path in filter(Path.is_file, _annotated(folder)):
         try:
             readers.append(ClipReader(path))
         except PoseAppError as error:
@@ -148,15 +152,26 @@ def open_video(folder: Path) -> tuple[Pictures, bool, list[str]]:
 
 
 def _annotated(folder: Path) -> list[Path]:
-    """The annotated videos that are there, one for each segment."""
+    """The annotated videos, one for each segment, whether they are there or not."""
     try:
         videos = [segment.video for segment in read_segments(folder)]
     except RecordError:
         videos = [folder / ANNOTATED]
-    return [path for path in dict.fromkeys(videos) if path.is_file()]
+    return list(dict.fromkeys(videos))
+
+
+def _open_pictures(folder: Path, files: list[str]) -> tuple[Pictures, bool, list[str]]:
+    """The clean pictures of a recording of stills, else the annotated ones; see ``open_video``."""
+    clean = pictures_folder(folder / CLEAN)
+    if clean.is_dir():
+        return PictureReader([clean], files), False, []
+    note = "No clean pictures were recorded: you see the skeletons that were drawn while recording."
+    return PictureReader([pictures_folder(video) for video in _annotated(folder)], files), True, [note]
 
 
 def _shorter(reader: Pictures, saved: SavedPoses) -> str:
     """That there are joints after the last picture, or ""."""
+    if saved.files:
+        return ""
     over = sum(t > reader.times_s[-1] + reader.start_s + 0.5 for t in saved.times_s)
     return f"{reader.name} is shorter than the joints: {over} frames of joints have no picture." if over else ""

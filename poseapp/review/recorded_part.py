@@ -59,6 +59,11 @@ class RecordedPart:
         return out
 
     @property
+    def is_stills(self) -> bool:
+        """Whether its frames are pictures that stand alone: nobody is the same person in two of them, and times say nothing."""
+        return any(self.files)
+
+    @property
     def fps(self) -> float:
         """Frames of the source a second, from their numbers and times; 0 where fewer than two frames tell it.
 

@@ -90,6 +90,11 @@ def make_report(recording: SavedRecording, options: ReportOptions) -> Report:
     """The report on *recording*. Raises RecordError where it has no frames, or not the person who was asked for."""
     if not recording.parts:
         raise RecordError(f"{recording.folder}: has no frames, so there is nothing to report. Record again.")
+    if any(part.is_stills for part in recording.parts):
+        raise RecordError(
+            f"{recording.folder}: has pictures that stand alone, and a report is about a movement. "
+            "Export the angles of each picture."
+        )
     part, track = _whom(recording, options.person)
     person = _person(recording, part, track, options) if track is not None else None
     stills = _stills(recording, part, track, person, options)

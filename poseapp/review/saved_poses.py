@@ -11,6 +11,7 @@ import numpy as np
 
 from poseapp.core.skeleton import SKELETONS
 from poseapp.core.types import POSE_MODES, FloatArray, PoseMode, Poses
+from poseapp.live.recording.picture_files import any_pictures
 from poseapp.review.recorded_part import RecordedPart
 from poseapp.review.saved_recording import SavedRecording
 
@@ -32,12 +33,18 @@ class SavedFrame:
 
 
 class SavedPoses:
-    """All joints of *recording*, in the order of their times; of None nothing is known."""
+    """All joints of *recording*, in the order of their times; of None nothing is known.
+
+    ``files`` are the pictures of a recording of stills, one for each frame; it is empty where the recording is a film.
+    """
 
     def __init__(self, recording: SavedRecording | None) -> None:
         self._parts = recording.parts if recording is not None else ()
         self._models = _models(recording.manifest if recording is not None else {})
         self._places = [(part, row) for part in self._parts for row in range(len(part.frames))]
+        # Before stills had pictures of their own, a folder was recorded as a video, with places in it.
+        stills = recording is not None and any_pictures(recording.folder) and all(all(part.files) for part in self._parts)
+        self.files: list[str] = [file for part in self._parts for file in part.files] if stills else []
         self.times_s: list[float] = [t for part in self._parts for t in part.times.tolist()]
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 from poseapp.core.errors import RecordError
 from poseapp.live.recording import Segment, read_manifest, read_segments
 from poseapp.live.recording.manifest import MANIFEST
+from poseapp.live.recording.picture_files import any_pictures
 from poseapp.review.part_builder import PartBuilder
 from poseapp.review.quick_reader import read_quickly
 from poseapp.review.recorded_part import RecordedPart, built_part
@@ -36,7 +37,8 @@ class SavedRecording:
     @property
     def remarks(self) -> tuple[str, ...]:
         """A line for each thing that is not as it should be."""
-        video = "" if any(self.folder.glob("*.mkv")) else f"{self.folder}: has no video any more. Its joints are used."
+        there = any(self.folder.glob("*.mkv")) or any_pictures(self.folder)
+        video = "" if there else f"{self.folder}: has no video any more. Its joints are used."
         return tuple(line for line in (self.damage, video) if line)
 
     @property

@@ -71,6 +71,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action(
+        "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
+        button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
+    ),
+    Action("no_crop", "File", "Whole picture", button="Whole", tip="Use the whole picture again"),
+    Action("picture", "File", "Exposure, focus, zoom…", keys=("Ctrl+K",), section="Source"),
+    Action(
+        "reset_camera", "File", "Reset the camera", button="Reset",
+        tip="The whole picture, not turned, and the settings with which the camera comes",
+    ),
+    separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(
         "record", "Record", "Record", keys=("R",), section="Record", sheet="Start or finish a recording",
@@ -82,6 +94,10 @@ ACTIONS: tuple[Action, ...] = (
         "outputs", "Record", "Outputs…", keys=("Ctrl+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
     ),
     separator("Record"),
+    Action(
+        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        tip="Start and stop: countdown, automatic stop, raised hand",
+    ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
     Action("open_recordings", "Record", "Show folder of recordings", keys=("Ctrl+E",), section="Record"),

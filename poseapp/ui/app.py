@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from poseapp.live.outputs import OutputAddress
 from poseapp.live.sources import Source
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
@@ -24,51 +25,59 @@ FRAMED_MS = 500  # by then the window manager has put its frame around the windo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
-    """What the user gave on the command line, in the place of what was chosen last: fields of PoseSettings and DrawOptions.
+class Opening:
+    """What the window opens with; what is None stays as the user chose it last.
 
-    ``outputs`` are on for this time, beside those that were on before.
+    ``source`` None takes the one used last, else the first camera, else the bundled demo clip; ``setup`` is how its pictures are
+    framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
+    ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
+    ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
+    that is played first. ``outputs`` are on for this time, beside those that were on before.
     """
 
+    engines_dir: Path
+    source: Source | None = None
+    setup: SourceSetup | None = None
+    model: str | None = None
+    device: str | None = None
+    precision: str | None = None
+    folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[OutputAddress] = ()
+    clean_video: bool = False
+    typed_name: str = ""
+    start_stop: Mapping[str, Any] = field(default_factory=dict)
+    recording: Path | None = None
 
 
-def run_app(
-    source: Source | None,
-    model: str | None,
-    engines_dir: Path,
-    device: str | None = None,
-    precision: str | None = None,
-    folder: Path | None = None,
-    given: Given | None = None,
-    recording: Path | None = None,
-) -> int:
-    """Open the window on *source* and return the exit code when it has been closed.
-
-    None takes the source used last, else the first camera, else the bundled demo clip. *model* is the name
-    of a folder in *engines_dir*; None takes the one used last, else the default, and so it is with *device* and
-    *precision*. Recordings go into *folder* from now on; None keeps the one chosen last. *given* says what
-    differs from what was chosen last. *recording* is the folder of one that is played first.
-    """
+def run_app(opening: Opening) -> int:
+    """Open the window with *opening*, and return the exit code when it has been closed."""
     app = make_application(sys.argv[:1])
     preferences = Preferences()
     themes = Themes(app)
     themes.use(preferences.theme)
-    given = given or Given()
-    preferences.pose_settings = replace(preferences.pose_settings, **given.pose_settings)
-    preferences.draw = replace(preferences.draw, **given.draw)
-    window = MainWindow(preferences, themes, engines_dir, device, precision)
+    preferences.pose_settings = replace(preferences.pose_settings, **opening.pose_settings)
+    preferences.draw = replace(preferences.draw, **opening.draw)
+    window = MainWindow(preferences, themes, opening.engines_dir, opening.device, opening.precision)
     window.closed.connect(app.quit)
-    if folder is not None:
-        window.recording_actions.set_folder(folder.expanduser().resolve())
-    window.output_actions.give(given.outputs)
+    if opening.folder is not None:
+        window.recording_actions.set_folder(opening.folder.expanduser().resolve())
+    set_up_recordings(window, opening)
+    window.output_actions.give(opening.outputs)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
-    QTimer.singleShot(0, lambda: window.begin(source, model, recording))
+    QTimer.singleShot(0, lambda: window.begin(opening.source, opening.model, opening.recording, opening.setup))
     return app.exec()
+
+
+def set_up_recordings(window: MainWindow, opening: Opening) -> None:
+    """Let *window* make recordings as *opening* says."""
+    if opening.clean_video:
+        window.record_bar.clean.set_on(True)
+    window.record_bar.name.setText(opening.typed_name)
+    window.start_stop.choose(replace(window.preferences.start_stop, **opening.start_stop))
 
 
 def close_on_signals(window: MainWindow) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -21,6 +21,8 @@ _COLOURS: dict[Level, str] = {"error": "danger", "warning": "warning", "success"
 
 
 NOTICE_MS = 6000  # how long a notice stays that needs no answer
+LINGER_MS = 15_000  # how long any remark stays: it lies over somebody's feet
+_REMARKS: tuple[Level, ...] = ("info", "success")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,12 @@ class Notice:
 
 
 class Banner(QWidget):
-    """Shows the gravest notice, and of several the newest. Each topic (source, model, record, …) has one at most."""
+    """Shows the gravest notice, and of several the newest. Each topic (source, model, record, …) has one at most.
+
+    ``changed`` tells that another one is shown, or none.
+    """
+
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +80,11 @@ class Banner(QWidget):
         return self._action, self._close
 
     @property
+    def passes(self) -> bool:
+        """Whether what is shown is no more than a remark, which goes away by itself."""
+        return bool(self._shown) and self._notices[self._shown].level in _REMARKS
+
+    @property
     def action(self) -> str:
         """What its button says, or ""."""
         return self._notices[self._shown].action if self._shown else ""
@@ -101,6 +113,8 @@ class Banner(QWidget):
         self._dismissed.pop(topic, None)
         known = self._notices.get(topic)
         self._notices[topic] = notice
+        if level in _REMARKS:
+            QTimer.singleShot(LINGER_MS, self, lambda: self._expire(topic, notice))
         if known is None or (known.text, known.level, known.action) != (text, level, action):
             self._refresh()
 
@@ -130,6 +144,7 @@ class Banner(QWidget):
         if not self._notices:
             self._shown = ""
             self.hide()
+            self.changed.emit()
             return
         self._shown = min(reversed(self._notices), key=lambda topic: _RANK[self._notices[topic].level])
         notice = self._notices[self._shown]
@@ -146,6 +161,11 @@ class Banner(QWidget):
             self.frame.style().unpolish(self.frame)
             self.frame.style().polish(self.frame)
         self.show()
+        self.changed.emit()
+
+    def _expire(self, topic: str, notice: Notice) -> None:
+        if self._notices.get(topic) is notice:
+            self.take_back(topic)
 
     def _act(self) -> None:
         if not self._shown:

@@ -49,6 +49,12 @@ def ask_delete(parent: QWidget, folder: Path) -> bool:
     return answer == QMessageBox.StandardButton.Yes
 
 
+def ask_seconds(parent: QWidget, what: str, now: float, most: float) -> float | None:
+    """A time of 1 to *most* s, which begins as *now*; None when the user thinks better of it."""
+    seconds, ok = QInputDialog.getInt(parent, what, "Seconds", round(now), 1, round(most))
+    return float(seconds) if ok else None
+
+
 def ask_report(parent: QWidget) -> Path | None:
     """Where to save a benchmark."""
     path, _ = QFileDialog.getSaveFileName(parent, "Save benchmark", str(Path.home() / "poseapp-benchmark.json"), "JSON (*.json)")

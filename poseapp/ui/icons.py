@@ -40,6 +40,7 @@ _SHAPES = {
     "loopOff": '<path d="M5 11a7 7 0 0 1 12-4.5M19 13a7 7 0 0 1-12 4.5M17 3v4h-4M7 21v-4h4M4 4l16 16"/>',
     "page": '<path d="M6 3h8l4.5 4.5V21H6zM14 3v4.5h4.5M9 12.5h6.5M9 16.5h6.5"/>',
     "theme": '<circle cx="12" cy="12" r="8.5"/><path fill="{colour}" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/>',
+    "timer": '<circle cx="12" cy="13.5" r="7.5"/><path d="M12 9.5v4l2.5 2M9.5 3h5M18 6l1.5 1.5"/>',
     "copy": '<rect x="8.5" y="8.5" width="11" height="11" rx="2"/>'
     '<path d="M15.5 5.5v-.5a1.5 1.5 0 0 0-1.5-1.5H6A2 2 0 0 0 4 5.5v8a2 2 0 0 0 1.5 2"/>',
     "save": '<path d="M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M4.5 19.5h15"/>',

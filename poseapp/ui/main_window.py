@@ -11,6 +11,7 @@ from poseapp import resources
 from poseapp.core.types import Result
 from poseapp.engine.store import StoredModel
 from poseapp.live.sources import Source
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.about_box import AboutBox
@@ -36,6 +37,7 @@ from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
 from poseapp.ui.source_actions import SourceActions
 from poseapp.ui.source_choice import SourceChoice
+from poseapp.ui.start_stop import StartStopActions
 from poseapp.ui.status_presenter import StatusPresenter
 from poseapp.ui.theme import Themes
 from poseapp.ui.view_actions import ViewActions
@@ -80,6 +82,7 @@ class MainWindow(WindowLayout):
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.output_actions = OutputActions(self)
         self.bridge.outputs = self.output_actions.outputs
+        self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
         self._closing = self._closed = False
@@ -89,14 +92,20 @@ class MainWindow(WindowLayout):
         self._connect()
         self._restore()
 
-    def begin(self, source: Source | None = None, model: str | None = None, recording: Path | None = None) -> None:
+    def begin(
+        self,
+        source: Source | None = None,
+        model: str | None = None,
+        recording: Path | None = None,
+        setup: SourceSetup | None = None,
+    ) -> None:
         """Start with the *recording*, or with *source*; see SessionController.begin."""
         self.view.set_message(session_messages.STARTING)
         self.banner.say("settings", self.preferences.problem, "warning")
         if recording is not None:
             self.controller.suspend(lambda: None)  # no camera is opened before the user asks for it
             self.review.open(recording)
-        self.controller.begin(source, model)
+        self.controller.begin(source, model, setup)
 
     @property
     def is_closed(self) -> bool:
@@ -129,6 +138,9 @@ class MainWindow(WindowLayout):
 
         sidebar.source.chosen.connect(controller.choose)
         sidebar.source.mode_chosen.connect(controller.set_mode)
+        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
+        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
+        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
         sidebar.model.chosen.connect(controller.choose_model)
         sidebar.model.more_asked.connect(self.model_actions.open)
         sidebar.model.device_chosen.connect(controller.choose_device)
@@ -144,6 +156,7 @@ class MainWindow(WindowLayout):
             button.clicked.connect(self.menus.actions[name].trigger)
         bar.record_asked.connect(lambda _on: self.recording_actions.toggle())
         bar.snapshot_asked.connect(self.recording_actions.snapshot)
+        bar.start_stop_asked.connect(self.start_stop.open)
         bar.folder_asked.connect(self.recording_actions.choose_folder)
         bar.open_asked.connect(self.recording_actions.open_folder)
         self.saved.play_asked.connect(self.review.open)
@@ -176,6 +189,7 @@ class MainWindow(WindowLayout):
         self.output_actions.restore()
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
+        self.start_stop.choose(p.start_stop)
         self._theme_changed(self.themes.current)
         self._panel_shown(p.panel_open)
         self.header.buttons["sidebar"].setChecked(True)

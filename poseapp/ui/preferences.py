@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +20,9 @@ from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
 from poseapp.live.outputs import OUTPUTS, parse_output
+from poseapp.live.recording import HAND_SIGNS, LONGEST_S, StartStop
 from poseapp.live.sources import DEFAULT_MODE, Mode
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.ui.own_keys import assignable, why_not
@@ -28,6 +31,7 @@ from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
 
 LONGEST_SIDE, FASTEST = 8192, 1000.0  # px and frames a second, of a camera
+MOST_SETUPS = 50  # of cameras
 SAVE_MS = 1000  # after a change: not for every step of a slider
 LONGEST_LAYOUT = 1 << 14  # bytes; Qt's are some hundred
 
@@ -119,6 +123,26 @@ class Preferences:
     @mode.setter
     def mode(self, value: Mode) -> None:
         self._set("source/mode", f"{value.width}x{value.height}x{value.fps:g}")
+
+    def setup(self, camera: str) -> SourceSetup:
+        """How the picture of *camera* is framed, and what it is asked for; that of the name of an address, too."""
+        return self._setups().get(camera, SourceSetup())
+
+    def set_setup(self, camera: str, setup: SourceSetup) -> None:
+        """Remember *setup* for *camera*; those of cameras that were not used for long are forgotten."""
+        setups = self._setups()
+        setups.pop(camera, None)
+        if setup != SourceSetup():
+            setups[camera] = setup
+        kept = list(setups.items())[-MOST_SETUPS:]
+        self._set("source/setups", json.dumps({name: one.to_json() for name, one in kept}))
+
+    def _setups(self) -> dict[str, SourceSetup]:
+        try:
+            content = json.loads(self._text("source/setups") or "{}")
+            return {str(name): SourceSetup.from_json(one) for name, one in content.items()}
+        except (ValueError, AttributeError, RecursionError):
+            return {}
 
     @property
     def model(self) -> str:
@@ -275,6 +299,29 @@ class Preferences:
     @clean_video.setter
     def clean_video(self, value: bool) -> None:
         self._set("recording/clean_video", value)
+
+    @property
+    def start_stop(self) -> StartStop:
+        """How recordings start and stop by themselves."""
+        hand = self._text("recording/hand")
+        times = {name: self._number(f"recording/{name}") or 0.0 for name in ("countdown_s", "stop_after_s", "stop_empty_s")}
+        times = {name: value if 0 <= value <= LONGEST_S else 0.0 for name, value in times.items()}
+        return StartStop(**times, hand=hand if hand in HAND_SIGNS else "off")
+
+    @start_stop.setter
+    def start_stop(self, value: StartStop) -> None:
+        for name in ("countdown_s", "stop_after_s", "stop_empty_s"):
+            self._set(f"recording/{name}", f"{getattr(value, name):g}")
+        self._set("recording/hand", value.hand)
+
+    @property
+    def beeps(self) -> bool:
+        """Whether a recording that starts or stops by itself beeps."""
+        return self._settings.value("recording/beeps") is not False
+
+    @beeps.setter
+    def beeps(self, value: bool) -> None:
+        self._set("recording/beeps", value)
 
     @property
     def last_folder(self) -> str:

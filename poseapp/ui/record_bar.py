@@ -30,6 +30,7 @@ class RecordBar(QWidget):
 
     record_asked = Signal(bool)  # True: begin, False: finish
     snapshot_asked = Signal()
+    start_stop_asked = Signal()
     folder_asked = Signal()
     open_asked = Signal(object)  # Path
 
@@ -51,6 +52,8 @@ class RecordBar(QWidget):
         self.record.clicked.connect(self.record_asked)
         self.snapshot = icon_button("camera", action("snapshot").tooltip)
         self.snapshot.clicked.connect(self.snapshot_asked)
+        self.timer = icon_button("timer", action("start_stop").tooltip, checkable=True)
+        self.timer.clicked.connect(self._timer_clicked)
         self.info = ElidedLabel("", "muted")
         self.name = QLineEdit()
         self.name.setObjectName("recordingName")
@@ -70,6 +73,7 @@ class RecordBar(QWidget):
         row.setContentsMargins(12, 9, 10, 9)
         row.setSpacing(10)
         row.addWidget(self.record)
+        row.addWidget(self.timer)
         row.addWidget(self.snapshot)
         row.addWidget(self.name)
         row.addWidget(self.info, 1)
@@ -78,7 +82,7 @@ class RecordBar(QWidget):
         row.addWidget(self.folder)
         self.open.hide()
         self._moved: dict[Path, Path | None] = {}
-        self._active = False
+        self._active = self._by_itself = False
         self._idle()
 
     def set_folder(self, folder: Path) -> None:
@@ -87,6 +91,18 @@ class RecordBar(QWidget):
         describe(self.folder, "Choose the folder for recordings", f"Recordings go to {folder}. Choose another folder…")
         if self._finished is None and not self.record.isChecked():
             self._idle()
+
+    def show_start_stop(self, summary: str) -> None:
+        """Show that recordings start or stop by themselves, and how; "" where they do not."""
+        self._by_itself = bool(summary)
+        self.timer.setChecked(self._by_itself)
+        tip = action("start_stop").tooltip
+        self.timer.setToolTip(f"{tip}\nNow: {summary}" if summary else tip)
+        self.timer.setAccessibleDescription(self.timer.toolTip())
+
+    def _timer_clicked(self) -> None:
+        self.timer.setChecked(self._by_itself)  # it shows what is chosen; a click changes nothing by itself
+        self.start_stop_asked.emit()
 
     def show_recording(self, recording: Recording | None) -> None:
         """Show where *recording* stands: running, finished, or none."""
@@ -98,10 +114,13 @@ class RecordBar(QWidget):
             self._active = active
             self._show_name()
         self.record.setChecked(active)
-        text = f"Stop  {clock(recording.seconds)}" if recording is not None and active else "Record"
+        waits = recording is not None and active and recording.waits_s > 0
+        stop = "Cancel" if waits else f"Stop  {clock(recording.seconds)}" if recording is not None else ""
+        text = stop if active else "Record"
         if self.record.text() != text:
             self.record.setText(text)
-            self.record.setAccessibleName("Finish recording" if active else "Record")
+            called = "Cancel the countdown" if waits else "Finish recording" if active else "Record"
+            self.record.setAccessibleName(called)
             self._paint_record()
         self.clean.setEnabled(not active)
         self.folder.setEnabled(not active)
@@ -111,6 +130,9 @@ class RecordBar(QWidget):
             self._idle()
             return
         self._finished = recording.folder
+        if waits:
+            self._say("", f"Begins in {recording.waits_s:.0f} s", "")
+            return
         counts, written = recording.counts, size(recording.bytes)
         if active:
             low = recording.disk_left_s < LOW_DISK_S
@@ -127,7 +149,7 @@ class RecordBar(QWidget):
             saved = f"Saved {clock(recording.seconds)}"
             parts = f", {recording.segment} parts" if recording.segment > 1 else ""
             role = "warning" if recording.error else ""
-            self._say(role, f"{saved}, {written}{parts} · {numbers(counts)}", f"{saved}, {written}{parts}", saved, "Saved")
+            self._say(role, f"{saved}, {written}{parts} · {numbers(counts)}", f"{saved}, {written}{parts}", saved, "Saved", "")
             self.info.setToolTip(f"{recording.folder}\n{counts.sentence()}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -148,6 +170,7 @@ class RecordBar(QWidget):
         """Use *theme*'s colours."""
         self._theme = theme
         paint_icon(self.snapshot, "camera", theme.text)
+        paint_icon(self.timer, "timer", theme.text)
         paint_icon(self.folder, "folder", theme.text)
         self.clean.set_theme(theme)
         self._paint_record()

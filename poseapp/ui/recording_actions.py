@@ -60,6 +60,7 @@ class RecordingActions:
                 draw=recorded(self._window.view.options),
                 name=name,
                 tags=tags,
+                start_stop=self._preferences.start_stop,
             ),
             done,
         )

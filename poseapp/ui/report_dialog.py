@@ -63,6 +63,11 @@ class ReportDialog(QDialog):
         self.blur = Switch("Blur faces", "Make the faces of all who were found unrecognisable")
         self.blur.set_theme(theme)
         self.blur.set_on(draw.blur_faces)
+        self._lay_out(several=len(people) > 1)
+        self.title.selectAll()
+        self.title.setFocus()
+
+    def _lay_out(self, *, several: bool) -> None:
         buttons = QDialogButtonBox()
         self.save = buttons.addButton("Save…", QDialogButtonBox.ButtonRole.AcceptRole)
         self.save.setProperty("role", "primary")
@@ -77,7 +82,7 @@ class ReportDialog(QDialog):
         form.addRow("Title", self.title)
         form.addRow("Note", self.note)
         form.addRow("Person", self.person)
-        form.setRowVisible(self.person, len(people) > 1)
+        form.setRowVisible(self.person, several)
         form.addRow("Count", self.exercise)
         form.addRow("", self.blur)
         layout = QVBoxLayout(self)
@@ -87,8 +92,6 @@ class ReportDialog(QDialog):
         layout.addLayout(form)
         layout.addWidget(buttons)
         self.setMinimumWidth(420)
-        self.title.selectAll()
-        self.title.setFocus()
 
     @property
     def options(self) -> ReportOptions:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from poseapp.review.playback import JUMP_S, Playback
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 from poseapp.review.player import RecordingPlayer
 from poseapp.ui.session_bridge import FRAME_MS
 from poseapp.ui.transport_bar import SPEEDS
@@ -63,9 +64,10 @@ class ReviewController(QObject):
         if self._player is not None:
             return self._player.playback
         source, session = self._window.controller.source, self._window.bridge.session
-        if session is not None and isinstance(source, PlayedClip) and source.playback.state().count > 1:
-            return source.playback
-        return None
+        if session is None or not isinstance(source, (PlayedClip, PlayedPictures)):
+            return None
+        state = source.playback.state()
+        return source.playback if state.count > 1 or state.name else None
 
     # -- recordings --------------------------------------------------------------------------------------------
 

@@ -67,7 +67,8 @@ class SeekBar(QWidget):
             self.sought.emit(self.number_at(x))
         if self._state.count:
             at = self.mapToGlobal(QPoint(round(x) - 20, -38))
-            QToolTip.showText(at, time_code(self.time_at(x)), self)
+            number = f"{self.number_at(x) + 1} / {self._state.count}"
+            QToolTip.showText(at, number if self._state.name else time_code(self.time_at(x)), self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """The window knows all keys."""

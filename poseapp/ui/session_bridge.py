@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from poseapp.core.framing import Framing
 from poseapp.core.types import Result
 from poseapp.live.outputs import Outputs
 from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session
 from poseapp.live.sources import Source
+from poseapp.live.sources.camera_controls import Setting
 from poseapp.live.status import Status
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
@@ -38,7 +40,7 @@ class SessionBridge(QObject):
         self.paused = False
         self.outputs: Outputs | None = None  # of each session
         self._session: Session | None = None
-        self._heatmaps = False
+        self._heatmaps = self._hand_sign = False
         self._starting_recording = False
         self._frames = QTimer(self)
         self._frames.setTimerType(Qt.TimerType.PreciseTimer)
@@ -55,7 +57,7 @@ class SessionBridge(QObject):
         """Run *session* from now on."""
         assert self._session is None
         self._session = session
-        session.settings.heatmaps = self._heatmaps
+        session.settings.heatmaps, session.settings.hand_sign = self._heatmaps, self._hand_sign
         session.outputs = self.outputs
         session.start()
         self._frames.start(FRAME_MS)
@@ -68,10 +70,26 @@ class SessionBridge(QObject):
         session, self._session = self._session, None
         return session
 
-    def set_source(self, source: Source) -> None:
-        """Change the source."""
+    def set_source(self, source: Source, framing: Framing) -> None:
+        """Change the source, and how its pictures are turned and cropped."""
         if self._session is not None:
-            self._session.set_source(source)
+            self._session.set_source(source, framing)
+
+    def set_framing(self, framing: Framing) -> None:
+        """Turn and crop the pictures with *framing*."""
+        if self._session is not None:
+            self._session.set_framing(framing)
+            self.poll()
+
+    def ask_camera(self, settings: Mapping[str, Setting]) -> None:
+        """Ask the camera for *settings* of its controls."""
+        if self._session is not None:
+            self._session.ask_camera(settings)
+
+    def reset_camera(self) -> None:
+        """Give the camera back the settings with which it comes."""
+        if self._session is not None:
+            self._session.reset_camera()
 
     def set_model(self, folder: Path, device: str, precision: str) -> None:
         """Change the model, or where and how it runs."""
@@ -105,6 +123,12 @@ class SessionBridge(QObject):
         self._heatmaps = on
         if self._session is not None:
             self._session.settings.heatmaps = on
+
+    def set_hand_sign(self, on: bool) -> None:
+        """Look for raised hands, or no longer."""
+        self._hand_sign = on
+        if self._session is not None:
+            self._session.settings.hand_sign = on
 
     def painted(self, result: Result, draw_ms: float) -> None:
         """*result* is on the screen."""

@@ -21,20 +21,24 @@ from poseapp.live.sources import (
     StreamSource,
     VideoSource,
 )
+from poseapp.live.sources.setup import SourceSetup
 from poseapp.live.status import ModelRequest
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 from poseapp.ui import key_store
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.source_choice import SourceChoice, SourceKind, first_choice, make_source, playable
+from poseapp.ui.source_setups import SourceSetups, set_up
 from poseapp.ui.startup import FoundAtStart, find_cameras, look_around, look_for_devices
 
 LIST_CAMERAS_MS = 4000
 _KINDS: dict[type, SourceKind] = {
     CameraSource: "camera",
     PlayedClip: "video",
+    PlayedPictures: "folder",
     VideoSource: "video",
     PictureSource: "picture",
     FolderSource: "folder",
@@ -79,6 +83,7 @@ class SessionController(QObject):
         self._listing = False
         self._suspended = self._stopped = False
         self._pose_settings = preferences.pose_settings
+        self.setups = SourceSetups(bridge, preferences, self._shown)
         self.make_session: Callable[..., Session] = Session
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cameras)
@@ -125,9 +130,14 @@ class SessionController(QObject):
         """The precision asked for."""
         return self._precision
 
-    def begin(self, source: Source | None, model: str | None) -> None:
-        """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip."""
+    def begin(self, source: Source | None, model: str | None, setup: SourceSetup | None = None) -> None:
+        """Look what there is, and start: *source*, else the remembered one, the first camera or the demo clip.
+
+        *setup* is that of *source*; None is what is remembered.
+        """
         self._given, self._requested_model = playable(source), model
+        if setup is not None and self._given is not None:
+            self.setups.keep(SourceChoice("given", label=self._given.name), self._given, setup)
         wanted = model or self._preferences.model or None
         device, needs_source = self._device, source is None
 
@@ -270,6 +280,14 @@ class SessionController(QObject):
         elif before is not None and before.kind == "address" and not before.value:
             self._jobs.run("key store", key_store.forget)
 
+    def _shown(self) -> tuple[SourceChoice, Source] | None:
+        return (self._choice, self._source) if self._choice is not None and self._source is not None else None
+
+    def _setup(self) -> SourceSetup:
+        """That of what is shown."""
+        shown = self._shown()
+        return self.setups.of(*shown) if shown is not None else SourceSetup()
+
     def _load(self) -> None:
         if self._bridge.session is None:
             self._start()
@@ -281,6 +299,7 @@ class SessionController(QObject):
             session = self.make_session(
                 self._source,
                 ModelRequest(self._folder, self._device, self._precision, self._pose_settings.mode),
+                framing=self._setup().framing,
                 smoothing=smooth_rule(self._pose_settings.smoothing),
             )
             session.settings.latency_budget_ms = self._pose_settings.latency_budget_ms
@@ -288,10 +307,10 @@ class SessionController(QObject):
 
     def _make(self, choice: SourceChoice) -> Source | None:
         self._tried = choice
-        if choice.kind == "given":
-            return self._given
+        if choice.kind == "given" and self._given is not None:
+            return set_up(self._given, self.setups.of(choice, self._given))
         try:
-            return make_source(choice, self._cameras, self._preferences.mode)
+            return set_up(make_source(choice, self._cameras, self._preferences.mode), self.setups.of(choice))
         except PoseAppError as error:
             self.problem.emit("choice", str(error))
             return None
@@ -303,7 +322,7 @@ class SessionController(QObject):
         self._choice, self._source = choice, source
         self.choice_changed.emit(choice)
         if self._bridge.session is not None:
-            self._bridge.set_source(source)
+            self._bridge.set_source(source, self._setup().framing)
         else:
             self._start()
         return True

@@ -14,6 +14,7 @@ from poseapp.ui.fold import Fold
 from poseapp.ui.measure_controls import MeasureControls
 from poseapp.ui.model_controls import ModelControls
 from poseapp.ui.output_controls import OutputControls
+from poseapp.ui.picture_controls import PictureControls
 from poseapp.ui.pose_controls import PoseControls
 from poseapp.ui.scroll_column import ScrollColumn
 from poseapp.ui.source_controls import SourceControls
@@ -31,6 +32,7 @@ class Sidebar(QWidget):
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.source, self.model, self.pose, self.view = SourceControls(), ModelControls(), PoseControls(), ViewControls()
+        self.picture = PictureControls()
         self.measure = MeasureControls(self.view.angles)
         self.advanced = Fold("ADVANCED", "Advanced", "Device, precision, latency, affinity fields and the benchmark")
         self.benchmark = action_toggle("panel")
@@ -41,7 +43,10 @@ class Sidebar(QWidget):
         layout = QVBoxLayout(body)
         layout.setContentsMargins(16, 12, 16, 8)
         layout.setSpacing(10)
-        for section in (self.source, self.model, self.pose, self.view):
+        layout.addWidget(self.source)
+        layout.addWidget(self.picture)
+        layout.addWidget(rule())
+        for section in (self.model, self.pose, self.view):
             layout.addWidget(section)
             layout.addWidget(rule())
         layout.addWidget(self.advanced)
@@ -79,7 +84,9 @@ class Sidebar(QWidget):
         """What can be used, from top to bottom."""
         source, pose, view = self.source, self.pose, self.view
         return [
-            *(source.box, source.open, source.size_box, source.rate_box, self.model.box),
+            *(source.box, source.open, source.size_box, source.rate_box),
+            *self.picture.in_order(),
+            self.model.box,
             *(pose.one, pose.several, pose.slider, pose.smooth),
             *(view.threshold, view.mirror, view.labels, view.heatmaps, view.blur_faces, view.background, self.advanced.button),
             *(box for _, box in (*self.model.advanced, *pose.advanced)),
@@ -90,7 +97,7 @@ class Sidebar(QWidget):
 
     def show_status(self, status: Status) -> None:
         """Show what *status* says."""
-        for section in (self.source, self.model, self.pose, self.view):
+        for section in (self.source, self.picture, self.model, self.pose, self.view):
             section.show_status(status)
         if QAccessible.isActive():
             self.measure.describe_values()
@@ -107,5 +114,5 @@ class Sidebar(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self.column.set_ground(theme.surface)
-        for part in (self.source, self.model, self.pose, self.measure, self.advanced, self.outputs):
+        for part in (self.source, self.picture, self.model, self.pose, self.measure, self.advanced, self.outputs):
             part.set_theme(theme)

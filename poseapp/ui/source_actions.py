@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtCore import Qt
+
 from poseapp.core.addresses import without_secrets
+from poseapp.core.framing import Crop, Framing
 from poseapp.live.sources import Camera
 from poseapp.review.player import is_recording
 from poseapp.ui import dialogs
+from poseapp.ui.area_chooser import AreaChooser
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.session_controller import SessionController
 from poseapp.ui.source_choice import SourceChoice, SourceKind
@@ -27,6 +31,12 @@ class SourceActions:
     ) -> None:
         self._open_recording = open_recording
         self._window, self._controller, self._preferences = window, controller, preferences
+        self._area = AreaChooser(window.view, window.view.picture_area)
+        self._area.chosen.connect(self.use_part)
+        self._area.ended.connect(window.view.setFocus)
+        picture = window.sidebar.picture
+        picture.framing_chosen.connect(lambda framing: controller.setups.change(lambda setup: setup.framed(framing)))
+        picture.asked.connect(lambda settings: controller.setups.change(lambda setup: setup.asking(settings)))
 
     def open(self, kind: SourceKind) -> None:
         """Ask for a file, a folder or an address, and show it."""
@@ -42,6 +52,38 @@ class SourceActions:
             self._open_recording(path)
         else:
             self._choose(dialogs.choice_of(path))
+
+    def turn(self) -> None:
+        """Turn the picture on by a quarter."""
+        self._controller.setups.change(lambda setup: setup.framed(setup.framing.turned()))
+
+    def crop(self) -> None:
+        """Let the user draw on the picture which part of it is used."""
+        if self._window.view.result is None or self._window.view.picture_area().isEmpty():
+            self._window.banner.say("crop", "There is no picture to crop yet.", "info")
+        else:
+            self._area.begin()
+
+    def use_part(self, part: Crop) -> None:
+        """Use *part* alone of the picture as it is shown."""
+        left, top, right, bottom = part
+        if self._window.view.options.mirror:
+            left, right = 1.0 - right, 1.0 - left
+        try:
+            self._controller.setups.change(lambda setup: setup.framed(setup.framing.cropped((left, top, right, bottom))))
+        except ValueError:
+            self._window.banner.say("crop", "Too little would be left of the picture. Draw a larger rectangle.", "info")
+
+    def use_whole(self) -> None:
+        """Use the whole picture again."""
+        self._controller.setups.change(lambda setup: setup.framed(Framing(setup.framing.turn)))
+
+    def show_picture_controls(self) -> None:
+        """Open the fold of the sidebar that has them, and go there."""
+        picture = self._window.sidebar.picture
+        self._window.sidebar_dock.setVisible(True)
+        picture.set_open(True)
+        picture.button.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def offer_camera(self, camera: Camera) -> None:
         """Say that *camera* was plugged in, with a button to use it."""

@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from poseapp import resources
 from poseapp.core.errors import SourceError
-from poseapp.live.sources import Camera, CameraSource, Mode, Source, VideoSource, parse_source
+from poseapp.live.sources import Camera, CameraSource, FolderSource, Mode, Source, VideoSource, parse_source
 from poseapp.review.played_clip import PlayedClip
+from poseapp.review.played_pictures import PlayedPictures
 
 SourceKind = Literal["camera", "video", "picture", "folder", "address", "synthetic", "demo", "given"]
 
@@ -76,7 +77,9 @@ def make_source(choice: SourceChoice, cameras: list[Camera], requested: Mode) ->
 
 
 def playable(source: Source | None) -> Source | None:
-    """*source*, where it is a video file as one that the user can move in."""
+    """*source*, where it is a video file or a folder of pictures as one that the user can move in."""
+    if isinstance(source, FolderSource):
+        return PlayedPictures(source.path)
     return PlayedClip(source.path) if isinstance(source, VideoSource) else source
 
 

@@ -121,7 +121,8 @@ class SourceControls(QWidget):
         self._show_modes(camera)
         if status.requested is not None and not self.size_box.view().isVisible() and not self.rate_box.view().isVisible():
             self._show_mode(status.requested)
-        self.actual.set_text(str(status.actual) if status.actual is not None else "–")
+        framing = f" · {status.framing}" if not status.framing.is_whole else ""
+        self.actual.set_text(f"{status.actual}{framing}" if status.actual is not None else "–")
         differs = status.requested is not None and status.actual is not None and not _same(status.requested, status.actual)
         set_role(self.actual, "warning" if differs else "")
 

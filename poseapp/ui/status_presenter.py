@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
@@ -9,6 +10,7 @@ from PySide6.QtCore import QTimer
 from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.banner import NOTICE_MS, Level
+from poseapp.ui.display_names import model_title
 from poseapp.ui.menus import Menus
 from poseapp.ui.record_bar import clock
 from poseapp.ui.source_choice import SourceKind
@@ -24,6 +26,12 @@ HELP = {
     "first model": ("model", "Choose another model"),
     "address": ("address", "Change address…"),
 }
+
+
+def in_users_words(status: Status) -> str:
+    """The note of *status* with the names that models have in the window."""
+    titles = {name: model_title(name) for name in (status.model_request.folder.name, status.model)}
+    return re.sub(r"[\w-]+", lambda found: titles.get(found[0], found[0]), status.note)
 
 
 class StatusPresenter:
@@ -66,14 +74,15 @@ class StatusPresenter:
         self.say("model", error, "warning" if instead else "error")
         if status.note != self._note:
             self._note = status.note
-            self.say("mode", status.note, "info")
+            self.say("mode", in_users_words(status), "info")
             QTimer.singleShot(NOTICE_MS, self._window.banner, lambda: self._window.banner.dismiss_topic("mode"))
         self.say("recording", status.recording.error if status.recording is not None else "")
 
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)
         self._menus.check_choice("People", status.model_request.mode)
-        self._menus.actions["fields"].setEnabled(status.mode == "bottom-up")
+        self._menus.actions["heatmaps"].setEnabled(status.has_heatmaps)
+        self._menus.actions["fields"].setEnabled(status.has_fields)
         self._menus.check_choice("Device", status.model_request.device)
         self._menus.check_choice("Precision", status.model_request.precision)
 
@@ -83,4 +92,5 @@ class StatusPresenter:
         self._window.record_bar.show_recording(recording)
         self._window.saved.show_recording(recording, self._window.record_bar.name.text())
         self._menus.actions["record"].setText("Finish recording" if active else "Record")
-        self._window.view.set_recording(clock(recording.seconds) if recording is not None and active else "")
+        begun = recording is not None and active and recording.waits_s == 0
+        self._window.view.set_recording(clock(recording.seconds) if recording is not None and begun else "")

@@ -116,18 +116,18 @@ QToolButton::menu-indicator {{ image: none; }}
 
 def _fields(t: Theme) -> str:
     return f"""
-QComboBox, QLineEdit, QSpinBox {{
+QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox {{
     background: {t.raised}; color: {t.text}; border: 1px solid {t.border}; border-radius: 8px; padding: 6px 10px;
     min-height: 20px;
     selection-background-color: {t.accent}; selection-color: {t.on_accent};
 }}
 QComboBox {{ combobox-popup: 0; }}
 QComboBox[role="compact"] {{ padding: 5px 2px 5px 8px; }}
-QComboBox:hover, QLineEdit:hover {{ background: {t.hover}; border-color: {t.muted}; }}
+QComboBox:hover, QLineEdit:hover, QAbstractSpinBox:hover {{ background: {t.hover}; border-color: {t.muted}; }}
 QComboBox:on {{ background: {t.chosen}; border-color: {t.accent}; }}
-QComboBox:focus, QLineEdit:focus {{ border: 2px solid {t.ring}; padding: 5px 9px; }}
+QComboBox:focus, QLineEdit:focus, QAbstractSpinBox:focus {{ border: 2px solid {t.ring}; padding: 5px 9px; }}
 QComboBox[role="compact"]:focus {{ padding: 4px 1px 4px 7px; }}
-QComboBox:disabled, QLineEdit:disabled {{ color: {t.disabled}; background: {t.surface}; }}
+QComboBox:disabled, QLineEdit:disabled, QAbstractSpinBox:disabled {{ color: {t.disabled}; background: {t.surface}; }}
 QComboBox::drop-down {{ border: 0; width: 26px; }}
 QComboBox::down-arrow {{ image: none; width: 0; height: 0; }}
 """

@@ -10,6 +10,7 @@ from poseapp.review.playback import PlaybackState
 from poseapp.ui.actions import action
 from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.combo_box import ComboBox
+from poseapp.ui.elided_label import ElidedLabel
 from poseapp.ui.seek_bar import SeekBar, time_code
 from poseapp.ui.widgets import describe, icon_button, label, paint_icon
 
@@ -47,6 +48,7 @@ class TransportBar(QWidget):
         self.seek.sought.connect(self.sought)
         self.time = label()
         self.frame = label("", "muted")
+        self.picture_name = ElidedLabel("", mode=Qt.TextElideMode.ElideLeft)
         self.speed = ComboBox(whole=True)
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}×", speed)
@@ -65,6 +67,7 @@ class TransportBar(QWidget):
             row.addWidget(self.buttons[name])
         row.addWidget(self.seek, 1)
         row.addSpacing(4)
+        row.addWidget(self.picture_name, 1)
         row.addWidget(self.time)
         row.addWidget(self.frame)
         row.addSpacing(4)
@@ -86,7 +89,8 @@ class TransportBar(QWidget):
         self.seek.show_state(state)
         now = time_code(state.t)
         self.time.setText(f"{now} / {time_code(state.duration_s)}")
-        self.frame.setText(f"frame {state.number} / {max(0, state.count - 1)}")
+        self.frame.setText(f"{state.number + 1} / {state.count}" if state.name else f"frame {state.number} / {state.count - 1}")
+        self.picture_name.set_text(state.name)
         if not self.speed.hasFocus():
             nearest = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - state.speed))
             self.speed.setCurrentIndex(nearest)
@@ -113,11 +117,13 @@ class TransportBar(QWidget):
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _make_room(self, width: int) -> None:
-        self.time.setVisible(width >= ROOM["time"])
-        self.frame.setVisible(width >= ROOM["frame"])
-        self.speed.setVisible(width >= ROOM["speed"])
+        stills = self._state is not None and bool(self._state.name)  # which have no times of their own, but names
+        self.time.setVisible(width >= ROOM["time"] and not stills)
+        self.picture_name.setVisible(stills)
+        self.frame.setVisible(width >= ROOM["time" if stills else "frame"])
+        self.speed.setVisible(width >= ROOM["speed"] and not stills)
         for name in ("loop_from", "loop_to", "loop_off"):
-            self.buttons[name].setVisible(width >= ROOM["loop"])
+            self.buttons[name].setVisible(width >= ROOM["loop"] and not stills)
         for name in OF_RECORDINGS:
             self.buttons[name].setVisible(self._is_recording)
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
 from poseapp.ui.colours import CHIP, DARK, Theme
+from poseapp.ui.countdown_mark import paint_digits, paint_ring
 from poseapp.ui.message_card import Message, MessageCard
 from poseapp.ui.widgets import describe
 
@@ -48,8 +49,10 @@ class VideoView(QWidget):
         self._pending: tuple[Result, float] | None = None  # shown next, not yet painted
         self._recording = ""
         self._drawn = False  # the picture has its skeleton on it already
-        self._count = self._tempo = ""
+        self._count = self._tempo = self._countdown = ""
+        self._hand = 0.0
         self._paused = self._full_screen = False
+        self._covered = 0  # px of the lower edge
         self._by_keys = False  # the focus came by Tab
         self._card = MessageCard(self)
         self._card.action.connect(self.action)
@@ -115,6 +118,17 @@ class VideoView(QWidget):
             self._recording = text
             self.update()
 
+    def set_countdown(self, digits: str) -> None:
+        """The seconds until the recording begins, over the picture; "" for none."""
+        self._countdown = digits
+        self.update()
+
+    def set_hand(self, progress: float) -> None:
+        """How long a hand has been raised as a sign, 0..1 of what it takes; 0 for none."""
+        if progress != self._hand:
+            self._hand = progress
+            self.update()
+
     def set_count(self, count: str, tempo: str) -> None:
         """The repetitions, as a number that can be read from afar, and the tempo of the last one; "" for none."""
         self._count, self._tempo = count, tempo
@@ -129,6 +143,13 @@ class VideoView(QWidget):
         """Say whether pictures come with their skeleton on them: it is not drawn a second time."""
         if drawn != self._drawn:
             self._drawn = drawn
+            self._draw()
+            self.update()
+
+    def set_covered(self, height: int) -> None:
+        """So many px of the lower edge are covered by notices that stay: the picture lies above, so that feet are seen."""
+        if height != self._covered:
+            self._covered = height
             self._draw()
             self.update()
 
@@ -198,13 +219,22 @@ class VideoView(QWidget):
             self._pending = None
             self.painted.emit(result, drawn_ms + (time.perf_counter() - started) * 1e3)
 
+    def picture_area(self) -> QRect:
+        """Where the picture lies, in widget px; empty without one."""
+        return self._picture_rect() if not self._image.isNull() else QRect()
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _picture_rect(self) -> QRect:
         """Where the picture lies, in widget px."""
         ratio = self.devicePixelRatioF()
         size = self._image.size() / ratio if not self._image.isNull() else QSize(0, 0)
-        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height())
+        height = self._room_height()
+        return QRect((self.width() - size.width()) // 2, (height - size.height()) // 2, size.width(), size.height())
+
+    def _room_height(self) -> int:
+        """The height that the picture may have, px: notices that stay cover at most half of the view."""
+        return max(self.height() - self._covered, self.height() // 2)
 
     def _frame_xy(self, at: QPointF) -> tuple[float, float] | None:
         """The place in the frame, px, under *at* of the widget; None beside the picture."""
@@ -232,7 +262,7 @@ class VideoView(QWidget):
             return
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         ratio = self.devicePixelRatioF()
-        h, w = fit(self._result.frame.hw, self.width() * ratio, self.height() * ratio)
+        h, w = fit(self._result.frame.hw, self.width() * ratio, self._room_height() * ratio)
         shows_picture = self._options.background == "picture"  # on black nothing is drawn yet
         options = replace(self._options, skeleton=False) if self._drawn and shows_picture else self._options
         self._picture = annotate(self._result, options, self._picture, (h, w))
@@ -269,6 +299,10 @@ class VideoView(QWidget):
             self._chip(painter, "Paused · Space goes on", QPointF(x, area.top() + 12), QColor(self._theme.warning))
         if self._count:
             self._paint_count(painter, self.rect())
+        if self._hand > 0 and not self._countdown:
+            paint_ring(painter, self.rect(), self._hand, QColor(self._theme.danger))
+        if self._countdown:
+            paint_digits(painter, self.rect(), self._countdown)
         result = self._result
         if result is not None and result.locked is not None:
             person = "the person" if result.mode == "one" else f"person {result.locked}"

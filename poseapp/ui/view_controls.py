@@ -13,6 +13,8 @@ from poseapp.ui.actions import action
 from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.widgets import action_toggle, describe, label
 
+NO_HEATMAPS = "This model finds joints without heatmaps. Choose another model to see heatmaps"
+NO_FIELDS = "Affinity fields join joints to people, in OpenPose. Choose the method “All at once” for several people to see them"
 SWITCHES = ("mirror", "heatmaps", "fields", "labels", "angles", "blur_faces")  # the buttons that are fields of DrawOptions
 BACKGROUND_NAMES = {"picture": "On the picture", "black": "Skeleton on black", "green": "Skeleton on green"}
 
@@ -88,11 +90,13 @@ class ViewControls(QWidget):
         self.value.setText(f"{options.threshold:.2f}")
 
     def show_status(self, status: Status) -> None:
-        """Only bottom-up has fields to show."""
-        there = status.mode == "bottom-up"
-        self.fields.setEnabled(there)
-        why_not = "Affinity fields join joints to people. Choose the method “All at once” for several people to see them"
-        describe(self.fields, action("fields").button_text, action("fields").tooltip if there else why_not)
+        """Only some models have heatmaps and fields to show."""
+        for name, button, there, why_not in (
+            ("heatmaps", self.heatmaps, status.has_heatmaps, NO_HEATMAPS),
+            ("fields", self.fields, status.has_fields, NO_FIELDS),
+        ):
+            button.setEnabled(there)
+            describe(button, action(name).button_text, action(name).tooltip if there else why_not)
 
     def choose_angles(self, names: tuple[str, ...]) -> None:
         """Draw the angles called *names*, and no others."""

@@ -37,7 +37,10 @@ class WindowLayout(QMainWindow):
         layout.setSpacing(0)
         layout.addWidget(self.header)
         layout.addWidget(self.view, 1)
-        self.overlays = OverlayStack(self.view, self.build_progress, self.saved, self.banner)
+        parts = (self.build_progress, self.saved, self.banner)
+        self.overlays = OverlayStack(self.view, *parts, passes=lambda part: part is self.banner and self.banner.passes)
+        self.overlays.covered.connect(self.view.set_covered)
+        self.banner.changed.connect(self.overlays.place)
         layout.addWidget(self.transport)
         layout.addWidget(self.record_bar)
         self.setCentralWidget(centre)
@@ -64,7 +67,7 @@ class WindowLayout(QMainWindow):
             *self.saved.buttons,
             *self.banner.buttons,
             *self.transport.in_order(),
-            *(bar.record, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
+            *(bar.record, bar.timer, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),
         ]
         for before, after in pairwise(chain):

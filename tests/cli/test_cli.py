@@ -262,7 +262,7 @@ def test_a_bad_model_is_one_line_and_an_exit_status(
     ("mode", "message"),
     [
         ("top-down", "top-down: expected a person detector in the model store, found none."),
-        ("bottom-up", "bottom-up: expected a model with part affinity fields in"),
+        ("bottom-up", "bottom-up: expected a model that finds all people at once in"),
     ],
 )
 def test_a_mode_that_the_store_cannot_serve_is_one_line_and_an_exit_status(

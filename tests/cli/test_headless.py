@@ -211,3 +211,52 @@ def test_people_are_hidden_in_the_annotated_video_alone(store: Path, tmp_path: P
         colours[name] = picture[1, 1].astype(int)
     assert np.abs(colours["annotated.mkv"] - (64, 177, 0)).max() < 12
     assert np.ptp(colours["clean.mkv"]) < 12, "grey as the clip"
+
+
+# -- start and stop ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_stops_at_the_length_of_its_recording(store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    clip = grey_clip(tmp_path / "grey.mkv", [n / 30 for n in range(60)])
+    run = Run(str(clip), store, capsys, "--stop-after", "1")
+    assert run.status == 0
+    assert len(run.frames) == run.session["counts"]["captured"] == sum(1 for line in run.frames if line["t"] < 1)
+    assert 0 < len(run.frames) < 60
+    assert run.session["ended_by"] == "length"
+    assert "stopped    It is as long as you chose." in run.out
+
+
+def test_a_countdown_is_said_and_its_frames_are_not_recorded(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, FlakyCamera([], fps=30))
+    run = Run("camera", store, capsys, "--countdown", "2", "--stop-after", "1")
+    assert run.status == 0
+    digits = [line.lstrip("\a") for line in run.said]
+    assert [line for line in digits if line in ("1", "2")] == ["2", "1"]
+    assert run.session["start_stop"]["countdown_s"] == 2
+    assert run.frames[0]["t"] < 1
+    assert run.session["ended_by"] == "length"
+
+
+def test_a_file_has_no_countdown(store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = Run(str(grey_clip(tmp_path / "grey.mkv", [n / 30 for n in range(60)])), store, capsys, "--countdown", "3")
+    assert run.status == 1
+    assert re.fullmatch(r"poseapp: --countdown: expected a camera or a live stream, got .*\. Leave it out: .*", run.said[-1])
+    assert run.session == {}
+
+
+def test_a_run_that_waits_for_a_hand_says_so_and_that_none_was_raised(
+    store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = Run(str(grey_clip(tmp_path / "grey.mkv", [n / 30 for n in range(60)])), store, capsys, "--hand", "start")
+    assert run.status == 1
+    assert "Hold one hand above the head for 2 s to begin the recording." in run.said
+    assert run.said[-1].endswith("it was over before the recording began. Nothing was recorded.")
+    assert run.session == {}
+
+
+def test_a_hand_that_means_nothing_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run("synthetic", store, capsys, "--hand", "wave")
+    assert run.status == 2
+    assert "expected off, start, start-stop, got wave" in " ".join(run.said)

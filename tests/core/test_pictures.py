@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from corners import ORIENTED, alike, corners, oriented
 
+from poseapp.core import pictures
 from poseapp.core.pictures import PictureError, decode_picture, read_picture
 from poseapp.core.types import ImageArray
 
@@ -124,6 +125,18 @@ def test_without_its_package_heic_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(PictureError, match=r"pip install 'poseapp\[heic\]'"):
         decode_picture(content)
+
+
+def test_upright_avif_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    upright, turned = encoded("AVIF", quality=95), encoded("AVIF", 6, quality=95)
+    image = decode_picture(upright)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert alike(decode_picture(upright), image)
+    with pytest.raises(PictureError, match="turned AVIF need"):  # OpenCV would show the picture lying
+        decode_picture(turned)
+    monkeypatch.setattr(pictures, "MOST_PICTURE_PIXELS", image.shape[0] * image.shape[1] - 1)
+    with pytest.raises(PictureError, match="not a picture that can be read"):
+        decode_picture(upright)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\0\0\0\x18ftypheic", b"nothing", bytes(100)])

@@ -11,6 +11,7 @@ from typing import Any
 
 from fakes import Loader, wait_until
 
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.types import Result
 from poseapp.live.recording import RecordOptions
 from poseapp.live.session import Session
@@ -23,14 +24,22 @@ QUICK_S = 10.0  # for what takes two or three seconds at most, on any machine; w
 
 @contextmanager
 def running(
-    source: Source, load: Loader | None = None, *, realtime: bool = True, record: Path | None = None, device: str = "auto"
+    source: Source,
+    load: Loader | None = None,
+    *,
+    realtime: bool = True,
+    record: Path | None = None,
+    device: str = "auto",
+    framing: Framing = WHOLE,
+    clean_video: bool = False,
 ) -> Iterator[Session]:
     """A started session with model a, stopped at the end; with *record*, recording from before its first frame."""
     load = load or Loader()
-    session = Session(source, ModelRequest(A, device), realtime=realtime, load=load, builds_first=load.builds_first)
+    request = ModelRequest(A, device)
+    session = Session(source, request, framing=framing, realtime=realtime, load=load, builds_first=load.builds_first)
     try:
         if record is not None:
-            session.start_recording(RecordOptions(folder=record))
+            session.start_recording(RecordOptions(folder=record, clean_video=clean_video))
         session.start()
         yield session
     finally:

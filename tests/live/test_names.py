@@ -111,7 +111,7 @@ def test_what_cannot_be_written_keeps_its_name(made: Path, monkeypatch: pytest.M
         raise OSError(28, os.strerror(28))
 
     content = manifest(made)
-    monkeypatch.setattr(names, "atomic_write", full)
+    monkeypatch.setattr(names, "replace_manifest", full)
     with pytest.raises(RecordError, match=r"cannot be renamed \(No space left on device\)\. Close what uses its files"):
         rename_recording(made, "Squats", ())
     assert manifest(made) == content

@@ -205,7 +205,7 @@ def test_the_mode_changes_between_two_frames_and_back(tmp_path: Path) -> None:
         assert min(joints.poses.ids) >= 3, "other joints: nobody can say who is who, and no number is given twice"
         status = running.session.status()
         assert (status.mode, status.model, status.model_error) == ("bottom-up", "openpose-s", "")
-        assert status.note == "hourglass-s cannot find people bottom-up: openpose-s runs in its place."
+        assert status.note == "hourglass-s cannot find all people at once: openpose-s does it instead."
         running.session.set_mode("one")
         last = running.until(lambda r: r.mode == "one" and len(r.poses) == 1)
         assert last.model == "hourglass-s"
@@ -308,7 +308,9 @@ def test_bottom_up_without_a_model_for_it_says_what_to_do_and_goes_on(tmp_path: 
         running.session.set_mode("bottom-up")
         wait_until(lambda: running.session.status().model_error)
         status = running.session.status()
-        assert status.model_error.startswith(f"bottom-up: expected a model with part affinity fields in {tmp_path}, found none.")
+        assert status.model_error.startswith(
+            f"bottom-up: expected a model that finds all people at once in {tmp_path}, found none."
+        )
         assert (status.state, status.mode, status.model_request.mode, status.loading) == ("running", "one", "one", "")
         assert running.until(lambda r: len(r.poses) == 1).mode == "one"
 
@@ -337,7 +339,7 @@ def test_another_model_for_bottom_up_keeps_the_mode(tmp_path: Path) -> None:
         running.session.set_model(tmp_path / "hourglass-s")
         wait_until(lambda: len(running.store.engines) == 2 and not running.session.status().loading)
         assert running.until(lambda r: len(r.poses) == 2).model == "openpose-s"
-        assert "cannot find people bottom-up" in running.session.status().note
+        assert "cannot find all people at once" in running.session.status().note
 
 
 def test_smoothing_is_switched_while_it_runs(tmp_path: Path) -> None:
@@ -381,7 +383,7 @@ def test_the_model_asked_for_serves_where_it_can(tmp_path: Path) -> None:
     assert suited_model(tmp_path / "openpose-s", "bottom-up") == (tmp_path / "openpose-s", "")
     folder, note = suited_model(tmp_path / "hourglass-s", "bottom-up")
     assert folder == tmp_path / "openpose-s"
-    assert note == "hourglass-s cannot find people bottom-up: openpose-s runs in its place."
+    assert note == "hourglass-s cannot find all people at once: openpose-s does it instead."
 
 
 def test_a_stronger_smoothing_cuts_lower_and_none_is_none() -> None:

@@ -10,15 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from clips import decoded, packets
-from saved import FPS, HW, frame_with, joints, lines, record, two_people
+from saved import FPS, HW, STILLS, frame_with, joints, lines, record, stills, two_people
 
 from poseapp.core.angles import angles_of, measure
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16, OPENPOSE_18
 from poseapp.core.types import Frame
-from poseapp.render import DrawOptions
+from poseapp.render import Background, DrawOptions
 from poseapp.review.exports import EXPORTS, ExportOptions
 from poseapp.review.exports.openpose import BODY_25
 from poseapp.review.exports.write import export_recording
@@ -432,7 +433,7 @@ def test_one_person_alone(folder: Path, tmp_path: Path) -> None:
     assert path.name == f"{folder.name}-person2.c3d"
 
 
-@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.parametrize("name", [name for name, one in EXPORTS.items() if one.of_film])
 def test_each_part_of_a_recording_is_a_file_of_its_own(tmp_path: Path, name: str) -> None:
     if EXPORTS[name].unavailable():
         pytest.skip(EXPORTS[name].unavailable())
@@ -466,3 +467,80 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+# -- pictures that stand alone -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stills(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.mark.parametrize("background", ["picture", "black"])
+def test_pictures_keep_name_and_size_and_get_skeletons(pictures: Path, tmp_path: Path, background: Background) -> None:
+    (path,) = exported(pictures, "pictures", tmp_path, draw=DrawOptions(background=background, threshold=0.0))
+    for number, (file, hw) in enumerate(STILLS.items()):
+        image = cv2.imread(str(path / file.replace(".heic", ".heic.png")))
+        assert image is not None
+        assert image.shape[:2] == hw
+        ground = 40 * number if background == "picture" else 0
+        assert (np.abs(image.astype(int) - ground) > 60).any()
+        assert np.median(image) == ground
+
+
+def test_pictures_without_their_clean_copies_are_offered_on_black(tmp_path: Path) -> None:
+    folder = stills(tmp_path / "recordings", clean=False)
+    (done,) = export_recording(SavedRecording.read(folder), ["pictures"], tmp_path / "out", ExportOptions())
+    assert "has no folder clean" in done.error
+    assert "--background black" in done.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_tables_of_pictures_name_the_files(pictures: Path, tmp_path: Path) -> None:
+    for name, key in (("csv", "person"), ("angles", "person")):
+        (path,) = exported(pictures, name, tmp_path / name)
+        with path.open(newline="", encoding="utf-8") as opened:
+            rows = list(csv.DictReader(opened))
+        assert {(row["file"], row[key]) for row in rows} == {
+            ("a 1.jpg", "1"),
+            ("a 1.jpg", "2"),
+            ("sub/b.png", "3"),
+            ("c.heic", "4"),
+        }
+    (path,) = exported(pictures, "xlsx", tmp_path / "xlsx")
+    from openpyxl import load_workbook
+
+    sheet = load_workbook(path)["Person 3"]
+    assert [sheet["B1"].value, sheet["B2"].value] == ["file", "sub/b.png"]
+
+
+def test_openpose_and_coco_of_pictures_name_the_files(pictures: Path, tmp_path: Path) -> None:
+    (path,) = exported(pictures, "openpose", tmp_path / "openpose")
+    assert sorted(file.name for file in path.iterdir()) == [
+        "a 1_keypoints.json",
+        "c_keypoints.json",
+        "sub_b_keypoints.json",
+    ]
+    assert len(json.loads((path / "a 1_keypoints.json").read_text(encoding="utf-8"))["people"]) == 2
+    (path,) = exported(pictures, "coco", tmp_path / "coco")
+    images = json.loads(path.read_text(encoding="utf-8"))["images"]
+    assert {image["file_name"]: (image["height"], image["width"]) for image in images} == STILLS
+
+
+def test_openpose_of_pictures_of_one_stem_loses_none(tmp_path: Path) -> None:
+    results = [frame_with(n, {n + 1: 30.0}, smoothed=False) for n in range(2)]
+    named = [replace(one, frame=replace(one.frame, file=file)) for one, file in zip(results, ("a.jpg", "a.png"), strict=True)]
+    (path,) = exported(record(tmp_path / "in", named), "openpose", tmp_path / "out")
+    assert sorted(file.name for file in path.iterdir()) == ["000000_a.jpg_keypoints.json", "000001_a.png_keypoints.json"]
+
+
+@pytest.mark.parametrize("name", [name for name, one in EXPORTS.items() if not one.of_stills])
+def test_a_format_of_what_moves_refuses_pictures_in_one_line(pictures: Path, tmp_path: Path, name: str) -> None:
+    (done,) = export_recording(SavedRecording.read(pictures), [name], tmp_path / "out", ExportOptions())
+    assert "nobody in them moves. Choose csv" in done.error or "not installed" in done.error
+
+
+def test_a_film_is_no_folder_of_pictures(folder: Path, tmp_path: Path) -> None:
+    (done,) = export_recording(SavedRecording.read(folder), ["pictures"], tmp_path / "out", ExportOptions())
+    assert done.error.endswith("is a film, no folder of pictures. Choose another format: video.")

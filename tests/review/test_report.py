@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fakes import SPEC
 from movers import recorded, squatter
-from saved import frame_with, record, two_people
+from saved import frame_with, record, stills, two_people
 
 from poseapp.core.errors import RecordError
 from poseapp.core.repetitions import EXERCISES
@@ -179,3 +179,8 @@ def test_what_comes_from_outside_is_one_line(squats: Path, tmp_path: Path) -> No
     assert report.source == "a?b?c"
     assert report.started is None
     assert len(report.note) < 500
+
+
+def test_pictures_that_stand_alone_are_no_movement(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="stand alone, and a report is about a movement"):
+        make_report(SavedRecording.read(stills(tmp_path)), ReportOptions())

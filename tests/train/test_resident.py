@@ -19,7 +19,7 @@ from poseapp.core.errors import DataError
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import crop_affine, crop_affines, fit_aspect
 from poseapp.train import checkpoint
-from poseapp.train.data import resident_appearance
+from poseapp.train.data import resident, resident_appearance
 from poseapp.train.data.annotations import BOX_PADDING, Person, read_coco, read_image
 from poseapp.train.data.augment import PLAIN, Appearance, Augment
 from poseapp.train.data.crop_dataset import CropDataset
@@ -307,6 +307,23 @@ def test_what_cannot_be_held(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert held.bytes > 7 * 60 * 60 * 3
     with pytest.raises(DataError, match="its targets show everybody in a crop"):
         Resident(figures, tiny_recipe("openpose"), "cpu")
+
+
+def test_a_set_of_which_no_picture_can_be_read_is_not_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = read_coco(draw_set(tmp_path), tmp_path / "images", COCO_17)
+    contents = [figure.path.read_bytes() for figure in figures]
+    for figure in figures:
+        figure.path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"in a row cannot be read, the last: .*empty"):
+        Resident(figures, small_recipe(), "cpu")
+    monkeypatch.setattr(resident, "GONE", 2)
+    figures[0].path.write_bytes(contents[0])
+    with pytest.raises(DataError, match="2 pictures in a row cannot be read"):
+        Resident(figures, small_recipe(), "cpu")
+    for figure, content in zip(figures[1:], contents[1:], strict=True):
+        figure.path.write_bytes(content)
+    figures[0].path.write_bytes(b"")
+    assert len(Resident(figures, small_recipe(), "cpu")) == len(figures)  # one is left out
 
 
 def test_looks_hold_one_row_for_each_crop() -> None:

@@ -18,7 +18,7 @@ from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
-from poseapp.live.recording import RecordOptions
+from poseapp.live.recording import RecordOptions, StartStop
 from poseapp.live.session import Session
 from poseapp.ui.about_box import AboutBox
 from poseapp.ui.app import make_application
@@ -27,6 +27,7 @@ from poseapp.ui.main_window import MainWindow
 from poseapp.ui.model_downloads import ModelState
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
+from poseapp.ui.start_stop_dialog import StartStopDialog
 from poseapp.ui.theme import Themes
 
 STORE, FOLDER = (Path(argument) for argument in sys.argv[1:3])
@@ -81,7 +82,10 @@ def look(window: MainWindow, area: QRect) -> list[str]:
             settle()
             wrong += [*outside(window, area), *unreachable(window), *cut_texts(window)]
     window.panel.setVisible(False)
-    for dialog in (HelpSheet(window.themes.current, window), AboutBox("ONNX Runtime 1.23.2 · CPU · FP32", window)):
+    theme = window.themes.current
+    chosen = StartStop(countdown_s=10, stop_after_s=1799, stop_empty_s=59, hand="start-stop")
+    about = AboutBox("ONNX Runtime 1.23.2 · CPU · FP32", window)
+    for dialog in (HelpSheet(theme, window), StartStopDialog(chosen, True, theme, window), about):
         wrong += look_at_dialog(window, dialog, area)
     return [*wrong, *look_at_catalogue(window, area)]
 
@@ -102,9 +106,7 @@ def look_at_catalogue(window: MainWindow, area: QRect) -> list[str]:
     )
     for card, state in zip(dialog.entries.values(), states, strict=False):
         card.show_speed(0.42)
-        card.show_state(state, False, "")
-    dialog.lacking.setText('Type this line: pip install "poseapp[train]"')
-    dialog.lacking.show()
+        card.show_state(state, False)
     settle()
     fit_to_screen(dialog)
     settle()

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from poseapp.core.errors import EngineError
+from poseapp.core.framing import WHOLE
 from poseapp.core.types import ImageArray
 from poseapp.engine.store import StoredModel
 from poseapp.live.status import Status
@@ -191,7 +192,7 @@ def test_a_change_of_source_does_not_make_the_badge_blink(qtbot: QtBot, open_win
 
     window.bridge.status_changed.connect(look)
     late = Late()
-    window.bridge.set_source(late)
+    window.bridge.set_source(late, WHOLE)
     window.bridge.poll()
     late.gate.set()
     qtbot.waitUntil(lambda: seen[-1][0] == "running", timeout=WAIT_MS)

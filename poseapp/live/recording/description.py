@@ -8,7 +8,7 @@ import importlib.metadata
 import math
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,14 @@ import av
 import cv2
 import numpy as np
 
+from poseapp.core.framing import WHOLE, Framing
 from poseapp.core.smoothing import SmoothRule
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import PoseMode
 from poseapp.engine.base import Backend
 from poseapp.engine.detector import DetectorSpec
 from poseapp.live.sources.base import Mode, Source
+from poseapp.live.sources.camera_controls import Control
 from poseapp.render import DrawOptions
 
 
@@ -31,8 +33,8 @@ class SourceEntry:
     """Where the pictures come from.
 
     ``kind`` is "camera", "video", "stream" and so on; ``name`` has no secrets. ``path`` and ``sha256`` are those of a file: a
-    folder has no hash, and a file has none before it is read through. ``requested`` and ``actual`` are picture modes; None where
-    the source has none or has not answered yet.
+    folder has no hash, and a file has none before it is read through. ``requested`` and ``actual`` are picture modes, before
+    pictures are turned and cropped; None where the source has none or has not answered yet. ``controls`` are those of a camera.
     """
 
     name: str
@@ -41,9 +43,10 @@ class SourceEntry:
     sha256: str | None = None
     requested: Mode | None = None
     actual: Mode | None = None
+    controls: tuple[Control, ...] = ()
 
     @classmethod
-    def of(cls, source: Source, actual: Mode | None) -> SourceEntry:
+    def of(cls, source: Source, actual: Mode | None, controls: Sequence[Control] = ()) -> SourceEntry:
         """What is known of *source* before its file is read through."""
         path = getattr(source, "path", None)
         return cls(
@@ -52,6 +55,7 @@ class SourceEntry:
             path=str(path.absolute()) if isinstance(path, Path) else None,
             requested=source.requested,
             actual=actual,
+            controls=tuple(controls),
         )
 
 
@@ -67,10 +71,14 @@ class ModelEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the user may change while frames are recorded: how joints are steadied, and how poses are drawn on the video."""
+    """What the user may change while frames are recorded.
+
+    How poses are drawn on the video, how joints are steadied, and how the pictures of the source are turned and cropped.
+    """
 
     draw: DrawOptions
     smoothing: SmoothRule | None = None
+    framing: Framing = WHOLE
 
 
 def to_json(value: Any) -> Any:

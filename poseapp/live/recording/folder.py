@@ -38,7 +38,11 @@ class NewFolder:
         """Remove the *files* of a recording of nothing, and the folders where nothing else is in them."""
         for name in files:
             with contextlib.suppress(OSError):
-                (self.path / name).unlink(missing_ok=True)
+                path = self.path / name
+                if path.is_dir():
+                    path.rmdir()
+                else:
+                    path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody else's files are in it
             self.path.rmdir()
             if self.parent_is_new:

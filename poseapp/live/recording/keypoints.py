@@ -14,7 +14,8 @@ frame            int ≥ 0               the frame's number in the source, from 
 t                float                 s from the first captured frame, by the capture times; six decimals. The pictures of all
                                        videos have the same time, to the ms
 size             [int, int]            width and height of the frame, px
-file             str                   of a folder of pictures only: the picture's path in it
+file             str                   of pictures only: the picture's path in its folder. Each stands alone: nobody is the same
+                                       person in two of them, nothing is smoothed or predicted, and t only orders them
 fitted           [float, float, float] only where the frame is scaled into the video, whose size is that of the first one:
                                        scale, x and y. A joint at (u, v) is at (scale u + x, scale v + y) of the video
 locked           int                   only while the user holds on to a person: that person's ``id``
@@ -68,7 +69,8 @@ class KeypointsWriter:
         """See RecordingWriter."""
         if self._video_hw == (0, 0):
             self._video_hw = even_hw(result.frame.hw)
-        append_line(self._file, json.dumps(keypoints_of(result, number, t, self._video_hw), separators=(",", ":")))
+        video_hw = None if result.frame.is_still else self._video_hw  # a still has its own size
+        append_line(self._file, json.dumps(keypoints_of(result, number, t, video_hw), separators=(",", ":")))
 
     def close(self) -> None:
         """See RecordingWriter."""

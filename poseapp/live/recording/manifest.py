@@ -23,7 +23,9 @@ from poseapp.core.skeleton import Skeleton
 from poseapp.engine.machine import machine
 from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry, to_json, versions
 from poseapp.live.recording.old_manifests import from_schema_1, from_schema_2
+from poseapp.live.recording.start_stop import StartStop
 from poseapp.live.sources.base import Mode
+from poseapp.live.sources.camera_controls import Control
 
 MANIFEST = "session.json"
 SCHEMA = 3
@@ -33,7 +35,14 @@ MOST_BYTES = 16 << 20  # of a manifest: an hour of moving a slider
 class Manifest:
     """The description of the recording in *folder*. Any thread may change it; ``write`` is called on the recorder's thread."""
 
-    def __init__(self, folder: Path, source: SourceEntry, name: str = "", tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: SourceEntry,
+        name: str = "",
+        tags: Sequence[str] = (),
+        start_stop: StartStop | None = None,
+    ) -> None:
         self._path = folder / MANIFEST
         self._lock = threading.Lock()  # guards _content and _source
         self._changed = threading.Event()
@@ -43,7 +52,8 @@ class Manifest:
             "app": {"name": "poseapp", "version": poseapp.__version__},
             "name": name,
             "tags": list(tags),
-            "started": _utc(datetime.now(timezone.utc)),
+            "started": utc(datetime.now(timezone.utc)),
+            "start_stop": to_json(start_stop or StartStop()),
             "versions": dict(versions()),
             "machine": machine(),
             "source": {},
@@ -56,13 +66,19 @@ class Manifest:
     def began(self, ago_s: float) -> None:
         """The first frame of the recording was captured *ago_s* ago."""
         with self._lock:
-            self._content["started"] = _utc(datetime.now(timezone.utc) - timedelta(seconds=ago_s))
+            self._content["started"] = utc(datetime.now(timezone.utc) - timedelta(seconds=ago_s))
         self._changed.set()
 
     def source_opened(self, actual: Mode) -> None:
         """The source gives pictures in the mode *actual*."""
         with self._lock:
             self._source = replace(self._source, actual=actual)
+        self._changed.set()
+
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Exposure and the like of the camera stand as in *controls*."""
+        with self._lock:
+            self._source = replace(self._source, controls=tuple(controls))
         self._changed.set()
 
     def source_hashed(self, sha256: str) -> None:
@@ -73,11 +89,8 @@ class Manifest:
 
     def add_model(self, from_frame: int, entry: ModelEntry) -> None:
         """Frames come from another model, device or mode from *from_frame* on."""
-        spec = entry.model
         with self._lock:
-            content = {"from_frame": from_frame, "skeleton": to_json(spec.skeleton), **to_json(entry)}
-            content["model"]["skeleton"] = spec.skeleton.name
-            self._content["models"].append(content)
+            self._content["models"].append(model_json(from_frame, entry))
         self._changed.set()
 
     def add_settings(self, from_frame: int, settings: Settings) -> None:
@@ -88,7 +101,7 @@ class Manifest:
     def add_segment(self, from_frame: int, skeleton: Skeleton, files: Mapping[str, str]) -> None:
         """Analysed frames go into other *files* from *from_frame* on: the names of the first segment's → those of this one."""
         with self._lock:
-            self._content["segments"].append({"from_frame": from_frame, "skeleton": to_json(skeleton), "files": dict(files)})
+            self._content["segments"].append(segment_json(from_frame, skeleton, files))
         self._changed.set()
 
     @property
@@ -116,7 +129,27 @@ class Manifest:
         atomic_write(self._path, text.encode(), synced=False)  # a slow disk would cost pictures
 
 
-def _utc(when: datetime) -> str:
+def model_json(from_frame: int, entry: ModelEntry) -> dict[str, Any]:
+    """What ``models`` says of the model that frames come from, from *from_frame* on."""
+    spec = entry.model
+    content = {"from_frame": from_frame, "skeleton": to_json(spec.skeleton), **to_json(entry)}
+    content["model"]["skeleton"] = spec.skeleton.name
+    return content
+
+
+def segment_json(from_frame: int, skeleton: Skeleton, files: Mapping[str, str]) -> dict[str, Any]:
+    """What ``segments`` says of frames that are in *files* from *from_frame* on."""
+    return {"from_frame": from_frame, "skeleton": to_json(skeleton), "files": dict(files)}
+
+
+def replace_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Let *content* be the manifest of the finished recording in *folder*, as a whole or not at all; raises OSError."""
+    text = json.dumps(content, indent=2) + "\n"
+    atomic_write(folder / MANIFEST, text.encode())
+
+
+def utc(when: datetime) -> str:
+    """*when*, which is in UTC, as manifests have it: ISO 8601, to the ms."""
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from poseapp.core.errors import RecordError
-from poseapp.core.files import atomic_write
 from poseapp.live.recording.folder import candidates, folder_name
-from poseapp.live.recording.manifest import MANIFEST, read_manifest
+from poseapp.live.recording.manifest import read_manifest, replace_manifest
 
 
 def split_name(text: str) -> tuple[str, tuple[str, ...]]:
@@ -46,8 +44,7 @@ def rename_recording(folder: Path, name: str, tags: Sequence[str]) -> Path:
         if to != folder:
             folder.rename(to)
         try:
-            text = json.dumps({**content, "name": name, "tags": list(tags)}, indent=2) + "\n"
-            atomic_write(to / MANIFEST, text.encode())
+            replace_manifest(to, {**content, "name": name, "tags": list(tags)})
         except OSError:
             if to != folder:
                 to.rename(folder)

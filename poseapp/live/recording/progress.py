@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from poseapp.live.recording.counts import Counts
+from poseapp.live.recording.start_stop import EndedBy, StartStop
 from poseapp.render import DrawOptions
 
 
@@ -25,7 +26,8 @@ class RecordingMark:
 class RecordOptions:
     """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.
 
-    ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again.
+    ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again. ``start_stop`` says
+    when it begins and when it stops by itself.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class RecordOptions:
     draw: DrawOptions = field(default_factory=DrawOptions)
     name: str = ""
     tags: tuple[str, ...] = ()
+    start_stop: StartStop = field(default_factory=StartStop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,8 @@ class Recording:
 
     ``counts`` says what became of its frames, and ``segment`` how many segments there are so far: a new one begins where the
     skeleton changes. ``disk_left_s`` is the time until the disk is full at this rate; ``error`` says why the recording stopped by
-    itself, or "".
+    itself, or "". ``waits_s`` is the rest of the countdown: until that is over no frame is taken. ``ended_by`` says which rule
+    ended the recording.
     """
 
     folder: Path
@@ -52,6 +56,8 @@ class Recording:
     segment: int
     disk_left_s: float
     error: str
+    waits_s: float = 0.0
+    ended_by: EndedBy = ""
 
     @property
     def frames(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,8 +24,10 @@ from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
 from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
 from poseapp.live.recording.source_hash import SourceHash
+from poseapp.live.recording.start_stop import EndedBy, StopRules
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
 from poseapp.live.sources.base import MOST_SKIPPED, Mode
+from poseapp.live.sources.camera_controls import Control
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions
 
@@ -72,11 +75,14 @@ class Recorder:
         self._mark = mark
         self._made = new_folder(options.folder, free_bytes, options.name)
         self.folder, self._free = self._made.path, self._made.free
-        self._manifest = Manifest(self.folder, source, options.name, options.tags)
+        self._manifest = Manifest(self.folder, source, options.name, options.tags, options.start_stop)
         self._results: Lane[_Placed] = Lane(lossless)
         self._frames: Lane[_Placed] | None = Lane(lossless) if options.clean_video else None
         self._lock = threading.Lock()
-        self._closing, self._keep_empty = False, True
+        self._closing, self._called_off, self._keep_empty = False, False, True
+        self._begin_t = time.monotonic() + options.start_stop.countdown_s if options.start_stop.countdown_s else -math.inf
+        self._rules, self._is_full = StopRules(options.start_stop), False
+        self._ended_by: EndedBy = ""
         self._counts = Counts()
         self._skipped: list[str] = []
         self._first_index, self._first_t = first_index, 0.0
@@ -101,19 +107,32 @@ class Recorder:
     # -- frames ------------------------------------------------------------------------------------------------
 
     def capture(self, frame: Frame) -> None:
-        """Hand over a frame as it was captured: it belongs to the recording from now on."""
+        """Hand over a frame as it was captured: it belongs to the recording from now on.
+
+        One from before the end of the countdown does not, and one after the length that the user has chosen ends the recording.
+        """
         with self._lock:
-            if self._closing:
+            if self._closing or self._is_full or frame.t < self._begin_t:
                 return
             first = self._last_index < 0
+            ended_by = "" if first else self._rules.captured(frame.t - self._first_t)
+            if ended_by:
+                self._ended_by, self._is_full = ended_by, True
+            elif frame.index <= self._last_index:  # a still that stays on the screen is recorded once
+                return
             if first:
                 self._first_index = frame.index if self._first_index is None else self._first_index
                 self._first_t = frame.t
-            self._last_index = frame.index
-            self._count(captured=1)
-            placed = self._place(frame, frame)
+            if not ended_by:
+                self._last_index = frame.index
+                self._count(captured=1)
+                placed = self._place(frame, frame)
             if first:
                 self._mark(RecordingMark(True, time.monotonic() if self._lossless else frame.t, self.folder.name))
+        if ended_by:
+            if not self._lossless:  # else the results of the last frames are still to come
+                self.close()
+            return
         if first:
             self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - frame.t))
         if self._frames is not None:
@@ -122,12 +141,21 @@ class Recorder:
     def put(self, result: Result) -> None:
         """Hand over a captured frame with its poses. One that was captured before the recording began is no part of it."""
         with self._lock:
-            if self._closing or not self._includes(result.frame):
+            if self._closing:
                 return
-            self._count(analysed=1)
-            placed = self._place(result, result.frame)
-            self._next_number = placed.number + 1
-        self._results.put(placed, result.frame.image.nbytes)
+            is_over = self._is_full and result.frame.index >= self._last_index
+            placed = self._place(result, result.frame) if self._includes(result.frame) else None
+            if placed is not None and placed.number < self._next_number:  # the same still again
+                placed = None
+            if placed is not None:
+                self._count(analysed=1)
+                self._next_number = placed.number + 1
+                ended_by = self._rules.analysed(placed.t, len(result.poses) > len(result.predicted))
+                self._ended_by, is_over = self._ended_by or ended_by, is_over or bool(ended_by)
+        if placed is not None:
+            self._results.put(placed, result.frame.image.nbytes)
+        if is_over:
+            self.close()
 
     def includes(self, frame: Frame) -> bool:
         """Whether *frame* has been captured for this recording."""
@@ -152,6 +180,10 @@ class Recorder:
         """Note the mode in which the source gives pictures."""
         self._manifest.source_opened(actual)
 
+    def source_controlled(self, controls: Sequence[Control]) -> None:
+        """Note how exposure and the like of the camera stand now."""
+        self._manifest.source_controlled(controls)
+
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""
         with self._lock:
@@ -170,11 +202,15 @@ class Recorder:
             self._draw = draw
 
     def close(self, keep_empty: bool = True) -> None:
-        """Finish what is in the queues, then the files; returns at once. Without *keep_empty* no frame means no folder."""
+        """Finish what is in the queues, then the files; returns at once. Without *keep_empty* no frame means no folder.
+
+        Within the countdown the recording is called off: no folder is left.
+        """
         with self._lock:
             ends = not self._closing
             if ends:
-                self._keep_empty = keep_empty
+                self._called_off = self._waits_s() > 0
+                self._keep_empty = keep_empty and not self._called_off
             self._closing = True
             if ends and self._last_index >= 0:
                 self._mark(RecordingMark(False, time.monotonic(), self.folder.name))
@@ -192,6 +228,11 @@ class Recorder:
         """Whether frames are taken: until it is closed, or has stopped by itself."""
         return not self._closing
 
+    @property
+    def called_off(self) -> bool:
+        """Whether it was closed within its countdown, before a frame was taken."""
+        return self._called_off
+
     def status(self) -> Recording:
         """Where the recording stands."""
         lost, clean_lost = self._results.lost, self._frames.lost if self._frames is not None else 0
@@ -206,7 +247,13 @@ class Recorder:
                 segment=self._segment,
                 disk_left_s=max(0, self._free - RESERVE_BYTES) / rate if rate > 0 else float("inf"),
                 error=self._error,
+                waits_s=0.0 if self._closing else self._waits_s(),
+                ended_by=self._ended_by,
             )
+
+    def _waits_s(self) -> float:
+        """How much of the countdown is left. With the lock held."""
+        return max(0.0, self._begin_t - time.monotonic()) if self._last_index < 0 else 0.0
 
     # -- the recorder's thread -------------------------------------------------------------------------------
 
@@ -235,7 +282,8 @@ class Recorder:
             self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
-            self._made.remove([*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST])
+            files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
+            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -284,7 +332,7 @@ class Recorder:
         if self._skeleton != skeleton:
             self._begin_segment(number, skeleton)
         with self._lock:
-            settings = Settings(draw=self._draw, smoothing=result.smoothing)
+            settings = Settings(draw=self._draw, smoothing=result.smoothing, framing=result.frame.framing)
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
@@ -310,7 +358,7 @@ class Recorder:
 
     def _measure(self) -> None:
         size = 0
-        for file in self.folder.iterdir():
+        for file in self.folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):  # somebody else's, or gone since
                 size += file.stat().st_size
         free = self._free_bytes(self.folder)
@@ -365,7 +413,8 @@ class Recorder:
         with self._lock:
             skipped = list(self._skipped)
         counts = {**asdict(end.counts), "not_analysed": end.counts.not_analysed}
-        return {"seconds": round(end.seconds, 3), "counts": counts, "skipped": skipped, "error": end.error}
+        seconds, error = round(end.seconds, 3), end.error
+        return {"seconds": seconds, "counts": counts, "skipped": skipped, "error": error, "ended_by": end.ended_by}
 
 
 def _why(error: Exception) -> str:

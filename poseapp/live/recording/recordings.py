@@ -22,8 +22,8 @@ class Recordings:
         self._writing = [one for one in self._writing if not one.join(0)] + [recorder]
 
     def status(self) -> Recording | None:
-        """Where the newest recording stands."""
-        return self.current.status() if self.current is not None else None
+        """Where the newest recording stands; None where it was called off within its countdown."""
+        return self.current.status() if self.current is not None and not self.current.called_off else None
 
     @property
     def active(self) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from poseapp.core.types import Frame, ImageArray, Result
 from poseapp.live.recording.keypoints import ANNOTATED, KEYPOINTS, KeypointsWriter
+from poseapp.live.recording.picture_files import pictures_folder, write_picture
 from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.stats import Stats
 from poseapp.render import DrawOptions, annotate
@@ -49,7 +50,10 @@ class RecordingStart:
 
 
 class CleanVideo:
-    """Writes captured frames as they came. It begins with its first frame, so that a recording of nothing has none."""
+    """Writes captured frames as they came: a film as a video, stills as pictures of their own size and name beside it.
+
+    It begins with its first frame, so that a recording of nothing has none.
+    """
 
     def __init__(self, path: Path, source_fps: Callable[[], float]) -> None:
         self._path, self._source_fps = path, source_fps
@@ -57,10 +61,13 @@ class CleanVideo:
 
     def write(self, frame: Frame, t: float) -> None:
         """Add *frame*, captured *t* s after the first one. Raises OSError or FFmpegError."""
-        self.write_image(frame.image, t)
+        self.write_image(frame.image, t, frame.file)
 
-    def write_image(self, image: ImageArray, t: float) -> None:
-        """Add a picture (H, W, 3) uint8 BGR."""
+    def write_image(self, image: ImageArray, t: float, file: str) -> None:
+        """Add a picture (H, W, 3) uint8 BGR; one that stands alone is the *file* of that name."""
+        if file:
+            write_picture(pictures_folder(self._path), file, image)
+            return
         if self._writer is None:
             self._writer = VideoWriter(self._path, image.shape[:2], self._source_fps())
         self._writer.write(image, t)
@@ -85,7 +92,7 @@ class AnnotatedVideo:
         started = time.perf_counter()
         self._canvas = annotate(result, self._draw(), self._canvas)
         drawn = time.perf_counter()
-        self._video.write_image(self._canvas, t)
+        self._video.write_image(self._canvas, t, result.frame.file)
         self._stats.add("draw", (drawn - started) * 1e3)
         self._stats.add("encode", (time.perf_counter() - drawn) * 1e3)
 
@@ -106,5 +113,5 @@ WRITERS: dict[str, MakeWriter] = {
 
 def part_name(name: str, segment: int) -> str:
     """The name of the file *name* in *segment*, which counts from 1: "keypoints.jsonl", "keypoints-2.jsonl"."""
-    stem, dot, suffix = name.rpartition(".")
-    return name if segment == 1 else f"{stem}-{segment}{dot}{suffix}"
+    path = PurePath(name)
+    return name if segment == 1 else f"{path.stem}-{segment}{path.suffix}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from poseapp.core.errors import SourceError
 from poseapp.core.types import ImageArray
+from poseapp.live.sources.camera_controls import Control, Setting
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Traceable(Protocol):
     """
 
     place: int  # of the picture that was read last: how many came before it since the source was opened, readable or not
-    file: str  # its file, in a folder; "" elsewhere
+    file: str  # its file, where each picture has one and stands alone; "" where the pictures are a film
     unreadable: int  # how many pictures could not be read since the source was opened
     skipped: list[str]  # a line for each file that could not be read, in a folder; at most MOST_SKIPPED
 
@@ -98,6 +100,25 @@ class Repeating(Protocol):
     """A source that can begin again at its end. The capture thread reads ``round`` after each ``read``."""
 
     round: int  # how often the source has begun again since it was opened
+
+
+@runtime_checkable
+class Controllable(Protocol):
+    """A device with settings such as exposure.
+
+    Any thread may call ``ask`` and read ``controls``; what was asked is done before the next ``read``, or at the next ``open``,
+    and stays asked when the device is opened again.
+    """
+
+    controls: tuple[Control, ...]  # those that the driver has; replaced as a whole when one has changed
+
+    def ask(self, settings: Mapping[str, Setting]) -> None:
+        """Ask for *settings*, by the names of controls, beside what was asked before."""
+        ...
+
+    def ask_reset(self) -> None:
+        """Ask for the settings with which the device comes; nothing is asked any more."""
+        ...
 
 
 class Device:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,9 @@ from poseapp.core.errors import SourceError
 from poseapp.core.limits import MOST_VIDEO_PIXELS, too_large
 from poseapp.core.types import ImageArray
 from poseapp.live.sources.base import DEFAULT_MODE, Device, Mode, as_bgr
+from poseapp.live.sources.camera_controls import CameraControls, Control, Setting
+
+log = logging.getLogger(__name__)
 
 CAMERA_TIMEOUT_S = 5  # OpenCV's own is 10 s on Linux
 
@@ -59,16 +65,43 @@ def _usb_place(device: str) -> str:
 
 
 class CameraSource(Device):
-    """A camera through OpenCV. MJPG is requested first: uncompressed HD does not fit through USB 2 at 30 fps."""
+    """A camera through OpenCV. MJPG is requested first: uncompressed HD does not fit through USB 2 at 30 fps.
+
+    *settings* are asked of its controls when it is opened; it keeps the protocol Controllable.
+    """
 
     live = True
 
-    def __init__(self, index: int, name: str = "", requested: Mode = DEFAULT_MODE, backend: int = cv2.CAP_ANY) -> None:
+    def __init__(
+        self,
+        index: int,
+        name: str = "",
+        requested: Mode = DEFAULT_MODE,
+        backend: int = cv2.CAP_ANY,
+        settings: Mapping[str, Setting] | None = None,
+    ) -> None:
         super().__init__()
         self.index, self.backend = index, backend
         self.name = name or f"Camera {index}"
         self.requested: Mode | None = requested
+        self.controls: tuple[Control, ...] = ()
         self._capture: cv2.VideoCapture | None = None
+        self._device_controls: CameraControls | None = None
+        self._asking = threading.Lock()  # guards what is asked, and whether the camera has been told
+        self._settings: dict[str, Setting] = dict(settings or {})
+        self._news = self._reset_first = False
+
+    def ask(self, settings: Mapping[str, Setting]) -> None:
+        """Ask for *settings* beside what was asked before; the camera is told before its next picture."""
+        with self._asking:
+            self._settings |= settings
+            self._news = True
+
+    def ask_reset(self) -> None:
+        """Ask for the settings with which the camera comes."""
+        with self._asking:
+            self._settings = {}
+            self._news = self._reset_first = True
 
     def open(self) -> Mode:
         """Open the device and request the mode; returns the actual one."""
@@ -85,7 +118,23 @@ class CameraSource(Device):
             if reason:
                 self._release()
                 raise SourceError(f"{self.name}: {reason}. Choose another camera mode.")
+            self._device_controls = CameraControls(capture, f"/dev/video{self.index}" if sys.platform == "linux" else "")
+            self._tell_controls()
             return actual
+
+    def _tell_controls(self) -> None:
+        """Tell the camera what was asked of its controls since the last time, and see what it does."""
+        with self._asking:
+            settings, reset_first = dict(self._settings), self._reset_first
+            self._news = self._reset_first = False
+        assert self._device_controls is not None
+        try:
+            if reset_first:
+                self._device_controls.reset()
+            self._device_controls.apply(settings)
+            self.controls = self._device_controls.state(settings)
+        except cv2.error as error:  # some drivers throw at what they do not know; the picture matters more
+            log.debug("%s: controls: %s", self.name, error)
 
     @staticmethod
     def _request(capture: cv2.VideoCapture, requested: Mode) -> Mode:
@@ -109,6 +158,8 @@ class CameraSource(Device):
         with self._in_use:
             if self._capture is None:
                 raise SourceError(f"{self.name}: is not open.")
+            if self._news:
+                self._tell_controls()
             try:
                 ok, image = self._capture.read()
             except cv2.error:  # some drivers' last word when they are unplugged
@@ -119,6 +170,6 @@ class CameraSource(Device):
         return as_bgr(image, self.name), now
 
     def _release(self) -> None:
-        capture, self._capture = self._capture, None
+        capture, self._capture, self._device_controls = self._capture, None, None
         if capture is not None:
             capture.release()

@@ -23,12 +23,14 @@ class PictureSource:
         self.path, self._repeat_fps = path, repeat_fps
         self.name = shown(path.name)
         self.requested: Mode | None = None
+        self.place, self.file, self.unreadable = -1, file_name(path.name), 0
+        self.skipped: list[str] = []
         self._image: ImageArray | None = None
         self._count = 0
 
     def open(self) -> Mode:
         """Read the picture."""
-        self._image, self._count = read_picture(self.path), 0
+        self._image, self._count, self.place = read_picture(self.path), 0, -1
         return Mode(self._image.shape[1], self._image.shape[0], self._repeat_fps)
 
     def read(self) -> tuple[ImageArray, float] | None:
@@ -37,6 +39,7 @@ class PictureSource:
             return None
         t = self._count / self._repeat_fps if self._repeat_fps > 0 else 0.0
         self._count += 1
+        self.place = 0
         return self._image, t
 
     def close(self) -> None:
@@ -66,12 +69,17 @@ class FolderSource:
         """List the folder; SourceError when it holds no picture."""
         self._files = list_pictures(self.path)
         if not self._files:
-            raise SourceError(f"{shown(self.path)}: holds no pictures ({', '.join(sorted(PICTURES))}). Give another folder.")
+            raise self.holds_nothing(self.path)
         self._next = self._count = self.unreadable = self.round = 0
         self.place, self.file, self.skipped = -1, "", []
         self._bad.clear()
         first = self._first_readable()
         return Mode(first.shape[1], first.shape[0], self._fps)
+
+    @staticmethod
+    def holds_nothing(path: Path) -> SourceError:
+        """That there is no picture in the folder *path*."""
+        return SourceError(f"{shown(path)}: holds no pictures ({', '.join(sorted(PICTURES))}). Give another folder.")
 
     @property
     def frames(self) -> int:
@@ -109,7 +117,7 @@ class FolderSource:
                 failed += 1
                 self._note(file, error)
                 continue
-            self.file = file.relative_to(self.path).as_posix()
+            self.file = file_name(file.relative_to(self.path).as_posix())
             self._count += 1
             return image, (self._count - 1) / self._fps
 
@@ -138,6 +146,11 @@ def list_pictures(folder: Path) -> list[Path]:
         here = (Path(place) / name for name in files if not name.startswith(".") and Path(name).suffix.lower() in PICTURES)
         found += [file for file in here if file.is_file()]
     return sorted(found, key=lambda file: [natural(part) for part in file.relative_to(folder).parts])
+
+
+def file_name(path: str) -> str:
+    """*path*, of a picture, as recordings name it: what cannot be shown would make a file of them unreadable."""
+    return "".join(c if c.isprintable() else "_" for c in path)
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

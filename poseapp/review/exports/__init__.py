@@ -27,7 +27,9 @@ EXPORTS: dict[str, ExportFormat] = {
     "csv": ExportFormat(label="Table of joints (CSV)", ending=".csv", write=_writer("tidy_csv")),
     "angles": ExportFormat(label="Table of angles (CSV)", ending="-angles.csv", write=_writer("angles_csv"), has_scores=False),
     "xlsx": ExportFormat(label="Excel workbook", ending=".xlsx", write=_writer("xlsx"), packages=("xlsxwriter",), extra="xlsx"),
-    "deeplabcut": ExportFormat(label="DeepLabCut (CSV)", ending="-dlc.csv", write=_writer("deeplabcut"), one_person=True),
+    "deeplabcut": ExportFormat(
+        label="DeepLabCut (CSV)", ending="-dlc.csv", write=_writer("deeplabcut"), one_person=True, of_stills=False
+    ),
     "openpose": ExportFormat(
         label="OpenPose BODY_25 (folder of JSON)", ending="-openpose", write=_writer("openpose", "write_body_25"), is_folder=True
     ),
@@ -38,10 +40,31 @@ EXPORTS: dict[str, ExportFormat] = {
         is_folder=True,
     ),
     "coco": ExportFormat(label="COCO keypoints (JSON)", ending="-coco.json", write=_writer("coco")),
-    "trc": ExportFormat(label="OpenSim markers (TRC)", ending=".trc", write=_writer("trc"), one_person=True, has_scores=False),
-    "c3d": ExportFormat(label="C3D markers", ending=".c3d", write=_writer("c3d"), one_person=True, has_scores=False),
-    "video": ExportFormat(label="Video with skeletons", ending="-skeleton.mkv", write=_writer("video")),
+    "trc": ExportFormat(
+        label="OpenSim markers (TRC)",
+        ending=".trc",
+        write=_writer("trc"),
+        one_person=True,
+        has_scores=False,
+        of_stills=False,
+    ),
+    "c3d": ExportFormat(
+        label="C3D markers", ending=".c3d", write=_writer("c3d"), one_person=True, has_scores=False, of_stills=False
+    ),
+    "video": ExportFormat(label="Video with skeletons", ending="-skeleton.mkv", write=_writer("video"), of_stills=False),
+    "pictures": ExportFormat(
+        label="Pictures with skeletons, of a folder of pictures",
+        ending="-skeleton",
+        write=_writer("pictures"),
+        is_folder=True,
+        of_film=False,
+    ),
     "nwb": ExportFormat(
-        label="NWB with ndx-pose", ending=".nwb", write=_writer("nwb"), packages=("pynwb", "ndx_pose"), extra="nwb"
+        label="NWB with ndx-pose",
+        ending=".nwb",
+        write=_writer("nwb"),
+        packages=("pynwb", "ndx_pose"),
+        extra="nwb",
+        of_stills=False,
     ),
 }

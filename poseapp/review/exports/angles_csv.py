@@ -18,10 +18,9 @@ def write(take: Take, path: Path) -> None:
     degrees = {track.id: measure(take.xy(track), track.score, part.skeleton, 0.0) for track in take.people}
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("frame", "t", "person", *(angle.name for angle in angles)))
+        table.writerow(("frame", *(["file"] if part.is_stills else []), "t", "person", *(angle.name for angle in angles)))
         for row, people in take.in_order():
             for track, place in people:
                 values = degrees[track.id][place].tolist()
-                table.writerow(
-                    (int(part.frames[row]), shown(part.times[row], 6), track.id, *(shown(value, 2) for value in values))
-                )
+                where = (int(part.frames[row]), *([part.files[row]] if part.is_stills else []), shown(part.times[row], 6))
+                table.writerow((*where, track.id, *(shown(value, 2) for value in values)))

@@ -113,8 +113,9 @@ class ExportFormat:
     ``write`` gets a take with at least one frame and the path of a file that is not there yet, or of an empty folder
     where ``is_folder``; it raises OSError, or ExportError where the take does not fit. The file gets its final name when it
     is whole. With ``one_person`` each person gets a file, and the take has that person only. ``packages`` are the modules that
-    must be installed, ``extra`` the name under which pip installs them. ``has_scores`` says whether a reader of the file can
-    tell a joint that is a guess.
+    must be installed, ``extra`` the name under which pip installs them. A format that is not
+    ``of_stills`` is about what moves, one that is not ``of_film`` about pictures that stand alone. ``has_scores`` says whether a
+    reader of the file can tell a joint that is a guess.
     """
 
     label: str
@@ -123,6 +124,8 @@ class ExportFormat:
     is_folder: bool = False
     one_person: bool = False
     has_scores: bool = True
+    of_film: bool = True
+    of_stills: bool = True
     packages: tuple[str, ...] = ()
     extra: str = ""
 
@@ -139,6 +142,14 @@ def takes_of(recording: SavedRecording, options: ExportOptions, chosen: ExportFo
     """What becomes a file of the *chosen* format each. Raises RecordError where *recording* has not what *options* ask for."""
     if not recording.parts:
         raise RecordError(f"{recording.folder}: has no frames, so there is nothing to export. Record again.")
+    stills = any(part.is_stills for part in recording.parts)
+    if stills and not chosen.of_stills:
+        raise RecordError(
+            f"{recording.folder}: has pictures that stand alone, and nobody in them moves. "
+            "Choose csv, angles, xlsx, coco, openpose or pictures."
+        )
+    if not stills and not chosen.of_film:
+        raise RecordError(f"{recording.folder}: is a film, no folder of pictures. Choose another format: video.")
     if options.person is not None and options.person not in recording.person_ids:
         there = ", ".join(map(str, recording.person_ids)) or "nobody"
         raise RecordError(f"{recording.folder}: expected a person who is in it ({there}), got {options.person}.")

@@ -6,6 +6,7 @@ Layout: github.com/CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. A jo
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,24 @@ def write_coco_18(take: Take, path: Path) -> None:
 
 def _write(take: Take, folder: Path, layout: tuple[str, ...]) -> None:
     # OpenPose names files by 12 digits, so that names in their order are frames in their order.
+    stems = _stems(take)
     in_layout = {track.id: _in_layout(take, take.xy(track), track.score, layout) for track in take.people}
     for row, people in take.in_order():
         content = {"version": _VERSION, "people": [_person(track.id, in_layout[track.id][place]) for track, place in people]}
-        file = folder / f"{take.name}_{int(take.part.frames[row]):012d}_keypoints.json"
+        file = folder / f"{stems[row]}_keypoints.json"
         file.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+
+
+def _stems(take: Take) -> list[str]:
+    """How the file of each row is called: OpenPose takes the names of pictures where it is given a folder of them."""
+    part = take.part
+    if not part.is_stills:
+        return [f"{take.name}_{number:012d}" for number in part.frames.tolist()]
+    names = [re.sub(r'[<>:"/\\|?*]', "_", file) for file in part.files]
+    stems = [name.rpartition(".")[0] or name for name in names]
+    if len(set(stems)) == len(stems):
+        return stems
+    return [f"{number:06d}_{name}" for number, name in zip(part.frames.tolist(), names, strict=True)]
 
 
 def _person(number: int, joints: Floats) -> dict[str, object]:

@@ -11,13 +11,14 @@ COLUMNS = ("frame", "t", "person", "joint", "x", "y", "score", "x_smoothed", "y_
 
 
 def write(take: Take, path: Path) -> None:
-    """See ExportFormat. Both kinds of joints are in it, whatever the options say."""
+    """See ExportFormat. Both kinds of joints are in it, whatever the options say; of stills also the file of each."""
     part = take.part
+    stills = part.is_stills
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(COLUMNS)
+        table.writerow((COLUMNS[0], *(["file"] if stills else []), *COLUMNS[1:]))
         for row, people in take.in_order():
-            where = (int(part.frames[row]), shown(part.times[row], 6))
+            where = (int(part.frames[row]), *([part.files[row]] if stills else []), shown(part.times[row], 6))
             for track, place in people:
                 joints = zip(
                     part.skeleton.keypoints,

@@ -31,7 +31,7 @@ def write(take: Take, path: Path) -> None:
     canvas: ImageArray | None = None
     try:
         for row, people, image in _pictures(take):
-            result = _result(take, row, people, image)
+            result = result_of(take, row, people, image)
             canvas = annotate(result, draw, canvas)
             writer = writer or VideoWriter(path, canvas.shape[:2], take.fps)
             writer.write(canvas, float(take.part.times[row]))
@@ -71,7 +71,7 @@ def _pictures(take: Take) -> Iterator[tuple[int, Present, ImageArray]]:
         source.close()
 
 
-def _result(take: Take, row: int, people: Present, image: ImageArray) -> Result:
+def result_of(take: Take, row: int, people: Present, image: ImageArray) -> Result:
     """The frame as the recorder had it, on *image*, which has the size of the video."""
     # All joints, also those of a low score, which are not drawn: they may be a face that is to be hidden.
     whole = [(take.part.people[track.id], at) for track, at in people]

@@ -59,7 +59,7 @@ def _about(take: Take) -> list[tuple[str, Any]]:
 def _write_person(take: Take, track: PersonTrack, sheet: Any, bold: Any) -> None:
     """A row for each frame in which the person is."""
     part = take.part
-    titles = ["frame", "t"]
+    titles = ["frame", "file" if part.is_stills else "t"]
     for joint in part.skeleton.keypoints:
         titles += [f"{joint} x", f"{joint} y", f"{joint} score"]
     sheet.write_row(0, 0, titles, bold)
@@ -67,7 +67,10 @@ def _write_person(take: Take, track: PersonTrack, sheet: Any, bold: Any) -> None
     table = np.concatenate([take.xy(track), track.score[..., None]], axis=-1).reshape(len(track.rows), -1)
     for row, (at, values) in enumerate(zip(track.rows.tolist(), table.tolist(), strict=True), 1):
         sheet.write_number(row, 0, int(part.frames[at]))
-        sheet.write_number(row, 1, float(part.times[at]))
+        if part.is_stills:
+            sheet.write_string(row, 1, part.files[at])
+        else:
+            sheet.write_number(row, 1, float(part.times[at]))
         for column, value in enumerate(values, 2):
             if value == value:  # not NaN, for which Excel has no cell
                 sheet.write_number(row, column, value)

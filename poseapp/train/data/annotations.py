@@ -20,6 +20,7 @@ from poseapp.train.data.coco import BODY_SHARE as BODY_SHARE
 from poseapp.train.data.coco import SKIPPED, Annotations, PersonEntry, read_annotations
 
 BOX_PADDING = 1.25  # margin around a ground-truth box (Sun et al. 2019, Sec. 4.1)
+GONE = 100  # pictures in a row that cannot be read: a disk is missing, not a picture
 
 
 Floating = TypeVar("Floating", np.float32, np.float64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from poseapp.core.errors import DataError
-from poseapp.train.data.annotations import Person
+from poseapp.train.data.annotations import GONE, Person
 from poseapp.train.data.crop_dataset import Batch, CropDataset
 from poseapp.train.data.order import Loading, Order
 from poseapp.train.data.resident import Resident
@@ -26,8 +26,6 @@ from poseapp.train.recipes import Recipe
 Data = Sequence[Person] | Shards | Resident
 
 log = logging.getLogger(__name__)
-
-GONE = 100  # samples in a row without a picture: a disk is missing, not a picture
 
 
 def steps_of(data: Data, recipe: Recipe, target: Target, loading: Loading) -> Iterator[list[Batch]]:

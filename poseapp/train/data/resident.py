@@ -22,7 +22,7 @@ from torch import Tensor
 from poseapp.core.errors import DataError
 from poseapp.core.transform import fit_aspect
 from poseapp.core.types import FloatArray, ImageArray
-from poseapp.train.data.annotations import BOX_PADDING, Person, read_image
+from poseapp.train.data.annotations import BOX_PADDING, GONE, Person, read_image
 from poseapp.train.data.augment import half_bodies
 from poseapp.train.data.crop_dataset import Batch
 from poseapp.train.data.resident_appearance import apply, pixel_grid, upload
@@ -57,6 +57,7 @@ class Resident:
 
     ``batches`` gives what a loader would. The set must fit; recipes with part affinity fields, which show everybody in
     a crop, and tar shards come from loading processes only.
+    Raises DataError on such a recipe, and when no picture can be read, or GONE in a row cannot.
     """
 
     def __init__(
@@ -191,26 +192,36 @@ class Resident:
 def _load(
     people: Sequence[Person], needed: Sequence[NDArray[np.int64]], recipe: Recipe, on_picture: Callable[[int, int], None]
 ) -> list[_Stored | None]:
-    """What to store of each person; None where the picture cannot be read."""
+    """What to store of each person; None where the picture cannot be read.
+
+    Raises DataError when no picture can be read, or GONE in a row cannot: a training on black pictures would learn nothing.
+    """
     by_picture: dict[Path, list[int]] = defaultdict(list)
     for i, person in enumerate(people):
         by_picture[person.path].append(i)
     finest = DETAIL * max(phase.input_hw[0] for phase in recipe.phases)
     out: list[_Stored | None] = [None] * len(people)
 
-    def read(indices: list[int]) -> None:
+    def read(indices: list[int]) -> DataError | None:
         try:
             image = read_image(people[indices[0]].path)
         except DataError as error:
-            log.warning("%s Until then it is left out.", error)
-            return
+            return error
         for i in indices:
             height = fit_aspect(people[i].box, recipe.input_hw, BOX_PADDING)[3]
             out[i] = _store(image, needed[i], min(1.0, finest / height))
+        return None
 
+    in_a_row = 0
     with ThreadPoolExecutor() as threads:  # cv2 lets go of Python's lock while it decodes
-        for done, _ in enumerate(threads.map(read, by_picture.values()), 1):
+        for done, error in enumerate(threads.map(read, by_picture.values()), 1):
             on_picture(done, len(by_picture))
+            in_a_row = in_a_row + 1 if error else 0
+            if error and in_a_row == min(GONE, len(by_picture)):
+                threads.shutdown(cancel_futures=True)
+                raise DataError(f"training: {in_a_row} pictures in a row cannot be read, the last: {error}")
+            if error:
+                log.warning("%s Until then it is left out.", error)
     return out
 
 
