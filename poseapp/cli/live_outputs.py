@@ -62,11 +62,6 @@ Count = Annotated[
 ]
 
 
-def exercise_called(name: str | None) -> Exercise | None:
-    """The exercise called *name*, or None."""
-    return next((one for one in EXERCISES if name is not None and one.name.lower() == name.lower()), None)
-
-
 @dataclass(frozen=True, kw_only=True)
 class LiveOutputs:
     """What a run gives to other programs.
@@ -78,6 +73,22 @@ class LiveOutputs:
     addresses: tuple[OutputAddress, ...] = ()
     exercise: Exercise | None = None
     records: bool = True
+
+
+@dataclass(frozen=True)
+class OutputChoices:
+    """The options above as they were given."""
+
+    addresses: tuple[str, ...] = ()
+    records: bool = True
+    count: str | None = None
+
+    def live(self) -> LiveOutputs:
+        """What they come to. Raises OutputError."""
+        from poseapp.live.outputs import parse_output
+
+        exercise = next((one for one in EXERCISES if one.name.lower() == (self.count or "").lower()), None)
+        return LiveOutputs(addresses=tuple(map(parse_output, self.addresses)), exercise=exercise, records=self.records)
 
 
 class _Control:

@@ -12,7 +12,7 @@ from poseapp import resources
 from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
-from poseapp.cli.live_outputs import Count, LiveOutputs, NoRecording, OutputOption, exercise_called
+from poseapp.cli.live_outputs import Count, NoRecording, OutputChoices, OutputOption
 from poseapp.cli.options import (
     BlurFaces,
     Budget,
@@ -93,9 +93,7 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
-    outputs: tuple[str, ...] = ()
-    records: bool = True
-    count: str | None = None
+    outputs: OutputChoices = field(default_factory=OutputChoices)
     recording: RecordChoices = field(default_factory=RecordChoices)
     rotate: int | None = None
     crop: str | None = None
@@ -177,9 +175,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         rotate=rotate,
         crop=crop,
         controls=tuple(control or ()),
-        outputs=tuple(output or ()),
-        records=not no_recording,
-        count=count,
+        outputs=OutputChoices(tuple(output or ()), not no_recording, count),
     )
     open_source(options)
 
@@ -218,14 +214,13 @@ def open_source(options: RunOptions) -> None:
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
         recording=recording,
-        outputs=chosen_outputs(options.outputs),
+        outputs=chosen_outputs(options.outputs.addresses),
     )
     status = run_app(opening)
     raise typer.Exit(status)
 
 
 def _run_without_window(options: RunOptions) -> None:
-    from poseapp.live.outputs import parse_output
     from poseapp.live.recording import RecordOptions, StartStop
     from poseapp.live.status import ModelRequest
     from poseapp.pipeline.modes import PoseSettings, check_mode
@@ -250,8 +245,6 @@ def _run_without_window(options: RunOptions) -> None:
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
     )
-    addresses = tuple(parse_output(text) for text in options.outputs)
-    live = LiveOutputs(addresses=addresses, exercise=exercise_called(options.count), records=options.records)
     run = HeadlessRun(
         source=source,
         request=request,
@@ -260,6 +253,6 @@ def _run_without_window(options: RunOptions) -> None:
         seconds=options.seconds,
         wait_s=options.wait_s,
         setup=options.setup(),
-        live=live,
+        live=options.outputs.live(),
     )
     run_headless(run, console)

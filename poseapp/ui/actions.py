@@ -171,7 +171,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("get_models", "Model", "Get more models…", tip="Download models that others have published"),
     Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
-    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Ctrl+K",), section="Window"),
+    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Ctrl+Shift+K",), section="Window"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),
     Action("about", "Help", "About poseapp"),
