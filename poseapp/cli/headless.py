@@ -102,9 +102,9 @@ class _RunFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadlessRun:
-    """What is to be done: ``source`` is a text that names one, ``seconds`` and ``wait_s`` are as the options say."""
+    """What is to be done: ``source`` is one, or a text that names one, ``seconds`` and ``wait_s`` are as the options say."""
 
-    source: str
+    source: str | Source
     request: ModelRequest
     pose_settings: PoseSettings
     recording: RecordOptions
@@ -143,7 +143,7 @@ def run_headless(run: HeadlessRun, console: Console) -> None:
         stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
         raise PoseAppError(figures.given_up or session.failure or error or _RETRYING.sub("", status.message) or stopped)
     _summarise(status, recording, source, figures)
-    for line in (*sent, *(f"{control.name:<10} {control.sentence()}" for control in status.controls)):
+    for line in sent:
         print(line)
     failure = session.failure or error or figures.given_up
     if failure:
@@ -153,13 +153,10 @@ def run_headless(run: HeadlessRun, console: Console) -> None:
 def _open(run: HeadlessRun, wait_s: float, console: Console) -> Source:
     """The source, with what is asked of it. Raises PoseAppError."""
     from poseapp.live.sources import StreamSource, parse_source
-    from poseapp.live.sources.base import Controllable
 
-    source, settings = parse_source(run.source), run.setup.settings if run.setup is not None else {}
-    if settings and not isinstance(source, Controllable):
-        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
-    if isinstance(source, Controllable):
-        source.ask(settings)
+    source = parse_source(run.source) if isinstance(run.source, str) else run.source
+    if run.setup is not None:
+        _ask_camera(source, run.setup)
     check_choices(run.recording, source)
     if isinstance(source, StreamSource):
         _settle(source, Patience(source.name, True, wait_s, console))
@@ -180,6 +177,15 @@ def _session(run: HeadlessRun, source: Source) -> Session:
     )
     session.settings.latency_budget_ms = run.pose_settings.latency_budget_ms
     return session
+
+
+def _ask_camera(source: Source, setup: SourceSetup) -> None:
+    from poseapp.live.sources.base import Controllable
+
+    if isinstance(source, Controllable):
+        source.ask(setup.settings)
+    elif setup.settings:
+        raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
 
 
 def _settle(source: Source, patience: Patience) -> None:
@@ -263,5 +269,7 @@ def _summarise(status: Status, recording: Recording | None, source: Source, figu
             for line in getattr(source, "skipped", [])[:MOST_NAMED]:
                 print(f"           {line}")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
+    for control in status.controls:
+        print(f"{control.name:<10} {control.sentence()}")
     for path in sorted(recording.folder.iterdir()) if recording is not None else ():
         print(f"{path.stem:<10} {path}")

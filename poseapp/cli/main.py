@@ -1,4 +1,4 @@
-"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report.
+"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report | scale.
 
 Logging is configured here alone.
 """
@@ -25,9 +25,11 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.preset_options import presets_command
 from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
+from poseapp.cli.scale import scale_command
 from poseapp.cli.train import train_command
 from poseapp.console import print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
@@ -72,6 +74,7 @@ def _main(
 
 app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
+app.command("presets", cls=PlainCommand)(presets_command)
 app.command("analyse", cls=PlainCommand)(analyse_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
@@ -81,6 +84,7 @@ app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
 app.command("measure", cls=PlainCommand)(measure_command)
 app.command("report", cls=PlainCommand)(report_command)
+app.command("scale", cls=PlainCommand)(scale_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

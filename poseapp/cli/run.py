@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from poseapp import resources
-from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
+from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
 from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
 from poseapp.cli.live_outputs import Count, NoRecording, OutputChoices, OutputOption
@@ -25,12 +25,10 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
 from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
-
-if TYPE_CHECKING:
-    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -95,13 +93,8 @@ class RunOptions:
     wait_s: float = WAIT_S
     outputs: OutputChoices = field(default_factory=OutputChoices)
     recording: RecordChoices = field(default_factory=RecordChoices)
-    rotate: int | None = None
-    crop: str | None = None
-    controls: tuple[str, ...] = ()
-
-    def setup(self) -> SourceSetup | None:
-        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
-        return given_setup(self.rotate, self.crop, self.controls)
+    camera: CameraChoices = field(default_factory=CameraChoices)
+    preset: str = ""
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -128,6 +121,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    preset: PresetName = "",
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -172,9 +166,8 @@ def run_command(  # noqa: PLR0913 - the command's options
             stop_empty_s=stop_when_empty,
             hand=hand,
         ),
-        rotate=rotate,
-        crop=crop,
-        controls=tuple(control or ()),
+        camera=CameraChoices(rotate, crop, tuple(control or ())),
+        preset=preset,
         outputs=OutputChoices(tuple(output or ()), not no_recording, count),
     )
     open_source(options)
@@ -200,9 +193,16 @@ def open_source(options: RunOptions) -> None:
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
+    preset = find_preset(options.preset)
+    setup = options.camera.setup()
+    if preset is not None and options.source is None:
+        setup = options.camera.setup(preset.setup) or preset.setup
+        preset = replace(preset, setup=setup)
+        address = preset.source.value if preset.source is not None and preset.source.kind == "address" else ""
+        chosen = parse_source(address) if address else None  # not written down with its password
     opening = Opening(
         source=chosen,
-        setup=options.setup(),
+        setup=setup,
         model=options.model,
         engines_dir=options.engines_dir,
         device=options.device,
@@ -215,6 +215,7 @@ def open_source(options: RunOptions) -> None:
         start_stop=options.recording.start_stop(),
         recording=recording,
         outputs=chosen_outputs(options.outputs.addresses),
+        preset=preset,
     )
     status = run_app(opening)
     raise typer.Exit(status)
@@ -227,7 +228,10 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
-    source = options.source
+    preset = find_preset(options.preset)
+    if preset is not None:
+        options = over_preset(options, preset)
+    source = options.source if options.source is not None else source_of(preset)
     if source is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source = str(DEMO)
@@ -240,7 +244,7 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
         clean_video=chosen.clean_video,
-        draw=DrawOptions(**options.draw()),
+        draw=replace(recorded_draw(preset) if preset is not None else DrawOptions(), **options.draw()),
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
@@ -252,7 +256,7 @@ def _run_without_window(options: RunOptions) -> None:
         recording=recording,
         seconds=options.seconds,
         wait_s=options.wait_s,
-        setup=options.setup(),
+        setup=options.camera.setup(preset.setup if preset is not None else None),
         live=options.outputs.live(),
     )
     run_headless(run, console)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from poseapp.core.errors import RecordError
+from poseapp.core.scale import Scale, read_scale
 from poseapp.live.recording import Segment, read_manifest, read_segments
 from poseapp.live.recording.manifest import MANIFEST
 from poseapp.live.recording.picture_files import any_pictures
@@ -45,6 +46,11 @@ class SavedRecording:
     def name(self) -> str:
         """What the user calls it: the name of its folder."""
         return self.folder.name
+
+    @property
+    def scale(self) -> Scale | None:
+        """How many px a metre has, where the user has set it."""
+        return read_scale(self.manifest)
 
     @property
     def frame_count(self) -> int:

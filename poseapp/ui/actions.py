@@ -71,7 +71,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("demo", "File", "Demo clip"),
     Action("cameras", "File", "Look for cameras", keys=("F5",), section="Source"),
     separator("File"),
-    Action("turn", "File", "Turn the picture by 90°", keys=("T",), section="Source"),
+    Action("turn", "File", "Turn the picture by 90°", keys=("Shift+T",), section="Source"),
     Action(
         "crop", "File", "Crop the picture…", keys=("Shift+C",), section="Source", sheet="Use a part of the picture",
         button="Crop…", tip="Draw a rectangle around the part of the picture that is used, in recordings, too",
@@ -82,6 +82,7 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),
     Action(
@@ -91,11 +92,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "outputs", "Record", "Outputs…", keys=("Ctrl+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
+        "outputs", "Record", "Outputs…", keys=("Ctrl+Shift+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
     ),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, automatic stop, raised hand",
         tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
@@ -124,6 +126,10 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "report", "Play", "PDF report…", keys=("Ctrl+P",), section="Play", sheet="One-page report as a PDF",
         tip="One page about a person, as a PDF: stills, curves, ranges, repetitions",
+    ),
+    Action(
+        "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
+        tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(

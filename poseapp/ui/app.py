@@ -18,6 +18,7 @@ from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.presets import Preset
 from poseapp.ui.screen_fit import fit_to_screen
 from poseapp.ui.theme import Themes, app_font
 
@@ -32,7 +33,8 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
-    that is played first. ``outputs`` are on for this time, beside those that were on before.
+    that is played first. ``preset`` is used as if it had been chosen last; the others count in its place. ``outputs`` are on for
+    this time, beside those that were on before.
     """
 
     engines_dir: Path
@@ -49,12 +51,15 @@ class Opening:
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
+    preset: Preset | None = None
 
 
 def run_app(opening: Opening) -> int:
     """Open the window with *opening*, and return the exit code when it has been closed."""
     app = make_application(sys.argv[:1])
     preferences = Preferences()
+    if opening.preset is not None:
+        opening.preset.apply_to(preferences)
     themes = Themes(app)
     themes.use(preferences.theme)
     preferences.pose_settings = replace(preferences.pose_settings, **opening.pose_settings)

@@ -28,10 +28,12 @@ from poseapp.ui.model_downloads import ModelDownloads
 from poseapp.ui.output_actions import OutputActions
 from poseapp.ui.own_keys_page import OwnKeysPage
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
 from poseapp.ui.recordings_page import RecordingsPage
 from poseapp.ui.report_actions import ReportActions
 from poseapp.ui.review_controller import ReviewController
+from poseapp.ui.scale_actions import ScaleActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
@@ -77,8 +79,9 @@ class MainWindow(WindowLayout):
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
-        self.report_actions = ReportActions(self)
+        self.report_actions, self.scale_actions = ReportActions(self), ScaleActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
+        self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.output_actions = OutputActions(self)
         self.bridge.outputs = self.output_actions.outputs
@@ -133,6 +136,9 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
+        self.view.clicked.connect(self.scale_actions.click)
+        self.review.opened.connect(lambda _folder: self.scale_actions.show())
+        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
 

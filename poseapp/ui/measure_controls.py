@@ -35,6 +35,8 @@ class MeasureControls(QWidget):
         super().__init__()
         self.joints, self.angles, self.repetitions = JointList(), AngleList(), RepetitionCount()
         self._threshold = DrawOptions().threshold
+        self._view = label(VIEW, "small")
+        self._view.setWordWrap(True)
         self._person = label("", "muted")
         self._person.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.show_angles = toggle("Angles", "The angles of joints in degrees")
@@ -87,7 +89,7 @@ class MeasureControls(QWidget):
         below = QVBoxLayout(self._of_angles)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(6)
-        below.addWidget(label(VIEW, "small"))
+        below.addWidget(self._view)
         below.addLayout(body)
         exercise = QHBoxLayout()
         exercise.setSpacing(6)
@@ -151,6 +153,10 @@ class MeasureControls(QWidget):
     def count_anew(self) -> None:
         """What comes next does not follow what was shown before, as after a jump in a recording."""
         self._reset()
+
+    def set_scale(self, sentence: str) -> None:
+        """Say the scale of the recording, "" for none."""
+        self._view.setText(f"{VIEW}. {sentence}." if sentence else VIEW)
 
     def describe_values(self) -> None:
         """Tell the values to those who hear the window."""

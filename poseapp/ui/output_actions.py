@@ -69,6 +69,14 @@ class OutputActions:
         controls.set_open(True)
         self._choose()
 
+    def use(self, texts: Sequence[str]) -> None:
+        """Have the outputs at the addresses *texts* on, and no others, as if the user had chosen them."""
+        controls = self._window.sidebar.outputs
+        given = {parse_output(text).kind: text for text in texts}
+        self._given = ()
+        controls.restore(controls.addresses() | given, tuple(given))
+        self._changed()
+
     def show(self) -> None:
         """Show the outputs in the sidebar, and go there."""
         window = self._window

@@ -24,7 +24,7 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
-RECORDING_ACTIONS = ("close_recording", "report")  # they need a recording on the screen
+RECORDING_ACTIONS = ("close_recording", "report", "scale")  # they need a recording on the screen
 
 
 class ReviewController(QObject):

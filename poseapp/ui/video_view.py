@@ -16,6 +16,7 @@ from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
 from poseapp.ui.colours import CHIP, DARK, Theme
 from poseapp.ui.countdown_mark import paint_digits, paint_ring
 from poseapp.ui.message_card import Message, MessageCard
+from poseapp.ui.point_marks import paint_points
 from poseapp.ui.widgets import describe
 
 CARD_WIDTH = 480
@@ -51,6 +52,7 @@ class VideoView(QWidget):
         self._drawn = False  # the picture has its skeleton on it already
         self._count = self._tempo = self._countdown = ""
         self._hand = 0.0
+        self._points: tuple[tuple[float, float], ...] = ()
         self._paused = self._full_screen = False
         self._covered = 0  # px of the lower edge
         self._by_keys = False  # the focus came by Tab
@@ -134,6 +136,11 @@ class VideoView(QWidget):
         self._count, self._tempo = count, tempo
         self.update()
 
+    def set_points(self, points: tuple[tuple[float, float], ...]) -> None:
+        """Mark *points*, frame px, with a line between two of them."""
+        self._points = points
+        self.update()
+
     def set_paused(self, paused: bool) -> None:
         """Show that the preview stands still."""
         self._paused = paused
@@ -208,6 +215,7 @@ class VideoView(QWidget):
             self._paint_empty(painter)
         if self._card.message is not None and self._card.message.dim and not self._image.isNull():
             painter.fillRect(self._picture_rect(), QColor(8, 9, 13, 150))
+        paint_points(painter, [self._widget_xy(*point) for point in self._points])
         self._paint_marks(painter)
         if self.hasFocus() and self._by_keys:
             painter.setPen(QPen(QColor("#ffffff"), 2))
@@ -245,6 +253,12 @@ class VideoView(QWidget):
         x = (at.x() - area.left()) * w / area.width() - 0.5
         y = (at.y() - area.top()) * h / area.height() - 0.5
         return (w - 1 - x if self._options.mirror else x), y
+
+    def _widget_xy(self, x: float, y: float) -> QPointF:
+        """Where the place *x*, *y* of the frame, px, is in the widget."""
+        area, (h, w) = self._picture_rect(), self._result.frame.hw if self._result is not None else (1, 1)
+        x = w - 1 - x if self._options.mirror else x
+        return QPointF(area.left() + (x + 0.5) * area.width() / w, area.top() + (y + 0.5) * area.height() / h)
 
     def _person_at(self, at: QPointF) -> bool:
         xy = self._frame_xy(at)

@@ -62,13 +62,13 @@ def the_dialog() -> StartStopDialog:
 def test_the_key_and_the_button_open_the_dialog(qtbot: QtBot, window: MainWindow) -> None:
     for by_key in (True, False):
         if by_key:
-            QTest.keyClick(window, Qt.Key.Key_T)
+            QTest.keyClick(window, Qt.Key.Key_R, Qt.KeyboardModifier.ShiftModifier)
         else:
             QTest.mouseClick(window.record_bar.timer, Qt.MouseButton.LeftButton)
         dialog = the_dialog()
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
         assert not dialog.isVisible()
-    assert action("start_stop").keys == ("T",)
+    assert action("start_stop").keys == ("Shift+R",)
 
 
 def test_what_is_chosen_counts_at_once_and_is_remembered(

@@ -52,6 +52,12 @@ class Take:
         return track.smoothed if self.options.smoothed else track.xy
 
     @property
+    def px_per_mm(self) -> float:
+        """How many px of the frame a mm has; 1 where nobody has said."""
+        scale = self.recording.scale
+        return scale.px_per_m / 1000 if scale is not None else 1.0
+
+    @property
     def fps(self) -> float:
         """Frames of the source a second."""
         return self.part.fps or UNKNOWN_FPS
