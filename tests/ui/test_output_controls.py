@@ -220,3 +220,16 @@ def test_each_output_has_a_row(qtbot: QtBot) -> None:
     assert list(controls.rows) == list(OUTPUTS)
     assert controls.chosen() == ()
     assert all(part in controls.in_order() for row in controls.rows.values() for part in (row.switch, row.address))
+
+
+def test_a_preset_has_the_outputs_that_are_on_and_sets_them(window: MainWindow, receiver: socket.socket) -> None:
+    rows = window.sidebar.outputs.rows
+    rows["udp"].restore(address("udp", receiver), False)
+    rows["udp"].switch.setChecked(True)
+    preset = window.preset_actions.present("Stage")
+    assert preset.outputs == (address("udp", receiver),)
+    rows["udp"].switch.setChecked(False)
+    rows["osc"].switch.setChecked(True)
+    window.preset_actions.use(preset)
+    assert [str(one.address) for one in window.output_actions.outputs.status()] == [address("udp", receiver)]
+    assert list(window.preferences.outputs_on) == ["udp"]
