@@ -63,6 +63,11 @@ class RecordingPlayer:
         self._worker = Worker("review", self._run, self._failed)
         self._skeleton = self.recording.parts[0].skeleton if self.recording is not None and self.recording.parts else COCO_17
 
+    @property
+    def start_s(self) -> float:
+        """The time of the first picture in the recording, s; the playback counts from there."""
+        return self._reader.start_s
+
     def start(self) -> None:
         """Begin to play; once."""
         self._worker.start()

@@ -16,10 +16,13 @@ from poseapp.live.status import Status
 from poseapp.ui import session_messages
 from poseapp.ui.about_box import AboutBox
 from poseapp.ui.action_handlers import make_menus
+from poseapp.ui.analysis_actions import AnalysisActions
 from poseapp.ui.benchmark_actions import BenchmarkActions
 from poseapp.ui.benchmark_run import BenchmarkRun
 from poseapp.ui.colours import Theme
+from poseapp.ui.curve_actions import CurveActions
 from poseapp.ui.display_names import in_order
+from poseapp.ui.export_actions import ExportActions
 from poseapp.ui.full_screen import FullScreen
 from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
@@ -79,7 +82,9 @@ class MainWindow(WindowLayout):
         self.downloads = ModelDownloads(self.jobs, engines_dir, resources.cache_dir("weights"), self)
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
-        self.report_actions, self.scale_actions = ReportActions(self), ScaleActions(self)
+        self.report_actions, self.export_actions = ReportActions(self), ExportActions(self)
+        self.scale_actions = ScaleActions(self)
+        self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
@@ -141,6 +146,7 @@ class MainWindow(WindowLayout):
         self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
+        self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
 
         sidebar.source.chosen.connect(controller.choose)
         sidebar.source.mode_chosen.connect(controller.set_mode)
@@ -193,6 +199,7 @@ class MainWindow(WindowLayout):
         self.view_actions.draw_with(p.draw)
         self.menus.set_own_keys(p.own_keys)
         self.output_actions.restore()
+        self.menus.check("curves", p.shows_curves)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
         self.start_stop.choose(p.start_stop)
@@ -310,7 +317,17 @@ class MainWindow(WindowLayout):
             self.preferences.panel_open = visible
 
     def _theme_changed(self, theme: Theme) -> None:
-        parts = (self.header, self.banner, self.view, self.sidebar, self.transport, self.record_bar, self.saved, self.panel)
+        parts = (
+            self.header,
+            self.banner,
+            self.view,
+            self.sidebar,
+            self.curves,
+            self.transport,
+            self.record_bar,
+            self.saved,
+            self.panel,
+        )
         for part in parts:
             part.set_theme(theme)
 
@@ -359,6 +376,7 @@ class MainWindow(WindowLayout):
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
         self.review.stop()
+        self.analysis_actions.stop()
         self._remember()
         self.benchmark.cancel()
         self.model_actions.close()
@@ -379,7 +397,7 @@ class MainWindow(WindowLayout):
         self.preferences.save()
 
     def _session_stopped(self) -> None:
-        self.output_actions.stop(lambda: self.downloads.stop(self._stopped))
+        self.output_actions.stop(lambda: self.analysis_actions.end(lambda: self.downloads.stop(self._stopped)))
 
     def _stopped(self) -> None:
         self._closed = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -25,6 +25,7 @@ from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import BACKGROUNDS, DrawOptions
+from poseapp.review.exports import EXPORTS
 from poseapp.ui.own_keys import assignable, why_not
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.source_choice import SourceChoice
@@ -277,6 +278,25 @@ class Preferences:
     def own_keys(self, value: Mapping[str, str]) -> None:
         for name in assignable():
             self._set(f"keys/{name}", value.get(name, ""))
+
+    @property
+    def shows_curves(self) -> bool:
+        """Whether the curves of angles are below a recording; they are at first."""
+        return self._settings.value("review/curves") is not False
+
+    @shows_curves.setter
+    def shows_curves(self, value: bool) -> None:
+        self._set("review/curves", value)
+
+    @property
+    def export_formats(self) -> tuple[str, ...]:
+        """The formats that were exported last; those that are known."""
+        wanted = self._text("export/formats").split()
+        return tuple(name for name in EXPORTS if name in wanted) or ("csv",)
+
+    @export_formats.setter
+    def export_formats(self, value: Sequence[str]) -> None:
+        self._set("export/formats", " ".join(value))
 
     @property
     def folder(self) -> Path:

@@ -161,7 +161,9 @@ def takes_of(recording: SavedRecording, options: ExportOptions, chosen: ExportFo
         raise RecordError(f"{recording.folder}: expected a person who is in it ({there}), got {options.person}.")
     everybody = [track for part in recording.parts for track in part.people.values()]
     if options.smoothed and everybody and all(np.isnan(track.smoothed).all() for track in everybody):
-        raise RecordError(f"{recording.folder}: was recorded without smoothing. Leave --smoothed out.")
+        raise RecordError(
+            f"{recording.folder}: was recorded without smoothing. Choose the joints as they were found, without --smoothed."
+        )
     if chosen.one_person and not everybody:
         raise RecordError(f"{recording.folder}: has nobody in it. Choose a format that takes frames without people: csv.")
     least_score = options.least_score
