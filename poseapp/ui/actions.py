@@ -92,7 +92,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "outputs", "Record", "Outputs…", keys=("Ctrl+Shift+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
+        "outputs", "Record", "Outputs…", keys=("Shift+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
     ),
     separator("Record"),
     Action(
@@ -190,7 +190,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("get_models", "Model", "Get more models…", tip="Download models that others have published"),
     Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
-    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Ctrl+Shift+K",), section="Window"),
+    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Shift+K",), section="Window"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),
     Action("about", "Help", "About poseapp"),

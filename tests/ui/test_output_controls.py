@@ -63,7 +63,7 @@ def test_by_keys_an_output_goes_on_shows_its_light_and_goes_off(
     qtbot: QtBot, window: MainWindow, receiver: socket.socket
 ) -> None:
     window.activateWindow()
-    QTest.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    QTest.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ShiftModifier)
     controls = window.sidebar.outputs
     row = controls.rows["udp"]
     assert controls.is_open
