@@ -65,7 +65,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_picture", "File", "Open picture…", keys=("Ctrl+I",), section="Source"),
     Action("open_folder", "File", "Open folder…", keys=("Ctrl+Shift+O",), section="Source"),
     Action("open_recording", "File", "Open recording…", keys=("Ctrl+Shift+R",), section="Source"),
-    Action("open_address", "File", "Network address…", keys=("Ctrl+U",), section="Source"),
+    Action("open_address", "File", "Phone or network address…", keys=("Ctrl+U",), section="Source"),
     separator("File"),
     Action("synthetic", "File", "Synthetic figure"),
     Action("demo", "File", "Demo clip"),
