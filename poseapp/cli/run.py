@@ -95,6 +95,7 @@ class RunOptions:
     recording: RecordChoices = field(default_factory=RecordChoices)
     camera: CameraChoices = field(default_factory=CameraChoices)
     preset: str = ""
+    compare: Path | None = None  # the recording that is shown with the one in source
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -215,6 +216,7 @@ def open_source(options: RunOptions) -> None:
         start_stop=options.recording.start_stop(),
         recording=recording,
         outputs=chosen_outputs(options.outputs.addresses),
+        compare=options.compare,
         preset=preset,
     )
     status = run_app(opening)

@@ -97,7 +97,7 @@ ACTIONS: tuple[Action, ...] = (
     separator("Record"),
     Action(
         "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
-        sheet="Countdown, automatic stop, raised hand",
+        sheet="Countdown, automatic stop",
         tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
@@ -106,7 +106,7 @@ ACTIONS: tuple[Action, ...] = (
     # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
         "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",
-        sheet="Pause the clip or the preview, and go on", tip="Pause the clip or the preview",
+        sheet="Pause, and go on", tip="Pause the clip or the preview",
     ),
     Action("step_back", "Play", "One picture back", gesture="←", section="Play"),
     Action("step_forward", "Play", "One picture on", gesture="→", section="Play"),
@@ -133,7 +133,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("stop_analysis", "Play", "Stop the analysis"),
     Action(
-        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export as tables, markers or a video",
+        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export tables, markers, a video",
         tip="Write the joints as tables, markers or a video",
     ),
     Action(
@@ -144,6 +144,14 @@ ACTIONS: tuple[Action, ...] = (
         "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
         tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
+    Action(
+        "compare", "Play", "Compare with a recording…", keys=("Ctrl+D",), section="Play",
+        sheet="Compare two recordings",
+    ),
+    Action("mark_frame", "Play", "Mark the frame for comparing", keys=("Y",), section="Play"),
+    Action("other_back", "Play", "Other one: a picture back", keys=(",",), section="Play"),
+    Action("other_forward", "Play", "Other one: a picture on", keys=(".",), section="Play"),
+    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("W",), section="Play"),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

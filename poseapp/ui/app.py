@@ -33,8 +33,8 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
-    that is played first. ``preset`` is used as if it had been chosen last; the others count in its place. ``outputs`` are on for
-    this time, beside those that were on before.
+    that is played first, ``compare`` that of another one which is shown with it. ``preset`` is used as if it had been chosen
+    last; the others count in its place. ``outputs`` are on for this time, beside those that were on before.
     """
 
     engines_dir: Path
@@ -51,6 +51,7 @@ class Opening:
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
+    compare: Path | None = None
     preset: Preset | None = None
 
 
@@ -70,6 +71,8 @@ def run_app(opening: Opening) -> int:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
     window.output_actions.give(opening.outputs)
+    if opening.compare is not None:
+        window.compare_actions.open(opening.compare)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
