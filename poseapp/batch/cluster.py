@@ -79,10 +79,11 @@ def run_on(client: Client, jobs: Sequence[Job], sign: Path, watcher: Watcher) ->
     _check_workers(client, jobs, sign)
     try:
         _Run(client, jobs, watcher).run()
-    finally:
         with contextlib.suppress(Exception):  # workers may be gone
             for address in client.scheduler_info(n_workers=-1)["workers"]:
                 client.submit(put_away, workers=[address], pure=False).result(timeout=PUT_AWAY_S)
+    finally:
+        with contextlib.suppress(Exception):
             client.unregister_worker_plugin(PLUGIN)
 
 

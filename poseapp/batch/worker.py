@@ -152,7 +152,7 @@ def _telling(worker: Worker, task: Task, sign: Path) -> GoOn:
     def go_on(done: int, total: int) -> bool:
         nonlocal told, looked
         now = time.monotonic()
-        if now - told >= TELL_S:
+        if now - told >= TELL_S or done == 1:  # the first frame is news, however quick the rest is
             told = now
             worker.log_event(PLUGIN, {"task": task.number, "done": done, "total": total, "worker": worker.address})
         if now - looked >= LOOK_S:

@@ -67,7 +67,7 @@ def cluster(folder: Path, workers: int, threads: int = 1) -> Iterator[Cluster]:
     one = Cluster(folder, workers, threads)
     try:
         with Client(one.address) as client:
-            client.wait_for_workers(workers, timeout=120)
+            client.wait_for_workers(workers, timeout=200)
         yield one
     finally:
         one.close()
