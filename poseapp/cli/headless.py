@@ -121,10 +121,10 @@ def run_headless(
         raise SourceError(f"{source.name}: has no exposure, gain, focus or zoom. Leave out --control, or give a camera.")
     if isinstance(source, Controllable):
         source.ask(setup.settings)
-    check_choices(options, source)
     wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
     if isinstance(source, StreamSource):
         _settle(source, Patience(source.name, True, wait_s, console))
+    check_choices(options, source)
     session = Session(
         source,
         request,
@@ -230,6 +230,8 @@ def _summarise(status: Status, recording: Recording, source: Source, figures: _R
         print(f"instead    {status.backend.fallback}")
     counts = recording.counts
     print(f"frames     {counts.sentence()}")
+    if recording.sound is not None:
+        print(f"sound      {recording.sound.sentence()}")
     if recording.ended_by:
         print(f"stopped    {ended_text(recording.ended_by)}")
     print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")

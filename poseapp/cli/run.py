@@ -24,7 +24,19 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
-from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
+from poseapp.cli.record_options import (
+    CleanVideo,
+    Countdown,
+    Hand,
+    Microphone,
+    Name,
+    RecordChoices,
+    StopAfter,
+    StopWhenEmpty,
+    Tags,
+    record_choices,
+)
+from poseapp.cli.starting import microphone_called
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -138,6 +150,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     stop_after: StopAfter = None,
     stop_when_empty: StopWhenEmpty = None,
     hand: Hand = None,
+    microphone: Microphone = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -158,15 +171,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        recording=RecordChoices(
-            clean_video=clean_video,
-            name=name,
-            tags=tuple(tag or ()),
-            countdown_s=countdown,
-            stop_after_s=stop_after,
-            stop_empty_s=stop_when_empty,
-            hand=hand,
-        ),
+        recording=record_choices(clean_video, name, tag, countdown, stop_after, stop_when_empty, hand, microphone),
         rotate=rotate,
         crop=crop,
         controls=tuple(control or ()),
@@ -206,6 +211,7 @@ def open_source(options: RunOptions) -> None:
         clean_video=options.recording.clean_video,
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
+        microphone=options.recording.microphone,
         recording=recording,
     )
     status = run_app(opening)
@@ -236,5 +242,6 @@ def _run_without_window(options: RunOptions) -> None:
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
+        microphone=microphone_called(chosen.microphone),
     )
     run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())

@@ -90,8 +90,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("T",), section="Record", sheet="Countdown, automatic stop, raised hand",
-        tip="Start and stop: countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start, stop and sound…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, automatic stop, hand, sound",
+        tip="Start, stop and sound: countdown, automatic stop, raised hand, microphone",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
