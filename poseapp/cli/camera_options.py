@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,27 +49,33 @@ Controls = Annotated[
 ]
 
 
-def given_setup(
-    rotate: int | None, crop: str | None, controls: Sequence[str], base: SourceSetup | None = None
-) -> SourceSetup | None:
-    """What the options ask for, over *base*; *base* where none was given. Raises SourceError where one is wrong."""
-    from poseapp.live.sources.camera_controls import parse_settings
-    from poseapp.live.sources.setup import SourceSetup
+@dataclass(frozen=True)
+class CameraChoices:
+    """What was given of the picture of the source; None, and no controls, where nothing was."""
 
-    if rotate is None and crop is None and not controls:
-        return base
-    setup = base or SourceSetup()
-    turn: Any = setup.framing.turn if rotate is None else rotate
-    if turn not in TURNS:
-        raise SourceError(f"--rotate: expected 0, 90, 180 or 270, got {rotate}. Give one of them.")
-    asked: dict[str, str] = {}
-    for text in controls:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SourceError(f"--control: expected NAME=VALUE, as in exposure=auto, got {text!r}. Give both.")
-        asked[name.strip()] = value.strip()
-    try:
-        framing = Framing(turn, setup.framing.crop if crop is None else parse_crop(crop))
-        return setup.framed(framing).asking(parse_settings(asked))
-    except ValueError as error:
-        raise SourceError(f"{error}. See --crop and --control in --help.") from None
+    rotate: int | None = None
+    crop: str | None = None
+    controls: tuple[str, ...] = ()
+
+    def setup(self, base: SourceSetup | None = None) -> SourceSetup | None:
+        """What is asked for, over *base*; *base* where nothing was given. Raises SourceError where something is wrong."""
+        from poseapp.live.sources.camera_controls import parse_settings
+        from poseapp.live.sources.setup import SourceSetup
+
+        if self == CameraChoices():
+            return base
+        setup = base or SourceSetup()
+        turn: Any = setup.framing.turn if self.rotate is None else self.rotate
+        if turn not in TURNS:
+            raise SourceError(f"--rotate: expected 0, 90, 180 or 270, got {turn}. Give one of them.")
+        asked: dict[str, str] = {}
+        for text in self.controls:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise SourceError(f"--control: expected NAME=VALUE, as in exposure=auto, got {text!r}. Give both.")
+            asked[name.strip()] = value.strip()
+        try:
+            framing = Framing(turn, setup.framing.crop if self.crop is None else parse_crop(self.crop))
+            return setup.framed(framing).asking(parse_settings(asked))
+        except ValueError as error:
+            raise SourceError(f"{error}. See --crop and --control in --help.") from None

@@ -10,11 +10,20 @@ import typer
 from poseapp.core import heatmap
 from poseapp.core.skeleton import SKELETONS
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The trained weights: .pth, .pt or .pth.tar.", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The trained weights (.pth, .pt or .pth.tar), or RTMPose or RTMO as ONNX (.zip or .onnx).",
+        show_default=False,
+    ),
+]
 Arch = Annotated[
-    str,
+    str | None,
     typer.Option(
-        metavar="NETWORK", help="The network of the file, such as hrnet-w32; a wrong name lists all.", show_default=False
+        metavar="NETWORK",
+        help="The network of the file, such as hrnet-w32; a wrong name lists all.",
+        show_default="as the ONNX file tells",
     ),
 ]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="The name of the model.", show_default="the file's name")]

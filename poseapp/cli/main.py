@@ -1,4 +1,4 @@
-"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report.
+"""The command line: run | review | analyse | batch | bench | models | train | eval | export | measure | … (``app`` has all).
 
 Logging is configured here alone.
 """
@@ -17,6 +17,7 @@ import typer
 
 import poseapp
 from poseapp.cli.analyse import analyse_command
+from poseapp.cli.batch import batch_command
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
@@ -25,9 +26,11 @@ from poseapp.cli.help import PlainCommand, PlainGroup
 from poseapp.cli.measure import measure_command
 from poseapp.cli.models import models_app
 from poseapp.cli.options import Device, EnginesDir, Model, Precision
+from poseapp.cli.preset_options import presets_command
 from poseapp.cli.report import report_command
 from poseapp.cli.review import review_command
 from poseapp.cli.run import RunOptions, open_source, run_command
+from poseapp.cli.scale import scale_command
 from poseapp.cli.train import train_command
 from poseapp.console import print_anything
 from poseapp.core.addresses import CleanFormatter, without_secrets
@@ -72,7 +75,9 @@ def _main(
 
 app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
+app.command("presets", cls=PlainCommand)(presets_command)
 app.command("analyse", cls=PlainCommand)(analyse_command)
+app.command("batch", cls=PlainCommand)(batch_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)
@@ -81,6 +86,7 @@ app.command("export", cls=PlainCommand)(export_command)
 app.command("export-data", cls=PlainCommand)(export_data_command)
 app.command("measure", cls=PlainCommand)(measure_command)
 app.command("report", cls=PlainCommand)(report_command)
+app.command("scale", cls=PlainCommand)(scale_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

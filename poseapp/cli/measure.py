@@ -17,6 +17,8 @@ from poseapp.core.gait import compare
 from poseapp.core.repetitions import EXERCISES, Exercise, tempo
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from poseapp.review.measurements import Measurements
     from poseapp.review.saved_recording import SavedRecording
 
@@ -115,6 +117,26 @@ def _print(one: Measurements, exercise: Exercise | None) -> None:
         steps = ", ".join(f"{side} {_shown(gait.step_time_s(side), 2)} s" for side in ("left", "right"))
         figures_of = f"{_shown(gait.cadence_per_min, 1)} a minute; a step takes {steps}"
         console.print(f"Steps: {len(gait.steps)}, {figures_of}; left to right {_shown(gait.asymmetry_percent, 1)} %")
+        if one.scale is not None:
+            speed = f"{_shown(one.walking_speed_m_s, 2)} m/s"
+            console.print(f"A step is {_shown(one.step_length_m, 2)} m long, from ankle to ankle; walking speed {speed}")
+    if one.scale is not None:
+        console.print(_motion_table(one))
+
+
+def _motion_table(one: Measurements) -> Table:
+    """How far and how fast points of the body move."""
+    from rich.table import Table
+
+    assert one.scale is not None
+    table = Table(title=f"Distances in m ({one.scale.sentence})")
+    for name in ("point", "path", "across", "up and down", "fastest, m/s"):
+        table.add_column(name, justify="left" if name == "point" else "right")
+    for name, motion in one.motions.items():
+        if not math.isnan(motion.path):
+            figures = (motion.path, motion.across, motion.up, motion.fastest)
+            table.add_row(name.replace("_", " "), *(_shown(value, 2) for value in figures))
+    return table
 
 
 def _usual(one: Measurements, exercise: Exercise) -> str:

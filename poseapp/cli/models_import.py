@@ -27,7 +27,7 @@ T = TypeVar("T", bound=str)
 
 def import_command(  # noqa: PLR0913 - the command's options
     file: import_options.File,
-    arch: import_options.Arch,
+    arch: import_options.Arch = None,
     name: import_options.Name = None,
     engines_dir: EnginesDir = default_engines_dir(),
     input_size: import_options.InputSize = None,
@@ -41,7 +41,7 @@ def import_command(  # noqa: PLR0913 - the command's options
     fp16: Half = False,
     replace: Replace = False,
 ) -> None:
-    """Convert trained weights of a known network into a model that the app runs."""
+    """Convert trained weights of a known network, or the ONNX archive of an RTMPose or RTMO, into a model that the app runs."""
     from poseapp.convert.importing import ImportOptions, import_file
 
     wanted = ImportOptions(
@@ -56,13 +56,13 @@ def import_command(  # noqa: PLR0913 - the command's options
         data=data,
         licence=licence,
     )
-    spec, loaded = import_file(file, arch, model_name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
+    made = import_file(file, arch, model_name(name or re.sub(r"\W+", "-", file.name.split(".")[0])), engines_dir, wanted)
     console = plain_console(stderr=True)
-    if loaded.extra:
+    if made.extra:
         console.print(
-            f"{file}: {len(loaded.extra)} names are not part of {arch} and were left out ({', '.join(loaded.extra[:3])} …)"
+            f"{file}: {len(made.extra)} names are not part of {made.arch} and were left out ({', '.join(made.extra[:3])} …)"
         )
-    report_model(console, spec, engines_dir)
+    report_model(console, made.spec, engines_dir)
 
 
 def fetch_command(

@@ -76,7 +76,8 @@ def _catalogue_row(name: str, one: Entry) -> _Row:
     h, w = one.input_hw
     source = f"{one.data}{f', {one.figure}' if one.figure else ''}"
     return _Row(
-        name, one.family, f"{h}×{w}", one.skeleton.name, short_count(one.parameters), short_count(one.macs), "", "to fetch",
+        name, one.family, f"{h}×{w}", one.skeleton.name, short_count(one.parameters),
+        short_count(one.macs) if one.macs is not None else "", "", "to fetch",
         source, one.licence,
     )  # fmt: skip
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from poseapp import resources
-from poseapp.cli.camera_options import Controls, CropText, Rotate, given_setup
+from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
-from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
+from poseapp.cli.live_outputs import Count, NoRecording, OutputChoices, OutputOption
 from poseapp.cli.options import (
     BlurFaces,
     Budget,
@@ -24,6 +25,7 @@ from poseapp.cli.options import (
     Precision,
     Smoothing,
 )
+from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
 from poseapp.cli.record_options import (
     CleanVideo,
     Countdown,
@@ -39,9 +41,6 @@ from poseapp.cli.record_options import (
 from poseapp.cli.starting import microphone_called
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
-
-if TYPE_CHECKING:
-    from poseapp.live.sources.setup import SourceSetup
 
 DEMO = resources.asset("demo.mp4")
 WITHOUT_WINDOW = "Without a window"  # title in --help
@@ -104,14 +103,11 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
+    outputs: OutputChoices = field(default_factory=OutputChoices)
     recording: RecordChoices = field(default_factory=RecordChoices)
-    rotate: int | None = None
-    crop: str | None = None
-    controls: tuple[str, ...] = ()
-
-    def setup(self) -> SourceSetup | None:
-        """How the pictures of the source are framed, and what is asked of the camera; None where nothing was given."""
-        return given_setup(self.rotate, self.crop, self.controls)
+    camera: CameraChoices = field(default_factory=CameraChoices)
+    preset: str = ""
+    compare: Path | None = None  # the recording that is shown with the one in source
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -138,6 +134,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     rotate: Rotate = None,
     crop: CropText = None,
     control: Controls = None,
+    preset: PresetName = "",
     background: GivenBackdrop = None,
     blur_faces: BlurFaces = False,
     headless: Headless = False,
@@ -151,6 +148,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     stop_when_empty: StopWhenEmpty = None,
     hand: Hand = None,
     microphone: Microphone = None,
+    output: OutputOption = None,
+    no_recording: NoRecording = False,
+    count: Count = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -172,9 +172,9 @@ def run_command(  # noqa: PLR0913 - the command's options
         seconds=seconds,
         wait_s=wait,
         recording=record_choices(clean_video, name, tag, countdown, stop_after, stop_when_empty, hand, microphone),
-        rotate=rotate,
-        crop=crop,
-        controls=tuple(control or ()),
+        camera=CameraChoices(rotate, crop, tuple(control or ())),
+        preset=preset,
+        outputs=OutputChoices(tuple(output or ()), not no_recording, count),
     )
     open_source(options)
 
@@ -195,12 +195,20 @@ def open_source(options: RunOptions) -> None:
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
     from poseapp.ui.app import Opening, run_app
+    from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
+    preset = find_preset(options.preset)
+    setup = options.camera.setup()
+    if preset is not None and options.source is None:
+        setup = options.camera.setup(preset.setup) or preset.setup
+        preset = replace(preset, setup=setup)
+        address = preset.source.value if preset.source is not None and preset.source.kind == "address" else ""
+        chosen = parse_source(address) if address else None  # not written down with its password
     opening = Opening(
         source=chosen,
-        setup=options.setup(),
+        setup=setup,
         model=options.model,
         engines_dir=options.engines_dir,
         device=options.device,
@@ -213,6 +221,9 @@ def open_source(options: RunOptions) -> None:
         start_stop=options.recording.start_stop(),
         microphone=options.recording.microphone,
         recording=recording,
+        outputs=chosen_outputs(options.outputs.addresses),
+        compare=options.compare,
+        preset=preset,
     )
     status = run_app(opening)
     raise typer.Exit(status)
@@ -225,7 +236,10 @@ def _run_without_window(options: RunOptions) -> None:
     from poseapp.render import DrawOptions
 
     console = plain_console(stderr=True)
-    source = options.source
+    preset = find_preset(options.preset)
+    if preset is not None:
+        options = over_preset(options, preset)
+    source = options.source if options.source is not None else source_of(preset)
     if source is None:
         console.print(f"No source given: using the demo clip {DEMO.name}.")
         source = str(DEMO)
@@ -238,10 +252,20 @@ def _run_without_window(options: RunOptions) -> None:
     recording = RecordOptions(
         folder=options.out or Path("recordings"),
         clean_video=chosen.clean_video,
-        draw=DrawOptions(**options.draw()),
+        draw=replace(recorded_draw(preset) if preset is not None else DrawOptions(), **options.draw()),
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
         microphone=microphone_called(chosen.microphone),
     )
-    run_headless(source, request, settings, recording, options.seconds, options.wait_s, console, options.setup())
+    run = HeadlessRun(
+        source=source,
+        request=request,
+        pose_settings=settings,
+        recording=recording,
+        seconds=options.seconds,
+        wait_s=options.wait_s,
+        setup=options.camera.setup(preset.setup if preset is not None else None),
+        live=options.outputs.live(),
+    )
+    run_headless(run, console)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from poseapp.core.errors import ModelError
-from poseapp.core.heatmap import Decode, Mapping
-from poseapp.core.skeleton import COCO_17, MPII_16, OPENPOSE_18, Skeleton
-from poseapp.core.spec import Family
+from poseapp.core.heatmap import Mapping
+from poseapp.core.skeleton import COCO_17, COCO_23, MPII_16, OPENPOSE_18, Skeleton
+from poseapp.core.spec import Family, JointRule
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One file of published weights.
 
-    ``arch`` is the name of the network in poseapp.convert.checkpoints. ``sha256`` is the whole hash or its first eight digits,
-    as its authors published it, or "" where they did not. ``figure`` is the accuracy that the authors state. ``parameters`` and
-    ``macs`` (one crop) are counted here, for the list. ``mirrors`` are other places of the same file.
+    ``arch`` is the name of the network in poseapp.convert.checkpoints, or of a graph that is ready to run. ``sha256`` is the
+    whole hash or its first eight digits, as its authors published it, or as several who have checked the file do, or "" where
+    nobody did. ``figure`` is the accuracy that the authors state. ``parameters`` and ``macs`` (one crop) are counts, for the
+    list; None where nobody has told them. ``mirrors`` are other places of the same file. ``file_bytes`` is its size where that
+    is known.
     """
 
     name: str
@@ -30,11 +32,12 @@ class Entry:
     skeleton: Skeleton
     input_hw: tuple[int, int]
     mapping: Mapping
-    decode: Decode
+    decode: JointRule
     sigma_px: float
     parameters: int
-    macs: int
+    macs: int | None
     mirrors: tuple[str, ...] = ()
+    file_bytes: int | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -44,6 +47,8 @@ class Entry:
     @property
     def about_bytes(self) -> int | None:
         """About how large the file is: four bytes a weight. None for a training's checkpoint, which holds more than weights."""
+        if self.file_bytes is not None:
+            return self.file_bytes
         return None if self.url.endswith(".tar") else 4 * self.parameters
 
 
@@ -106,6 +111,31 @@ _PRINCETON_2 = replace(
     url=_CNRIS + "original_2hg/checkpoint.pth.tar", sha256="",
     licence="BSD-3-Clause", figure="PCKh@0.5 88.5 (MPII val)", parameters=6_570_400, macs=8_334_606_336,
 )  # fmt: skip
+# RTMPose and RTMO as ONNX: archives of MMDeploy, whose graphs are taken as they are.
+_RTM = _OPENMMLAB + "v1/projects/"
+_SEVEN_SETS = "AI Challenger, COCO, CrowdPose, MPII, sub-JHMDB, Halpe and PoseTrack18"
+
+
+def _rtmpose(name: str, file: str, ap: float, parameters: int, macs: int) -> Entry:
+    return replace(
+        _W32, name=name, family="rtmpose", arch="rtmpose", decode="simcc", mapping="centre", sigma_px=0.66,
+        url=f"{_RTM}rtmposev1/onnx_sdk/{file}.zip", sha256="", data=_SEVEN_SETS,
+        figure=f"AP {ap:.1f} (COCO val2017, boxes of a detector, flip test)", parameters=parameters, macs=macs,
+    )  # fmt: skip
+
+
+def _rtmpose_feet(name: str, file: str, pck: float, parameters: int, macs: int) -> Entry:
+    figure = f"PCK@0.1 {pck:.1f} (Body8 val, 26 joints)"
+    return replace(_rtmpose(name, file, 0.0, parameters, macs), skeleton=COCO_23, figure=figure)
+
+
+def _rtmo(name: str, file: str, ap: float, parameters: int) -> Entry:
+    return replace(
+        _W32, name=name, family="rtmo", arch="rtmo", decode="network", mapping="centre", sigma_px=1.0,
+        url=f"{_RTM}rtmo/onnx_sdk/{file}.zip", sha256="", data=_SEVEN_SETS, input_hw=(640, 640),
+        figure=f"AP {ap:.1f} (COCO val2017, no detector)", parameters=parameters, macs=None,
+    )  # fmt: skip
+
 
 _ENTRIES = (
     _W32,
@@ -150,6 +180,26 @@ _ENTRIES = (
     replace(_PRINCETON_2, name="hourglass-8-princeton", arch="hourglass-8",
             url=_CNRIS + "original_8hg/checkpoint.pth.tar",
             figure="PCKh@0.5 90.1 (MPII val)", parameters=25_434_112, macs=27_440_185_344),
+    replace(_rtmpose("rtmpose-t-256x192", "rtmpose-t_simcc-body7_pt-body7_420e-256x192-026a1439_20230504",
+                     65.9, 3_340_000, 360_000_000),
+            sha256="937003a70832d9cc34ea16927f504792f3133e92dda1b9c626236bbbe9e805cb", file_bytes=12_547_710),
+    _rtmpose("rtmpose-s-256x192", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
+             69.7, 5_470_000, 680_000_000),
+    _rtmpose("rtmpose-m-256x192", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
+             74.9, 13_590_000, 1_930_000_000),
+    _rtmpose("rtmpose-l-256x192", "rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504",
+             76.7, 27_660_000, 4_160_000_000),
+    replace(_rtmpose("rtmpose-l-384x288", "rtmpose-l_simcc-body7_pt-body7_420e-384x288-3f5a1437_20230504",
+                     78.3, 27_790_000, 9_350_000_000), input_hw=(384, 288)),
+    _rtmpose_feet("rtmpose-s-feet-256x192", "rtmpose-s_simcc-body7_pt-body7-halpe26_700e-256x192-7f134165_20230605",
+                  93.0, 5_700_000, 700_000_000),
+    replace(_rtmpose_feet("rtmpose-m-feet-256x192", "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605",
+                          94.8, 13_930_000, 1_950_000_000),
+            sha256="55b81170e236040b59fc792ad0a8315301ac4c079a3bdb1095d838aad3088d18", file_bytes=52_089_522),
+    replace(_rtmo("rtmo-s-640x640", "rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211", 68.6, 9_900_000),
+            sha256="3da7ad88b209f9da8be87ba5c325610639af04de3b5c8a96649b98cd9e2848a2", file_bytes=36_442_532),
+    _rtmo("rtmo-m-640x640", "rtmo-m_16xb16-600e_body7-640x640-39e78cc4_20231211", 72.6, 22_600_000),
+    _rtmo("rtmo-l-640x640", "rtmo-l_16xb16-600e_body7-640x640-b37118ce_20231211", 74.8, 44_800_000),
     Entry(
         name="openpose-coco", family="openpose", arch="openpose",
         url=_HUGGING_FACE + "Annotators/resolve/main/body_pose_model.pth",

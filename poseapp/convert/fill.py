@@ -6,7 +6,7 @@ What comes out is what ``export_onnx`` makes of the same network within ``nets.d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.convert.checkpoints import Loaded
+from poseapp.convert.graph_builder import GraphBuilder, normalised
 from poseapp.convert.templates import CENTRE, WEIGHTS, network_graph, template
 from poseapp.core.decoding_tables import blur_around, derivatives, mirrored_maps
-from poseapp.core.errors import CheckpointError
+from poseapp.core.errors import CheckpointError, EngineError
 from poseapp.core.files import atomic_path, sha256_file
 from poseapp.core.heatmap import input_px_at_origin, input_px_per_cell
 from poseapp.core.spec import ModelSpec
+from poseapp.engine.onnxruntime import open_session, run_session
 
 Array = NDArray[Any]
 _CENTRE_SIGMA_PX = 21.0  # spread of the centre map in input px, as released (nets/cpm.py)
@@ -42,9 +44,9 @@ def filled(loaded: Loaded, spec: ModelSpec, flip: bool) -> Any:
     """The onnx.ModelProto that ``write_filled`` writes: ``crops`` (N, H, W, 3) uint8 BGR to keypoints, heatmaps and fields."""
     from onnx import TensorProto, helper
 
-    graph = _Graph()
+    graph = GraphBuilder()
     fields = 2 * len(spec.skeleton.limbs) if spec.has_affinity_fields else 0
-    pixels = _normalised(graph, loaded)
+    pixels = normalised(graph, loaded.layout.pixels)
     network = _FoldedNetwork(loaded, spec.input_hw)
     network.put(graph, pixels, "net", "maps")
     maps = "maps"
@@ -91,72 +93,27 @@ def count_macs(loaded: Loaded, input_hw: tuple[int, int]) -> int:
 
 
 def check_sound(spec: ModelSpec, path: Path) -> None:
-    """Raise CheckpointError unless the graph at *path* gives finite maps on noise, and other maps on other noise."""
-    import onnxruntime
+    """Raise CheckpointError unless the graph at *path* gives finite maps on noise, and other maps on other noise.
 
+    A one-stage network gives people, of whom there are none in noise.
+    """
     crops = np.random.default_rng(0).integers(0, 256, (2, *spec.input_hw, 3), np.uint8)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()][1:]
-    for name, maps in zip(names, session.run(names, {"crops": crops}), strict=True):
+    try:
+        session = open_session(path)
+        names = [output.name for output in session.get_outputs()]
+        found = run_session(session, spec.name, names, crops)
+    except EngineError as error:
+        raise CheckpointError(str(error)) from None
+    for name, maps in zip(names, found, strict=True):
         if not np.isfinite(maps).all():
             raise CheckpointError(
                 f"{spec.name}: expected finite {name}, got NaN or infinity. The weights are damaged: download them again."
             )
-        if np.array_equal(maps[0], maps[1]):
+        if name != "keypoints" and not spec.one_stage and np.array_equal(maps[0], maps[1]):
             raise CheckpointError(
                 f"{spec.name}: expected {name} that depend on the picture, got the same for every one. "
                 "The weights are empty or damaged: get others."
             )
-
-
-class _Graph:
-    """The nodes of a graph in order, and its constants by name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-
-    def constant(self, name: str, value: Any, dtype: type = np.float32) -> str:
-        from onnx import numpy_helper
-
-        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value, dtype).reshape(np.shape(value)), name)
-        return name
-
-    def add(self, operator: str, inputs: Sequence[str], name: str, output: str = "", **attributes: Any) -> str:
-        """Add a node called *name*; returns its output's name."""
-        from onnx import helper
-
-        output = output or f"{name}_output_0"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
-        return output
-
-    def slice(self, source: str, axis: int, start: int, end: int, name: str, output: str = "", step: int = 1) -> str:
-        given = {"starts": start, "ends": end, "axes": axis, "steps": step}
-        values = [self.constant(f"{name}_{what}", [value], np.int64) for what, value in given.items()]
-        return self.add("Slice", [source, *values], name, output)
-
-    def put(self, nodes: Iterable[Any], renamed: Callable[[str], str], node_renamed: Callable[[str], str] = str) -> None:
-        """Add copies of *nodes* with the names of their tensors, and their own, changed."""
-        for node in nodes:
-            copy = type(node).FromString(node.SerializeToString())
-            copy.name = node_renamed(node.name)
-            copy.input[:] = [renamed(name) if name else "" for name in node.input]
-            copy.output[:] = [renamed(name) for name in node.output]
-            self.nodes.append(copy)
-
-
-def _normalised(graph: _Graph, loaded: Loaded) -> str:
-    """As nets.deploy.Normalise: uint8 BGR crops become what the network wants."""
-    from onnx import TensorProto
-
-    pixels = loaded.layout.pixels
-    x = graph.add("Cast", ["crops"], "/normalise/Cast", to=TensorProto.FLOAT)
-    x = graph.add("Transpose", [x], "/normalise/Transpose", perm=[0, 3, 1, 2])
-    if not pixels.bgr:
-        x = graph.add("Gather", [x, graph.constant("normalise.rgb", [2, 1, 0], np.int64)], "/normalise/Gather", axis=1)
-    mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) * np.float32(255) for values in (pixels.mean, pixels.std))
-    x = graph.add("Sub", [x, graph.constant("normalise.mean", mean)], "/normalise/Sub")
-    return graph.add("Div", [x, graph.constant("normalise.std", std)], "/normalise/Div")
 
 
 class _FoldedNetwork:
@@ -207,7 +164,7 @@ class _FoldedNetwork:
         self.weights[bias] = (before * scale + shift).astype(np.float32)
         conv.input[:] = [conv.input[0], weight, bias]
 
-    def put(self, graph: _Graph, pixels: str, called: str, output: str) -> None:
+    def put(self, graph: GraphBuilder, pixels: str, called: str, output: str) -> None:
         """Put the network into *graph* as the module *called* so, from *pixels* to *output*."""
         for name in {name for node in self.nodes for name in node.input} & self.weights.keys():
             graph.constant(name, self.weights[name])
@@ -229,7 +186,7 @@ def centre_map(input_hw: tuple[int, int]) -> Array:
     return np.array(means, np.float32)[None, None]
 
 
-def _with_mirrored(graph: _Graph, network: _FoldedNetwork, pixels: str, spec: ModelSpec, fields: int) -> str:
+def _with_mirrored(graph: GraphBuilder, network: _FoldedNetwork, pixels: str, spec: ModelSpec, fields: int) -> str:
     """As nets.deploy.Deploy with its flip test: the joints' maps and the fields, averaged with those of the mirrored crop."""
     mirrored = graph.slice(pixels, 3, -1, _LEAST, "/Slice_mirror", step=-1)
     network.put(graph, mirrored, "net_1", "maps_mirrored")
@@ -251,7 +208,7 @@ def _with_mirrored(graph: _Graph, network: _FoldedNetwork, pixels: str, spec: Mo
     return graph.add("Mul", [total, graph.constant("flip.half", 0.5)], "/Mul")
 
 
-def _decode(graph: _Graph, spec: ModelSpec) -> None:
+def _decode(graph: GraphBuilder, spec: ModelSpec) -> None:
     """Put the decoder behind ``heatmaps``: the template of its rule with the numbers of *spec*."""
     (h, w), base = spec.heatmap_hw, template(f"decoder-{spec.decode}").graph
     known: dict[str, Callable[[], Any]] = {

@@ -65,6 +65,10 @@ class ExportError(PoseAppError):
     """A recording cannot be written in another format."""
 
 
+class PresetError(PoseAppError):
+    """A preset cannot be read, written or found."""
+
+
 class OutputError(PoseAppError):
     """Live poses cannot be given to another program."""
 

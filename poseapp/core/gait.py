@@ -55,12 +55,19 @@ class Gait:
     ``steps`` in their order; ``curves`` those of CURVES that the skeleton has, each (101,) degrees over a stride of its side,
     from one contact of its foot to the next (the trunk's: of the left foot), the mean over ``strides``. A segment whose upper end
     is in front is above 0°. ``spread`` is the standard deviation. A phase that was never seen is NaN.
+    ``leg_px`` is the length of a leg, the unit of the steps' lengths; NaN where there are none.
     """
 
     steps: tuple[Step, ...]
     curves: dict[str, Degrees]
     spread: dict[str, Degrees]
     strides: int
+    leg_px: float = np.nan
+
+    @property
+    def step_length(self) -> float:
+        """The distance of the ankles at a step in lengths of a leg, the median; NaN without steps."""
+        return float(np.median([step.length for step in self.steps])) if self.steps else np.nan
 
     @property
     def cadence_per_min(self) -> float:
@@ -103,7 +110,8 @@ def gait_of(
         return Gait(steps=(), curves={}, spread={}, strides=0)
     forwards = _forwards(joints)
     hips = (joints["left_hip"].real + joints["right_hip"].real) / 2
-    left, right = (forwards * (joints[f"{side}_ankle"].real - hips) / _leg_px(joints) for side in ("left", "right"))
+    leg_px = _leg_px(joints)
+    left, right = (forwards * (joints[f"{side}_ankle"].real - hips) / leg_px for side in ("left", "right"))
     steps = _steps(t, left, right)
     angles = [angle for angle in angles_of(skeleton) if angle.name in CURVES]
     values = measure(xy, score, skeleton, threshold, angles)
@@ -114,7 +122,7 @@ def gait_of(
         if len(strides):
             curves[angle.name], spread[angle.name] = _mean_and_spread(strides)
             counts.append(len(strides))
-    return Gait(steps=steps, curves=curves, spread=spread, strides=max(counts))
+    return Gait(steps=steps, curves=curves, spread=spread, strides=max(counts), leg_px=leg_px)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,9 @@ _PAIRED = {
     "knee": "knee",
     "ankle": "ankle",
     "ank": "ankle",
+    "bigtoe": "big_toe",
+    "smalltoe": "small_toe",
+    "heel": "heel",
 }
 _SINGLE = {
     "nose": "nose",

@@ -127,21 +127,22 @@ class Fields:
     def _path(self, key: str) -> str:
         return f"{self._name}, {key}" if self._name else key
 
-    def _expected(self, key: str, what: str, got: Any) -> PoseAppError:
+    def expected(self, key: str, what: str, got: Any) -> PoseAppError:
+        """The error for a value that is not *what* was expected."""
         return self._wrong(f"{self._path(key)}: expected {what}, got {shortened(got)}")
 
     def text(self, key: str) -> str:
         """Text on one line, without control characters: it may be shown anywhere."""
         value = self._take(key)
         if not isinstance(value, str) or not is_plain(value):
-            raise self._expected(key, "a line of plain text", value)
+            raise self.expected(key, "a line of plain text", value)
         return value
 
     def number(self, key: str) -> float:
         """A number, which may be NaN or infinite."""
         value = self._take(key)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._expected(key, "a number", value)
+            raise self.expected(key, "a number", value)
         return float(value)
 
     def integer(self, key: str) -> int:
@@ -151,14 +152,14 @@ class Fields:
     def _whole(self, key: str, value: Any) -> int:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         if isinstance(value, bool) or not whole or abs(value) >= 1 << 63:
-            raise self._expected(key, "a whole number", value)
+            raise self.expected(key, "a whole number", value)
         return int(value)
 
     def array(self, key: str) -> list[Any]:
         """A list of anything."""
         value = self._take(key)
         if not isinstance(value, list):
-            raise self._expected(key, "a list", value)
+            raise self.expected(key, "a list", value)
         return value
 
     def objects(self, key: str) -> list[Fields]:
@@ -174,14 +175,14 @@ class Fields:
         values = self.array(key)
         numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
         if len(numbers) != count or len(values) != count or not all(map(math.isfinite, numbers)):
-            raise self._expected(key, f"{count} numbers", values)
+            raise self.expected(key, f"{count} numbers", values)
         return tuple(map(float, numbers))
 
     def hw(self, key: str) -> tuple[int, int]:
         """Height and width."""
         values = self.array(key)
         if len(values) != 2:
-            raise self._expected(key, "height and width", values)
+            raise self.expected(key, "height and width", values)
         height, width = (self._whole(key, value) for value in values)
         return height, width
 
@@ -203,7 +204,7 @@ class Fields:
         """The keys of the object, which are plain text."""
         for name in self._content:
             if not is_plain(name):
-                raise self._expected("a name", "a line of plain text", name)
+                raise self.expected("a name", "a line of plain text", name)
         return tuple(self._content)
 
     @property

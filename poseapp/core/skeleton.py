@@ -124,7 +124,18 @@ OPENPOSE_18 = _skeleton(
     (0.026, 0.0, 0.079, 0.072, 0.062, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089, 0.107, 0.087, 0.089, 0.025, 0.025, 0.035, 0.035),
 )
 
-SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO_17, MPII_16, LSP_14, OPENPOSE_18)}
+# COCO's joints, and six of the feet: the first 23 joints of COCO-WholeBody (Jin et al., ECCV 2020), with the sigmas of its
+# evaluation.
+COCO_23 = _skeleton(
+    "coco-23",
+    f"{' '.join(COCO_17.keypoints)} left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel",
+    f"{' '.join('-'.join(COCO_17.keypoints[k] for k in limb) for limb in COCO_17.limbs)} "
+    "left_ankle-left_big_toe left_ankle-left_small_toe left_ankle-left_heel "
+    "right_ankle-right_big_toe right_ankle-right_small_toe right_ankle-right_heel",
+    (*COCO_17.sigmas, 0.068, 0.066, 0.066, 0.092, 0.094, 0.094),
+)
+
+SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO_17, COCO_23, MPII_16, LSP_14, OPENPOSE_18)}
 
 
 @cache

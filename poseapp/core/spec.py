@@ -11,16 +11,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from poseapp.core.errors import ModelError, is_plain
-from poseapp.core.heatmap import DECODES, MAPPINGS, Decode, Mapping
+from poseapp.core.heatmap import MAPPINGS, Decode, Mapping
 from poseapp.core.json_files import Fields, parse_json, read_json, shortened
 from poseapp.core.skeleton import SKELETONS, Skeleton
 
-Family = Literal["hourglass", "hrnet", "cpm", "openpose"]
+Family = Literal["hourglass", "hrnet", "cpm", "openpose", "rtmpose", "rtmo"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 NO_SHA256 = "0" * 64  # of a graph that is not written yet
 LARGEST_SIDE = 4096  # px of a crop: what is larger would take all memory
-FAMILY_LABELS: MappingABC[str, str] = {"hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose"}
+FAMILY_LABELS: MappingABC[str, str] = {
+    "hourglass": "Hourglass", "hrnet": "HRNet", "cpm": "CPM", "openpose": "OpenPose", "rtmpose": "RTMPose", "rtmo": "RTMO",
+}  # fmt: skip
 _FAMILIES_WITH_FIELDS = frozenset({"openpose"})
+_ONE_STAGE_FAMILIES = frozenset({"rtmo"})
+# How joints come about: by a rule on heatmaps (core/heatmap.py), from a line of values for x and one for y ("simcc": Li et al.,
+# SimCC, ECCV 2022), or as the network itself gives them ("network").
+JointRule = Decode | Literal["simcc", "network"]
+JOINT_RULES: tuple[str, ...] = (*get_args(Decode), "simcc", "network")
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Processor = Literal["cpu", "gpu"]
@@ -44,7 +51,8 @@ class ModelSpec:
     """A deployed model.
 
     ``input_hw`` is the crop in px; ``stride`` input px per heatmap px; ``decode`` and ``mapping`` say how
-    heatmaps become joints (core/heatmap.py), and a score is the height of the peak (0 to 1), its odds times ``score_odds``;
+    heatmaps become joints (core/heatmap.py), and a score is the height of the peak (0 to 1), its odds times ``score_odds``.
+    Where ``decode`` is "network" there are no heatmaps, and ``stride``, ``mapping`` and ``sigma_px`` mean nothing;
     ``sigma_px`` is the spread of the training targets in heatmap px; ``weights_sha256`` the hash of model.onnx;
     ``parameters`` and ``macs`` (one crop) are counts; ``metrics`` figures by name, measured as the model card says;
     ``variants`` the same model in other precisions: "fp16", or "int8-cpu" → hash of model.fp16.onnx or model.int8-cpu.onnx.
@@ -57,7 +65,7 @@ class ModelSpec:
     skeleton: Skeleton
     input_hw: tuple[int, int]
     stride: int
-    decode: Decode
+    decode: JointRule
     mapping: Mapping
     sigma_px: float
     weights_sha256: str
@@ -76,7 +84,9 @@ class ModelSpec:
 
         require(is_name(self.name), "name", "a name without a slash", self.name)
         require(self.family in FAMILIES, "family", f"one of {', '.join(FAMILIES)}", self.family)
-        require(self.decode in DECODES, "decode", f"one of {', '.join(DECODES)}", self.decode)
+        require(self.decode in JOINT_RULES, "decode", f"one of {', '.join(JOINT_RULES)}", self.decode)
+        require((self.decode == "network") == self.one_stage, "decode", 'with family rtmo, and with no other, "network"',
+                self.decode)  # fmt: skip
         require(self.mapping in MAPPINGS, "mapping", f"one of {', '.join(MAPPINGS)}", self.mapping)
         require(self.stride > 0 and all(s > 0 and s % self.stride == 0 for s in self.input_hw), "input_hw",
                 f"two multiples of the stride {self.stride}", self.input_hw)  # fmt: skip
@@ -100,8 +110,33 @@ class ModelSpec:
 
     @property
     def has_affinity_fields(self) -> bool:
-        """Whether the network gives part affinity fields (core/paf.py): without them it cannot find people bottom-up."""
+        """Whether the network gives part affinity fields (core/paf.py), along which joints are joined to people."""
         return self.family in _FAMILIES_WITH_FIELDS
+
+    @property
+    def one_stage(self) -> bool:
+        """Whether the network gives the joints of everybody in the picture by itself, and no heatmaps."""
+        return self.family in _ONE_STAGE_FAMILIES
+
+    @property
+    def finds_everybody(self) -> bool:
+        """Whether one pass over a picture finds the people in it: the mode bottom-up needs that."""
+        return self.has_affinity_fields or self.one_stage
+
+    @property
+    def border(self) -> int:
+        """The grey of what a crop shows of the outside of the picture, 0 to 255, as in the network's training."""
+        return 114 if self.one_stage else 0  # YOLOX's and RTMO's pictures are padded so
+
+    @property
+    def heatmap_decode(self) -> Decode:
+        """The rule by which heatmaps become joints; ModelError for a network whose joints do not come from heatmaps."""
+        if self.decode == "simcc" or self.decode == "network":
+            raise ModelError(
+                f"{self.name}: {self.family_label} does not find joints by heatmaps, so they cannot be averaged. "
+                "Leave out --flip and --multi-scale."
+            )
+        return self.decode
 
     @property
     def precisions(self) -> frozenset[str]:

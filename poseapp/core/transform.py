@@ -98,8 +98,8 @@ def apply_plainly(affine: Affine, joints: Sequence[Sequence[float]]) -> list[tup
     return [(a * joint[0] + b * joint[1] + x, c * joint[0] + d * joint[1] + y) for joint in joints]
 
 
-def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int]) -> ImageArray:
-    """Cut the network's input (H, W, 3) out of *image*; black outside the picture.
+def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int], border: int = 0) -> ImageArray:
+    """Cut the network's input (H, W, 3) out of *image*; *border* is the grey outside the picture, 0 (black) to 255.
 
     Bilinear. A strong reduction is done by area averaging first, since sampling one pixel in many
     makes the input noisy and lets joints flicker.
@@ -110,8 +110,11 @@ def crop(image: ImageArray, affine: Affine, input_hw: tuple[int, int]) -> ImageA
     # By halves, which cv2 does six times as fast as thirds; a reduction of 1.74 is the first that is worth one.
     halvings = int(math.log2(reduction) + 0.2) if reduction > 1 else 0
     part, affine = _reduce(image, affine, input_hw, halvings)
+    if part.size == 0:  # nothing of it is in the picture
+        return np.full((h, w, 3), border, np.uint8)
     # cv2 warps four channels in half the time that it takes for three, to the same values.
-    four = cv2.warpAffine(cv2.cvtColor(part, cv2.COLOR_BGR2BGRA), affine, (w, h), flags=cv2.INTER_LINEAR)
+    outside = (border,) * 4
+    four = cv2.warpAffine(cv2.cvtColor(part, cv2.COLOR_BGR2BGRA), affine, (w, h), flags=cv2.INTER_LINEAR, borderValue=outside)
     return cv2.cvtColor(four, cv2.COLOR_BGRA2BGR).astype(np.uint8, copy=False)
 
 
@@ -128,7 +131,7 @@ def _reduce(image: ImageArray, affine: Affine, input_hw: tuple[int, int], halvin
     cols, rows = (x1 - x0) // factor, (y1 - y0) // factor
     if cols < 1 or rows < 1:
         # Too little of it is in the picture to be averaged, or nothing.
-        return _reduce(image, affine, input_hw, 0) if halvings else (np.zeros((1, 1, 3), np.uint8), affine)
+        return _reduce(image, affine, input_hw, 0) if halvings else (np.empty((0, 0, 3), np.uint8), affine)
     part = image[y0 : y0 + rows * factor, x0 : x0 + cols * factor]
     small = part
     for n in reversed(range(halvings)):

@@ -22,8 +22,8 @@ from poseapp.core.types import FloatArray, ImageArray
 Progress = Callable[[str, float], bool]
 
 
-# The outputs of a model that are maps, in the order of Output's fields. Not every model has fields.
-MAPS = ("heatmaps", "fields")
+# The outputs of a model beside the joints, in the order of Output's fields. No model has all of them.
+MAPS = ("heatmaps", "fields", "people")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,20 @@ class Output:
 
     ``keypoints`` (N, K, 3) float32: x, y in input px, score in 0..1. ``heatmaps`` (N, K, h, w) float32, or None when not
     requested. ``fields`` (N, 2 L, h, w) float32 are the part affinity fields of the skeleton's L limbs, in the order of
-    ``poseapp.core.paf``: a network that has some gives them with the heatmaps.
+    ``poseapp.core.paf``: a network that has some gives them with the heatmaps. A one-stage network has no heatmaps: then
+    ``people`` (N, M, K, 3) float32 are the joints of at most M people in each crop, the surest first, rows of zeros behind them,
+    and ``keypoints`` are those of the first.
     """
 
     keypoints: FloatArray
     heatmaps: FloatArray | None = None
     fields: FloatArray | None = None
+    people: FloatArray | None = None
+
+    @classmethod
+    def of(cls, names: Sequence[str], values: Sequence[FloatArray]) -> Output:
+        """The Output whose fields *names* are *values*; the names are those of a graph's outputs."""
+        return cls(**dict(zip(names, values, strict=True)))
 
 
 class Engine(Protocol):
@@ -123,7 +131,8 @@ class BaseEngine(ABC):
     def infer(self, crops: ImageArray, heatmaps: bool = False) -> Output:
         """See Engine."""
         self._check(crops)
-        return Output(*self._infer(crops, self._names(heatmaps)))
+        names = self._names(heatmaps)
+        return Output.of(names, self._infer(crops, names))
 
     def close(self) -> None:
         """See Engine."""
@@ -207,17 +216,22 @@ def check_crops(crops: ImageArray, spec: ModelSpec) -> None:
         raise ValueError(f"{spec.name}: expected crops N×{'×'.join(map(str, want))} uint8, got {crops.shape} {crops.dtype}")
 
 
+def needed_outputs(spec: ModelSpec) -> tuple[str, str]:
+    """The outputs that the graph of *spec* must have."""
+    return "keypoints", "people" if spec.one_stage else "heatmaps"
+
+
 def check_graph(
     path: Path, spec: ModelSpec, inputs: Mapping[str, Sequence[int | None]], outputs: Collection[str]
 ) -> tuple[str, ...]:
-    """The outputs of the graph at *path* that are maps: "heatmaps", and "fields" where the graph has them.
+    """The outputs of the graph at *path* that are in ``MAPS``.
 
     *inputs* are the sizes of its inputs by name, without the batch. Raises EngineError when the graph does not fit *spec*.
     """
-    want = [*spec.input_hw, 3]
-    if {name: list(shape) for name, shape in inputs.items()} != {"crops": want} or not {"keypoints", "heatmaps"} <= set(outputs):
+    want, needed = [*spec.input_hw, 3], needed_outputs(spec)
+    if {name: list(shape) for name, shape in inputs.items()} != {"crops": want} or not set(needed) <= set(outputs):
         raise EngineError(
-            f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs keypoints, heatmaps; got {dict(inputs)} and "
+            f"{path}: expected input crops N×{want[0]}×{want[1]}×3 and outputs {', '.join(needed)}; got {dict(inputs)} and "
             f"{sorted(outputs)}. Export it with this version of the app."
         )
     return tuple(name for name in MAPS if name in outputs)

@@ -8,7 +8,7 @@ NETWORK = re.compile(r"^/net(_\d+)?/")  # the exporter names a node of the netwo
 # The network's operators that run in FP16 on every backend. All else in it (shapes, a centre map) stays in FP32.
 HALF_OPERATORS = frozenset(
     [
-        *("Conv", "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu"),
-        *("MaxPool", "AveragePool", "Resize", "Add", "Concat", "Slice"),
+        *("Conv", "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "Sigmoid", "HardSigmoid"),
+        *("MaxPool", "AveragePool", "Resize", "Add", "Mul", "Concat", "Slice"),
     ]
 )

@@ -9,7 +9,7 @@ import numpy as np
 from poseapp.core.errors import EngineError, ModelError
 from poseapp.core.spec import PRECISIONS, ModelSpec
 from poseapp.engine import backends, choice, driver, thread_count
-from poseapp.engine.base import BaseEngine, Engine, Progress, foreign_errors
+from poseapp.engine.base import BaseEngine, Engine, Progress, foreign_errors, needed_outputs
 from poseapp.engine.model_folder import ModelFolder, missing
 
 PRECISION_CHOICES = ("auto", *PRECISIONS)
@@ -141,10 +141,17 @@ def warm_up(engine: Engine, path: Path) -> None:
     """
     spec = engine.spec
     output = engine.infer(np.zeros((1, *spec.input_hw, 3), np.uint8), heatmaps=True)
-    got = [output.keypoints.shape, output.heatmaps.shape if output.heatmaps is not None else ()]
-    want = [(1, spec.skeleton.k, 3), (1, spec.skeleton.k, *spec.heatmap_hw)]
+    k = spec.skeleton.k
+    if spec.one_stage:
+        people = output.people.shape if output.people is not None else ()
+        got = [output.keypoints.shape, people]
+        want = [(1, k, 3), (1, people[1] if len(people) == 4 else 1, k, 3)]
+    else:
+        got = [output.keypoints.shape, output.heatmaps.shape if output.heatmaps is not None else ()]
+        want = [(1, k, 3), (1, k, *spec.heatmap_hw)]
     if got != want:
+        first, second = needed_outputs(spec)
         raise EngineError(
-            f"{path}: expected keypoints and heatmaps of {want[0]} and {want[1]}, got {got[0]} and {got[1]}. "
+            f"{path}: expected {first} and {second} of {want[0]} and {want[1]}, got {got[0]} and {got[1]}. "
             "model.json does not belong to it: export the model again."
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from poseapp.core.framing import WHOLE, Framing
+from poseapp.core.spec import ModelSpec
 from poseapp.core.types import PoseMode
 from poseapp.engine.base import Backend
 from poseapp.live.recording import Recording
@@ -42,11 +43,11 @@ class Status:
     The source: ``message`` is one line for the user, or ""; ``requested`` and ``actual`` are its picture modes. ``framing``
     is how its pictures are turned and cropped, ``controls`` how exposure and the like stand, where the device has any.
 
-    The model: ``model`` is the name of the one that runs, or "". ``loading`` is the name of the one that is being loaded, or "",
-    and ``build`` is how far it is, if that takes long. ``model_error`` says why the last change of model failed, or "".
-    ``model_request`` is what the user wants. ``backend`` is what really runs, and ``backend.fallback`` says why that is something
-    else; ``backend`` is None while nothing runs, as in the state "starting". ``mode`` is how people are looked for. ``note`` is
-    one line about why model or mode are not the ones requested, or "".
+    The model: ``model`` is the name of the one that runs, or "", and ``spec`` describes it. ``loading`` is the name of the one
+    that is being loaded, or "", and ``build`` is how far it is, if that takes long. ``model_error`` says why the last change of
+    model failed, or "". ``model_request`` is what the user wants. ``backend`` is what really runs, and ``backend.fallback`` says
+    why that is something else; ``backend`` is None while nothing runs, as in the state "starting". ``mode`` is how people are
+    looked for. ``note`` is one line about why model or mode are not the ones requested, or "".
 
     ``hand_signs`` counts how often somebody has raised a hand as a sign, and ``hand_progress`` says how much of the time a hand
     has been held up for the next one, 0..1.
@@ -58,6 +59,7 @@ class Status:
     requested: Mode | None
     actual: Mode | None
     model: str
+    spec: ModelSpec | None
     loading: str
     build: BuildProgress | None
     model_error: str
@@ -72,3 +74,13 @@ class Status:
     hand_progress: float = 0.0
     framing: Framing = WHOLE
     controls: tuple[Control, ...] = ()
+
+    @property
+    def has_heatmaps(self) -> bool:
+        """Whether there are heatmaps to show, as far as is known."""
+        return self.spec is None or not self.spec.one_stage
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether there are part affinity fields to show, as far as is known: only bottom-up uses them."""
+        return self.mode == "bottom-up" and (self.spec is None or self.spec.has_affinity_fields)

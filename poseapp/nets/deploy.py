@@ -154,7 +154,7 @@ class Deploy(nn.Module):
     @classmethod
     def of(cls, net: nn.Module, spec: ModelSpec, pixels: Pixels, flip: bool = False) -> Deploy:
         """The deployed form of *net* as *spec* describes it."""
-        decoder = HeatmapDecoder(spec.input_hw, spec.heatmap_hw, spec.decode, spec.mapping, spec.sigma_px)
+        decoder = HeatmapDecoder(spec.input_hw, spec.heatmap_hw, spec.heatmap_decode, spec.mapping, spec.sigma_px)
         test = FlipTest(spec.skeleton, spec.mapping) if flip else None
         fields = 2 * len(spec.skeleton.limbs) if spec.has_affinity_fields else 0
         return cls(net, Normalise(pixels.mean, pixels.std, pixels.bgr), decoder, spec.skeleton.k, test, fields)

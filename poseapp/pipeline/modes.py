@@ -36,21 +36,22 @@ class PoseSettings:
 def suited_model(requested: Path, mode: PoseMode) -> tuple[Path, str]:
     """The folder of the model for *mode*: *requested*, or else another one and a line that says why.
 
-    Bottom-up needs part affinity fields. Raises ModelError when no model in the store of *requested* has them.
+    Bottom-up needs a model that finds everybody in one pass. Raises ModelError when none in the store of *requested* does.
     """
     if mode != "bottom-up":
         return requested, ""
     models = list_models(requested.parent)
-    if any(model.folder == requested and _has_fields(model) for model in models):
+    if any(model.folder == requested and _finds_everybody(model) for model in models):
         return requested, ""
-    others = [model.folder for model in models if _has_fields(model)]
+    others = [model for model in models if _finds_everybody(model)]
     if not others:
         raise ModelError(
             f"bottom-up: expected a model that finds all people at once in {requested.parent}, found none. "
-            "Put openpose-s there, or find several people one by one (top-down)."
+            "Put openpose-s there, fetch rtmo-s-640x640, or find several people one by one (top-down)."
         )
-    other = next((folder for folder in others if folder.name == "openpose-s"), others[0])
-    return other, f"{requested.name} cannot find all people at once: {other.name} does it instead."
+    # A one-stage network finds more people than fields do, and the user has fetched it for that.
+    other = min(others, key=lambda model: (not (model.spec and model.spec.one_stage), model.name != "openpose-s", model.name))
+    return other.folder, f"{requested.name} cannot find all people at once: {other.name} does it instead."
 
 
 def check_mode(requested: Path, mode: PoseMode) -> None:
@@ -66,8 +67,8 @@ def _no_detector() -> ModelError:
     )
 
 
-def _has_fields(model: StoredModel) -> bool:
-    return model.spec is not None and model.spec.has_affinity_fields
+def _finds_everybody(model: StoredModel) -> bool:
+    return model.spec is not None and model.spec.finds_everybody
 
 
 def open_detector(engines_dir: Path) -> Detector | None:
@@ -85,8 +86,9 @@ def make_estimator(
 ) -> Estimator:
     """The Estimator of *mode*; see that protocol for the order of calls.
 
-    Raises ModelError when *mode* needs a *detector* or part affinity fields and there are none. With *thorough* there is time
-    for every region of every frame, as for a file without a window.
+    Raises ModelError when *mode* needs a *detector*, or a network that finds everybody, and there is none. With *thorough* there
+    is time for every region of every frame, as for a file without a window; then the regions lie on a grid, so that pieces of a
+    clip agree with the whole.
     """
     if mode == "bottom-up":
         return BottomUp(engine)
@@ -94,7 +96,7 @@ def make_estimator(
         if detector is None:
             raise _no_detector()
         return TopDown(engine, detector, latency_budget_ms=latency_budget_ms, thorough=thorough)
-    return OnePerson(engine, detector, thorough)
+    return OnePerson(engine, detector, thorough, on_a_grid=thorough)
 
 
 def smooth_rule(strength: float) -> SmoothRule | None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
+from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray
 from poseapp.engine.base import Engine
 
@@ -37,11 +39,32 @@ class StageTimer:
 
 @dataclass(frozen=True, eq=False)
 class CropPoses:
-    """The poses that the network finds in N regions: ``xy`` (N, K, 2) frame px, ``score`` (N, K), and the heatmaps asked for."""
+    """The poses that the network finds in N regions: ``xy`` (N, K, 2) frame px, ``score`` (N, K), and the heatmaps asked for.
+
+    With the heatmaps, a one-stage network gives ``people``: for each region the joints (M, K, 3) of everybody in it, x, y in
+    frame px and score, of whom those with scores of 0 are nobody.
+    """
 
     xy: FloatArray
     score: FloatArray
     heatmaps: tuple[Heatmaps, ...]
+    people: tuple[FloatArray, ...] = ()
+
+
+class Predictor(Protocol):
+    """What an estimator looks at a frame with: CropPredictor, or for bottom-up WholePredictor.
+
+    It holds no state between calls. So somebody else may put one in an estimator's place that remembers what was found.
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        ...
+
+    def predict(self, image: ImageArray, boxes: Sequence[NDArray[np.floating]], heatmaps: bool, timer: StageTimer) -> CropPoses:
+        """The people in each of *boxes* (4,), at least one, in px of *image*; see CropPredictor.predict."""
+        ...
 
 
 class CropPredictor:
@@ -61,7 +84,7 @@ class CropPredictor:
         All boxes, at least one, go through the network as one batch. *timer* gets the stages "crop" and "inference".
         """
         affines = [transform.crop_affine(box, self.spec.input_hw) for box in boxes]
-        crops = [transform.crop(image, affine, self.spec.input_hw) for affine in affines]
+        crops = [transform.crop(image, affine, self.spec.input_hw, self.spec.border) for affine in affines]
         batch = crops[0][None] if len(crops) == 1 else np.stack(crops)
         timer.mark("crop")
         output = self._engine.infer(batch, heatmaps)
@@ -76,7 +99,11 @@ class CropPredictor:
                 fields = output.fields[n].copy() if output.fields is not None else None
                 to_frame = transform.compose(affine, self._input_from_cell)
                 maps.append(Heatmaps(output.heatmaps[n].copy(), to_frame, fields))
-        return CropPoses(xy, output.keypoints[..., 2].copy(), tuple(maps))
+        people = []
+        if output.people is not None:
+            for affine, joints in zip(back, output.people, strict=True):
+                people.append(np.concatenate([transform.apply(affine, joints[..., :2]), joints[..., 2:]], axis=2))
+        return CropPoses(xy, output.keypoints[..., 2].copy(), tuple(maps), tuple(people))
 
 
 def unknown_ids(n: int) -> NDArray[np.int64]:

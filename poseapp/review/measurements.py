@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from poseapp.core.anatomy import implausible
 from poseapp.core.angles import AngleSummary, angles_of, measure, summarise, turned_on
 from poseapp.core.gait import Gait, gait_of
+from poseapp.core.motion import Motion, motions_of
 from poseapp.core.repetitions import Exercise, Repetition, count_repetitions
+from poseapp.core.scale import Scale
 from poseapp.review.recorded_part import PersonTrack, RecordedPart
 from poseapp.review.saved_recording import SavedRecording
 
@@ -25,6 +28,7 @@ class Measurements:
 
     ``file`` is the picture of somebody in a folder of pictures, else "". ``angles`` are by name, ``repetitions`` those of the
     exercise that was asked for. All angles are those in the picture.
+    ``motions`` are those of points of the body, in m by the ``scale`` of the recording; in px where it has none.
     """
 
     id: int
@@ -35,6 +39,23 @@ class Measurements:
     repetitions: tuple[Repetition, ...]
     gait: Gait
     file: str = ""
+    motions: Mapping[str, Motion] = field(default_factory=dict)
+    scale: Scale | None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of distances in ``motions``."""
+        return "m" if self.scale is not None else "px"
+
+    @property
+    def step_length_m(self) -> float:
+        """How far apart the ankles are at a step; NaN without a scale."""
+        return self.gait.step_length * self.gait.leg_px / self.scale.px_per_m if self.scale is not None else math.nan
+
+    @property
+    def walking_speed_m_s(self) -> float:
+        """By length and cadence of the steps, so also on a treadmill; NaN without a scale."""
+        return self.step_length_m * self.gait.cadence_per_min / 60
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,13 +104,18 @@ def measure_recording(recording: SavedRecording, threshold: float, exercise: Exe
 
     The smoothed joints are measured where there are any, as in the window. Raises ValueError as ``gait_of`` does.
     """
-    found = [measure_track(part, track, threshold, exercise) for part in recording.parts for track in part.people.values()]
+    scale = recording.scale
+    everybody = [(part, track) for part in recording.parts for track in part.people.values()]
+    found = [measure_track(part, track, threshold, exercise, scale) for part, track in everybody]
     return sorted(found, key=lambda one: (one.start_s, one.id))
 
 
-def measure_track(part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exercise | None = None) -> Measurements:
+def measure_track(
+    part: RecordedPart, track: PersonTrack, threshold: float, exercise: Exercise | None = None, scale: Scale | None = None
+) -> Measurements:
     """The person *track* in *part*, as ``measure_recording`` measures everybody."""
     times, seen = part.times[track.rows], measured_frames(part, track, threshold)
+    px_per_unit = scale.px_per_m if scale is not None else 1.0
     repetitions: list[Repetition] = []
     if exercise is not None:
         curve = exercise.curve(seen.xy, seen.score, part.skeleton, threshold)
@@ -103,6 +129,8 @@ def measure_track(part: RecordedPart, track: PersonTrack, threshold: float, exer
         repetitions=tuple(repetitions),
         gait=gait_of(seen.t, seen.xy, seen.score, part.skeleton, threshold),
         file=part.files[track.rows[0]],
+        motions=motions_of(seen.t, seen.xy / px_per_unit, seen.score, part.skeleton, threshold),
+        scale=scale,
     )
 
 
@@ -112,6 +140,7 @@ def as_json(found: list[Measurements], recording: SavedRecording, exercise: Exer
         "recording": recording.name,
         "view": "2D, from the camera's view",
         "exercise": exercise.name if exercise is not None else None,
+        "scale": recording.scale.to_json() if recording.scale is not None else None,
         "people": [_person(one) for one in found],
     }
 
@@ -124,6 +153,15 @@ def _person(one: Measurements) -> dict[str, Any]:
         "end_s": _plain(one.end_s, 3),
         "frames": one.frames,
         "angles": {name: _summary(summary) for name, summary in one.angles.items()},
+        "motions": {
+            name: {
+                f"path_{one.unit}": _plain(motion.path, 3),
+                f"across_{one.unit}": _plain(motion.across, 3),
+                f"up_{one.unit}": _plain(motion.up, 3),
+                f"fastest_{one.unit}_s": _plain(motion.fastest, 3),
+            }
+            for name, motion in one.motions.items()
+        },
         "repetitions": [
             {
                 "start_s": _plain(r.start_t, 3),
@@ -138,6 +176,8 @@ def _person(one: Measurements) -> dict[str, Any]:
             "left_step_s": _plain(one.gait.step_time_s("left"), 4),
             "right_step_s": _plain(one.gait.step_time_s("right"), 4),
             "asymmetry_percent": _plain(one.gait.asymmetry_percent, 2),
+            "step_length_m": _plain(one.step_length_m, 3),
+            "walking_speed_m_s": _plain(one.walking_speed_m_s, 3),
             "steps": [{"t": _plain(step.t, 3), "side": step.side, "length": _plain(step.length, 3)} for step in one.gait.steps],
             "strides": one.gait.strides,
             "curves": {name: [_plain(value, 2) for value in curve.tolist()] for name, curve in one.gait.curves.items()},

@@ -132,7 +132,7 @@ def _whom(recording: SavedRecording, wanted: int | None) -> tuple[RecordedPart, 
 def _person(recording: SavedRecording, part: RecordedPart, track: PersonTrack, options: ReportOptions) -> PersonReport:
     threshold = options.draw.threshold
     try:
-        measured = measure_track(part, track, threshold, options.exercise)
+        measured = measure_track(part, track, threshold, options.exercise, recording.scale)
     except ValueError as error:
         raise RecordError(f"{recording.folder}: {error}") from None
     frames = measured_frames(part, track, threshold)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from poseapp.live.outputs import OutputAddress
 from poseapp.live.sources import Source
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
 from poseapp.ui.main_window import MainWindow
 from poseapp.ui.preferences import Preferences
+from poseapp.ui.presets import Preset
 from poseapp.ui.screen_fit import fit_to_screen
 from poseapp.ui.theme import Themes, app_font
 
@@ -31,7 +33,9 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee", and ``microphone`` what it
-    listens to: "off" is none. ``recording`` is the folder of one that is played first.
+    listens to: "off" is none. ``recording`` is the folder of one that is played first, ``compare`` that of another one which is shown
+    with it. ``preset`` is used as if it had been chosen
+    last; the others count in its place. ``outputs`` are on for this time, beside those that were on before.
     """
 
     engines_dir: Path
@@ -43,17 +47,22 @@ class Opening:
     folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[OutputAddress] = ()
     clean_video: bool = False
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
     microphone: str | None = None
     recording: Path | None = None
+    compare: Path | None = None
+    preset: Preset | None = None
 
 
 def run_app(opening: Opening) -> int:
     """Open the window with *opening*, and return the exit code when it has been closed."""
     app = make_application(sys.argv[:1])
     preferences = Preferences()
+    if opening.preset is not None:
+        opening.preset.apply_to(preferences)
     themes = Themes(app)
     themes.use(preferences.theme)
     preferences.pose_settings = replace(preferences.pose_settings, **opening.pose_settings)
@@ -63,6 +72,9 @@ def run_app(opening: Opening) -> int:
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
+    window.output_actions.give(opening.outputs)
+    if opening.compare is not None:
+        window.compare_actions.open(opening.compare)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

@@ -8,6 +8,16 @@ from poseapp.convert.catalogue import CATALOGUE, Entry
 # network's maps (DARK, UDP), "sharp" sees each person in more pixels.
 CATALOGUE_NAMES: dict[str, tuple[str, str]] = {
     "hrnet-w32-dark-256x192": ("HRNet medium, fine", "To begin with: accurate joints, on a fast computer or a graphics card"),
+    "rtmpose-m-256x192": ("RTMPose medium", "Nearly as accurate as HRNet medium for a quarter of the work"),
+    "rtmpose-s-256x192": ("RTMPose small", "Light and accurate, for computers without a graphics card"),
+    "rtmpose-t-256x192": ("RTMPose tiny", "The lightest here, for old computers and for many people"),
+    "rtmpose-m-feet-256x192": ("RTMPose medium with feet", "Toes and heels, too: for the ankle's angle and the gait"),
+    "rtmpose-s-feet-256x192": ("RTMPose small with feet", "Toes and heels, too, for computers without a graphics card"),
+    "rtmo-s-640x640": ("RTMO small", "Everybody in the picture at once: choose “All at once” for several people"),
+    "rtmo-m-640x640": ("RTMO medium", "Everybody at once, more accurate, for fast computers"),
+    "rtmo-l-640x640": ("RTMO large", "Everybody at once, the most accurate of these, for graphics cards"),
+    "rtmpose-l-256x192": ("RTMPose large", "More accurate than medium, for fast computers"),
+    "rtmpose-l-384x288": ("RTMPose large, sharp", "The most accurate RTMPose, for recordings"),
     "hrnet-w48-udp-384x288": ("HRNet large, sharp, exact", "The most accurate here, for recordings and strong graphics cards"),
     "hrnet-w48-dark-384x288": ("HRNet large, sharp, fine", "Nearly as accurate, for recordings and strong graphics cards"),
     "hrnet-w32-udp-256x192": ("HRNet medium, exact", "Accurate joints, trained without a shift of half a pixel"),
@@ -62,8 +72,8 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:.0f}"
 
 
-def speed(fps: float | None) -> str:
-    """How fast a model is estimated to be on this machine."""
+def speed(entry: Entry, fps: float | None) -> str:
+    """How fast *entry* is estimated to be on this machine."""
     if fps is None:
-        return "speed known once a model runs"
+        return "speed known once a model runs" if entry.macs else "speed known once it runs"
     return f"about {fps:.0f} fps here" if fps >= 1.5 else f"about {fps:.1f} fps here" if fps >= 0.1 else "less than 0.1 fps here"

@@ -38,6 +38,7 @@ _SHAPES = {
     "loopFrom": '<path d="M6 4v16M6 12h13M15 8l4 4-4 4"/>',
     "loopTo": '<path d="M18 4v16M18 12H5M9 8l-4 4 4 4"/>',
     "loopOff": '<path d="M5 11a7 7 0 0 1 12-4.5M19 13a7 7 0 0 1-12 4.5M17 3v4h-4M7 21v-4h4M4 4l16 16"/>',
+    "everyFrame": '<path d="M4 6h16v12H4zM8 6v12M12 6v12M16 6v12M2.5 10h3M18.5 10h3M2.5 14h3M18.5 14h3"/>',
     "page": '<path d="M6 3h8l4.5 4.5V21H6zM14 3v4.5h4.5M9 12.5h6.5M9 16.5h6.5"/>',
     "theme": '<circle cx="12" cy="12" r="8.5"/><path fill="{colour}" d="M12 3.5a8.5 8.5 0 0 1 0 17z"/>',
     "timer": '<circle cx="12" cy="13.5" r="7.5"/><path d="M12 9.5v4l2.5 2M9.5 3h5M18 6l1.5 1.5"/>',

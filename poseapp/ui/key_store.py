@@ -16,20 +16,20 @@ SERVICE, ENTRY = "poseapp", "address"
 PATIENCE_S = 30.0  # for the user to unlock the store
 
 
-def keep(address: str) -> None:
-    """Keep *address* instead of the one before, where there is a store."""
-    _ask(lambda store: store.set_password(SERVICE, ENTRY, address))
+def keep(address: str, entry: str = ENTRY) -> None:
+    """Keep *address* as *entry* instead of the one before, where there is a store."""
+    _ask(lambda store: store.set_password(SERVICE, entry, address))
 
 
-def recall() -> str | None:
-    """The address that is kept, or None."""
-    found = _ask(lambda store: store.get_password(SERVICE, ENTRY))
+def recall(entry: str = ENTRY) -> str | None:
+    """The address that is kept as *entry*, or None."""
+    found = _ask(lambda store: store.get_password(SERVICE, entry))
     return found if isinstance(found, str) else None
 
 
-def forget() -> None:
-    """Keep no address any more."""
-    _ask(lambda store: store.delete_password(SERVICE, ENTRY))
+def forget(entry: str = ENTRY) -> None:
+    """Keep no address as *entry* any more."""
+    _ask(lambda store: store.delete_password(SERVICE, entry))
 
 
 def _ask(question: Callable[[Any], Any]) -> Any:

@@ -28,12 +28,15 @@ class MeasureControls(QWidget):
     exercise_chosen = Signal(str)  # its name, or ""
     confidence_chosen = Signal(bool)  # the joints' confidence is listed, not the angles
     angles_chosen = Signal(object)  # the names of the angles to draw
+    counting = Signal(object)  # the Exercise that is counted from zero on, or None
     counted = Signal(str, str)  # the repetitions and the last one's tempo, for the picture; "" for none
 
     def __init__(self, on_body: QPushButton) -> None:
         super().__init__()
         self.joints, self.angles, self.repetitions = JointList(), AngleList(), RepetitionCount()
         self._threshold = DrawOptions().threshold
+        self._view = label(VIEW, "small")
+        self._view.setWordWrap(True)
         self._person = label("", "muted")
         self._person.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.show_angles = toggle("Angles", "The angles of joints in degrees")
@@ -86,7 +89,7 @@ class MeasureControls(QWidget):
         below = QVBoxLayout(self._of_angles)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(6)
-        below.addWidget(label(VIEW, "small"))
+        below.addWidget(self._view)
         below.addLayout(body)
         exercise = QHBoxLayout()
         exercise.setSpacing(6)
@@ -120,7 +123,7 @@ class MeasureControls(QWidget):
         """Show what was chosen when the app ran last."""
         row = max(self.exercise.findText(exercise), 0) if exercise else 0
         self.exercise.setCurrentIndex(row)
-        self.repetitions.choose(self.exercise.itemData(row))
+        self._choose_exercise(self.exercise.itemData(row))
         (self.show_confidence if confidence else self.show_angles).setChecked(True)
         self._show_count()
 
@@ -150,6 +153,10 @@ class MeasureControls(QWidget):
     def count_anew(self) -> None:
         """What comes next does not follow what was shown before, as after a jump in a recording."""
         self._reset()
+
+    def set_scale(self, sentence: str) -> None:
+        """Say the scale of the recording, "" for none."""
+        self._view.setText(f"{VIEW}. {sentence}." if sentence else VIEW)
 
     def describe_values(self) -> None:
         """Tell the values to those who hear the window."""
@@ -184,11 +191,16 @@ class MeasureControls(QWidget):
         self._count(self.own.exercise if isinstance(chosen, OwnExercise) else chosen)
 
     def _count(self, exercise: Exercise | None) -> None:
-        self.repetitions.choose(exercise)
+        self._choose_exercise(exercise)
         self._show_count()
+
+    def _choose_exercise(self, exercise: Exercise | None) -> None:
+        self.repetitions.choose(exercise)
+        self.counting.emit(exercise)
 
     def _reset(self) -> None:
         self.repetitions.reset()
+        self.counting.emit(self.repetitions.exercise)
         self._show_count()
 
     def _show_count(self) -> None:

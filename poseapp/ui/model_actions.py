@@ -118,4 +118,4 @@ def speed_here(status: Status | None, result: Result | None, models: list[Stored
         return lambda entry: None
     people = max(1, len(result.poses)) if result is not None and result.mode == "top-down" else 1
     ms_per_mac = measured[0] / people / spec.macs
-    return lambda entry: 1000.0 / (ms_per_mac * entry.macs)
+    return lambda entry: 1000.0 / (ms_per_mac * entry.macs) if entry.macs else None

@@ -58,10 +58,8 @@ class ModelDialog(QDialog):
         cards.addStretch(1)
         self.column = ScrollColumn(body, theme.window)
         describe(self.column, "Published models", "What can be downloaded, used and removed")
-        about, self.lacking, close = label(ABOUT, "muted"), label("", "warning"), QPushButton("Close")
-        for text in (about, self.lacking):
-            text.setWordWrap(True)
-        self.lacking.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        about, close = label(ABOUT, "muted"), QPushButton("Close")
+        about.setWordWrap(True)
         describe(close, "Close", "Close the list; downloads go on")
         close.clicked.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -69,7 +67,6 @@ class ModelDialog(QDialog):
         layout.setSpacing(10)
         layout.addWidget(label("Get more models", "display"))
         layout.addWidget(about)
-        layout.addWidget(self.lacking)
         layout.addWidget(self.column, 1)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
         downloads.changed.connect(self._refresh)
@@ -97,12 +94,8 @@ class ModelDialog(QDialog):
 
     def _refresh(self, name: str) -> None:
         """Show the state of the model called *name*, or of all."""
-        lacking = self._downloads.lacking
-        needs = f"To convert them, the app needs PyTorch. Type this line, and start the app again: {lacking}"
-        self.lacking.setText(needs if lacking else "")
-        self.lacking.setVisible(bool(lacking))
         for one in (name,) if name else tuple(self.entries):
-            self.entries[one].show_state(self._downloads.state(one), one == self._in_use, lacking)
+            self.entries[one].show_state(self._downloads.state(one), one == self._in_use)
 
     def _asked(self, name: str, request: str) -> None:
         if request == "get":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +21,6 @@ Stage = Literal["absent", "waiting", "downloading", "converting", "failed", "ins
 UNDER_WAY: tuple[Stage, ...] = ("waiting", "downloading", "converting")
 TELL_BYTES = 1 << 20  # progress is told at most once for so many: each time costs the UI thread something
 CLOSING_MS = 2000  # how long a closing window waits for a server that does not even answer
-INSTALL = 'pip install "poseapp[train]"'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +38,6 @@ class ModelState:
     note: str = ""
     folder: Path | None = None
     own: bool = False
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What lies on the disk: the state of each model of the catalogue, and what must be installed before one can be converted."""
-
-    states: dict[str, ModelState]
-    lacking: str
 
 
 class ModelDownloads(QObject):
@@ -73,7 +63,6 @@ class ModelDownloads(QObject):
         self._running = ""
         self._cancel = Cancel()
         self._stopped = False
-        self.lacking = ""  # what must be installed before a model can be converted, as a line to type
         self.entries: dict[str, Entry] = dict(CATALOGUE)
         self._told.connect(self._show_progress)
         self._said.connect(lambda name, line: self._set(name, note=line))
@@ -91,11 +80,11 @@ class ModelDownloads(QObject):
     def look(self) -> None:
         """Find out what is installed and what was begun."""
         work = partial(_look, self._engines_dir, self.cache, tuple(self.entries.values()))
-        self._jobs.run("model shelf", work, self._looked, lambda error: self._looked(Shelf({}, "")))
+        self._jobs.run("model shelf", work, self._looked, lambda error: self._looked({}))
 
     def get(self, name: str) -> None:
         """Download and convert *name*, after those that were asked for before."""
-        if self.state(name).stage in UNDER_WAY or self.lacking or self._stopped:
+        if self.state(name).stage in UNDER_WAY or self._stopped:
             return
         self._queue.append(name)
         self._set(name, stage="waiting", note="")
@@ -197,9 +186,8 @@ class ModelDownloads(QObject):
         else:
             self._next()
 
-    def _looked(self, shelf: Shelf) -> None:
-        self.lacking = shelf.lacking
-        for name, state in shelf.states.items():
+    def _looked(self, states: dict[str, ModelState]) -> None:
+        for name, state in states.items():
             if self.state(name).stage not in (*UNDER_WAY, "failed"):
                 self._states[name] = state
         self.changed.emit("")
@@ -213,8 +201,8 @@ class ModelDownloads(QObject):
         self.changed.emit(name)
 
 
-def _look(engines_dir: Path, cache: Path, entries: tuple[Entry, ...]) -> Shelf:
-    """What lies on the disk. It takes time: on a thread."""
+def _look(engines_dir: Path, cache: Path, entries: tuple[Entry, ...]) -> dict[str, ModelState]:
+    """What lies on the disk of each of *entries*. It takes time: on a thread."""
     try:
         stored = {model.name: model for model in list_models(engines_dir)}
     except ModelError:
@@ -228,18 +216,7 @@ def _look(engines_dir: Path, cache: Path, entries: tuple[Entry, ...]) -> Shelf:
             stage: Stage = "installed" if model.spec is not None else "broken"
             own = is_own(engines_dir, model.folder)
             states[entry.name] = ModelState(stage=stage, note=model.error, folder=model.folder, own=own)
-    return Shelf(states, INSTALL if _lacks_packages() else "")
-
-
-def _lacks_packages() -> bool:
-    """Whether a package is missing without which no model can be converted. PyTorch is not imported to find out."""
-    if all(importlib.util.find_spec(module) is not None for module in ("torch", "onnx")):
-        return False
-    try:
-        import poseapp.convert.importing  # noqa: F401 - it says which packages it cannot do without
-    except ModuleNotFoundError:
-        return True
-    return False
+    return states
 
 
 def _convert(entry: Entry, engines_dir: Path, cache: Path, again: bool) -> Path:

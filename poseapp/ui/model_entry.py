@@ -29,7 +29,7 @@ class Choice:
     request: str = ""
 
 
-def choices(state: ModelState, in_use: bool, lacking: str, removing: bool) -> tuple[Choice, Choice | None]:
+def choices(state: ModelState, in_use: bool, removing: bool) -> tuple[Choice, Choice | None]:
     """The two buttons of a model in *state*; *removing*: the user has asked to remove it, and is asked once more.
 
     What stands under the pointer after a click is never the opposite of what was clicked: a double click undoes nothing.
@@ -45,8 +45,6 @@ def choices(state: ModelState, in_use: bool, lacking: str, removing: bool) -> tu
     if state.stage in ("waiting", "downloading"):
         text = "Waiting…" if state.stage == "waiting" else "Downloading…"
         return Choice(text, "The camera goes on meanwhile"), Choice("Cancel", "Stop; what has come is kept", "cancel")
-    if lacking:
-        return Choice("Get", f"It needs PyTorch to be converted. Type this line, and start the app again: {lacking}"), None
     if state.stage == "failed":
         return Choice("Try again", "Download and convert it once more; what has come is kept", "get"), None
     if state.stage == "broken":
@@ -67,7 +65,7 @@ class ModelEntry(QFrame):
         super().__init__()
         self.setProperty("role", "card")
         self.entry, self.title = entry, catalogue_names.catalogue_title(entry.name)
-        self._state, self._in_use, self._lacking, self._removing = ModelState(), False, "", False
+        self._state, self._in_use, self._removing = ModelState(), False, False
         self.picture = QLabel()
         self.picture.setFixedSize(*PICTURE_WH)
         describe(self.picture, f"Joints of {self.title}", f"The {entry.skeleton.k} joints that it finds")
@@ -120,19 +118,19 @@ class ModelEntry(QFrame):
     def show_speed(self, fps: float | None) -> None:
         """Show how fast it is estimated to be, None where nothing was measured yet."""
         one = self.entry
-        facts = (catalogue_names.accuracy(one), catalogue_names.size(one), catalogue_names.speed(fps), one.licence)
+        facts = (catalogue_names.accuracy(one), catalogue_names.size(one), catalogue_names.speed(one, fps), one.licence)
         self.facts.setText("  ·  ".join(facts))
 
-    def show_state(self, state: ModelState, in_use: bool, lacking: str) -> None:
-        """Show *state*; *in_use*: it is the model that runs; *lacking*: what must be installed before it can be converted."""
+    def show_state(self, state: ModelState, in_use: bool) -> None:
+        """Show *state*; *in_use*: it is the model that runs."""
         if (state.stage, in_use) != (self._state.stage, self._in_use):
             self._removing = False
-        self._state, self._in_use, self._lacking = state, in_use, lacking
+        self._state, self._in_use = state, in_use
         self._show()
 
     def _show(self) -> None:
         state = self._state
-        main, second = choices(state, self._in_use, self._lacking, self._removing)
+        main, second = choices(state, self._in_use, self._removing)
         for button, choice in ((self.main, main), (self.second, second)):
             if choice is not None:
                 button.setText(choice.text)
@@ -150,7 +148,7 @@ class ModelEntry(QFrame):
         set_role(self.note, "danger" if state.stage in ("failed", "broken") else "muted")
 
     def _request(self, which: int) -> None:
-        choice = choices(self._state, self._in_use, self._lacking, self._removing)[which]
+        choice = choices(self._state, self._in_use, self._removing)[which]
         if choice is None or not choice.request:
             return
         self._removing = choice.request == "ask"

@@ -8,17 +8,18 @@ from PySide6.QtGui import QImage, QPixmap
 
 from poseapp import resources
 from poseapp.core.pictures import read_picture
-from poseapp.core.skeleton import COCO_17, Skeleton
+from poseapp.core.skeleton import COCO_23, Skeleton
 from poseapp.core.types import FloatArray, ImageArray, Poses
 from poseapp.render import DrawOptions, draw_poses
 
 PICTURE_WH = (60, 96)  # px on the screen
 _RATIO = 2  # device px a px
 _CROP = (440, 130, 350, 560)  # x, y, width, height of the person in the sample picture, px
-# Where the joints of COCO_17 are in the sample picture, px. They show which joints there are, not how well a model finds them.
+# Where the joints of COCO_23 are in the sample picture, px. They show which joints there are, not how well a model finds them.
 _SAMPLE = (
     (636, 207), (645, 198), (627, 198), (655, 202), (620, 202), (687, 265), (587, 255), (712, 342), (508, 252), (714, 417),
     (519, 190), (664, 410), (603, 403), (676, 518), (597, 526), (682, 630), (596, 630),
+    (677, 667), (702, 661), (674, 634), (602, 667), (578, 661), (606, 634),
 )  # fmt: skip
 _HEAD_TOP = (637.0, 158.0)
 
@@ -33,7 +34,7 @@ def read_sample() -> ImageArray:
 
 def sample_joints(skeleton: Skeleton) -> FloatArray:
     """Where the joints of *skeleton* are in the sample picture, (K, 2) px; NaN for a joint that nobody placed."""
-    known = dict(zip(COCO_17.keypoints, np.array(_SAMPLE, np.float32), strict=True))
+    known = dict(zip(COCO_23.keypoints, np.array(_SAMPLE, np.float32), strict=True))
     shoulders, hips = ((known[f"left_{part}"] + known[f"right_{part}"]) / 2 for part in ("shoulder", "hip"))
     known["thorax"], known["pelvis"] = shoulders, hips
     known["head_top"] = np.array(_HEAD_TOP, np.float32)

@@ -72,7 +72,7 @@ class ReportDialog(QDialog):
         self.save = buttons.addButton("Save…", QDialogButtonBox.ButtonRole.AcceptRole)
         self.save.setProperty("role", "primary")
         self.save.setDefault(True)
-        buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         about = label(ABOUT, "muted")

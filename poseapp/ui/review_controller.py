@@ -24,7 +24,11 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
-RECORDING_ACTIONS = ("close_recording", "report")  # they need a recording on the screen
+# They need a recording on the screen.
+RECORDING_ACTIONS = (
+    "close_recording", "export", "report", "scale",
+    "compare", "mark_frame", "other_back", "other_forward", "next_layout",
+)  # fmt: skip
 
 
 class ReviewController(QObject):
@@ -41,6 +45,7 @@ class ReviewController(QObject):
         self._window, self._go_on = window, go_on
         self._player: RecordingPlayer | None = None
         self._wanted: Path | None = None
+        self._at: int | None = None  # the picture that is shown first, of a recording that is opened again
         self._closed = False
         self._last_t = 0.0  # of the picture of a recording that was shown last
         self._had_playback: bool | None = None  # not looked yet
@@ -87,10 +92,18 @@ class ReviewController(QObject):
         if window.benchmark.running:
             window.banner.say("review", "Wait for the benchmark, or stop it first.", "info")
             return
-        self._wanted = folder
+        self._wanted, self._at = folder, None
         window.banner.say("review", f"Opening {folder.name}…", "info")
         came, failed = partial(self._came, folder), partial(self._failed, folder)
         window.jobs.run("review", lambda: RecordingPlayer(folder), came, failed)
+
+    def open_again(self) -> None:
+        """Read the recording on the screen anew: its joints have changed. It stands where it was."""
+        player = self._player
+        if player is not None:
+            at = player.playback.state().number
+            self.open(player.folder)
+            self._at = at
 
     def leave(self) -> None:
         """Back to the live picture, where a recording is shown."""
@@ -147,10 +160,15 @@ class ReviewController(QObject):
         window.view.clear()
         window.view.set_message(None)
         window.view.set_drawn(player.is_drawn)
+        window.saved.dismiss()  # what it offers is on the screen, or the user wants to see something else
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
         window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")
         player.start()
+        at, self._at = self._at, None
+        if at is not None:
+            player.playback.pause()
+            player.playback.seek(at)
         self.opened.emit(folder)
 
     def _failed(self, folder: Path, error: str) -> None:
@@ -190,6 +208,7 @@ class ReviewController(QObject):
         for name in RECORDING_ACTIONS:
             window.menus.actions[name].setEnabled(player is not None)
         bar.setVisible(playback is not None and not window.full_screen.on)
+        window.curve_actions.follow(playback.state() if playback is not None else None)
         if playback is not None:
             state = playback.state()
             bar.show_state(state, player is not None)

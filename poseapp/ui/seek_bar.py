@@ -11,6 +11,7 @@ from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.widgets import describe
 
 GROOVE, KNOB = 4.0, 7.0  # px: the height of the groove, and the radius of what is dragged on it
+TIP_PX = 68  # how far above the tip is asked for: Qt shows it lower by the height of the cursor, and on it a click would be lost
 MARGIN = 9.0  # px on both sides, so that the knob is whole at the ends
 
 
@@ -66,7 +67,7 @@ class SeekBar(QWidget):
         if event.buttons() & Qt.MouseButton.LeftButton:
             self.sought.emit(self.number_at(x))
         if self._state.count:
-            at = self.mapToGlobal(QPoint(round(x) - 20, -38))
+            at = self.mapToGlobal(QPoint(round(x) - 20, -TIP_PX))
             number = f"{self.number_at(x) + 1} / {self._state.count}"
             QToolTip.showText(at, number if self._state.name else time_code(self.time_at(x)), self)
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.errors import PoseAppError
-from poseapp.engine.store import StoredModel, list_models
+from poseapp.engine.store import StoredModel, find_model, list_models
 from poseapp.live.session import Session
 from poseapp.live.sources import (
     Camera,
@@ -180,6 +180,15 @@ class SessionController(QObject):
             then()
 
         self._jobs.run("models", lambda: list_models(self._engines_dir), listed, lambda e: self.problem.emit("models", e))
+
+    def use_model(self, name: str, device: str, precision: str) -> None:
+        """Run the model called *name* on *device* in *precision*, with one change. Raises ModelError where there is none."""
+        self._device, self._precision = device, precision
+        try:
+            if name:
+                self._folder = find_model(self._engines_dir, name, device).folder
+        finally:
+            self._load()
 
     def choose_device(self, device: str) -> None:
         """Run the model on *device* and remember it."""

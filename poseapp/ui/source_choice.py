@@ -45,14 +45,22 @@ class SourceChoice:
         return json.dumps(asdict(self))
 
     @classmethod
+    def from_json(cls, content: Any) -> SourceChoice:
+        """The choice in *content*, which comes from a file. Raises ValueError."""
+        try:
+            choice = cls(content["kind"], str(content["value"]), str(content["label"]))
+        except (TypeError, KeyError):
+            raise ValueError("source: expected kind, value and label") from None
+        if choice.kind not in get_args(SourceKind) or choice.kind == "given":
+            raise ValueError("source: expected a known kind")
+        return choice
+
+    @classmethod
     def from_text(cls, text: str) -> SourceChoice | None:
         """The choice in *text*; None where it is none or can no longer be opened."""
         try:
-            content: Any = json.loads(text)
-            choice = cls(content["kind"], str(content["value"]), str(content["label"]))
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        if choice.kind not in get_args(SourceKind) or choice.kind == "given":
+            choice = cls.from_json(json.loads(text))
+        except (ValueError, RecursionError):
             return None
         if choice.kind in ("video", "picture", "folder") and not os.path.exists(choice.value):  # noqa: PTH110 - never raises
             return None

@@ -83,7 +83,8 @@ class StatusPresenter:
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)
         self._menus.check_choice("People", status.model_request.mode)
-        self._menus.actions["fields"].setEnabled(status.mode == "bottom-up")
+        self._menus.actions["heatmaps"].setEnabled(status.has_heatmaps)
+        self._menus.actions["fields"].setEnabled(status.has_fields)
         self._menus.check_choice("Device", status.model_request.device)
         self._menus.check_choice("Precision", status.model_request.precision)
 

@@ -157,6 +157,8 @@ QListWidget:focus {{ border: 2px solid {t.ring}; padding: 3px; }}
 QListWidget::item {{ border-radius: 6px; padding: 3px; }}
 QListWidget::item:hover {{ background: {t.hover}; }}
 QListWidget::item:selected {{ background: {t.chosen}; color: {t.text}; }}
+QListWidget::indicator {{ width: 13px; height: 13px; border-radius: 4px; border: 1px solid {t.muted}; }}
+QListWidget::indicator:checked {{ background: {t.accent}; border-color: {t.accent}; }}
 QHeaderView::section {{
     background: transparent; color: {t.muted}; border: 0; border-bottom: 1px solid {t.border}; padding: 5px 8px; font-weight: 600;
 }}

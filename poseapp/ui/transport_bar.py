@@ -16,7 +16,7 @@ from poseapp.ui.widgets import describe, icon_button, label, paint_icon
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 # What is left out first where there is little room, by the width from which on it is there, px.
-ROOM = {"frame": 800, "loop": 690, "speed": 560, "time": 440}
+ROOM = {"frame": 940, "loop": 830, "speed": 700, "time": 580, "tools": 460}
 BUTTONS = {
     "step_back": "previous",
     "pause": "play",
@@ -24,10 +24,14 @@ BUTTONS = {
     "loop_from": "loopFrom",
     "loop_to": "loopTo",
     "loop_off": "loopOff",
+    "curves": "panel",
+    "analyse": "everyFrame",
+    "export": "save",
     "report": "page",
     "close_recording": "close",
 }
-OF_RECORDINGS = ("report", "close_recording")  # a clip has none of these
+TOOLS = ("curves", "analyse", "export", "report")
+OF_RECORDINGS = ("curves", "export", "report", "close_recording")  # a clip has none of these
 
 
 class TransportBar(QWidget):
@@ -72,7 +76,7 @@ class TransportBar(QWidget):
         row.addWidget(self.frame)
         row.addSpacing(4)
         row.addWidget(self.speed)
-        for name in ("loop_from", "loop_to", "loop_off", *OF_RECORDINGS):
+        for name in ("loop_from", "loop_to", "loop_off", *TOOLS, "close_recording"):
             row.addWidget(self.buttons[name])
 
     def in_order(self) -> list[QWidget]:
@@ -124,8 +128,9 @@ class TransportBar(QWidget):
         self.speed.setVisible(width >= ROOM["speed"] and not stills)
         for name in ("loop_from", "loop_to", "loop_off"):
             self.buttons[name].setVisible(width >= ROOM["loop"] and not stills)
-        for name in OF_RECORDINGS:
-            self.buttons[name].setVisible(self._is_recording)
+        for name in TOOLS:
+            self.buttons[name].setVisible(width >= ROOM["tools"] and (self._is_recording or name not in OF_RECORDINGS))
+        self.buttons["close_recording"].setVisible(self._is_recording)
 
     def _paint_icons(self) -> None:
         for name, icon in BUTTONS.items():

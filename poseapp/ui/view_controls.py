@@ -13,6 +13,8 @@ from poseapp.ui.actions import action
 from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.widgets import action_toggle, describe, label
 
+NO_HEATMAPS = "This model finds joints without heatmaps. Choose another model to see heatmaps"
+NO_FIELDS = "Affinity fields join joints to people, in OpenPose. Choose the method “All at once” for several people to see them"
 SWITCHES = ("mirror", "heatmaps", "fields", "labels", "angles", "blur_faces")  # the buttons that are fields of DrawOptions
 BACKGROUND_NAMES = {"picture": "On the picture", "black": "Skeleton on black", "green": "Skeleton on green"}
 
@@ -32,7 +34,7 @@ class ViewControls(QWidget):
         tip = f"Joints with a lower confidence are hidden. Recorded data keep them ({keys})"
         describe(self.threshold, "Confidence threshold", tip)
         self.value = label("", "title")
-        self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.value.setMinimumWidth(34)
         self.mirror = action_toggle("mirror")
         self.heatmaps = action_toggle("heatmaps")
@@ -49,14 +51,15 @@ class ViewControls(QWidget):
         name = label("Threshold")
         name.setToolTip(tip)
         head = QHBoxLayout()
+        head.setSpacing(10)
         head.addWidget(name)
-        head.addWidget(self.value, 1)
+        head.addWidget(self.threshold, 1)
+        head.addWidget(self.value)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(label("VIEW", "section"))
         layout.addLayout(head)
-        layout.addWidget(self.threshold)
         buttons = QGridLayout()
         buttons.setSpacing(6)
         layout.addLayout(buttons)
@@ -88,11 +91,13 @@ class ViewControls(QWidget):
         self.value.setText(f"{options.threshold:.2f}")
 
     def show_status(self, status: Status) -> None:
-        """Only bottom-up has fields to show."""
-        there = status.mode == "bottom-up"
-        self.fields.setEnabled(there)
-        why_not = "Affinity fields join joints to people. Choose the method “All at once” for several people to see them"
-        describe(self.fields, action("fields").button_text, action("fields").tooltip if there else why_not)
+        """Only some models have heatmaps and fields to show."""
+        for name, button, there, why_not in (
+            ("heatmaps", self.heatmaps, status.has_heatmaps, NO_HEATMAPS),
+            ("fields", self.fields, status.has_fields, NO_FIELDS),
+        ):
+            button.setEnabled(there)
+            describe(button, action(name).button_text, action(name).tooltip if there else why_not)
 
     def choose_angles(self, names: tuple[str, ...]) -> None:
         """Draw the angles called *names*, and no others."""

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from poseapp.ui.banner import Banner
 from poseapp.ui.benchmark_panel import BenchmarkPanel
-from poseapp.ui.build_progress import BuildProgress
+from poseapp.ui.build_progress import BuildProgress, WorkProgress
+from poseapp.ui.curve_panel import CurvePanel
 from poseapp.ui.header import Header
 from poseapp.ui.overlay_stack import OverlayStack
 from poseapp.ui.record_bar import RecordBar
@@ -26,6 +27,10 @@ class WindowLayout(QMainWindow):
         super().__init__()
         self.header, self.banner, self.view, self.record_bar = Header(), Banner(), VideoView(), RecordBar()
         self.build_progress, self.saved, self.transport = BuildProgress(), SavedNotice(), TransportBar()
+        self.curves = CurvePanel()
+        self.analysis_progress = WorkProgress(
+            "Stop", "Stop the analysis", "Stop here; what is done stays, and the rest can follow at any time"
+        )
         self.sidebar, self.panel = Sidebar(), BenchmarkPanel()
         self._compose()
         self._order_tabs()
@@ -37,10 +42,11 @@ class WindowLayout(QMainWindow):
         layout.setSpacing(0)
         layout.addWidget(self.header)
         layout.addWidget(self.view, 1)
-        parts = (self.build_progress, self.saved, self.banner)
+        parts = (self.build_progress, self.analysis_progress, self.saved, self.banner)
         self.overlays = OverlayStack(self.view, *parts, passes=lambda part: part is self.banner and self.banner.passes)
         self.overlays.covered.connect(self.view.set_covered)
         self.banner.changed.connect(self.overlays.place)
+        layout.addWidget(self.curves)
         layout.addWidget(self.transport)
         layout.addWidget(self.record_bar)
         self.setCentralWidget(centre)
@@ -64,8 +70,10 @@ class WindowLayout(QMainWindow):
             *self.header.buttons.values(),
             self.view,
             self.build_progress.cancel,
+            self.analysis_progress.cancel,
             *self.saved.buttons,
             *self.banner.buttons,
+            *self.curves.in_order(),
             *self.transport.in_order(),
             *(bar.record, bar.timer, bar.snapshot, bar.name, bar.open, bar.clean, bar.folder),
             *sidebar.in_order(),

@@ -105,7 +105,7 @@ def test_a_damaged_recording_is_used_as_far_as_it_is_whole(folder: Path, capsys:
 def test_a_second_export_asks_for_replace(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export-data", str(folder), "--to", "csv"]) == 0
     assert main(["export-data", str(folder), "--to", "csv,trc"]) == 1
-    assert "is there already. Give --replace" in capsys.readouterr().err
+    assert "is there already. Allow it to be replaced" in capsys.readouterr().err
     assert main(["export-data", str(folder), "--to", "csv", "--replace"]) == 0
     assert len(list((folder / "exports").iterdir())) == 2
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import http.server
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import published_layouts as published
 import pytest
+import ready_graphs as ready
 import torch
 from typer.testing import CliRunner
 
@@ -25,9 +27,15 @@ from poseapp.convert.checkpoints import ARCHS, Loaded
 from poseapp.convert.download import download
 from poseapp.convert.fill import count_macs
 from poseapp.convert.importing import ImportOptions, fetch, import_file
+from poseapp.convert.ready.describe import KINDS
+from poseapp.convert.ready.network import read_network
+from poseapp.convert.ready.package import Package
 from poseapp.core.errors import CheckpointError, ModelError
+from poseapp.core.skeleton import COCO_17, COCO_23
 from poseapp.core.spec import ModelSpec
 from poseapp.engine.load import load_engine
+from poseapp.engine.model_folder import ModelFolder
+from poseapp.engine.onnxruntime import OrtEngine
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -204,14 +212,37 @@ def test_weights_of_another_network_leave_no_model(server: Server, weights: Path
 # ---- the catalogue -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_the_catalogue_names_files_that_can_be_checked(entry: Entry) -> None:
+    assert CATALOGUE[entry.name] is entry
+    assert all(url.startswith("https://") for url in entry.urls)
+    assert len(entry.sha256) in (0, 8, 64)
+    assert len(entry.sha256) != 8 or entry.sha256 in entry.url  # the first digits are published in the name
+    assert not entry.mirrors or len(entry.sha256) == 64, "a mirror is trusted by the whole hash alone"
+
+
+@pytest.mark.parametrize("entry", [entry for entry in CATALOGUE.values() if entry.arch in KINDS], ids=lambda entry: entry.name)
+def test_the_catalogue_is_true_to_the_graphs_that_are_ready(entry: Entry) -> None:
+    kind = KINDS[entry.family]
+    assert entry.arch == entry.family
+    assert entry.decode == kind.decode
+    assert entry.skeleton in (COCO_17, COCO_23)
+    assert ("halpe26" in entry.url) == (entry.skeleton is COCO_23)
+    assert f"{entry.input_hw[0]}x{entry.input_hw[1]}" in entry.url
+    assert entry.licence == "Apache-2.0"
+    size = re.search(r"/rtmpose-([tsml])_", entry.url)
+    if size is not None:  # what is published of the parameters is what our network of the same layout has
+        joints = 26 if entry.skeleton is COCO_23 else 17
+        network = read_network(Package(graph=ready.rtmpose_graph(size[1], joints, entry.input_hw)), entry.name)
+        assert network.parameters == pytest.approx(entry.parameters, rel=0.05 if joints == 26 else 0.005)
+        assert network.macs == pytest.approx(entry.macs, rel=0.06)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOGUE.items() if entry.arch in ARCHS])
 def test_the_catalogue_is_true_to_the_networks(name: str) -> None:
     entry = CATALOGUE[name]
     arch = ARCHS[entry.arch]
     assert (entry.name, entry.family) == (name, arch.family)
-    assert all(url.startswith("https://") for url in (entry.url, *entry.mirrors))
-    assert len(entry.sha256) in (0, 8, 64)
-    assert len(entry.sha256) != 8 or entry.sha256 in entry.url  # the first digits are published in the name
     assert all(side % arch.multiple == 0 for side in entry.input_hw)
     layout = next(one for one in arch.layouts if _is_of(one.name, entry))
     assert entry.skeleton in layout.skeletons
@@ -258,8 +289,8 @@ def test_import_on_the_command_line(weights: Path, tmp_path: Path) -> None:
 
 def test_the_flip_test_is_an_option(weights: Path, tmp_path: Path) -> None:
     wanted = ImportOptions(input_hw=(64, 64))
-    plain, _ = import_file(weights, "hourglass-1", "plain", tmp_path, wanted)
-    both, _ = import_file(weights, "hourglass-1", "both", tmp_path, dataclasses.replace(wanted, flip=True))
+    plain = import_file(weights, "hourglass-1", "plain", tmp_path, wanted).spec
+    both = import_file(weights, "hourglass-1", "both", tmp_path, dataclasses.replace(wanted, flip=True)).spec
     assert both.macs == 2 * plain.macs
     assert both.weights_sha256 != plain.weights_sha256
 
@@ -315,27 +346,44 @@ entry()
 """
 
 
-def test_an_import_needs_no_torch(weights: Path, tmp_path: Path) -> None:
-    command = [
-        "models",
-        "import",
-        weights,
-        "--arch",
-        "hourglass-1",
-        "--engines-dir",
-        tmp_path,
-        "--input",
-        "64x64",
-        "--fp16",
-        "--flip",
-    ]
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *map(str, command)], capture_output=True, text=True, timeout=250)
+def without_torch(*arguments: str | Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    engine = load_engine(tmp_path / "weights", "cpu")
-    try:
-        assert engine.infer(np.zeros((2, 64, 64, 3), np.uint8)).keypoints.shape == (2, 16, 3)
-    finally:
-        engine.close()
+
+
+def both_files_run(folder: Path) -> None:
+    """The FP16 file finds the joints of model.onnx but for rounding; peaks of random maps are near each other."""
+    spec = ModelSpec.read(folder / "model.json")
+    engines = [OrtEngine(ModelFolder(folder).graph(spec, precision), spec) for precision in ("fp32", "fp16")]
+    crops = np.random.default_rng(1).integers(0, 256, (2, *spec.input_hw, 3), np.uint8)
+    full, half = (engine.infer(crops, True) for engine in engines)
+    assert full.keypoints.shape == (2, spec.skeleton.k, 3)
+    assert full.heatmaps is not None
+    assert half.heatmaps is not None
+    scale = np.abs(full.heatmaps).max()
+    np.testing.assert_allclose(half.heatmaps, full.heatmaps, atol=0.02 * scale)
+    assert np.abs(half.heatmaps - full.heatmaps).max() > 1e-6 * scale, "it is rounded"
+
+
+def test_an_import_needs_no_torch(weights: Path, tmp_path: Path) -> None:
+    size = ("--input", "64x64", "--fp16", "--flip")
+    without_torch("models", "import", weights, "--arch", "hourglass-1", "--engines-dir", tmp_path, *size)
+    both_files_run(tmp_path / "weights")
+
+
+def test_an_import_of_a_graph_needs_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "net.zip").write_bytes(ready.rtmpose_archive(input_hw=(128, 96)))
+    without_torch("models", "import", tmp_path / "net.zip", "--engines-dir", tmp_path, "--fp16")
+    both_files_run(tmp_path / "net")
+
+
+def test_fetching_a_graph_takes_the_joints_of_the_catalogue(server: Server, tmp_path: Path) -> None:
+    server.content = ready.rtmpose_archive(joints=26, input_hw=(128, 96))
+    entry = dataclasses.replace(CATALOGUE["rtmpose-m-feet-256x192"], url=f"{server.url}.zip", sha256="")
+    spec = fetch(entry, tmp_path / "engines", tmp_path / "cache", fp16=True)
+    assert (spec.name, spec.skeleton, spec.source.data, spec.source.url) == (entry.name, COCO_23, entry.data, entry.url)
+    assert not list((tmp_path / "cache").glob("*.zip"))
 
 
 def test_a_broken_model_is_listed_with_its_reason(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -47,10 +47,28 @@ def test_round_trip() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_has_a_label_and_openpose_alone_has_affinity_fields(family: Any) -> None:
-    spec = dataclasses.replace(SPEC, family=family)
+def test_every_family_has_a_label_and_says_what_it_can_do(family: Any) -> None:
+    spec = dataclasses.replace(SPEC, family=family, decode="network" if family == "rtmo" else SPEC.decode)
     assert spec.family_label.lower() == family
     assert spec.has_affinity_fields == (family == "openpose")
+    assert spec.one_stage == (family == "rtmo")
+    assert spec.finds_everybody == (family in ("openpose", "rtmo"))
+    assert spec.border == (114 if family == "rtmo" else 0)
+
+
+@pytest.mark.parametrize(
+    ("family", "decode"), [("rtmo", "quarter"), ("rtmo", "simcc"), ("rtmpose", "network"), ("hrnet", "network")]
+)
+def test_joints_of_the_network_and_one_stage_go_together(family: Any, decode: Any) -> None:
+    with pytest.raises(ModelError, match="network"):
+        dataclasses.replace(SPEC, family=family, decode=decode)
+
+
+def test_only_heatmaps_have_a_rule_that_makes_joints_of_them() -> None:
+    assert dataclasses.replace(SPEC, decode="dark").heatmap_decode == "dark"
+    for family, decode in (("rtmpose", "simcc"), ("rtmo", "network")):
+        with pytest.raises(ModelError, match="does not find joints by heatmaps"):
+            _ = dataclasses.replace(SPEC, family=cast(Any, family), decode=cast(Any, decode)).heatmap_decode
 
 
 @pytest.mark.parametrize("key", sorted(json.loads(SPEC.to_json())))

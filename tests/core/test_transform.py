@@ -165,6 +165,16 @@ def test_outside_the_picture_is_black_up_to_its_edge() -> None:
     assert (out[:, 153:] == 255).all()
 
 
+@pytest.mark.parametrize("border", [114, 255])
+def test_outside_the_picture_is_the_grey_that_is_given(border: int) -> None:
+    black = np.zeros((400, 300, 3), np.uint8)
+    half = crop(black, crop_affine((-300.5, -0.5, 600, 400), (200, 300)), (200, 300), border)
+    assert (half[:, :147] == border).all()
+    assert not half[:, 153:].any()
+    for size in (80, 4000):
+        assert (crop(black, crop_affine((9000, 9000, size, size), INPUT_HW), INPUT_HW, border) == border).all()
+
+
 def test_a_single_pixel_can_be_cropped() -> None:
     out = crop(np.full((1, 1, 3), 200, np.uint8), crop_affine(whole_box((1, 1)), INPUT_HW), INPUT_HW)
     assert out.max() == pytest.approx(200, abs=1)

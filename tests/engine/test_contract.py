@@ -132,7 +132,7 @@ def test_keypoints_are_what_the_spec_says_the_heatmaps_decode_to(engine: Engine,
     given = crop(picture, crop_affine(box, spec.input_hw), spec.input_hw)
     output = engine.infer(given[None], heatmaps=True)
     assert output.heatmaps is not None
-    cells = decode(output.heatmaps, spec.decode, spec.sigma_px)
+    cells = decode(output.heatmaps, spec.heatmap_decode, spec.sigma_px)
     want = apply(input_from_cells(spec.input_hw, spec.heatmap_hw, spec.mapping), cells[..., :2])
     sure = cells[..., 2] > 0.1  # of an empty map every place is the highest
     assert np.count_nonzero(sure) >= 5

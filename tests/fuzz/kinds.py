@@ -18,6 +18,10 @@ import torch
 from damage import damage_bytes, damage_json
 
 from poseapp.convert.checkpoints import ARCHS, load, read_state
+from poseapp.convert.ready.describe import joints_of, pixels_of
+from poseapp.convert.ready.network import read_network
+from poseapp.convert.ready.package import is_package, read_package
+from poseapp.convert.ready.wrap import wrapped
 from poseapp.core.errors import DataError, PoseAppError
 from poseapp.core.skeleton import COCO_17, LSP_14, MPII_16
 from poseapp.core.spec import ModelSpec
@@ -278,6 +282,35 @@ def pickles(folder: Path) -> Trial:
     return trial
 
 
+def packages(folder: Path) -> Trial:
+    """Archives of graphs that are ready to run: the archive, its JSON files or the graph within it are damaged."""
+    import ready_graphs as ready
+
+    small = (64, 32)
+    graphs = ready.rtmpose_graph(input_hw=small), ready.rtmo_graph(small)
+    files = {"deploy.json": ready.deploy_json(), "pipeline.json": ready.pipeline_json(small), "detail.json": ready.detail_json()}
+    path = folder / "net.zip"
+
+    def trial(chance: random.Random) -> None:
+        graph, what = chance.choice(graphs), chance.random()
+        if what < 0.4:
+            graph, inner = damage_bytes(graph, chance), files
+        elif what < 0.8:
+            inner = {name: damage_json(content, chance) for name, content in files.items()}  # type: ignore[misc]
+        else:
+            inner = files
+        content = ready.archive(graph, inner)
+        path.write_bytes(damage_bytes(content, chance) if what >= 0.8 else content)
+        if is_package(path):
+            package = read_package(path)
+            network = read_network(package, "net.zip")
+            skeleton, joints = joints_of(network, package, None, "net.zip")
+            wrapped(network, pixels_of(network, package), skeleton, joints)
+            assert network.macs >= 0
+
+    return trial
+
+
 def onnx(folder: Path) -> Trial:
     """Graphs that fit their hash: somebody meant them to be loaded."""
     from tiny_model import write_model
@@ -336,7 +369,8 @@ def _picture(ending: str) -> bytes:
 KINDS: dict[str, Callable[[Path], Trial]] = {
     kind.__name__: kind
     for kind in (
-        labels, mpii_json, boxes, model_json, detector_json, timings, plans, mat, checkpoints, pickles, onnx, shards, pictures
+        labels, mpii_json, boxes, model_json, detector_json, timings, plans, mat, checkpoints, pickles, packages, onnx, shards,
+        pictures
     )
 }  # fmt: skip
 

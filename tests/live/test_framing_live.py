@@ -78,7 +78,7 @@ def test_the_framing_changes_between_two_pictures_and_the_recording_says_from_wh
     content = json.loads((the_recording(tmp_path) / "session.json").read_text())
     turns = [(one["from_frame"], one["framing"]["turn"]) for one in content["settings"]]
     assert [turn for _, turn in turns] == [0, 180]
-    assert turns[1][0] > turns[0][0] == 0
+    assert turns[1][0] > turns[0][0]  # the number of the first analysed frame, which is not the first captured one under load
 
 
 def test_people_are_looked_for_anew_where_the_picture_is_turned() -> None:

@@ -44,7 +44,7 @@ def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(recording: Saved
         place = first.path if name == "csv" else next(first.path.iterdir())
         place.write_text("mine")
         (again,) = export(recording, [name], out)
-        assert again.error == f"{first.path}: is there already. Give --replace, or another folder with --out."
+        assert again.error.startswith(f"{first.path}: is there already. Allow it to be replaced (--replace), or")
         assert place.read_text() == "mine"
         (again,) = export(recording, [name], out, replace=True)
         assert again.error == ""
@@ -56,7 +56,7 @@ def test_a_folder_is_not_replaced_by_a_file_nor_the_other_way(recording: SavedRe
     (tmp_path / f"{recording.name}.csv").mkdir()
     (tmp_path / f"{recording.name}-openpose").write_text("mine")
     csv, openpose = export(recording, ["csv", "openpose"], tmp_path, replace=True)
-    assert "expected a file to replace, got something else. Give another folder with --out." in csv.error
+    assert "expected a file to replace, got something else. Choose another folder (--out)." in csv.error
     assert "expected a folder to replace" in openpose.error
     assert (tmp_path / f"{recording.name}-openpose").read_text() == "mine"
 
@@ -79,7 +79,7 @@ def test_one_that_fails_leaves_nothing_and_the_others_are_written(
     assert bad.error == f"{bad.path}: cannot be written (KeyError: 'lost\\nall'). Choose another format."
     assert opened.error == (
         f"{opened.path}: cannot be written (Permission denied). Close it where it is open in another program, "
-        "or give another folder with --out."
+        "or choose another folder (--out)."
     )
     assert opened.path.read_text() == "mine"
     assert good.error == ""
@@ -89,7 +89,7 @@ def test_one_that_fails_leaves_nothing_and_the_others_are_written(
 def test_a_folder_that_cannot_be_made_is_one_line_each(recording: SavedRecording, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = export(recording, ["csv", "openpose"], tmp_path / "file" / "below")
-    assert all("cannot be written (Not a directory). Give another folder with --out." in one.error for one in done)
+    assert all("cannot be written (Not a directory). Choose another folder (--out)." in one.error for one in done)
 
 
 def test_a_package_that_is_missing_is_named_with_the_line_to_install_it(
@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_what_was_there(recording: SavedRecording, tmp_path: 
     run = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
-        f"{one.path}: the disk is full. Make room, or give another folder with --out." for one in before
+        f"{one.path}: the disk is full. Make room, or choose another folder (--out)." for one in before
     ]
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == contents
 
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_what_was_there(recording: SavedRecording, tmp_path: 
     ("options", "complaint"),
     [
         ({"person": 3}, r"expected a person who is in it \(1, 2\), got 3\."),
-        ({"smoothed": True}, r"was recorded without smoothing\. Leave --smoothed out\."),
+        ({"smoothed": True}, r"was recorded without smoothing\. Choose the joints as they were found, without --smoothed\."),
     ],
 )
 def test_what_is_not_in_the_recording_is_said(tmp_path: Path, options: dict[str, Any], complaint: str) -> None:

@@ -380,7 +380,7 @@ def test_video_of_one_person_shows_nobody_else(folder: Path, tmp_path: Path) -> 
 
 def test_video_without_pictures_says_what_to_do(folder: Path, tmp_path: Path) -> None:
     (done,) = export_recording(SavedRecording.read(folder), ["video"], tmp_path, ExportOptions())
-    assert done.error.endswith("Give --background black, or record with the clean video.")
+    assert done.error.endswith("Choose a black background (--background black), or record with the clean video.")
     assert list(tmp_path.iterdir()) == []
 
 

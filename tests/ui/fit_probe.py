@@ -109,9 +109,7 @@ def look_at_catalogue(window: MainWindow, area: QRect) -> list[str]:
     )
     for card, state in zip(dialog.entries.values(), states, strict=False):
         card.show_speed(0.42)
-        card.show_state(state, False, "")
-    dialog.lacking.setText('Type this line: pip install "poseapp[train]"')
-    dialog.lacking.show()
+        card.show_state(state, False)
     settle()
     fit_to_screen(dialog)
     settle()

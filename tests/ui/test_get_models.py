@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
+import hashlib
 import re
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import ready_graphs as ready
 from fakes import Loader, MarkerSource
 from fitting import controls
 from on_screen import WAIT_MS, status
@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 from weights_server import WeightsServer, published_weights, serving
 
-from poseapp.convert.catalogue import Entry
+from poseapp.convert.catalogue import CATALOGUE, Entry
 from poseapp.convert.download import download
 from poseapp.core.errors import ModelError
 from poseapp.core.spec import ModelSpec
@@ -316,6 +316,21 @@ def test_an_installed_model_is_used_by_a_click(qtbot: QtBot, window: MainWindow,
     qtbot.waitUntil(lambda: status(window).model_request.folder == own_store / NAME, timeout=WAIT_MS)
 
 
+def test_a_graph_that_is_ready_to_run_comes_the_same_way(
+    qtbot: QtBot, window: MainWindow, server: WeightsServer, own_store: Path, tmp_path: Path
+) -> None:
+    server.content = ready.rtmpose_archive(joints=26, input_hw=(128, 96))
+    name = "rtmpose-m-feet-256x192"
+    digest = hashlib.sha256(server.content).hexdigest()
+    offer(window, tmp_path, replace(CATALOGUE[name], url=f"{server.url}.zip", sha256=digest))
+    card = open_dialog(qtbot, window).entries[name]
+    click(card.main, "Get")
+    qtbot.waitUntil(lambda: status(window).model_request.folder == own_store / name, timeout=CONVERT_MS)
+    spec = ModelSpec.read(own_store / name / ModelSpec.FILE)
+    assert (spec.family, spec.skeleton.name, spec.source.licence) == ("rtmpose", "coco-23", "Apache-2.0")
+    qtbot.waitUntil(lambda: card.main.text() == "In use", timeout=WAIT_MS)
+
+
 def test_a_damaged_model_says_why_and_is_replaced(qtbot: QtBot, window: MainWindow, own_store: Path, store: Path) -> None:
     shutil.copytree(store / "keyless", own_store / NAME)
     card = open_dialog(qtbot, window).entries[NAME]
@@ -324,35 +339,6 @@ def test_a_damaged_model_says_why_and_is_replaced(qtbot: QtBot, window: MainWind
     click(card.main, "Get again")
     qtbot.waitUntil(lambda: window.downloads.state(NAME).stage == "installed", timeout=CONVERT_MS)
     assert ModelSpec.read(own_store / NAME / ModelSpec.FILE).skeleton.name == "mpii-16"
-
-
-def test_without_what_converts_the_line_to_type_is_said_and_nothing_is_downloaded(
-    qtbot: QtBot, window: MainWindow, server: WeightsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model_downloads, "_lacks_packages", lambda: True)
-    dialog = open_dialog(qtbot, window)
-    assert 'pip install "poseapp[train]"' in dialog.lacking.text()
-    assert dialog.lacking.isVisible()
-    main = dialog.entries[NAME].main
-    assert not main.isEnabled()
-    assert 'pip install "poseapp[train]"' in main.toolTip()
-    window.downloads.get(NAME)
-    assert not window.downloads.running
-    assert server.requested == []
-
-
-@pytest.mark.parametrize("missing", ["torch", "onnx"])
-def test_a_missing_package_is_noticed_without_importing_one(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "poseapp.convert.importing", None)
-    assert not model_downloads._lacks_packages()
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else object())
-    assert model_downloads._lacks_packages()
-
-
-def test_a_conversion_that_needs_no_package_lacks_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setitem(sys.modules, "poseapp.convert.importing", ModuleType("poseapp.convert.importing"))
-    assert not model_downloads._lacks_packages()
 
 
 def test_the_dialog_is_reached_and_heard_by_the_keyboard(qtbot: QtBot, window: MainWindow) -> None:
@@ -386,11 +372,11 @@ def test_a_double_click_undoes_nothing(stage: Any) -> None:
     """What a click brings under the pointer is not its opposite."""
     opposite = {"get": "cancel", "cancel": "get", "use": "remove", "ask": "remove"}
     state = ModelState(stage=stage, own=True)
-    for button, choice in enumerate(choices(state, False, "", False)):
+    for button, choice in enumerate(choices(state, False, False)):
         if choice is None or not choice.request:
             continue
         then = ModelState(stage={"get": "waiting", "cancel": "absent"}.get(choice.request, stage), own=True)
-        after = choices(then, choice.request == "use", "", choice.request == "ask")[button]
+        after = choices(then, choice.request == "use", choice.request == "ask")[button]
         assert after is None or after.request != opposite[choice.request]
 
 

@@ -54,7 +54,14 @@ def test_accuracy_and_size_are_what_the_catalogue_says() -> None:
     ],
 )
 def test_speeds_are_said_as_estimates(fps: float | None, said: str) -> None:
-    assert speed(fps) == said
+    assert speed(CATALOGUE["hrnet-w32-256x192"], fps) == said
+
+
+def test_what_nobody_counted_has_no_estimate() -> None:
+    entry = CATALOGUE["rtmo-s-640x640"]
+    models = [StoredModel("folder", Path("folder"), SPEC)]
+    assert speed_here(running(20.0), None, models)(entry) is None
+    assert speed(entry, None) == "speed known once it runs"
 
 
 def running(ms: float | None, model: str = "fake") -> Any:
@@ -63,6 +70,7 @@ def running(ms: float | None, model: str = "fake") -> Any:
 
 def test_the_speed_follows_from_the_time_of_the_model_that_runs_by_their_work() -> None:
     entry = CATALOGUE["hrnet-w32-256x192"]
+    assert entry.macs is not None
     models = [StoredModel("folder", Path("folder"), replace(SPEC, macs=entry.macs // 10))]
     assert speed_here(running(20.0), None, models)(entry) == pytest.approx(5.0, rel=1e-6)  # ten times 20 ms
     people = cast(Any, SimpleNamespace(mode="top-down", poses=[1, 2, 3, 4]))

@@ -60,7 +60,7 @@ def test_a_key_turns_the_picture_and_the_next_start_has_it_turned(
     qtbot: QtBot, window: MainWindow, open_window: OpenWindow, make_preferences: Callable[[], Preferences]
 ) -> None:
     window.view.setFocus()
-    QTest.keyClick(window, Qt.Key.Key_T)
+    QTest.keyClick(window, Qt.Key.Key_T, Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: hw(window) == (640, 360), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: window.sidebar.picture.turns[1].isChecked(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: "turned 90°" in window.sidebar.source.actual.full_text(), timeout=WAIT_MS)

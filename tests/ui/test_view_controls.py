@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 from on_screen import wait_for_person
@@ -85,3 +86,19 @@ def test_heatmaps_and_labels_are_drawn(qtbot: QtBot, window: MainWindow) -> None
     assert window.view.options.heatmaps
     assert window.view.options.labels
     assert window.menus.actions["labels"].isChecked()
+
+
+def test_what_a_model_does_not_have_cannot_be_switched_on(window: MainWindow) -> None:
+    now = window.bridge.status()
+    assert now is not None
+    assert now.spec is not None
+    view = window.sidebar.view
+    one_stage = replace(now.spec, family="rtmo", decode="network")
+    with_fields = replace(now.spec, family="openpose")
+    for spec, mode, heatmaps, fields in (
+        (now.spec, "one", True, False), (with_fields, "bottom-up", True, True), (with_fields, "one", True, False),
+        (one_stage, "bottom-up", False, False), (None, "bottom-up", True, True),
+    ):  # fmt: skip
+        view.show_status(replace(now, spec=spec, mode=cast(Any, mode)))
+        assert (view.heatmaps.isEnabled(), view.fields.isEnabled()) == (heatmaps, fields)
+        assert ("without heatmaps" in view.heatmaps.toolTip()) != heatmaps

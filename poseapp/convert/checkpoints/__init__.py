@@ -2,7 +2,8 @@
 
 A *layout* is one published form of the weights of one network: which network the file holds, what the file calls each of
 our parameters, how the pictures were normalised, and how the heatmaps were made. An *arch* is the name of a network on the
-command line; it has one or more layouts, and the file decides which one is used.
+command line; it has one or more layouts, and the file decides which one is used. The weights then go into a graph without
+weights that was made of our network beforehand: a layout names this template (convert/templates.py), convert/fill.py fills it.
 
 ==============  =======================================================================================
 arch            reads
@@ -14,7 +15,8 @@ cpm             MMPose 0.x and 1.x; ports that keep the layer names of the autho
 openpose        ports of CMU's COCO body model: Caffe layer names, alone or in blocks, or numbered layers
 ==============  =======================================================================================
 
-To add another network's published weights, add a file with its key maps beside these, and name it in ARCHS.
+To add another network's published weights, add a file with its key maps beside these, and name it in ARCHS. A network that is
+new here also needs a template: name it in NETWORKS of convert/make_templates.py, and run that module, which needs torch.
 """
 
 from __future__ import annotations

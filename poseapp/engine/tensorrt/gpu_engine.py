@@ -124,7 +124,7 @@ class GpuEngine(BaseEngine):
         self._check_open()
         if not self._flying:
             raise EngineError(f"{self._spec.name}: nothing is in flight. Submit crops first.")
-        return Output(*self._collect())
+        return Output.of(self._flying[0].names, self._collect())
 
     def _submit(self, crops: ImageArray, names: tuple[str, ...]) -> None:
         slot = next(slot for slot in self._slots if slot not in self._flying)

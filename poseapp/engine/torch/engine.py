@@ -17,7 +17,7 @@ from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, ImageArray
 from poseapp.engine import driver
-from poseapp.engine.base import MAPS, Backend, BaseEngine, Progress, foreign_errors, joined
+from poseapp.engine.base import MAPS, Backend, BaseEngine, Progress, foreign_errors, joined, needed_outputs
 from poseapp.engine.model_folder import ModelFolder
 from poseapp.engine.torch.graph import Graph
 
@@ -106,8 +106,9 @@ class TorchEngine(BaseEngine):
             if precision == "fp32" and self._device.type == "cuda":
                 torch.backends.cudnn.allow_tf32 = False  # PyTorch would round to TF32's 10 bits and call it FP32
             graph = Graph(ModelFolder(folder).graph(spec), self._device, getattr(torch, _TYPES[precision]))
-            if list(graph.inputs) != ["crops"] or not {"keypoints", "heatmaps"} <= set(graph.outputs):
-                raise EngineError(f"{folder}: expected input crops, outputs keypoints and heatmaps; got {graph.inputs}.")
+            needed = needed_outputs(spec)
+            if list(graph.inputs) != ["crops"] or not set(needed) <= set(graph.outputs):
+                raise EngineError(f"{folder}: expected input crops, outputs {' and '.join(needed)}; got {graph.inputs}.")
             self._run: Callable[[Tensor], dict[str, Tensor]] = torch.compile(graph) if compiled else graph
             pinned = self._device.type == "cuda"
             self._host = {n: torch.zeros((n, *spec.input_hw, 3), dtype=torch.uint8, pin_memory=pinned) for n in SIZES}

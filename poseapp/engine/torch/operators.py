@@ -1,10 +1,11 @@
-"""ONNX's operators in PyTorch: those that the exporter of this project writes. Each takes its inputs and its attributes.
+"""ONNX's operators in PyTorch: those of this project's exporter and of RTMPose. Each takes its inputs and its attributes.
 
 Numbers that describe shapes and places stay on the CPU, so that nothing waits for the GPU, and a CUDA graph can capture it all.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -136,7 +137,7 @@ def _reshape(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _unsqueeze(x: list[Any], a: Mapping[str, Any]) -> Any:
-    axes = _ints(x[1])
+    axes = _ints(x[1]) if len(x) > 1 else a["axes"]
     out, ndim = x[0], x[0].ndim + len(axes)
     for axis in sorted(axis % ndim for axis in axes):
         out = out.unsqueeze(axis)
@@ -144,7 +145,7 @@ def _unsqueeze(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 
 def _squeeze(x: list[Any], a: Mapping[str, Any]) -> Any:
-    axes = _ints(x[1]) if len(x) > 1 else [i for i, n in enumerate(x[0].shape) if n == 1]
+    axes = _ints(x[1]) if len(x) > 1 else a.get("axes", [i for i, n in enumerate(x[0].shape) if n == 1])
     out = x[0]
     for axis in sorted((axis % x[0].ndim for axis in axes), reverse=True):
         out = out.squeeze(axis)
@@ -207,8 +208,21 @@ def _arg_max(x: list[Any], a: Mapping[str, Any]) -> Any:
 
 def _split(x: list[Any], a: Mapping[str, Any]) -> Any:
     axis = a.get("axis", 0)
-    lengths = _ints(x[1]) if len(x) > 1 and x[1] is not None else x[0].shape[axis] // a["num_outputs"]
+    if len(x) > 1 and x[1] is not None:
+        lengths = _ints(x[1])
+    else:
+        lengths = a["split"] if "split" in a else x[0].shape[axis] // a["num_outputs"]
     return x[0].split(lengths, axis)
+
+
+def _hard_sigmoid(x: list[Any], a: Mapping[str, Any]) -> Any:
+    return (x[0] * a.get("alpha", 0.2) + a.get("beta", 0.5)).clamp(0, 1)
+
+
+def _norm(x: list[Any], a: Mapping[str, Any]) -> Any:
+    import torch
+
+    return torch.linalg.vector_norm(x[0], dim=a["axes"], keepdim=bool(a.get("keepdims", 1)))
 
 
 def _where(condition: Any, one: Any, other: Any) -> Any:
@@ -233,17 +247,19 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Expand": lambda x, a: x[0].expand(np.broadcast_shapes(tuple(x[0].shape), tuple(_ints(x[1])))),
     "Gather": _gather,
     "GatherElements": _gather_elements,
+    "GlobalAveragePool": lambda x, a: x[0].mean(dim=tuple(range(2, x[0].ndim)), keepdim=True),
     "Greater": _together(lambda x, y: x > y),
     "GreaterOrEqual": _together(lambda x, y: x >= y),
+    "HardSigmoid": _hard_sigmoid,
     "Identity": lambda x, a: x[0],
     "LeakyRelu": lambda x, a: x[0].where(x[0] >= 0, x[0] * a.get("alpha", 0.01)),
     "Less": _together(lambda x, y: x < y),
     "LessOrEqual": _together(lambda x, y: x <= y),
     "Log": _together(lambda x: x.log()),
     "MatMul": _together(lambda x, y: x @ y),
-    "Max": _together(lambda x, y: x.maximum(y)),
+    "Max": _together(lambda *x: functools.reduce(lambda one, other: one.maximum(other), x)),
     "MaxPool": _pool("max"),
-    "Min": _together(lambda x, y: x.minimum(y)),
+    "Min": _together(lambda *x: functools.reduce(lambda one, other: one.minimum(other), x)),
     "Mod": _together(lambda x, y: x.remainder(y)),
     "Mul": _together(lambda x, y: x * y),
     "Neg": _together(lambda x: -x),
@@ -251,6 +267,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Or": _together(lambda x, y: x | y),
     "PRelu": _together(lambda x, slope: x.where(x >= 0, x * slope)),
     "Pow": _together(lambda x, y: x**y),
+    "ReduceL2": _norm,
     "ReduceMax": _reduce("amax"),
     "ReduceMean": _reduce("mean"),
     "ReduceSum": _reduce("sum"),
@@ -258,6 +275,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Shape": _shape,
+    "Sigmoid": _together(lambda x: x.sigmoid()),
     "Sign": _together(lambda x: x.sign()),
     "Slice": _slice,
     "Split": _split,

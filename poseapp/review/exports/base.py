@@ -52,6 +52,12 @@ class Take:
         return track.smoothed if self.options.smoothed else track.xy
 
     @property
+    def px_per_mm(self) -> float:
+        """How many px of the frame a mm has; 1 where nobody has said."""
+        scale = self.recording.scale
+        return scale.px_per_m / 1000 if scale is not None else 1.0
+
+    @property
     def fps(self) -> float:
         """Frames of the source a second."""
         return self.part.fps or UNKNOWN_FPS
@@ -155,7 +161,9 @@ def takes_of(recording: SavedRecording, options: ExportOptions, chosen: ExportFo
         raise RecordError(f"{recording.folder}: expected a person who is in it ({there}), got {options.person}.")
     everybody = [track for part in recording.parts for track in part.people.values()]
     if options.smoothed and everybody and all(np.isnan(track.smoothed).all() for track in everybody):
-        raise RecordError(f"{recording.folder}: was recorded without smoothing. Leave --smoothed out.")
+        raise RecordError(
+            f"{recording.folder}: was recorded without smoothing. Choose the joints as they were found, without --smoothed."
+        )
     if chosen.one_person and not everybody:
         raise RecordError(f"{recording.folder}: has nobody in it. Choose a format that takes frames without people: csv.")
     least_score = options.least_score

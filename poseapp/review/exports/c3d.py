@@ -1,4 +1,5 @@
-"""C3D, the binary marker file of motion laboratories: one person, a record for each frame, places in px.
+"""C3D, the binary marker file of motion laboratories: one person, a record for each frame, places in px, or in mm
+where the recording has a scale.
 
 Layout: "The C3D File Format: A Technical User Guide" (Motion Lab Systems, c3d.org), chapters on the header, the parameters and
 the 3D data; little-endian, floating-point data. y is up from the bottom of the picture, z = 0. A missing marker has the residual
@@ -27,19 +28,21 @@ def write(take: Take, path: Path) -> None:
     every, joints = EveryFrame.of(take), take.part.skeleton.keypoints
     if len(joints) > _MOST_MARKERS:
         raise ExportError(f"{take.name}: expected at most {_MOST_MARKERS} joints, got {len(joints)}. Choose another format: csv.")
+    unit = "mm" if take.recording.scale is not None else "px"
     there = ~np.isnan(every.xy[..., 0])
     data = np.zeros((*there.shape, 4), "<f4")
     data[..., 0] = np.where(there, every.xy[..., 0], 0)
     data[..., 1] = np.where(there, every.height_px[:, None] - 1 - every.xy[..., 1], 0)
+    data[..., :2] /= take.px_per_mm
     data[..., 3] = np.where(there, 0, -1)
     # The guide counts frames from 1.
     first, last, fps = every.first + 1, every.first + len(every.t), take.fps
     # The parameters name the block of the data, and their own length says which that is: once to measure, once to keep.
-    blocks = len(_parameters(joints, first, last, fps, 0)) // _BLOCK
+    blocks = len(_parameters(joints, unit, first, last, fps, 0)) // _BLOCK
     data_at = _PARAMETERS_AT + blocks
     with path.open("wb") as file:
         file.write(_header(len(joints), first, last, fps, data_at))
-        file.write(_parameters(joints, first, last, fps, data_at))
+        file.write(_parameters(joints, unit, first, last, fps, data_at))
         # Not filled up to a block: of more than 65,535 frames, ezc3d takes the number from the length of the file.
         file.write(data.tobytes())
 
@@ -55,7 +58,7 @@ def _header(markers: int, first: int, last: int, fps: float, data_at: int) -> by
     return _padded(words)
 
 
-def _parameters(joints: tuple[str, ...], first: int, last: int, fps: float, data_at: int) -> bytes:
+def _parameters(joints: tuple[str, ...], unit: str, first: int, last: int, fps: float, data_at: int) -> bytes:
     """The groups POINT, ANALOG (empty) and TRIAL with their parameters."""
     count = last - first + 1
     groups = {
@@ -65,7 +68,7 @@ def _parameters(joints: tuple[str, ...], first: int, last: int, fps: float, data
             "SCALE": _floats(-1.0),
             "RATE": _floats(fps),
             "DATA_START": _integers(data_at),
-            "UNITS": _text("px"),
+            "UNITS": _text(unit),
             "LABELS": _texts(joints),
             "DESCRIPTIONS": _texts(tuple("" for _ in joints)),
         },

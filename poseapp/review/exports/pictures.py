@@ -28,7 +28,7 @@ def write(take: Take, path: Path) -> None:
     if on_picture and not clean.is_dir():
         raise ExportError(
             f"{take.recording.folder}: has no folder {clean.name}, on whose pictures the skeletons are drawn. "
-            "Give --background black, or record with the clean pictures (--clean-video)."
+            "Choose a black background (--background black), or record with the clean pictures (--clean-video)."
         )
     reader = PictureReader([clean], part.files)
     for row, people in take.in_order():

@@ -1,7 +1,7 @@
 """TRC, the marker file of OpenSim and of Motion Analysis: one person, a row for each frame, places in mm.
 
 Layout: "Marker (.trc) Files" in OpenSim's documentation. A recording is flat, in px, with y down; the file has y up from the
-bottom of the picture, z = 0, and one mm for one px. A missing marker is NaN, as OpenSim
+bottom of the picture, and z = 0; where the recording has no scale, one mm stands for one px. A missing marker is NaN, as OpenSim
 writes it: OpenSim refuses a row that ends in an empty cell.
 """
 
@@ -30,6 +30,7 @@ def write(take: Take, path: Path) -> None:
     ]
     up = np.array(every.xy)
     up[..., 1] = every.height_px[:, None] - 1 - up[..., 1]  # the centres of the lowest row of pixels are at 0
+    up /= take.px_per_mm
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines("\t".join(cells) + "\n" for cells in header)
         for row, t in enumerate(every.t.tolist()):

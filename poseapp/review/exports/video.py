@@ -39,7 +39,7 @@ def write(take: Take, path: Path) -> None:
         if writer is not None:
             writer.close()
     if writer is None:
-        raise ExportError(f"{take.name}: {CLEAN} has none of the frames. Give --background black.")
+        raise ExportError(f"{take.name}: {CLEAN} has none of the frames. Choose a black background (--background black).")
 
 
 def _pictures(take: Take) -> Iterator[tuple[int, Present, ImageArray]]:
@@ -55,7 +55,7 @@ def _pictures(take: Take) -> Iterator[tuple[int, Present, ImageArray]]:
     if not place.is_file():
         raise ExportError(
             f"{take.recording.folder}: has no {CLEAN}, whose pictures the skeletons are drawn on. "
-            "Give --background black, or record with the clean video."
+            "Choose a black background (--background black), or record with the clean video."
         )
     source = VideoSource(place)
     source.open()

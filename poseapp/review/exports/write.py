@@ -56,10 +56,10 @@ def _write(chosen: ExportFormat, take: Take, path: Path, replace: bool) -> str:
     """Write one file or folder; returns why it could not be written, or ""."""
     try:
         if path.exists() and not replace:
-            raise ExportError(f"{path}: is there already. Give --replace, or another folder with --out.")
+            raise ExportError(f"{path}: is there already. Allow it to be replaced (--replace), or choose another folder (--out).")
         if path.exists() and path.is_dir() != chosen.is_folder:
             kind = "a folder" if chosen.is_folder else "a file"
-            raise ExportError(f"{path}: expected {kind} to replace, got something else. Give another folder with --out.")
+            raise ExportError(f"{path}: expected {kind} to replace, got something else. Choose another folder (--out).")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # recordings show people
         with (atomic_folder if chosen.is_folder else atomic_path)(path) as part:
             chosen.write(take, part)
@@ -73,7 +73,7 @@ def _write(chosen: ExportFormat, take: Take, path: Path, replace: bool) -> str:
     return ""
 
 
-def cannot_write(path: Path, error: OSError, instead: str = "give another folder with --out") -> str:
+def cannot_write(path: Path, error: OSError, instead: str = "choose another folder (--out)") -> str:
     """That *path* cannot be written, and what to do; *instead* is how the user names another place."""
     if error.errno in _DISK_FULL:
         return f"{path}: the disk is full. Make room, or {instead}."

@@ -52,8 +52,13 @@ def _about(take: Take) -> list[tuple[str, Any]]:
         ("Seconds", float(part.times[-1])),
         ("Frames a second", part.fps),
         ("People", len(take.people)),
-        ("Coordinates", f"px of the picture, from the top left{', smoothed' if take.options.smoothed else ''}"),
+        ("Coordinates", f"{_unit(take)} in the picture, from the top left{', smoothed' if take.options.smoothed else ''}"),
+        ("Scale", take.recording.scale.sentence if take.recording.scale is not None else "not known"),
     ]
+
+
+def _unit(take: Take) -> str:
+    return "m" if take.recording.scale is not None else "px"
 
 
 def _write_person(take: Take, track: PersonTrack, sheet: Any, bold: Any) -> None:
@@ -64,7 +69,9 @@ def _write_person(take: Take, track: PersonTrack, sheet: Any, bold: Any) -> None
         titles += [f"{joint} x", f"{joint} y", f"{joint} score"]
     sheet.write_row(0, 0, titles, bold)
     sheet.freeze_panes(1, 2)
-    table = np.concatenate([take.xy(track), track.score[..., None]], axis=-1).reshape(len(track.rows), -1)
+    scale = take.recording.scale
+    xy = take.xy(track) / (scale.px_per_m if scale is not None else 1.0)
+    table = np.concatenate([xy, track.score[..., None]], axis=-1).reshape(len(track.rows), -1)
     for row, (at, values) in enumerate(zip(track.rows.tolist(), table.tolist(), strict=True), 1):
         sheet.write_number(row, 0, int(part.frames[at]))
         if part.is_stills:

@@ -4,7 +4,8 @@ Conventions, those of the papers: boxes are widened to the input's aspect and pa
 Sec. 4.1); with the flip test, the heatmaps of the picture and its mirror image are averaged (Newell et al. 2016,
 Sec. 4.1); a detection's score is its box's score times the mean score of its joints above 0.2, and doubles above
 OKS 0.9 are dropped, when boxes come from a detector (Sun et al. 2019, released evaluation code). A bottom-up network sees
-whole pictures fitted into its input, and the people are put together along its fields (Cao et al. 2017, Sec. 2.3 to 2.5).
+whole pictures fitted into its input, and the people are put together along its fields (Cao et al. 2017, Sec. 2.3 to 2.5) or by
+itself.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class EvaluationOptions:
 
 def default_boxes(spec: ModelSpec) -> str:
     """Where people are looked for when nobody says: bottom-up networks see whole pictures, all others annotated boxes."""
-    return "whole" if spec.has_affinity_fields else "gt"
+    return "whole" if spec.finds_everybody else "gt"
 
 
 def evaluate(

@@ -26,6 +26,8 @@ class PersonPredictor:
         self.spec = engine.spec
         self._engine, self._flip, self._scales = engine, flip, scales
         self._predictor = CropPredictor(engine)
+        if flip or scales:
+            _ = self.spec.heatmap_decode  # raises where there is nothing to average
         self._image: tuple[Path, ImageArray] | None = None  # people of one picture follow each other
         self._ms: list[float] = []  # a person
         self._in_engine_ms = 0.0  # for the person at hand, over all averaged crops
@@ -56,7 +58,7 @@ class PersonPredictor:
         mean, to_frame = multiscale.average_beliefs(
             self._heatmaps, image, box, spec.input_hw, spec.heatmap_hw, spec.mapping, self._scales or (1.0,)
         )
-        joints = multiscale.joints_of(mean, to_frame, spec.decode, spec.sigma_px)
+        joints = multiscale.joints_of(mean, to_frame, spec.heatmap_decode, spec.sigma_px)
         self._ms.append(self._in_engine_ms)
         return joints
 

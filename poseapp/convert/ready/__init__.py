@@ -1,0 +1,1 @@
+"""Networks that others publish ready to run, as ONNX graphs: RTMPose and RTMO, as OpenMMLab's MMDeploy writes them."""
