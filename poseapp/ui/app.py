@@ -33,9 +33,9 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee", and ``microphone`` what it
-    listens to: "off" is none. ``recording`` is the folder of one that is played first, ``compare`` that of another one which is shown
-    with it. ``preset`` is used as if it had been chosen
-    last; the others count in its place. ``outputs`` are on for this time, beside those that were on before.
+    listens to: "off" is none. ``recording`` is the folder of one that is played first, ``compare`` that of another one which is
+    shown with it. ``preset`` is used as if it had been chosen last; the others count in
+    its place. ``outputs`` are on for this time, beside those that were on before.
     """
 
     engines_dir: Path
