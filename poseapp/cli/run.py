@@ -93,6 +93,7 @@ class RunOptions:
     recording: RecordChoices = field(default_factory=RecordChoices)
     camera: CameraChoices = field(default_factory=CameraChoices)
     preset: str = ""
+    compare: Path | None = None  # the recording that is shown with the one in source
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -207,6 +208,7 @@ def open_source(options: RunOptions) -> None:
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
         recording=recording,
+        compare=options.compare,
         preset=preset,
     )
     status = run_app(opening)

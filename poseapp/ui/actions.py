@@ -64,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open_picture", "File", "Open picture…", keys=("Ctrl+I",), section="Source"),
     Action("open_folder", "File", "Open folder…", keys=("Ctrl+Shift+O",), section="Source"),
     Action("open_recording", "File", "Open recording…", keys=("Ctrl+Shift+R",), section="Source"),
-    Action("open_address", "File", "Network address…", keys=("Ctrl+U",), section="Source"),
+    Action("open_address", "File", "Phone or network address…", keys=("Ctrl+U",), section="Source"),
     separator("File"),
     Action("synthetic", "File", "Synthetic figure"),
     Action("demo", "File", "Demo clip"),
@@ -91,7 +91,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record", sheet="Countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, automatic stop",
         tip="Start and stop: countdown, automatic stop, raised hand",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
@@ -100,7 +101,7 @@ ACTIONS: tuple[Action, ...] = (
     # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
         "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",
-        sheet="Pause the clip or the preview, and go on", tip="Pause the clip or the preview",
+        sheet="Pause, and go on", tip="Pause the clip or the preview",
     ),
     Action("step_back", "Play", "One picture back", gesture="←", section="Play"),
     Action("step_forward", "Play", "One picture on", gesture="→", section="Play"),
@@ -138,6 +139,14 @@ ACTIONS: tuple[Action, ...] = (
         "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
         tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
+    Action(
+        "compare", "Play", "Compare with a recording…", keys=("Ctrl+D",), section="Play",
+        sheet="Compare two recordings",
+    ),
+    Action("mark_frame", "Play", "Mark the frame for comparing", keys=("Y",), section="Play"),
+    Action("other_back", "Play", "Other one: a picture back", keys=(",",), section="Play"),
+    Action("other_forward", "Play", "Other one: a picture on", keys=(".",), section="Play"),
+    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("W",), section="Play"),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",

@@ -32,7 +32,8 @@ class Opening:
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
-    that is played first. ``preset`` is used as if it had been chosen last; the others count in its place.
+    that is played first, ``compare`` that of another one which is shown with it. ``preset`` is used as if it had been chosen
+    last; the others count in its place.
     """
 
     engines_dir: Path
@@ -48,6 +49,7 @@ class Opening:
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
     recording: Path | None = None
+    compare: Path | None = None
     preset: Preset | None = None
 
 
@@ -66,6 +68,8 @@ def run_app(opening: Opening) -> int:
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
+    if opening.compare is not None:
+        window.compare_actions.open(opening.compare)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)

@@ -21,6 +21,7 @@ from poseapp.ui.analysis_actions import AnalysisActions
 from poseapp.ui.benchmark_actions import BenchmarkActions
 from poseapp.ui.benchmark_run import BenchmarkRun
 from poseapp.ui.colours import Theme
+from poseapp.ui.compare_actions import CompareActions
 from poseapp.ui.curve_actions import CurveActions
 from poseapp.ui.display_names import in_order
 from poseapp.ui.export_actions import ExportActions
@@ -82,7 +83,7 @@ class MainWindow(WindowLayout):
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
         self.report_actions, self.export_actions = ReportActions(self), ExportActions(self)
-        self.scale_actions = ScaleActions(self)
+        self.scale_actions, self.compare_actions = ScaleActions(self), CompareActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.preset_actions = PresetActions(self)
@@ -139,9 +140,6 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
-        self.view.clicked.connect(self.scale_actions.click)
-        self.review.opened.connect(lambda _folder: self.scale_actions.show())
-        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
         self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
@@ -371,6 +369,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.compare_actions.drop()
         self.review.stop()
         self.analysis_actions.stop()
         self._remember()

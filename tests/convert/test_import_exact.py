@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_side import network, numbers
 
+from poseapp.convert.catalogue import CATALOGUE
 from poseapp.convert.checkpoints import ARCHS, Loaded, load
 from poseapp.convert.fill import write_filled
 from poseapp.convert.importing import ImportOptions, described
@@ -132,9 +133,11 @@ FLIC = Skeleton(
 )
 
 
-def deployed(loaded: Loaded, spec: ModelSpec, flip: bool, path: Path) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """What the filled graph and the torch path give for the same crops."""
-    crops = np.random.default_rng(0).integers(0, 256, (2, *spec.input_hw, 3), np.uint8)
+def deployed(
+    loaded: Loaded, spec: ModelSpec, flip: bool, path: Path, n: int = 2
+) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """What the filled graph and the torch path give for the same *n* crops."""
+    crops = np.random.default_rng(0).integers(0, 256, (n, *spec.input_hw, 3), np.uint8)
     write_filled(loaded, spec, flip, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     deploy = Deploy.of(network(loaded), spec, loaded.layout.pixels, flip).eval()
@@ -164,6 +167,34 @@ def test_a_filled_graph_computes_what_the_torch_path_does(
     assert spec.parameters == count_parameters(network(loaded))
     assert spec.macs == count_macs(network(loaded), spec.input_hw)
     onnx.checker.check_model(str(tmp_path / "a.onnx"), full_check=True)
+
+
+# Each network that the catalogue has, at each of its sizes there.
+REAL = [
+    *((name, hw) for name in ("hrnet-w32 official", "hrnet-w48 official") for hw in ((256, 192), (384, 288))),
+    *(("hourglass52 MMPose 1.x", hw) for hw in ((256, 256), (384, 384))),
+    *((name, (256, 256)) for name in ("hourglass-1 bearpaw", "hourglass-2 princeton", "hourglass-8 princeton")),
+    *(("cpm MMPose", hw) for hw in ((256, 192), (384, 288))),
+    ("openpose Caffe", (368, 368)),
+]
+
+
+def test_the_real_sizes_are_those_of_the_catalogue() -> None:
+    sizes = {(CASES[name].arch, hw) for name, hw in REAL}
+    sizes |= {(arch, (256, 256)) for arch in ("hrnet-w32", "hrnet-w48")}  # MPII's, between the two others
+    assert sizes == {(entry.arch, entry.input_hw) for entry in CATALOGUE.values() if entry.arch in ARCHS}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("name", "hw"), REAL, ids=lambda value: value if isinstance(value, str) else f"{value[0]}x{value[1]}")
+def test_at_the_real_size_too(name: str, hw: tuple[int, int], tmp_path: Path) -> None:
+    case = CASES[name]
+    tape = published.Tape(seed=3, gain=0.3 if case.arch == "hourglass-8" else 2.0)
+    with torch.no_grad():
+        case.forward(tape, torch.zeros(1, 3, *case.hw))  # makes the weights, which no size changes
+    loaded = load(numbers(tape.state), ARCHS[case.arch], "the file")
+    same(*deployed(loaded, described(loaded, "net", ImportOptions(hw)), False, tmp_path / "a.onnx", n=1))
 
 
 @pytest.fixture(scope="module")
