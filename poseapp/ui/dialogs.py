@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from poseapp.core.addresses import address_name
 from poseapp.core.pictures import PICTURES
+from poseapp.live.sources.video import VIDEOS
+from poseapp.ui.address_card import AddressCard
 from poseapp.ui.source_choice import SourceChoice, SourceKind
-
-VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
 
 
 def ask_source(parent: QWidget, kind: SourceKind, start: str, address: str = "") -> SourceChoice | None:
     """A video, picture, folder or address, which begins as *address*; None when the user thinks better of it."""
     if kind == "address":
-        what = "Address, such as rtsp://camera.local/stream or http://…"
-        text, ok = QInputDialog.getText(parent, "Network address", what, QLineEdit.EchoMode.Normal, address)
-        address = text.strip()
-        return SourceChoice("address", address, address_name(address)) if ok and address else None
+        card = AddressCard(address, parent)
+        address = card.address if card.exec() else ""
+        card.deleteLater()
+        return SourceChoice("address", address, address_name(address)) if address else None
     if kind == "folder":
         path = QFileDialog.getExistingDirectory(parent, "Open folder of pictures", start)
     else:
         pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
-        wanted = f"Videos ({VIDEOS})" if kind == "video" else f"Pictures ({pictures})"
+        videos = " ".join(f"*{suffix}" for suffix in VIDEOS)
+        wanted = f"Videos ({videos})" if kind == "video" else f"Pictures ({pictures})"
         path, _ = QFileDialog.getOpenFileName(parent, f"Open {kind}", start, f"{wanted};;All files (*)")
     return SourceChoice.file(kind, Path(path)) if path else None
 

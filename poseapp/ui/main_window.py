@@ -20,6 +20,7 @@ from poseapp.ui.analysis_actions import AnalysisActions
 from poseapp.ui.benchmark_actions import BenchmarkActions
 from poseapp.ui.benchmark_run import BenchmarkRun
 from poseapp.ui.colours import Theme
+from poseapp.ui.compare_actions import CompareActions
 from poseapp.ui.curve_actions import CurveActions
 from poseapp.ui.display_names import in_order
 from poseapp.ui.export_actions import ExportActions
@@ -28,6 +29,8 @@ from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
+from poseapp.ui.output_actions import OutputActions
+from poseapp.ui.own_keys_page import OwnKeysPage
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
@@ -81,11 +84,13 @@ class MainWindow(WindowLayout):
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
         self.report_actions, self.export_actions = ReportActions(self), ExportActions(self)
-        self.scale_actions = ScaleActions(self)
+        self.scale_actions, self.compare_actions = ScaleActions(self), CompareActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
+        self.output_actions = OutputActions(self)
+        self.bridge.outputs = self.output_actions.outputs
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
@@ -137,9 +142,6 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
-        self.view.clicked.connect(self.scale_actions.click)
-        self.review.opened.connect(lambda _folder: self.scale_actions.show())
-        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
         self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
@@ -193,6 +195,8 @@ class MainWindow(WindowLayout):
         self.sidebar.measure.restore(p.exercise, p.shows_confidence)
         self.sidebar.pose.show_pose_settings(self.controller.pose_settings)
         self.view_actions.draw_with(p.draw)
+        self.menus.set_own_keys(p.own_keys)
+        self.output_actions.restore()
         self.menus.check("curves", p.shows_curves)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
@@ -250,7 +254,13 @@ class MainWindow(WindowLayout):
 
     def show_help(self) -> None:
         """The sheet of shortcuts."""
-        open_on_screen(HelpSheet(self.themes.current, self))
+        open_on_screen(HelpSheet(self.themes.current, self, self.preferences.own_keys))
+
+    def show_own_keys(self) -> None:
+        """The page on which keys and pedals are assigned."""
+        page = OwnKeysPage(self.preferences.own_keys, self)
+        page.changed.connect(self._assign_keys)
+        open_on_screen(page)
 
     def show_recordings(self) -> None:
         """The page of recordings."""
@@ -281,6 +291,10 @@ class MainWindow(WindowLayout):
             self.sidebar.model.box.showPopup()
         else:
             self.menus.actions[key if key in self.menus.actions else f"open_{key}"].trigger()
+
+    def _assign_keys(self, keys: dict[str, str]) -> None:
+        self.preferences.own_keys = keys
+        self.menus.set_own_keys(keys)
 
     def _go_on(self) -> None:
         """The benchmark has ended, or the recording was closed: the live view comes back."""
@@ -359,6 +373,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.compare_actions.drop()
         self.review.stop()
         self.analysis_actions.stop()
         self._remember()
@@ -381,7 +396,7 @@ class MainWindow(WindowLayout):
         self.preferences.save()
 
     def _session_stopped(self) -> None:
-        self.analysis_actions.end(lambda: self.downloads.stop(self._stopped))
+        self.output_actions.stop(lambda: self.analysis_actions.end(lambda: self.downloads.stop(self._stopped)))
 
     def _stopped(self) -> None:
         self._closed = True

@@ -28,6 +28,7 @@ class MeasureControls(QWidget):
     exercise_chosen = Signal(str)  # its name, or ""
     confidence_chosen = Signal(bool)  # the joints' confidence is listed, not the angles
     angles_chosen = Signal(object)  # the names of the angles to draw
+    counting = Signal(object)  # the Exercise that is counted from zero on, or None
     counted = Signal(str, str)  # the repetitions and the last one's tempo, for the picture; "" for none
 
     def __init__(self, on_body: QPushButton) -> None:
@@ -122,7 +123,7 @@ class MeasureControls(QWidget):
         """Show what was chosen when the app ran last."""
         row = max(self.exercise.findText(exercise), 0) if exercise else 0
         self.exercise.setCurrentIndex(row)
-        self.repetitions.choose(self.exercise.itemData(row))
+        self._choose_exercise(self.exercise.itemData(row))
         (self.show_confidence if confidence else self.show_angles).setChecked(True)
         self._show_count()
 
@@ -190,11 +191,16 @@ class MeasureControls(QWidget):
         self._count(self.own.exercise if isinstance(chosen, OwnExercise) else chosen)
 
     def _count(self, exercise: Exercise | None) -> None:
-        self.repetitions.choose(exercise)
+        self._choose_exercise(exercise)
         self._show_count()
+
+    def _choose_exercise(self, exercise: Exercise | None) -> None:
+        self.repetitions.choose(exercise)
+        self.counting.emit(exercise)
 
     def _reset(self) -> None:
         self.repetitions.reset()
+        self.counting.emit(self.repetitions.exercise)
         self._show_count()
 
     def _show_count(self) -> None:

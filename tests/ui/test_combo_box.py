@@ -8,9 +8,10 @@ import pytest
 from fakes import Loader, MarkerSource
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QInputDialog
+from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
+from poseapp.ui.address_card import AddressCard
 from poseapp.ui.combo_box import ComboBox
 from poseapp.ui.main_window import MainWindow
 
@@ -80,7 +81,7 @@ def test_a_click_on_a_row_decides(box: ComboBox) -> None:
 def test_no_box_of_the_window_does_anything_before_enter(
     qtbot: QtBot, open_window: Callable[..., MainWindow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind, name in ((QFileDialog, "getOpenFileName"), (QFileDialog, "getExistingDirectory"), (QInputDialog, "getText")):
+    for kind, name in ((QFileDialog, "getOpenFileName"), (QFileDialog, "getExistingDirectory"), (AddressCard, "exec")):
         monkeypatch.setattr(kind, name, lambda *_: pytest.fail("a dialog was opened"))
     window = open_window(MarkerSource(), load=Loader())
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
