@@ -160,6 +160,23 @@ def seek_command(
     print(report.table())
 
 
+@bench_app.command("outputs", cls=PlainCommand)
+def outputs_command(
+    model: Model = None,
+    seconds: Seconds = 5.0,
+    engines_dir: EnginesDir = default_engines_dir(),
+    device: Device = None,
+) -> None:
+    """How long poses take to another program on this machine: OSC, UDP, WebSocket and LSL, 30 and 120 fps, 1 and 10 people."""
+    from poseapp.bench.outputs import run_outputs
+
+    where = device or "auto"
+    folder = find_model(engines_dir, model, where).folder
+    with sharing(plain_console(stderr=True)) as show:
+        table = run_outputs(folder, DEMO, device=where, seconds=seconds, progress=show)
+    print(table)
+
+
 @bench_app.command("mediapipe", cls=PlainCommand)
 def mediapipe_command(
     python: Annotated[

@@ -11,7 +11,8 @@ import typer
 from poseapp import resources
 from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
-from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
+from poseapp.cli.live_outputs import Count, NoRecording, OutputChoices, OutputOption
 from poseapp.cli.options import (
     BlurFaces,
     Budget,
@@ -90,6 +91,7 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
+    outputs: OutputChoices = field(default_factory=OutputChoices)
     recording: RecordChoices = field(default_factory=RecordChoices)
     camera: CameraChoices = field(default_factory=CameraChoices)
     preset: str = ""
@@ -133,6 +135,9 @@ def run_command(  # noqa: PLR0913 - the command's options
     stop_after: StopAfter = None,
     stop_when_empty: StopWhenEmpty = None,
     hand: Hand = None,
+    output: OutputOption = None,
+    no_recording: NoRecording = False,
+    count: Count = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -164,6 +169,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         ),
         camera=CameraChoices(rotate, crop, tuple(control or ())),
         preset=preset,
+        outputs=OutputChoices(tuple(output or ()), not no_recording, count),
     )
     open_source(options)
 
@@ -184,6 +190,7 @@ def open_source(options: RunOptions) -> None:
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
     from poseapp.ui.app import Opening, run_app
+    from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
@@ -208,6 +215,7 @@ def open_source(options: RunOptions) -> None:
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
         recording=recording,
+        outputs=chosen_outputs(options.outputs.addresses),
         compare=options.compare,
         preset=preset,
     )
@@ -243,13 +251,14 @@ def _run_without_window(options: RunOptions) -> None:
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
     )
-    run_headless(
-        source,
-        request,
-        settings,
-        recording,
-        options.seconds,
-        options.wait_s,
-        console,
-        options.camera.setup(preset.setup if preset is not None else None),
+    run = HeadlessRun(
+        source=source,
+        request=request,
+        pose_settings=settings,
+        recording=recording,
+        seconds=options.seconds,
+        wait_s=options.wait_s,
+        setup=options.camera.setup(preset.setup if preset is not None else None),
+        live=options.outputs.live(),
     )
+    run_headless(run, console)

@@ -55,6 +55,8 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "choose_folder": window.recording_actions.choose_folder,
         "recordings": window.show_recordings,
         "open_recordings": lambda: window.recording_actions.open_folder(window.preferences.folder),
+        "outputs": window.output_actions.show,
+        "own_keys": window.show_own_keys,
         "next_background": window.sidebar.view.next_background,
         "lower": lambda: window.sidebar.view.step_threshold(-THRESHOLD_STEP),
         "raise": lambda: window.sidebar.view.step_threshold(THRESHOLD_STEP),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
 
 MENUS = ("File", "Record", "Play", "View", "Model", "Help")
 SECTIONS = ("Record", "Play", "View", "Source", "Window")
@@ -89,6 +90,10 @@ ACTIONS: tuple[Action, ...] = (
         tip="Record the video with the skeleton, and the joints as data",
     ),
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
+    separator("Record"),
+    Action(
+        "outputs", "Record", "Outputs…", keys=("Shift+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
+    ),
     separator("Record"),
     Action(
         "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
@@ -193,6 +198,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("get_models", "Model", "Get more models…", tip="Download models that others have published"),
     Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
+    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Shift+K",), section="Window"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),
     Action("about", "Help", "About poseapp"),
@@ -207,6 +213,8 @@ def action(name: str) -> Action:
     return next(one for one in ACTIONS if one.name == name)
 
 
-def sheet_lines(section: str) -> list[tuple[str, str]]:
-    """The lines of *section* of the F1 sheet: keys, and what they do."""
-    return [one.sheet_line for one in ACTIONS if one.section == section]
+def sheet_lines(section: str, keys: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, str]]:
+    """The lines of *section* of the F1 sheet: keys, and what they do. *keys* are those of actions whose keys differ."""
+    changed = keys or {}
+    shown = (replace(one, keys=changed.get(one.name, one.keys)) for one in ACTIONS if one.section == section)
+    return [one.sheet_line for one in shown if one.keys or one.gesture]

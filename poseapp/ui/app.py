@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from poseapp.live.outputs import OutputAddress
 from poseapp.live.sources import Source
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
@@ -33,7 +34,7 @@ class Opening:
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
     ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
     that is played first, ``compare`` that of another one which is shown with it. ``preset`` is used as if it had been chosen
-    last; the others count in its place.
+    last; the others count in its place. ``outputs`` are on for this time, beside those that were on before.
     """
 
     engines_dir: Path
@@ -45,6 +46,7 @@ class Opening:
     folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[OutputAddress] = ()
     clean_video: bool = False
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
@@ -68,6 +70,7 @@ def run_app(opening: Opening) -> int:
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
+    window.output_actions.give(opening.outputs)
     if opening.compare is not None:
         window.compare_actions.open(opening.compare)
     window.show()

@@ -30,6 +30,8 @@ from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
+from poseapp.ui.output_actions import OutputActions
+from poseapp.ui.own_keys_page import OwnKeysPage
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
@@ -88,6 +90,8 @@ class MainWindow(WindowLayout):
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.preset_actions = PresetActions(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
+        self.output_actions = OutputActions(self)
+        self.bridge.outputs = self.output_actions.outputs
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
@@ -199,6 +203,8 @@ class MainWindow(WindowLayout):
         self.sidebar.measure.restore(p.exercise, p.shows_confidence)
         self.sidebar.pose.show_pose_settings(self.controller.pose_settings)
         self.view_actions.draw_with(p.draw)
+        self.menus.set_own_keys(p.own_keys)
+        self.output_actions.restore()
         self.menus.check("curves", p.shows_curves)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
@@ -260,7 +266,13 @@ class MainWindow(WindowLayout):
 
     def show_help(self) -> None:
         """The sheet of shortcuts."""
-        open_on_screen(HelpSheet(self.themes.current, self))
+        open_on_screen(HelpSheet(self.themes.current, self, self.preferences.own_keys))
+
+    def show_own_keys(self) -> None:
+        """The page on which keys and pedals are assigned."""
+        page = OwnKeysPage(self.preferences.own_keys, self)
+        page.changed.connect(self._assign_keys)
+        open_on_screen(page)
 
     def show_recordings(self) -> None:
         """The page of recordings."""
@@ -291,6 +303,10 @@ class MainWindow(WindowLayout):
             self.sidebar.model.box.showPopup()
         else:
             self.menus.actions[key if key in self.menus.actions else f"open_{key}"].trigger()
+
+    def _assign_keys(self, keys: dict[str, str]) -> None:
+        self.preferences.own_keys = keys
+        self.menus.set_own_keys(keys)
 
     def _go_on(self) -> None:
         """The benchmark has ended, or the recording was closed: the live view comes back."""
@@ -392,7 +408,7 @@ class MainWindow(WindowLayout):
         self.preferences.save()
 
     def _session_stopped(self) -> None:
-        self.analysis_actions.end(lambda: self.downloads.stop(self._stopped))
+        self.output_actions.stop(lambda: self.analysis_actions.end(lambda: self.downloads.stop(self._stopped)))
 
     def _stopped(self) -> None:
         self._closed = True

@@ -32,6 +32,7 @@ class MeasureControls(QWidget):
     angles_chosen = Signal(object)  # the names of the angles to draw
     exercise_kept = Signal(object)  # an Exercise of the user's own, to be there next time
     exercise_forgotten = Signal(str)  # its name
+    counting = Signal(object)  # the Exercise that is counted from zero on, or None
     counted = Signal(str, str)  # the repetitions and the last one's tempo, for the picture; "" for none
 
     def __init__(self, on_body: QPushButton) -> None:
@@ -148,7 +149,7 @@ class MeasureControls(QWidget):
         """Show what was chosen when the app ran last."""
         row = max(self.exercise.findText(exercise), 0) if exercise else 0
         self.exercise.setCurrentIndex(row)
-        self.repetitions.choose(self.exercise.itemData(row))
+        self._choose_exercise(self.exercise.itemData(row))
         self._offer_to_forget()
         (self.show_confidence if confidence else self.show_angles).setChecked(True)
         self._show_count()
@@ -247,11 +248,16 @@ class MeasureControls(QWidget):
         self.forget.setVisible(self.exercise.currentText() in self._own_names)
 
     def _count(self, exercise: Exercise | None) -> None:
-        self.repetitions.choose(exercise)
+        self._choose_exercise(exercise)
         self._show_count()
+
+    def _choose_exercise(self, exercise: Exercise | None) -> None:
+        self.repetitions.choose(exercise)
+        self.counting.emit(exercise)
 
     def _reset(self) -> None:
         self.repetitions.reset()
+        self.counting.emit(self.repetitions.exercise)
         self._show_count()
 
     def _show_count(self) -> None:
