@@ -24,7 +24,8 @@ class RecordingMark:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOptions:
-    """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.
+    """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames, and
+    ``annotated_video`` that of the analysed ones.
 
     ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again. ``start_stop`` says
     when it begins and when it stops by itself.
@@ -32,6 +33,7 @@ class RecordOptions:
 
     folder: Path
     clean_video: bool = False
+    annotated_video: bool = True
     draw: DrawOptions = field(default_factory=DrawOptions)
     name: str = ""
     tags: tuple[str, ...] = ()

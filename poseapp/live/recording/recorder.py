@@ -89,10 +89,10 @@ class Recorder:
         self._last_index = -1  # of the captured frames; -1: none so far
         self._next_number = 0  # of the frame after the last one analysed
         self._bytes, self._seconds = 0, 0.0
-        self._draw = options.draw
+        self._draw, self._annotated_video = options.draw, options.annotated_video
         self._settings: Settings | None = None  # of the frame written last
         self._segment, self._skeleton = 1, None  # type: int, Skeleton | None
-        self._writers: list[RecordingWriter] = []
+        self._writers: dict[str, RecordingWriter] = {}  # by the name of the file in the first segment
         self._active, self._error = True, ""
         try:
             self._manifest.write()
@@ -292,6 +292,7 @@ class Recorder:
         """Make all writers of the present segment; those made before an error are in ``_writers`` too."""
         start = RecordingStart(
             folder=self.folder,
+            annotated_video=self._annotated_video,
             draw=lambda: self._settings.draw if self._settings is not None else self._draw,
             source_fps=lambda: self._manifest.source_fps,
             stats=self._stats,
@@ -299,11 +300,11 @@ class Recorder:
         for name, make in WRITERS.items():
             writer = make(start, self.folder / part_name(name, self._segment))
             if writer is not None:
-                self._writers.append(writer)
+                self._writers[name] = writer
 
     def _close_writers(self) -> None:
-        writers, self._writers = self._writers, []
-        for writer in writers:
+        writers, self._writers = self._writers, {}
+        for writer in writers.values():
             self._attempt(writer.close)
 
     def _write_results(self) -> None:
@@ -336,7 +337,7 @@ class Recorder:
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
-        for writer in self._writers:
+        for writer in self._writers.values():
             writer.write(result, number, t)
 
     def _begin_segment(self, number: int, skeleton: Skeleton) -> None:
@@ -347,7 +348,7 @@ class Recorder:
                 self._segment += 1
             self._open_writers()
         self._skeleton = skeleton
-        self._manifest.add_segment(number, skeleton, {name: part_name(name, self._segment) for name in WRITERS})
+        self._manifest.add_segment(number, skeleton, {name: part_name(name, self._segment) for name in self._writers})
         self._manifest.write()  # before its first line: a killed process leaves no line without its joints
 
     def _written(self, t: float, **more: int) -> None:
