@@ -96,9 +96,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
-        sheet="Countdown, automatic stop",
-        tip="Start and stop: countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start, stop and sound…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, stop, sound",
+        tip="Start, stop and sound: countdown, automatic stop, raised hand, microphone",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),

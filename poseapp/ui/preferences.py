@@ -337,6 +337,15 @@ class Preferences:
         self._set("recording/hand", value.hand)
 
     @property
+    def microphone(self) -> str:
+        """The microphone that recordings listen to, as parse_microphone takes it, or "" for none."""
+        return self._text("recording/microphone")
+
+    @microphone.setter
+    def microphone(self, value: str) -> None:
+        self._set("recording/microphone", value)
+
+    @property
     def beeps(self) -> bool:
         """Whether a recording that starts or stops by itself beeps."""
         return self._settings.value("recording/beeps") is not False
