@@ -157,9 +157,9 @@ def _open(run: HeadlessRun, wait_s: float, console: Console) -> Source:
     source = parse_source(run.source) if isinstance(run.source, str) else run.source
     if run.setup is not None:
         _ask_camera(source, run.setup)
-    check_choices(run.recording, source)
     if isinstance(source, StreamSource):
         _settle(source, Patience(source.name, True, wait_s, console))
+    check_choices(run.recording, source)
     return source
 
 
@@ -261,6 +261,8 @@ def _summarise(status: Status, recording: Recording | None, source: Source, figu
     if recording is not None:
         counts = recording.counts
         print(f"frames     {counts.sentence()}")
+        if recording.sound is not None:
+            print(f"sound      {recording.sound.sentence()}")
         if recording.ended_by:
             print(f"stopped    {ended_text(recording.ended_by)}")
         print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")

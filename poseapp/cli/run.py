@@ -26,7 +26,19 @@ from poseapp.cli.options import (
     Smoothing,
 )
 from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
-from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
+from poseapp.cli.record_options import (
+    CleanVideo,
+    Countdown,
+    Hand,
+    Microphone,
+    Name,
+    RecordChoices,
+    StopAfter,
+    StopWhenEmpty,
+    Tags,
+    record_choices,
+)
+from poseapp.cli.starting import microphone_called
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -135,6 +147,7 @@ def run_command(  # noqa: PLR0913 - the command's options
     stop_after: StopAfter = None,
     stop_when_empty: StopWhenEmpty = None,
     hand: Hand = None,
+    microphone: Microphone = None,
     output: OutputOption = None,
     no_recording: NoRecording = False,
     count: Count = None,
@@ -158,15 +171,7 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        recording=RecordChoices(
-            clean_video=clean_video,
-            name=name,
-            tags=tuple(tag or ()),
-            countdown_s=countdown,
-            stop_after_s=stop_after,
-            stop_empty_s=stop_when_empty,
-            hand=hand,
-        ),
+        recording=record_choices(clean_video, name, tag, countdown, stop_after, stop_when_empty, hand, microphone),
         camera=CameraChoices(rotate, crop, tuple(control or ())),
         preset=preset,
         outputs=OutputChoices(tuple(output or ()), not no_recording, count),
@@ -214,6 +219,7 @@ def open_source(options: RunOptions) -> None:
         clean_video=options.recording.clean_video,
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
+        microphone=options.recording.microphone,
         recording=recording,
         outputs=chosen_outputs(options.outputs.addresses),
         compare=options.compare,
@@ -250,6 +256,7 @@ def _run_without_window(options: RunOptions) -> None:
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
+        microphone=microphone_called(chosen.microphone),
     )
     run = HeadlessRun(
         source=source,

@@ -96,9 +96,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record",
-        sheet="Countdown, automatic stop",
-        tip="Start and stop: countdown, automatic stop, raised hand",
+        "start_stop", "Record", "Start, stop and sound…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, stop, sound",
+        tip="Start, stop and sound: countdown, automatic stop, raised hand, microphone",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
@@ -124,16 +124,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
     Action(
-        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves below a recording",
+        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves",
         tip="Angles over time, and their figures over the span A–B",
     ),
     Action(
-        "analyse", "Play", "Analyse all frames", keys=("Ctrl+Shift+A",), section="Play",
+        "analyse", "Play", "Analyse all frames", keys=("Shift+A",), section="Play",
         tip="Find people in every frame of the clip or the recording, in the background",
     ),
     Action("stop_analysis", "Play", "Stop the analysis"),
     Action(
-        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export tables, markers, a video",
+        "export", "Play", "Export…", keys=("Shift+E",), section="Play", sheet="Export the joints",
         tip="Write the joints as tables, markers or a video",
     ),
     Action(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -124,7 +125,8 @@ class MainWindow(WindowLayout):
     # -- putting together --------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        """What each part says, and who hears it: the session, the controller, the picture, the sidebar, the bars, the panel."""
+        """What each part says, and who hears it: the session, the controller, the picture, the bars, the panel, the controls."""
+        self._connect_sidebar()
         bridge, controller, sidebar, bar = self.bridge, self.controller, self.sidebar, self.record_bar
         bridge.arrived.connect(self.show_result)
         bridge.status_changed.connect(self._show_status)
@@ -146,22 +148,6 @@ class MainWindow(WindowLayout):
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
         self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
 
-        sidebar.source.chosen.connect(controller.choose)
-        sidebar.source.mode_chosen.connect(controller.set_mode)
-        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
-        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
-        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
-        sidebar.model.chosen.connect(controller.choose_model)
-        sidebar.model.more_asked.connect(self.model_actions.open)
-        sidebar.model.device_chosen.connect(controller.choose_device)
-        sidebar.model.precision_chosen.connect(controller.choose_precision)
-        sidebar.pose.changed.connect(controller.set_pose_settings)
-        sidebar.view.changed.connect(self.view_actions.draw_with)
-        sidebar.measure.exercise_chosen.connect(lambda name: setattr(self.preferences, "exercise", name))
-        sidebar.measure.confidence_chosen.connect(lambda on: setattr(self.preferences, "shows_confidence", on))
-        sidebar.measure.counted.connect(self.view.set_count)
-        sidebar.benchmark.clicked.connect(self.menus.actions["panel"].trigger)
-
         for name, button in self.header.buttons.items():
             button.clicked.connect(self.menus.actions[name].trigger)
         bar.record_asked.connect(lambda _on: self.recording_actions.toggle())
@@ -181,6 +167,27 @@ class MainWindow(WindowLayout):
         self.panel.copy_asked.connect(lambda text: QGuiApplication.clipboard().setText(text))
         self.themes.changed.connect(self._theme_changed)
 
+    def _connect_sidebar(self) -> None:
+        """What the controls say."""
+        controller, sidebar, own = self.controller, self.sidebar, self.preferences.own_exercises
+        sidebar.source.chosen.connect(controller.choose)
+        sidebar.source.mode_chosen.connect(controller.set_mode)
+        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
+        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
+        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
+        sidebar.model.chosen.connect(controller.choose_model)
+        sidebar.model.more_asked.connect(self.model_actions.open)
+        sidebar.model.device_chosen.connect(controller.choose_device)
+        sidebar.model.precision_chosen.connect(controller.choose_precision)
+        sidebar.pose.changed.connect(controller.set_pose_settings)
+        sidebar.view.changed.connect(self.view_actions.draw_with)
+        sidebar.measure.exercise_chosen.connect(lambda name: setattr(self.preferences, "exercise", name))
+        sidebar.measure.exercise_kept.connect(lambda one: self._remember_exercise(lambda: own.keep(one)))
+        sidebar.measure.exercise_forgotten.connect(lambda name: self._remember_exercise(lambda: own.forget(name)))
+        sidebar.measure.confidence_chosen.connect(lambda on: setattr(self.preferences, "shows_confidence", on))
+        sidebar.measure.counted.connect(self.view.set_count)
+        sidebar.benchmark.clicked.connect(self.menus.actions["panel"].trigger)
+
     def _restore(self) -> None:
         p = self.preferences
         self.resize(1280, 800)
@@ -192,6 +199,7 @@ class MainWindow(WindowLayout):
         self.panel.setVisible(p.panel_open)
         self.sidebar.source.set_mode(p.mode)
         self.sidebar.set_options(p.draw)
+        self.sidebar.measure.set_own_exercises(p.own_exercises.all())
         self.sidebar.measure.restore(p.exercise, p.shows_confidence)
         self.sidebar.pose.show_pose_settings(self.controller.pose_settings)
         self.view_actions.draw_with(p.draw)
@@ -214,6 +222,10 @@ class MainWindow(WindowLayout):
         self.view.show_result(result)
         self.sidebar.show_result(result)
         self.header.show_people(len(result.poses))
+
+    def _remember_exercise(self, work: Callable[[], None]) -> None:
+        """Keep or forget an exercise of the user's own; the file may be on a slow disk."""
+        self.jobs.run("exercises", work, lambda _none: None, lambda error: self.banner.say("exercises", error))
 
     def _show_status(self, status: Status) -> None:
         if not self._closing:

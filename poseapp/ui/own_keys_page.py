@@ -62,6 +62,7 @@ class OwnKeysPage(QDialog):
         self._lay_out()
         self._fill()
         self._pressed()
+        self.key.setFocus()
 
     def _lay_out(self) -> None:
         hint = label(HINT, "muted")

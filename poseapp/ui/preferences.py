@@ -26,6 +26,7 @@ from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.review.exports import EXPORTS
+from poseapp.review.own_exercises import FILE, OwnExercises
 from poseapp.ui.own_keys import assignable, why_not
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.source_choice import SourceChoice
@@ -49,6 +50,7 @@ class Preferences:
             path = resources.config_dir() / "settings.json"
             take_over(path.with_name("poseapp.conf"), path)
         self._settings = SettingsFile(path)
+        self.own_exercises = OwnExercises(path.with_name(FILE))
         self.problem = self._settings.problem
         self._saving = QTimer()
         self._saving.setSingleShot(True)
@@ -227,7 +229,7 @@ class Preferences:
     def exercise(self) -> str:
         """The name of the exercise whose repetitions are counted, or ""."""
         name = self._text("measure/exercise")
-        return name if any(name == one.name for one in EXERCISES) else ""
+        return name if any(name == one.name for one in (*EXERCISES, *self.own_exercises.all())) else ""
 
     @exercise.setter
     def exercise(self, value: str) -> None:
@@ -333,6 +335,15 @@ class Preferences:
         for name in ("countdown_s", "stop_after_s", "stop_empty_s"):
             self._set(f"recording/{name}", f"{getattr(value, name):g}")
         self._set("recording/hand", value.hand)
+
+    @property
+    def microphone(self) -> str:
+        """The microphone that recordings listen to, as parse_microphone takes it, or "" for none."""
+        return self._text("recording/microphone")
+
+    @microphone.setter
+    def microphone(self, value: str) -> None:
+        self._set("recording/microphone", value)
 
     @property
     def beeps(self) -> bool:

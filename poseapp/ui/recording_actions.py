@@ -10,6 +10,7 @@ from PySide6.QtCore import QFile, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from poseapp.live.recording import RecordOptions, delete_recording, rename_recording, split_name
+from poseapp.live.sound import parse_microphone
 from poseapp.ui import dialogs
 from poseapp.ui.banner import NOTICE_MS
 from poseapp.ui.preferences import Preferences
@@ -61,6 +62,7 @@ class RecordingActions:
                 name=name,
                 tags=tags,
                 start_stop=self._preferences.start_stop,
+                microphone=parse_microphone(self._preferences.microphone) if self._preferences.microphone else None,
             ),
             done,
         )
