@@ -38,6 +38,7 @@ from poseapp.ui.scale_actions import ScaleActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
+from poseapp.ui.side_cameras import SideCameras
 from poseapp.ui.source_actions import SourceActions
 from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.start_stop import StartStopActions
@@ -84,7 +85,7 @@ class MainWindow(WindowLayout):
         self.scale_actions = ScaleActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
-        self.preset_actions = PresetActions(self)
+        self.preset_actions, self.side_cameras = PresetActions(self), SideCameras(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
@@ -359,6 +360,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.side_cameras.close()
         self.review.stop()
         self.analysis_actions.stop()
         self._remember()

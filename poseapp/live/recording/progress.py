@@ -27,7 +27,8 @@ class RecordOptions:
     """``folder`` gets a new sub-folder of the date and ``name``; ``clean_video`` adds the video of all captured frames.
 
     ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again. ``start_stop`` says
-    when it begins and when it stops by itself.
+    when it begins and when it stops by itself. ``epoch_t`` is the moment of t = 0, s on the monotonic clock, where several
+    cameras are recorded with one clock; None is the first frame.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class RecordOptions:
     name: str = ""
     tags: tuple[str, ...] = ()
     start_stop: StartStop = field(default_factory=StartStop)
+    epoch_t: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
