@@ -162,13 +162,25 @@ def test_the_wheel_has_the_code_the_models_and_the_assets_and_no_more(wheel: Pat
     code = {path.relative_to(repo_root).as_posix() for path in (repo_root / "poseapp").rglob("*.py")}
     bundled = {name.removeprefix("poseapp/bundled/") for name in found - code}
     assert code <= found
-    assert {f"assets/{name}" for name in ("demo.mp4", "icon.svg", "icon.png", "sample.jpg", "verify-crops.jpg")} <= bundled
+    assets = ("demo.mp4", "icon.svg", "icon.png", "sample.jpg", "skeleton.html", "verify-crops.jpg")
+    assert {f"assets/{name}" for name in assets} <= bundled
     for folder in (path for path in (repo_root / "engines").iterdir() if path.is_dir()):
         needed = {path.name for path in folder.iterdir() if path.suffix in (".onnx", ".json")} | {"README.md"}
         needed -= {path.name for path in folder.glob("*.plan.json")}  # made for the GPU of this machine
         assert {name.rpartition("/")[2] for name in bundled if name.startswith(f"engines/{folder.name}/")} == needed
     assert "engines/LICENSE-Apache-2.0.txt" in bundled
-    assert {Path(name).suffix for name in bundled} == {".jpg", ".json", ".md", ".mp4", ".onnx", ".png", ".svg", ".txt", ".xz"}
+    assert {Path(name).suffix for name in bundled} == {
+        ".html",
+        ".jpg",
+        ".json",
+        ".md",
+        ".mp4",
+        ".onnx",
+        ".png",
+        ".svg",
+        ".txt",
+        ".xz",
+    }
     assert wheel.stat().st_size < 100e6
 
 

@@ -160,6 +160,23 @@ def seek_command(
     print(report.table())
 
 
+@bench_app.command("outputs", cls=PlainCommand)
+def outputs_command(
+    model: Model = None,
+    seconds: Seconds = 5.0,
+    engines_dir: EnginesDir = default_engines_dir(),
+    device: Device = None,
+) -> None:
+    """How long poses take to another program on this machine: OSC, UDP, WebSocket and LSL, 30 and 120 fps, 1 and 10 people."""
+    from poseapp.bench.outputs import run_outputs
+
+    where = device or "auto"
+    folder = find_model(engines_dir, model, where).folder
+    with sharing(plain_console(stderr=True)) as show:
+        table = run_outputs(folder, DEMO, device=where, seconds=seconds, progress=show)
+    print(table)
+
+
 @bench_app.command("mediapipe", cls=PlainCommand)
 def mediapipe_command(
     python: Annotated[
@@ -199,3 +216,27 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise PoseAppError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
+
+
+@bench_app.command("sound", cls=PlainCommand)
+def sound_command(
+    seconds: Seconds = 10.0,
+    microphone: Annotated[
+        str, typer.Option("--microphone", metavar="NAME", help="Listen to another microphone that gives the same tones.")
+    ] = "synthetic",
+) -> None:
+    """How far sound and picture of a recording are apart: a made-up camera and a made-up microphone show the same clock."""
+    import tempfile
+
+    from poseapp.bench.sound import LIMIT_MS, is_in_sync, measure_sync
+    from poseapp.live.sound import SyntheticMicrophone, parse_microphone
+
+    chosen = SyntheticMicrophone(drift_ppm=100.0, jitter_s=0.01) if microphone == "synthetic" else parse_microphone(microphone)
+    with tempfile.TemporaryDirectory(prefix="poseapp-") as folder:
+        reports, sound, _ = measure_sync(Path(folder), seconds, chosen)
+    for report in reports:
+        late = f"{report.median_ms:+.1f} ms (median), {report.worst_ms:+.1f} ms (worst)"
+        print(f"{report.video:<14} {report.tones} tones, late by {late}")
+    print(f"{'sound':<14} {sound.sentence()}; clock {sound.drift_ppm:+.0f} ppm")
+    if not is_in_sync(reports):
+        raise PoseAppError(f"Sound and picture are more than {LIMIT_MS:g} ms apart.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from poseapp.cli.live_outputs import LiveOutputs, giving
 from poseapp.cli.starting import Starter, check_choices
 from poseapp.console import description
 from poseapp.core.errors import PoseAppError, SourceError
@@ -82,7 +84,8 @@ class _RunFigures:
 
     begun: float = field(default_factory=time.monotonic)
     ready: float | None = None  # when the model was there
-    latencies_ms: list[float] = field(default_factory=list)
+    results: int = 0
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))  # a run may last for weeks
     first_pose_s: float | None = None
     given_up: str = ""
 
@@ -91,65 +94,89 @@ class _RunFigures:
         return now - (self.begun if self.ready is None else self.ready)
 
     def result(self, result: Result) -> None:
+        self.results += 1
         self.latencies_ms.append(sum(result.stage_ms.values()))
         if self.first_pose_s is None and len(result.poses):
             self.first_pose_s = time.time() - psutil.Process().create_time()
 
 
-def run_headless(
-    source: str | Source,
-    request: ModelRequest,
-    pose_settings: PoseSettings,
-    options: RecordOptions,
-    seconds: float | None,
-    wait_s: float,
-    console: Console,
-    setup: SourceSetup | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class HeadlessRun:
+    """What is to be done: ``source`` is one, or a text that names one, ``seconds`` and ``wait_s`` are as the options say."""
+
+    source: str | Source
+    request: ModelRequest
+    pose_settings: PoseSettings
+    recording: RecordOptions
+    seconds: float | None = None
+    wait_s: float = WAIT_S
+    setup: SourceSetup | None = None
+    live: LiveOutputs = field(default_factory=LiveOutputs)
+
+
+def run_headless(run: HeadlessRun, console: Console) -> None:
     """Work through a source, recording, with a progress bar and a closing summary. Ctrl-C finishes the files.
 
-    A live source that gives no picture for *wait_s* is the end, and a PoseAppError.
+    A live source that gives no picture for ``wait_s`` is the end, and a PoseAppError.
     """
-    from poseapp.live.session import Session
+    wait_s = run.wait_s if run.seconds is None else min(run.wait_s, run.seconds)  # nobody waits longer than the run is to last
+    source = _open(run, wait_s, console)
+    session = _session(run, source)
+    figures, starter = _RunFigures(), Starter(session, run.recording, console) if run.live.records else None
+    with giving(session, run.live, run.recording, console) as sent:
+        if starter is not None:
+            starter.begin()
+        session.start()
+        try:
+            _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, run.seconds, starter, console)
+        except KeyboardInterrupt:
+            console.print("Interrupted: finishing the recording.")
+        finally:
+            session.stop()
+    status = session.status()
+    recording = status.recording
+    if recording is None and starter is not None:
+        unbegun = f"{source.name}: it was over before the recording began. Nothing was recorded."
+        raise PoseAppError(figures.given_up or session.failure or unbegun)
+    error = recording.error if recording is not None else ""
+    if (recording.frames if recording is not None else figures.results) == 0:
+        stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
+        raise PoseAppError(figures.given_up or session.failure or error or _RETRYING.sub("", status.message) or stopped)
+    _summarise(status, recording, source, figures)
+    for line in sent:
+        print(line)
+    failure = session.failure or error or figures.given_up
+    if failure:
+        raise PoseAppError(failure)
+
+
+def _open(run: HeadlessRun, wait_s: float, console: Console) -> Source:
+    """The source, with what is asked of it. Raises PoseAppError."""
     from poseapp.live.sources import StreamSource, parse_source
+
+    source = parse_source(run.source) if isinstance(run.source, str) else run.source
+    if run.setup is not None:
+        _ask_camera(source, run.setup)
+    if isinstance(source, StreamSource):
+        _settle(source, Patience(source.name, True, wait_s, console))
+    check_choices(run.recording, source)
+    return source
+
+
+def _session(run: HeadlessRun, source: Source) -> Session:
+    from poseapp.live.session import Session
     from poseapp.live.sources.setup import SourceSetup
     from poseapp.pipeline.modes import smooth_rule
 
-    source, setup = parse_source(source) if isinstance(source, str) else source, setup or SourceSetup()
-    _ask_camera(source, setup)
-    check_choices(options, source)
-    wait_s = wait_s if seconds is None else min(wait_s, seconds)  # nobody waits longer than the run is to last
-    if isinstance(source, StreamSource):
-        _settle(source, Patience(source.name, True, wait_s, console))
     session = Session(
         source,
-        request,
-        framing=setup.framing,
-        smoothing=smooth_rule(pose_settings.smoothing),
-        realtime=source.live,
+        run.request,
+        framing=(run.setup or SourceSetup()).framing,
+        smoothing=smooth_rule(run.pose_settings.smoothing),
+        realtime=source.live or not run.live.records,
     )
-    session.settings.latency_budget_ms = pose_settings.latency_budget_ms
-    figures, starter = _RunFigures(), Starter(session, options, console)
-    starter.begin()
-    session.start()
-    try:
-        _follow(session, source, Patience(source.name, source.live, wait_s, console), figures, seconds, starter, console)
-    except KeyboardInterrupt:
-        console.print("Interrupted: finishing the recording.")
-    finally:
-        session.stop()
-    status = session.status()
-    recording = status.recording
-    if recording is None:
-        unbegun = f"{source.name}: it was over before the recording began. Nothing was recorded."
-        raise PoseAppError(figures.given_up or session.failure or unbegun)
-    if recording.frames == 0:
-        stopped = f"{source.name}: stopped before the first picture was worked on. Nothing was recorded."
-        raise PoseAppError(figures.given_up or session.failure or recording.error or _RETRYING.sub("", status.message) or stopped)
-    _summarise(status, recording, source, figures)
-    failure = session.failure or recording.error or figures.given_up
-    if failure:
-        raise PoseAppError(failure)
+    session.settings.latency_budget_ms = run.pose_settings.latency_budget_ms
+    return session
 
 
 def _ask_camera(source: Source, setup: SourceSetup) -> None:
@@ -182,7 +209,7 @@ def _follow(
     patience: Patience,
     figures: _RunFigures,
     seconds: float | None,
-    starter: Starter,
+    starter: Starter | None,
     console: Console,
 ) -> None:
     """Show how far *session* is.
@@ -212,9 +239,9 @@ def _follow(
             now = time.monotonic()
             if figures.ready is None and status.model:
                 figures.ready = now
-            if not over and not starter.look(status):
+            if not over and starter is not None and not starter.look(status):
                 return
-            if not over and not patience.look(status, now, len(figures.latencies_ms)):
+            if not over and not patience.look(status, now, figures.results):
                 figures.given_up = patience.last_word
                 return
             if seconds is not None and figures.ready is not None and now - figures.ready > seconds:
@@ -222,7 +249,7 @@ def _follow(
                 return
 
 
-def _summarise(status: Status, recording: Recording, source: Source, figures: _RunFigures) -> None:
+def _summarise(status: Status, recording: Recording | None, source: Source, figures: _RunFigures) -> None:
     from poseapp.live.recording import ended_text
 
     elapsed = figures.working_s(time.monotonic())
@@ -231,17 +258,20 @@ def _summarise(status: Status, recording: Recording, source: Source, figures: _R
     print(f"model      {status.model or '–'} on {status.backend or '–'}")
     if status.backend is not None and status.backend.fallback:
         print(f"instead    {status.backend.fallback}")
-    counts = recording.counts
-    print(f"frames     {counts.sentence()}")
-    if recording.ended_by:
-        print(f"stopped    {ended_text(recording.ended_by)}")
-    print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
-    if counts.unreadable:
-        print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")
-        for line in getattr(source, "skipped", [])[:MOST_NAMED]:
-            print(f"           {line}")
+    if recording is not None:
+        counts = recording.counts
+        print(f"frames     {counts.sentence()}")
+        if recording.sound is not None:
+            print(f"sound      {recording.sound.sentence()}")
+        if recording.ended_by:
+            print(f"stopped    {ended_text(recording.ended_by)}")
+        print(f"speed      {counts.analysed} analysed in {elapsed:.1f} s: {counts.analysed / elapsed:.1f} fps")
+        if counts.unreadable:
+            print(f"unreadable {counts.unreadable} of the source's pictures: their numbers are left out")
+            for line in getattr(source, "skipped", [])[:MOST_NAMED]:
+                print(f"           {line}")
     print(f"latency    {median:.1f} ms a frame (median, without drawing and encoding){first}")
     for control in status.controls:
         print(f"{control.name:<10} {control.sentence()}")
-    for path in sorted(recording.folder.iterdir()):
+    for path in sorted(recording.folder.iterdir()) if recording is not None else ():
         print(f"{path.stem:<10} {path}")

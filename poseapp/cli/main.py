@@ -1,4 +1,4 @@
-"""The command line: run | review | analyse | bench | models | train | eval | export | export-data | measure | report | scale.
+"""The command line: run | review | analyse | batch | bench | models | train | eval | export | measure | … (``app`` has all).
 
 Logging is configured here alone.
 """
@@ -17,6 +17,7 @@ import typer
 
 import poseapp
 from poseapp.cli.analyse import analyse_command
+from poseapp.cli.batch import batch_command
 from poseapp.cli.bench import bench_app
 from poseapp.cli.evaluate import evaluate_command
 from poseapp.cli.export import export_command
@@ -76,6 +77,7 @@ app.command("run", cls=PlainCommand)(run_command)
 app.command("review", cls=PlainCommand)(review_command)
 app.command("presets", cls=PlainCommand)(presets_command)
 app.command("analyse", cls=PlainCommand)(analyse_command)
+app.command("batch", cls=PlainCommand)(batch_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models", cls=PlainGroup)
 app.command("train", cls=PlainCommand)(train_command)

@@ -15,6 +15,7 @@ from poseapp.core.errors import RecordError, printable
 from poseapp.core.files import atomic_write
 from poseapp.core.gait import compare
 from poseapp.core.repetitions import EXERCISES, Exercise, tempo
+from poseapp.review.own_exercises import OwnExercises, exercises_by_option, option_name
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,14 +23,22 @@ if TYPE_CHECKING:
     from poseapp.review.measurements import Measurements
     from poseapp.review.saved_recording import SavedRecording
 
-EXERCISE_NAMES = {one.name.lower().replace(" ", "-"): one for one in EXERCISES}
+
+def _known(value: str | None) -> str | None:
+    return value if value is None else one_of(*exercises_by_option(OwnExercises.of_user()))(value)
+
+
+def exercise_called(name: str | None) -> Exercise | None:
+    """The exercise that --count calls *name*: one of the app, or one of the user's own."""
+    return exercises_by_option(OwnExercises.of_user())[name] if name is not None else None
+
 
 Recording = Annotated[Path, typer.Argument(metavar="RECORDING", help="The folder of a recording.")]
 Count = Annotated[
     str | None,
     typer.Option(
-        "--count", metavar="EXERCISE", callback=one_of(*EXERCISE_NAMES), help=f"Count repetitions: {', '.join(EXERCISE_NAMES)}.",
-        show_default="none",
+        "--count", metavar="EXERCISE", callback=_known, show_default="none",
+        help=f"Count repetitions: {', '.join(map(option_name, EXERCISES))}, or an exercise that you made in the window.",
     ),
 ]  # fmt: skip
 Person = Annotated[int | None, typer.Option("--person", metavar="ID", min=0, help="This person only.", show_default="everybody")]
@@ -59,7 +68,7 @@ def measure_command(
     """Measure the people in a recording, in 2D, from the camera's view. docs/measuring.md tells what the figures mean."""
     from poseapp.review.measurements import as_json
 
-    exercise = EXERCISE_NAMES[count] if count is not None else None
+    exercise = exercise_called(count)
     saved, found = _measured(recording, threshold, exercise, person)
     for one in found:
         _print(one, exercise)

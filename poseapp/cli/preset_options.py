@@ -21,7 +21,7 @@ PresetName = Annotated[
     typer.Option(
         "--preset",
         metavar="NAME",
-        help="A preset that was saved in the window: camera, model, mode and drawing. Other options count in its place.",
+        help="A preset that was saved in the window: camera, model, mode, drawing and outputs. Other options count in its place.",
         show_default="no preset",
     ),
 ]
@@ -59,6 +59,7 @@ def over_preset(options: RunOptions, preset: Preset) -> RunOptions:
         mode=options.mode or settings.mode,
         smoothing=settings.smoothing if options.smoothing is None else options.smoothing,
         latency_budget_ms=settings.latency_budget_ms if options.latency_budget_ms is None else options.latency_budget_ms,
+        outputs=replace(options.outputs, addresses=options.outputs.addresses or preset.outputs),
         recording=replace(options.recording, clean_video=options.recording.clean_video or preset.clean_video),
     )
 

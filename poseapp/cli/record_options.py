@@ -70,6 +70,16 @@ Hand = Annotated[
         callback=lambda value: _checked(value),
     ),
 ]
+Microphone = Annotated[
+    str | None,
+    typer.Option(
+        "--microphone",
+        metavar="NAME",
+        help="Record sound, too: default, a part of the name of a microphone, or off. For cameras and streams.",
+        rich_help_panel=RECORDING,
+        show_default="off",
+    ),
+]
 
 
 def _checked(value: str | None) -> str | None:
@@ -91,6 +101,7 @@ class RecordChoices:
     stop_after_s: float | None = None
     stop_empty_s: float | None = None
     hand: str | None = None
+    microphone: str | None = None
 
     def start_stop(self) -> dict[str, Any]:
         """The fields of StartStop that were given."""
@@ -103,3 +114,26 @@ class RecordChoices:
         from poseapp.live.recording import joined_name
 
         return joined_name(self.name, ["-".join(tag.split()) for tag in self.tags])  # there a space ends a tag
+
+
+def record_choices(
+    clean_video: bool,
+    name: str,
+    tags: list[str] | None,
+    countdown_s: float | None,
+    stop_after_s: float | None,
+    stop_empty_s: float | None,
+    hand: str | None,
+    microphone: str | None,
+) -> RecordChoices:
+    """The options of the command line as one."""
+    return RecordChoices(
+        clean_video=clean_video,
+        name=name,
+        tags=tuple(tags or ()),
+        countdown_s=countdown_s,
+        stop_after_s=stop_after_s,
+        stop_empty_s=stop_empty_s,
+        hand=hand,
+        microphone=microphone,
+    )

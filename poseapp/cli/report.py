@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from poseapp.cli.display import install_what_qt_needs
-from poseapp.cli.measure import EXERCISE_NAMES, Count
+from poseapp.cli.measure import Count, exercise_called
 from poseapp.cli.options import Backdrop, BlurFaces
 from poseapp.core.errors import PoseAppError, printable
 from poseapp.render import Background, DrawOptions
@@ -50,7 +50,7 @@ def report_command(  # noqa: PLR0913 - the command's options
 
     options = ReportOptions(
         person=person,
-        exercise=EXERCISE_NAMES[count] if count is not None else None,
+        exercise=exercise_called(count),
         title=title,
         note=note,
         draw=DrawOptions(threshold=threshold, background=cast(Background, background), blur_faces=blur_faces),

@@ -11,7 +11,8 @@ import typer
 from poseapp import resources
 from poseapp.cli.camera_options import CameraChoices, Controls, CropText, Rotate
 from poseapp.cli.display import no_window_because
-from poseapp.cli.headless import WAIT_S, run_headless
+from poseapp.cli.headless import WAIT_S, HeadlessRun, run_headless
+from poseapp.cli.live_outputs import Count, NoRecording, OutputChoices, OutputOption
 from poseapp.cli.options import (
     BlurFaces,
     Budget,
@@ -25,7 +26,19 @@ from poseapp.cli.options import (
     Smoothing,
 )
 from poseapp.cli.preset_options import PresetName, find_preset, over_preset, recorded_draw, source_of
-from poseapp.cli.record_options import CleanVideo, Countdown, Hand, Name, RecordChoices, StopAfter, StopWhenEmpty, Tags
+from poseapp.cli.record_options import (
+    CleanVideo,
+    Countdown,
+    Hand,
+    Microphone,
+    Name,
+    RecordChoices,
+    StopAfter,
+    StopWhenEmpty,
+    Tags,
+    record_choices,
+)
+from poseapp.cli.starting import microphone_called
 from poseapp.console import plain_console
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -90,9 +103,11 @@ class RunOptions:
     headless: bool = False
     seconds: float | None = None
     wait_s: float = WAIT_S
+    outputs: OutputChoices = field(default_factory=OutputChoices)
     recording: RecordChoices = field(default_factory=RecordChoices)
     camera: CameraChoices = field(default_factory=CameraChoices)
     preset: str = ""
+    compare: Path | None = None  # the recording that is shown with the one in source
 
     def draw(self) -> dict[str, Any]:
         """Those of DrawOptions that were given."""
@@ -132,6 +147,10 @@ def run_command(  # noqa: PLR0913 - the command's options
     stop_after: StopAfter = None,
     stop_when_empty: StopWhenEmpty = None,
     hand: Hand = None,
+    microphone: Microphone = None,
+    output: OutputOption = None,
+    no_recording: NoRecording = False,
+    count: Count = None,
 ) -> None:
     """Open the window on SOURCE, or analyse SOURCE without a window.
 
@@ -152,17 +171,10 @@ def run_command(  # noqa: PLR0913 - the command's options
         headless=headless,
         seconds=seconds,
         wait_s=wait,
-        recording=RecordChoices(
-            clean_video=clean_video,
-            name=name,
-            tags=tuple(tag or ()),
-            countdown_s=countdown,
-            stop_after_s=stop_after,
-            stop_empty_s=stop_when_empty,
-            hand=hand,
-        ),
+        recording=record_choices(clean_video, name, tag, countdown, stop_after, stop_when_empty, hand, microphone),
         camera=CameraChoices(rotate, crop, tuple(control or ())),
         preset=preset,
+        outputs=OutputChoices(tuple(output or ()), not no_recording, count),
     )
     open_source(options)
 
@@ -183,6 +195,7 @@ def open_source(options: RunOptions) -> None:
     from poseapp.live.sources import parse_source
     from poseapp.review.player import is_recording
     from poseapp.ui.app import Opening, run_app
+    from poseapp.ui.output_actions import chosen_outputs
 
     recording = Path(options.source) if options.source and is_recording(Path(options.source)) else None
     chosen = parse_source(options.source, loop=True) if options.source is not None and recording is None else None
@@ -206,7 +219,10 @@ def open_source(options: RunOptions) -> None:
         clean_video=options.recording.clean_video,
         typed_name=options.recording.typed_name,
         start_stop=options.recording.start_stop(),
+        microphone=options.recording.microphone,
         recording=recording,
+        outputs=chosen_outputs(options.outputs.addresses),
+        compare=options.compare,
         preset=preset,
     )
     status = run_app(opening)
@@ -240,14 +256,16 @@ def _run_without_window(options: RunOptions) -> None:
         name=chosen.name,
         tags=chosen.tags,
         start_stop=StartStop(**chosen.start_stop()),
+        microphone=microphone_called(chosen.microphone),
     )
-    run_headless(
-        source,
-        request,
-        settings,
-        recording,
-        options.seconds,
-        options.wait_s,
-        console,
-        options.camera.setup(preset.setup if preset is not None else None),
+    run = HeadlessRun(
+        source=source,
+        request=request,
+        pose_settings=settings,
+        recording=recording,
+        seconds=options.seconds,
+        wait_s=options.wait_s,
+        setup=options.camera.setup(preset.setup if preset is not None else None),
+        live=options.outputs.live(),
     )
+    run_headless(run, console)

@@ -12,12 +12,25 @@ if TYPE_CHECKING:
 
     from poseapp.live.recording import RecordOptions
     from poseapp.live.session import Session
+    from poseapp.live.sound import Microphone
     from poseapp.live.sources import Source
     from poseapp.live.status import Status
 
 
+def microphone_called(name: str | None) -> Microphone | None:
+    """The microphone *name*; None for "off"."""
+    from poseapp.live.sound import parse_microphone
+
+    return None if name in (None, "off") else parse_microphone(name or "")
+
+
 def check_choices(options: RecordOptions, source: Source) -> None:
     """Raise PoseAppError where *source* cannot be recorded with *options*."""
+    if options.microphone is not None and not source.live:
+        raise PoseAppError(
+            f"--microphone: expected a camera or a live stream, got {source.name}. "
+            "Leave it out: a file is not analysed at its own speed."
+        )
     if options.start_stop.countdown_s and not source.live:
         raise PoseAppError(
             f"--countdown: expected a camera or a live stream, got {source.name}. "
@@ -37,6 +50,7 @@ class Starter:
         self._begun = False
         self._signs = 0  # raised hands that were acted on
         self._said = ""
+        self._trouble = ""  # with the sound, said already
 
     def begin(self) -> None:
         """Begin with the first frame, where nothing else is waited for. Raises RecordError."""
@@ -53,6 +67,9 @@ class Starter:
         recording = status.recording
         if recording is None:
             return False
+        if recording.sound is not None and recording.sound.error and recording.sound.error != self._trouble:
+            self._trouble = recording.sound.error
+            self._say(self._trouble)
         if recording.waits_s > 0:
             self._say(f"{math.ceil(recording.waits_s)}", bell=True)
         elif signed and self._chosen.hand == "start-stop" and recording.active:

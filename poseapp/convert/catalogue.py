@@ -18,7 +18,7 @@ class Entry:
     whole hash or its first eight digits, as its authors published it, or as several who have checked the file do, or "" where
     nobody did. ``figure`` is the accuracy that the authors state. ``parameters`` and ``macs`` (one crop) are counts, for the
     list; None where nobody has told them. ``mirrors`` are other places of the same file. ``file_bytes`` is its size where that
-    is known.
+    is known, ``graph_sha256`` the hash of the graph in an archive whose own hash is not known.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Entry:
     macs: int | None
     mirrors: tuple[str, ...] = ()
     file_bytes: int | None = None
+    graph_sha256: str = ""
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -183,10 +184,12 @@ _ENTRIES = (
     replace(_rtmpose("rtmpose-t-256x192", "rtmpose-t_simcc-body7_pt-body7_420e-256x192-026a1439_20230504",
                      65.9, 3_340_000, 360_000_000),
             sha256="937003a70832d9cc34ea16927f504792f3133e92dda1b9c626236bbbe9e805cb", file_bytes=12_547_710),
-    _rtmpose("rtmpose-s-256x192", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
-             69.7, 5_470_000, 680_000_000),
-    _rtmpose("rtmpose-m-256x192", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
-             74.9, 13_590_000, 1_930_000_000),
+    replace(_rtmpose("rtmpose-s-256x192", "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504",
+                     69.7, 5_470_000, 680_000_000),
+            graph_sha256="9aeb635b83f86aea45cf45d85798f7eba1a162de8e0d721c44e54fe5eebaf47d"),
+    replace(_rtmpose("rtmpose-m-256x192", "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504",
+                     74.9, 13_590_000, 1_930_000_000),
+            graph_sha256="5c0a4bf67953e6d2ac43ce15e77dc9d5d354ae18430a47d2c5963a7bc5683e3c"),
     _rtmpose("rtmpose-l-256x192", "rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504",
              76.7, 27_660_000, 4_160_000_000),
     replace(_rtmpose("rtmpose-l-384x288", "rtmpose-l_simcc-body7_pt-body7_420e-384x288-3f5a1437_20230504",
@@ -203,7 +206,10 @@ _ENTRIES = (
     Entry(
         name="openpose-coco", family="openpose", arch="openpose",
         url=_HUGGING_FACE + "Annotators/resolve/main/body_pose_model.pth",
-        mirrors=(_HUGGING_FACE + "ControlNet/resolve/main/annotator/ckpts/body_pose_model.pth",),
+        mirrors=(
+            _HUGGING_FACE + "ControlNet/resolve/main/annotator/ckpts/body_pose_model.pth",
+            "https://huggingface.co/ckpt/ControlNet/resolve/main/body_pose_model.pth",
+        ),
         sha256="25a948c16078b0f08e236bda51a385d855ef4c153598947c28c0d47ed94bb746",
         licence="CMU: academic and non-profit, non-commercial research use only",
         data="COCO train2014", figure="AP 61.8 (COCO test-dev, 2017 paper)",

@@ -6,6 +6,7 @@ Weights are loaded by key map and filled into a graph; a graph is put between pi
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class ImportOptions:
     """How weights are deployed. A value that is None follows from the file, as its authors trained it.
 
     ``mapping``, ``decode`` and ``sigma_px`` are those of ModelSpec; ``flip`` averages with the mirrored crop;
+    ``graph_sha256`` is the hash that a graph that is ready to run must have, "" for any;
     ``fp16`` writes model.fp16.onnx beside model.onnx; ``replace`` overwrites a model of the same name.
     """
 
@@ -49,6 +51,7 @@ class ImportOptions:
     licence: str | None = None
     figure: str = ""
     url: str = ""
+    graph_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,18 @@ def fetch(
     path = download(entry, cache, progress, say)
     options = ImportOptions(
         skeleton=entry.skeleton.name, fp16=fp16, replace=replace, data=entry.data, licence=entry.licence, figure=entry.figure,
-        url=entry.url,
+        url=entry.url, graph_sha256=entry.graph_sha256,
     )  # fmt: skip
     if entry.decode != "simcc" and entry.decode != "network":  # a graph that is ready to run tells the rest itself
         options = dataclasses.replace(
             options, input_hw=entry.input_hw, mapping=entry.mapping, decode=entry.decode, sigma_px=entry.sigma_px
         )
-    spec = import_file(path, entry.arch, entry.name, engines_dir, options).spec
+    try:
+        spec = import_file(path, entry.arch, entry.name, engines_dir, options).spec
+    except CheckpointError:
+        if not entry.sha256:  # nothing else tells that the file is damaged, and it would be taken again
+            path.unlink(missing_ok=True)
+        raise
     path.unlink(missing_ok=True)
     return spec
 
@@ -189,6 +197,11 @@ class _Ready:
             raise CheckpointError(f"{path}: the graph in it cannot be changed. Leave out {', '.join(given)}.")
         self._path, self._options = path, options
         self._package = read_package(path)
+        found = hashlib.sha256(self._package.graph).hexdigest()
+        if options.graph_sha256 not in ("", found):
+            raise CheckpointError(
+                f"{path}: expected a graph with SHA-256 {options.graph_sha256[:16]}…, got {found[:16]}…. Download it again."
+            )
         self._network = read_network(self._package, str(path))
         if arch is not None and arch != self._network.family:
             raise CheckpointError(f"{path}: expected {arch}, got a graph of {self._network.family}. Leave out --arch.")

@@ -53,6 +53,10 @@ class EngineError(ModelError):
     """A backend cannot load or run a model that is itself fine."""
 
 
+class SoundError(PoseAppError):
+    """A microphone that cannot be used. The recording goes on without sound."""
+
+
 class RecordError(PoseAppError):
     """A recording cannot be started, must stop, or cannot be read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,7 @@ class RoiRule:
 
 
 ROI = RoiRule()
+GRID_STEPS = 128  # heights of regions from one to its double: coarser ones shake the joints, finer ones agree later
 
 # Rough lengths between joints in torso lengths (middle of the shoulders to middle of the hips), by eye from an
 # anatomical drawing: good enough to tell how far the unseen part of a body reaches.
@@ -58,11 +60,12 @@ class RoiTracker:
 
     For each frame the caller asks ``box`` for the region, runs the network on it, and gives the pose to ``update``. While
     nobody is followed the regions walk over the frame: the whole frame, then upright parts of full height, because a
-    person is small in an upright crop of a whole wide frame.
+    person is small in an upright crop of a whole wide frame. With *on_a_grid* the regions of a followed person are those of
+    ``on_grid``.
     """
 
-    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: RoiRule = ROI) -> None:
-        self._skeleton, self._input_hw, self._rule = skeleton, input_hw, rule
+    def __init__(self, skeleton: Skeleton, input_hw: tuple[int, int], rule: RoiRule = ROI, on_a_grid: bool = False) -> None:
+        self._skeleton, self._input_hw, self._rule, self._on_a_grid = skeleton, input_hw, rule, on_a_grid
         self._followed: Box | None = None
         self._misses = 0
         self._tries = 0
@@ -96,7 +99,8 @@ class RoiTracker:
                 self._followed = None
             return False
         self._misses = 0
-        self._followed = next_region(self._skeleton, xy, score, frame_hw, self._input_hw, self._followed, rule)
+        region = next_region(self._skeleton, xy, score, frame_hw, self._input_hw, self._followed, rule)
+        self._followed = on_grid(region) if self._on_a_grid else region
         return True
 
     def reset(self) -> None:
@@ -137,6 +141,21 @@ def next_region(
     width = height * input_hw[1] / input_hw[0]
     x, y = left + (max(right - left, 8.0) - width) / 2, top + (max(bottom - top, 8.0) - height) / 2
     return np.array([x, y, width, height], np.float32)
+
+
+def on_grid(region: Box) -> Box:
+    """*region* (4,), made larger and moved by less than 1 %, so that all regions that are nearly the same are the same.
+
+    A region comes from the pose in the region before, and so from all frames before. Two analyses that begin in different frames
+    would never quite agree, because a shift of the region shifts what a network with a coarse heatmap finds. On a grid they
+    give the network the same region after some frames, and the same ones from then on. So the pieces of a clip can be analysed
+    apart.
+    """
+    x, y, width, height = region.tolist()
+    tall = 2.0 ** (math.ceil(math.log2(height) * GRID_STEPS - 1e-3) / GRID_STEPS)  # what is on the grid stays there
+    wide, step = round(width / height, 5) * tall, tall / GRID_STEPS / 2  # rounded: a float's last digit must not tell them apart
+    centre_x, centre_y = round((x + width / 2) / step) * step, round((y + height / 2) / step) * step
+    return np.array([centre_x - wide / 2, centre_y - tall / 2, wide, tall], np.float32)
 
 
 def detected_region(box: Box, input_hw: tuple[int, int], margin: float = 1.25) -> Box:

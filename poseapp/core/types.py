@@ -149,6 +149,7 @@ class Result:
     ``smoothed`` are the same people in the same order with steadied joints, by the rule ``smoothing``; None where that is off.
     ``mode`` is how people were found. ``locked`` is the identity that the user holds on to, in sight or not.
     ``predicted`` are the identities that the network did not look at in this frame: their joints are where they are expected.
+    ``beside`` is the frame of another recording that is compared with this one.
     """
 
     frame: Frame
@@ -162,6 +163,7 @@ class Result:
     mode: PoseMode = "one"
     locked: int | None = None
     predicted: frozenset[int] = frozenset()
+    beside: Result | None = None
 
     @property
     def shown(self) -> Poses:

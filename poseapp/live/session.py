@@ -54,11 +54,11 @@ class Session:
     while an engine is compiled. Otherwise (a file without a window) each frame is worked on, as fast as possible. In both cases
     the CPU takes over from a device that fails.
 
-    Every method may be called from any thread, and all return at once, but for these: ``stop`` and ``wait`` wait, and
-    ``start_recording`` makes a folder; call them off the UI thread, or when that may wait. ``take`` and ``painted`` are for one
-    thread that shows the results. ``settings`` may be changed by any thread at any time. ``outputs`` get each result, too;
-    whoever sets them, before the start, closes them. What the threads of a session share, and what its lock guards, is in
-    ``shared.py``.
+    Every method may be called from any thread, and all return at once, but for these: ``stop``, ``wait`` and
+    ``finish_recording`` wait, and ``start_recording`` and ``set_source`` with *record* make a folder; call them off the UI
+    thread, or when that may wait. ``take`` and ``painted`` are for one thread that shows the results. ``settings`` may be changed
+    by any thread at any time. ``outputs`` get each result, too; whoever sets them, before the start, closes them. What the
+    threads of a session share, and what its lock guards, is in ``shared.py``.
 
     *source*, *framing* (how its pictures are turned and cropped, before anything else sees them), *model* and *smoothing* are
     what the session begins with. *load* makes the engine of a model; *builds_first* says of
@@ -110,13 +110,24 @@ class Session:
             self._models.start_first()
             self._source.change(self._source.source, self._source.framing)
 
-    def set_source(self, source: Source, framing: Framing = WHOLE) -> None:
-        """Change to *source* with *framing*. A recording is finished first: its frames would not fit together."""
+    def set_source(self, source: Source, framing: Framing = WHOLE, record: RecordOptions | None = None) -> None:
+        """Change to *source* with *framing*. A recording is finished first: its frames would not fit together.
+
+        With *record*, a recording of *source* begins with its first picture; RecordError when it cannot be written, and then
+        the source before has been left.
+        """
         with self._lock:
             if self._shared.stopped:
                 return
             self.stop_recording()
+            self._source.request_stop()  # no frame of the source before counts from here on
+            first_index = self._source.next_index
+        recorder = self._recorder(record, SourceEntry.of(source, None), first_index) if record is not None else None
+        with self._lock:
             self._done.clear()
+            if recorder is not None:
+                self._models.describe_in(recorder)
+                self._recordings.add(recorder)
             self._source.change(source, framing)
 
     def set_framing(self, framing: Framing) -> None:
@@ -173,15 +184,7 @@ class Session:
             entry = SourceEntry.of(source, self._source.actual, self._source.controls)
             first_index = None if self._started else self._source.next_index  # the source's first picture, readable or not
         # Making a folder may take a while on a network drive; nobody else should wait for it.
-        recorder = Recorder(
-            options,
-            entry,
-            self.stats,
-            lossless=not self._shared.realtime,
-            finished=_log_error,
-            first_index=first_index,
-            mark=self._mark,
-        )
+        recorder = self._recorder(options, entry, first_index)
         with self._lock:
             try:
                 if self._source_to_record() is not source:
@@ -193,6 +196,17 @@ class Session:
             self._models.describe_in(recorder)
             self._recordings.add(recorder)
             return recorder.folder
+
+    def _recorder(self, options: RecordOptions, source: SourceEntry, first_index: int | None) -> Recorder:
+        return Recorder(
+            options,
+            source,
+            self.stats,
+            lossless=not self._shared.realtime,
+            finished=_log_error,
+            first_index=first_index,
+            mark=self._mark,
+        )
 
     def set_draw(self, draw: DrawOptions) -> None:
         """Draw poses with *draw* on the annotated video from now on, if there is a recording."""
@@ -216,6 +230,13 @@ class Session:
         if recorder is not None:
             recorder.close(keep_empty=not failed)
 
+    def finish_recording(self) -> Recording | None:
+        """Finish the recording, wait for its files, and say what became of it; None where there never was one."""
+        self.stop_recording()
+        self._recordings.finish(FINISH_LIVE_S if self._shared.realtime else FINISH_OFFLINE_S)
+        with self._lock:
+            return self._recordings.status()
+
     def stop(self) -> None:
         """Stop everything and finish the recording; safe to call twice.
 
@@ -231,8 +252,7 @@ class Session:
         self._source.join()
         for thread in threads:
             thread.worker.join(max(0.1, deadline - time.monotonic()))
-        self.stop_recording()
-        self._recordings.finish(FINISH_LIVE_S if self._shared.realtime else FINISH_OFFLINE_S)
+        self.finish_recording()
         self._shared.results.close()
         self._done.set()
 

@@ -61,7 +61,8 @@ def record_together(sessions: Sequence[Session], options: RecordOptions) -> list
     try:
         for number, session in enumerate(sessions, 1):
             name = f"{options.name} {number} {session.status().source}".strip()
-            folders.append(session.start_recording(replace(options, name=name, epoch_t=epoch_t)))
+            sound = options.microphone if number == 1 else None  # one recording has the sound of all
+            folders.append(session.start_recording(replace(options, name=name, epoch_t=epoch_t, microphone=sound)))
             begun.append(session)
     except RecordError:
         for session in begun:

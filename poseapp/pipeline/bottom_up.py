@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from poseapp.core import paf
 from poseapp.core.errors import ModelError
@@ -13,10 +14,31 @@ from poseapp.core.roi import is_person
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.transform import apply, whole_box
-from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
+from poseapp.core.types import Frame, ImageArray, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 from poseapp.pipeline.estimator import Estimator, Point, locked_after
-from poseapp.pipeline.predictor import CropPoses, CropPredictor, StageTimer, unknown_ids
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, Predictor, StageTimer, unknown_ids
+
+
+class WholePredictor:
+    """Finds everybody in a region with one pass of a network that gives part affinity fields, or whole people."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._crops = CropPredictor(engine)
+        self.spec = engine.spec
+
+    def predict(self, image: ImageArray, boxes: Sequence[NDArray[np.floating]], heatmaps: bool, timer: StageTimer) -> CropPoses:
+        """The N people in the one box of *boxes*; see Predictor. A one-stage network may find a person twice."""
+        seen = self._crops.predict(image, boxes, True, timer)
+        kept = seen.heatmaps if heatmaps else ()
+        if self.spec.one_stage:
+            (people,) = seen.people
+            known = [is_person(joints[:, 2], known=True) for joints in people]  # the network has told people from no people
+            return CropPoses(people[known, :, :2], np.ascontiguousarray(people[known, :, 2]), kept)
+        (maps,) = seen.heatmaps
+        assert maps.fields is not None, "asked for when the model was loaded"
+        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
+        return CropPoses(apply(maps.to_frame, joints[..., :2]), np.ascontiguousarray(joints[..., 2]), kept)
 
 
 class BottomUp:
@@ -29,7 +51,7 @@ class BottomUp:
     mode: PoseMode = "bottom-up"
 
     def __init__(self, engine: Engine) -> None:
-        self._predictor = CropPredictor(engine)
+        self.predictor: Predictor = WholePredictor(engine)
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
         output = engine.infer(np.zeros((1, *self.spec.input_hw, 3), np.uint8), heatmaps=True)
@@ -42,13 +64,13 @@ class BottomUp:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._predictor.spec
+        return self.predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """Everybody in the frame, best first; see Estimator."""
         timer = StageTimer(wait_ms)
         box = whole_box(frame.hw)
-        seen = self._predictor.predict(frame.image, [box], True, timer)
+        seen = self.predictor.predict(frame.image, [box], heatmaps, timer)
         poses = self.tracker.update(self._everybody(seen), frame.t)
         timer.mark("decode")
         return Result(
@@ -56,31 +78,22 @@ class BottomUp:
             poses=poses,
             stage_ms=timer.times(),
             boxes=box[None],
-            heatmaps=seen.heatmaps if heatmaps else (),
+            heatmaps=seen.heatmaps,
             model=self.spec.name,
             mode=self.mode,
             locked=self.locked,
         )
 
     def _everybody(self, seen: CropPoses) -> Poses:
-        """The people in the frame that *seen* is of, none of them twice."""
-        if self.spec.one_stage:
-            (people,) = seen.people
-            known = [is_person(joints[:, 2], known=True) for joints in people]  # the network has told people from no people
-            return pose_nms(self._poses(people[known, :, :2], people[known, :, 2]))
-        (maps,) = seen.heatmaps
-        assert maps.fields is not None, "asked for when the model was loaded"
-        joints, _ = paf.decode(maps.values, maps.fields, self.spec.skeleton)
-        return self._poses(apply(maps.to_frame, joints[..., :2]), joints[..., 2])
-
-    def _poses(self, xy: FloatArray, score: FloatArray) -> Poses:
-        return Poses(
-            xy=xy,
-            score=np.ascontiguousarray(score),
-            person_score=score.mean(axis=1).astype(np.float32),
-            ids=unknown_ids(len(xy)),
+        """The people of *seen*, none of them twice."""
+        poses = Poses(
+            xy=seen.xy,
+            score=seen.score,
+            person_score=seen.score.mean(axis=1).astype(np.float32),
+            ids=unknown_ids(len(seen.xy)),
             skeleton=self.spec.skeleton,
         )
+        return pose_nms(poses) if self.spec.one_stage else poses
 
     def reset(self) -> None:
         """See Estimator."""

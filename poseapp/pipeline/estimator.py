@@ -8,6 +8,7 @@ from typing import Protocol
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.types import FloatArray, Frame, ImageArray, PoseMode, Result
+from poseapp.pipeline.predictor import Predictor
 
 Point = tuple[float, float]
 
@@ -29,6 +30,8 @@ class Estimator(Protocol):
 
     An estimator owns its tracker, but not the engine and the detector: the caller that opened them closes them.
     """
+
+    predictor: Predictor  # what frames are looked at with; may be replaced before the first frame
 
     @property
     def mode(self) -> PoseMode:

@@ -87,7 +87,8 @@ def make_estimator(
     """The Estimator of *mode*; see that protocol for the order of calls.
 
     Raises ModelError when *mode* needs a *detector*, or a network that finds everybody, and there is none. With *thorough* there
-    is time for every region of every frame, as for a file without a window.
+    is time for every region of every frame, as for a file without a window; then the regions lie on a grid, so that pieces of a
+    clip agree with the whole.
     """
     if mode == "bottom-up":
         return BottomUp(engine)
@@ -95,7 +96,7 @@ def make_estimator(
         if detector is None:
             raise _no_detector()
         return TopDown(engine, detector, latency_budget_ms=latency_budget_ms, thorough=thorough)
-    return OnePerson(engine, detector, thorough)
+    return OnePerson(engine, detector, thorough, on_a_grid=thorough)
 
 
 def smooth_rule(strength: float) -> SmoothRule | None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from poseapp.core import transform
 from poseapp.core.heatmap import input_from_cells
+from poseapp.core.spec import ModelSpec
 from poseapp.core.types import FloatArray, Heatmaps, ImageArray
 from poseapp.engine.base import Engine
 
@@ -47,6 +49,22 @@ class CropPoses:
     score: FloatArray
     heatmaps: tuple[Heatmaps, ...]
     people: tuple[FloatArray, ...] = ()
+
+
+class Predictor(Protocol):
+    """What an estimator looks at a frame with: CropPredictor, or for bottom-up WholePredictor.
+
+    It holds no state between calls. So somebody else may put one in an estimator's place that remembers what was found.
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's spec."""
+        ...
+
+    def predict(self, image: ImageArray, boxes: Sequence[NDArray[np.floating]], heatmaps: bool, timer: StageTimer) -> CropPoses:
+        """The people in each of *boxes* (4,), at least one, in px of *image*; see CropPredictor.predict."""
+        ...
 
 
 class CropPredictor:

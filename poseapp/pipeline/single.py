@@ -13,7 +13,7 @@ from poseapp.core.tracking import Tracker
 from poseapp.core.types import Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 from poseapp.pipeline.estimator import Estimator, PersonFinder, Point, locked_after
-from poseapp.pipeline.predictor import CropPoses, CropPredictor, StageTimer, unknown_ids
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, Predictor, StageTimer, unknown_ids
 
 PLACE_GROWTH = 1.4  # how much larger than where a locked person was last is the place that is watched for them
 
@@ -23,14 +23,17 @@ class OnePerson:
 
     The *detector*, if there is one, finds the person to follow. Without a detector, and when the detector sees nobody, the frame
     is searched: one region in each frame, to keep up with a camera. *thorough* tries all regions of a frame, for sources that
-    wait, where a picture may be the only one.
+    wait, where a picture may be the only one. *on_a_grid* is that of RoiTracker.
     """
 
     mode: PoseMode = "one"
 
-    def __init__(self, engine: Engine, detector: PersonFinder | None = None, thorough: bool = False) -> None:
-        self._predictor, self._detector, self._thorough = CropPredictor(engine), detector, thorough
-        self._roi = RoiTracker(self.spec.skeleton, self.spec.input_hw)
+    def __init__(
+        self, engine: Engine, detector: PersonFinder | None = None, thorough: bool = False, on_a_grid: bool = False
+    ) -> None:
+        self.predictor: Predictor = CropPredictor(engine)
+        self._detector, self._thorough = detector, thorough
+        self._roi = RoiTracker(self.spec.skeleton, self.spec.input_hw, on_a_grid=on_a_grid)
         self.tracker = Tracker(self.spec.skeleton, alone=True)
         self.locked: int | None = None
         self._clicked: Point | None = None  # somebody else than the one followed
@@ -40,7 +43,7 @@ class OnePerson:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._predictor.spec
+        return self.predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """At most one person; see Estimator."""
@@ -48,7 +51,7 @@ class OnePerson:
         clicked, self._clicked = self._clicked, None
         hit = self._box_of_clicked(frame, clicked, timer) if clicked is not None else None
         for box in self._boxes(frame, timer) if hit is None else [hit]:
-            seen = self._predictor.predict(frame.image, [box], heatmaps, timer)
+            seen = self.predictor.predict(frame.image, [box], heatmaps, timer)
             found = self._roi.update(seen.xy[0], seen.score[0], frame.hw)
             if found:
                 break
@@ -134,7 +137,7 @@ class OnePerson:
             width = size * self.spec.input_hw[1] / self.spec.input_hw[0]
             tries.append(np.array([xy[0] - width / 2, xy[1] - size / 2, width, size], np.float32))
         for box in tries:
-            seen = self._predictor.predict(frame.image, [box], False, timer)
+            seen = self.predictor.predict(frame.image, [box], False, timer)
             joints = seen.xy[0][seen.score[0] >= ROI.trusted]
             if is_person(seen.score[0], known=False) and _holds(box_around(joints), xy):
                 self._roi.reset()

@@ -11,13 +11,13 @@ import numpy as np
 
 from poseapp.core.geometry import box_iou
 from poseapp.core.nms import POSE_NMS, fragments, likeness, pose_nms
-from poseapp.core.roi import ROI, Box, detected_region, is_person, next_region
+from poseapp.core.roi import ROI, Box, detected_region, is_person, next_region, on_grid
 from poseapp.core.spec import ModelSpec
 from poseapp.core.tracking import Tracker
 from poseapp.core.types import FloatArray, Frame, PoseMode, Poses, Result
 from poseapp.engine.base import Engine
 from poseapp.pipeline.estimator import Estimator, PersonFinder, Point, locked_after
-from poseapp.pipeline.predictor import CropPoses, CropPredictor, StageTimer, unknown_ids
+from poseapp.pipeline.predictor import CropPoses, CropPredictor, Predictor, StageTimer, unknown_ids
 
 LARGEST_BATCH = 16  # crops at once: beyond it no device gains anything, and memory grows
 
@@ -57,8 +57,9 @@ class TopDown:
 
     Between detections the crops follow the poses. Each frame gives at least one person to the network, and no more than fit into
     *latency_budget_ms*. The others are predicted: they are put where they are expected, and come first in the next frame. A
-    locked person is given to the network in every frame. *thorough* detects in every frame and ignores the budget, for files
-    without a window; a still gets that time in any case, since no later frame would show who was left out.
+    locked person is given to the network in every frame. *thorough* detects in every frame, ignores the budget and lays the
+    regions on a grid (``on_grid``), for files without a window; a still gets that time in any case, since no later frame would
+    show who was left out.
     """
 
     mode: PoseMode = "top-down"
@@ -71,7 +72,8 @@ class TopDown:
         latency_budget_ms: float = math.inf,
         thorough: bool = False,
     ) -> None:
-        self._predictor, self._detector = CropPredictor(engine), detector
+        self.predictor: Predictor = CropPredictor(engine)
+        self._detector = detector
         self._rule, self._thorough, self.latency_budget_ms = rule, thorough, latency_budget_ms
         self.tracker = Tracker(self.spec.skeleton)
         self.locked: int | None = None
@@ -86,7 +88,7 @@ class TopDown:
     @property
     def spec(self) -> ModelSpec:
         """The model's spec."""
-        return self._predictor.spec
+        return self.predictor.spec
 
     def estimate(self, frame: Frame, heatmaps: bool = False, wait_ms: float = 0.0) -> Result:
         """The people who are seen, and those who are predicted; see Estimator."""
@@ -124,6 +126,7 @@ class TopDown:
         self.tracker.reset()
         self.locked = None
         self._followed, self._new, self._detect_now = {}, [], True
+        self._new_first = False  # or who comes first in a picture would depend on the source before
 
     def lock(self, xy: Point | None) -> None:
         """See Estimator."""
@@ -180,7 +183,7 @@ class TopDown:
                 break
             batch = boxes[done : done + n]
             before = timer.ms.get("crop", 0.0) + timer.ms.get("inference", 0.0)
-            parts.append(self._predictor.predict(frame.image, batch, heatmaps, timer))
+            parts.append(self.predictor.predict(frame.image, batch, heatmaps, timer))
             took_ms = timer.ms["crop"] + timer.ms["inference"] - before
             self._ms_each += (0.2 if self._ms_each else 1.0) * (took_ms / len(batch) - self._ms_each)
             spent_ms, done = spent_ms + took_ms, done + len(batch)
@@ -228,6 +231,7 @@ class TopDown:
             before = self._followed.get(identity)
             last = before.region if before is not None else None
             region = next_region(poses.skeleton, xy, score, frame.hw, self.spec.input_hw, last)
+            region = on_grid(region) if self._thorough else region
             bodies = self._bodies(xy, score)
             if before is not None and identity in predicted:
                 self._followed[identity] = replace(before, region=region, bodies=bodies)

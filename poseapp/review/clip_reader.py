@@ -37,11 +37,13 @@ class ClipReader(Device):
     gave them (a picture of 720p is 1.4 MB, not 2.8), and become BGR
     when they are asked for: what is only decoded on the way to another picture costs nothing more.
 
-    Raises SourceError where there is no video, NotSeekableError where its pictures have no times to go by.
+    Raises SourceError where there is no video, NotSeekableError where its pictures have no times to go by, or reading it takes
+    longer than *longest_index_s*.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, longest_index_s: float = LONGEST_INDEX_S) -> None:
         super().__init__()
+        self._longest_index_s = longest_index_s
         self.path, self.name = path, shown(path.name)
         self._container: Any = None
         self._cache: OrderedDict[int, Any] = OrderedDict()
@@ -95,7 +97,7 @@ class ClipReader(Device):
         stamps: list[int] = []
         keys: list[int] = []
         last_dts: int | None = None
-        deadline = time.monotonic() + LONGEST_INDEX_S
+        deadline = time.monotonic() + self._longest_index_s
         for packet in packets_of(self._container):
             if packet.size == 0 or packet.is_discard:
                 continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from poseapp.review.picture_reader import PictureReader
 from poseapp.review.playback import Playback
 from poseapp.review.saved_poses import SavedPoses
 from poseapp.review.saved_recording import SavedRecording
+
+if TYPE_CHECKING:
+    from poseapp.review.comparison import Comparison
 
 LOOK_S = 0.2  # how often the thread looks whether it is to end
 
@@ -58,6 +63,7 @@ class RecordingPlayer:
         self.playback.load(self._reader.times_s.tolist(), files)
         # The joints count from the first captured frame, which may not be the first picture of the annotated video.
         self._times = self._reader.times_s + self._reader.start_s
+        self.comparison: Comparison | None = None  # what is shown with each picture; any thread may change it
         self._results: Slot[Result] = Slot()
         self._error = ""
         self._worker = Worker("review", self._run, self._failed)
@@ -112,13 +118,27 @@ class RecordingPlayer:
             model=saved.model,
         )
 
+    def time_of(self, number: int) -> float:
+        """The time of picture *number* in the recording, s; of the nearest there is."""
+        return float(self._times[min(max(0, number), len(self._times) - 1)])
+
+    def number_at(self, t: float) -> int:
+        """The picture that is shown at *t* s of the recording; the first or the last one before and after it."""
+        at = int(np.searchsorted(self._times, t + 1e-6, side="right")) - 1
+        return min(max(0, at), len(self._times) - 1)
+
+    def _compared(self, number: int) -> Result:
+        """Picture *number*, and the one of the other recording that belongs to it."""
+        result, comparison = self.result(number), self.comparison
+        return result if comparison is None else replace(result, beside=comparison.at(float(self._times[number])))
+
     # -- the thread --------------------------------------------------------------------------------------------
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             move = self.playback.next(LOOK_S)
             if move is not None and not stop.is_set():
-                self._results.put(self.result(move.number))
+                self._results.put(self._compared(move.number))
 
     def _failed(self, error: str) -> None:
         self._error = error

@@ -14,6 +14,7 @@ from typing import Any
 from poseapp.core.errors import RecordError
 from poseapp.core.scale import Scale, read_scale
 from poseapp.live.recording import Segment, read_manifest, read_segments
+from poseapp.live.recording.keypoints import ANNOTATED
 from poseapp.live.recording.manifest import MANIFEST
 from poseapp.live.recording.picture_files import any_pictures
 from poseapp.review.part_builder import PartBuilder
@@ -38,9 +39,16 @@ class SavedRecording:
     @property
     def remarks(self) -> tuple[str, ...]:
         """A line for each thing that is not as it should be."""
-        there = any(self.folder.glob("*.mkv")) or any_pictures(self.folder)
+        there = any(self.folder.glob("*.mkv")) or any_pictures(self.folder) or not self._had_a_video
         video = "" if there else f"{self.folder}: has no video any more. Its joints are used."
         return tuple(line for line in (self.damage, video) if line)
+
+    @property
+    def _had_a_video(self) -> bool:
+        """Whether it was made with a video; those of schema 1 and 2, which do not say, were."""
+        segments = self.manifest.get("segments")
+        files = [one.get("files") for one in segments if isinstance(one, dict)] if isinstance(segments, list) else []
+        return not files or any(not isinstance(names, dict) or ANNOTATED in names for names in files)
 
     @property
     def name(self) -> str:

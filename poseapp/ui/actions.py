@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, replace
 
 MENUS = ("File", "Record", "Play", "View", "Model", "Help")
 SECTIONS = ("Record", "Play", "View", "Source", "Window")
@@ -93,8 +94,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("snapshot", "Record", "Snapshot", keys=("S",), section="Record", tip="Snapshot: save the picture and the joints"),
     separator("Record"),
     Action(
-        "start_stop", "Record", "Start and stop…", keys=("Shift+R",), section="Record", sheet="Countdown, automatic stop, raised hand",
-        tip="Start and stop: countdown, automatic stop, raised hand",
+        "outputs", "Record", "Outputs…", keys=("Shift+L",), section="Record", sheet="Live outputs: OSC, WebSocket, …",
+    ),
+    separator("Record"),
+    Action(
+        "start_stop", "Record", "Start, stop and sound…", keys=("Shift+R",), section="Record",
+        sheet="Countdown, stop, sound",
+        tip="Start, stop and sound: countdown, automatic stop, raised hand, microphone",
     ),
     Action("choose_folder", "Record", "Choose folder…"),
     Action("recordings", "Record", "Recordings…", keys=("Ctrl+R",), section="Record", sheet="Recordings: play, search, delete"),
@@ -102,7 +108,7 @@ ACTIONS: tuple[Action, ...] = (
     # Space and the arrows are no shortcuts, so that they still do what they do in a button or a slider that has the focus.
     Action(
         "pause", "Play", "Pause", gesture="Space", checkable=True, section="Play",
-        sheet="Pause the clip or the preview, and go on", tip="Pause the clip or the preview",
+        sheet="Pause, and go on", tip="Pause the clip or the preview",
     ),
     Action("step_back", "Play", "One picture back", gesture="←", section="Play"),
     Action("step_forward", "Play", "One picture on", gesture="→", section="Play"),
@@ -120,16 +126,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("loop_off", "Play", "No loop", keys=("X",), section="Play"),
     separator("Play"),
     Action(
-        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves below a recording",
+        "curves", "Play", "Angle curves", keys=("V",), checkable=True, section="Play", sheet="Angle curves",
         tip="Angles over time, and their figures over the span A–B",
     ),
     Action(
-        "analyse", "Play", "Analyse all frames", keys=("Ctrl+Shift+A",), section="Play",
+        "analyse", "Play", "Analyse all frames", keys=("Shift+A",), section="Play",
         tip="Find people in every frame of the clip or the recording, in the background",
     ),
     Action("stop_analysis", "Play", "Stop the analysis"),
     Action(
-        "export", "Play", "Export…", keys=("Ctrl+Shift+E",), section="Play", sheet="Export as tables, markers or a video",
+        "export", "Play", "Export…", keys=("Shift+E",), section="Play", sheet="Export the joints",
         tip="Write the joints as tables, markers or a video",
     ),
     Action(
@@ -140,6 +146,14 @@ ACTIONS: tuple[Action, ...] = (
         "scale", "Play", "Scale: pixels to metres…", keys=("Ctrl+M",), section="Play", sheet="Scale: pixels to metres",
         tip="Set how many pixels a metre has, by a height or by two points, and measure distances",
     ),
+    Action(
+        "compare", "Play", "Compare with a recording…", keys=("Ctrl+D",), section="Play",
+        sheet="Compare two recordings",
+    ),
+    Action("mark_frame", "Play", "Mark the frame for comparing", keys=("Y",), section="Play"),
+    Action("other_back", "Play", "Other one: a picture back", keys=(",",), section="Play"),
+    Action("other_forward", "Play", "Other one: a picture on", keys=(".",), section="Play"),
+    Action("next_layout", "Play", "Side by side, or as a ghost", keys=("W",), section="Play"),
     Action("close_recording", "Play", "Close the recording", keys=("Ctrl+W",), section="Play"),
     Action(
         "mirror", "View", "Mirror", keys=("M",), checkable=True, section="View", sheet="Mirror the preview",
@@ -186,6 +200,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("get_models", "Model", "Get more models…", tip="Download models that others have published"),
     Action("help", "Help", "Keyboard shortcuts", keys=("F1", "?"), section="Window", sheet="All keys"),
+    Action("own_keys", "Help", "Assign a key or a pedal…", keys=("Shift+K",), section="Window"),
     Action("run_benchmark", "Help", "Run benchmark"),
     separator("Help"),
     Action("about", "Help", "About poseapp"),
@@ -200,6 +215,8 @@ def action(name: str) -> Action:
     return next(one for one in ACTIONS if one.name == name)
 
 
-def sheet_lines(section: str) -> list[tuple[str, str]]:
-    """The lines of *section* of the F1 sheet: keys, and what they do."""
-    return [one.sheet_line for one in ACTIONS if one.section == section]
+def sheet_lines(section: str, keys: Mapping[str, tuple[str, ...]] | None = None) -> list[tuple[str, str]]:
+    """The lines of *section* of the F1 sheet: keys, and what they do. *keys* are those of actions whose keys differ."""
+    changed = keys or {}
+    shown = (replace(one, keys=changed.get(one.name, one.keys)) for one in ACTIONS if one.section == section)
+    return [one.sheet_line for one in shown if one.keys or one.gesture]

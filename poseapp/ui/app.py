@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from poseapp.live.outputs import OutputAddress
 from poseapp.live.sources import Source
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.ui import icons
@@ -31,8 +32,10 @@ class Opening:
     ``source`` None takes the one used last, else the first camera, else the bundled demo clip; ``setup`` is how its pictures are
     framed, and what is asked of a camera. ``model`` is the name of a folder in ``engines_dir``. Recordings go into ``folder``.
     ``pose_settings`` are fields of PoseSettings, ``draw`` some of DrawOptions, ``start_stop`` some of StartStop.
-    ``typed_name`` is the name of the next recording with its tags, "Squats left #knee". ``recording`` is the folder of one
-    that is played first. ``preset`` is used as if it had been chosen last; the others count in its place.
+    ``typed_name`` is the name of the next recording with its tags, "Squats left #knee", and ``microphone`` what it
+    listens to: "off" is none. ``recording`` is the folder of one that is played first, ``compare`` that of another one which is
+    shown with it. ``preset`` is used as if it had been chosen last; the others count in
+    its place. ``outputs`` are on for this time, beside those that were on before.
     """
 
     engines_dir: Path
@@ -44,10 +47,13 @@ class Opening:
     folder: Path | None = None
     pose_settings: Mapping[str, Any] = field(default_factory=dict)
     draw: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[OutputAddress] = ()
     clean_video: bool = False
     typed_name: str = ""
     start_stop: Mapping[str, Any] = field(default_factory=dict)
+    microphone: str | None = None
     recording: Path | None = None
+    compare: Path | None = None
     preset: Preset | None = None
 
 
@@ -66,6 +72,9 @@ def run_app(opening: Opening) -> int:
     if opening.folder is not None:
         window.recording_actions.set_folder(opening.folder.expanduser().resolve())
     set_up_recordings(window, opening)
+    window.output_actions.give(opening.outputs)
+    if opening.compare is not None:
+        window.compare_actions.open(opening.compare)
     window.show()
     QTimer.singleShot(FRAMED_MS, window, lambda: fit_to_screen(window))
     close_on_signals(window)
@@ -78,6 +87,8 @@ def set_up_recordings(window: MainWindow, opening: Opening) -> None:
     if opening.clean_video:
         window.record_bar.clean.set_on(True)
     window.record_bar.name.setText(opening.typed_name)
+    if opening.microphone is not None:
+        window.preferences.microphone = "" if opening.microphone == "off" else opening.microphone
     window.start_stop.choose(replace(window.preferences.start_stop, **opening.start_stop))
 
 

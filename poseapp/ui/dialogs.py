@@ -8,10 +8,9 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from poseapp.core.addresses import address_name
 from poseapp.core.pictures import PICTURES
+from poseapp.live.sources.video import VIDEOS
 from poseapp.ui.address_card import AddressCard
 from poseapp.ui.source_choice import SourceChoice, SourceKind
-
-VIDEOS = "*.mp4 *.mkv *.mov *.avi *.webm *.m4v *.mpg *.mpeg *.ts *.wmv"
 
 
 def ask_source(parent: QWidget, kind: SourceKind, start: str, address: str = "") -> SourceChoice | None:
@@ -25,7 +24,8 @@ def ask_source(parent: QWidget, kind: SourceKind, start: str, address: str = "")
         path = QFileDialog.getExistingDirectory(parent, "Open folder of pictures", start)
     else:
         pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
-        wanted = f"Videos ({VIDEOS})" if kind == "video" else f"Pictures ({pictures})"
+        videos = " ".join(f"*{suffix}" for suffix in VIDEOS)
+        wanted = f"Videos ({videos})" if kind == "video" else f"Pictures ({pictures})"
         path, _ = QFileDialog.getOpenFileName(parent, f"Open {kind}", start, f"{wanted};;All files (*)")
     return SourceChoice.file(kind, Path(path)) if path else None
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from poseapp.ui.actions import SECTIONS, sheet_lines
 from poseapp.ui.colours import Theme
+from poseapp.ui.own_keys import effective_keys
 from poseapp.ui.scroll_column import ScrollColumn
 from poseapp.ui.widgets import describe, label
 
 
 class HelpSheet(QDialog):
-    """All shortcuts on one page, which scrolls on a low screen."""
+    """All shortcuts on one page, which scrolls on a low screen; *own_keys* are those of the user, by action."""
 
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, parent: QWidget | None = None, own_keys: Mapping[str, str] | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keyboard shortcuts")
         body = QWidget()
@@ -23,8 +26,9 @@ class HelpSheet(QDialog):
         grid.setContentsMargins(0, 0, 12, 0)
         grid.setHorizontalSpacing(16)
         grid.setVerticalSpacing(16)
+        keys = effective_keys(own_keys or {})
         for i, section in enumerate(SECTIONS):
-            grid.addWidget(_card(section), i // 2, i % 2, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(_card(section, keys), i // 2, i % 2, Qt.AlignmentFlag.AlignTop)
         scroll = ScrollColumn(body, theme.window)
         scroll.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # arrows and Page Down scroll
         describe(scroll, "Keyboard shortcuts", "Keys and what they do")
@@ -49,15 +53,15 @@ class HelpSheet(QDialog):
         return QSize(self._scroll.minimumWidth() + margins.left() + margins.right(), hint.height() + rest + 4)
 
 
-def _card(section: str) -> QWidget:
+def _card(section: str, keys: Mapping[str, tuple[str, ...]]) -> QWidget:
     card = QWidget()
     grid = QGridLayout(card)
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(12)
     grid.setVerticalSpacing(7)
     grid.addWidget(label(section.upper(), "section"), 0, 0, 1, 2)
-    for row, (keys, what) in enumerate(sheet_lines(section), 1):
-        cap = label(keys, "key")
+    for row, (caps, what) in enumerate(sheet_lines(section, keys), 1):
+        cap = label(caps, "key")
         cap.setAlignment(Qt.AlignmentFlag.AlignCenter)
         grid.addWidget(cap, row, 0)
         grid.addWidget(label(what), row, 1)

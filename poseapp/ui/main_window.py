@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -20,6 +21,7 @@ from poseapp.ui.analysis_actions import AnalysisActions
 from poseapp.ui.benchmark_actions import BenchmarkActions
 from poseapp.ui.benchmark_run import BenchmarkRun
 from poseapp.ui.colours import Theme
+from poseapp.ui.compare_actions import CompareActions
 from poseapp.ui.curve_actions import CurveActions
 from poseapp.ui.display_names import in_order
 from poseapp.ui.export_actions import ExportActions
@@ -28,6 +30,8 @@ from poseapp.ui.help_sheet import HelpSheet
 from poseapp.ui.jobs import Jobs
 from poseapp.ui.model_actions import ModelActions
 from poseapp.ui.model_downloads import ModelDownloads
+from poseapp.ui.output_actions import OutputActions
+from poseapp.ui.own_keys_page import OwnKeysPage
 from poseapp.ui.preferences import Preferences
 from poseapp.ui.preset_actions import PresetActions
 from poseapp.ui.recording_actions import RecordingActions
@@ -82,11 +86,13 @@ class MainWindow(WindowLayout):
         self.view_actions = ViewActions(self)
         self.review = ReviewController(self, self._go_on)
         self.report_actions, self.export_actions = ReportActions(self), ExportActions(self)
-        self.scale_actions = ScaleActions(self)
+        self.scale_actions, self.compare_actions = ScaleActions(self), CompareActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
         self.preset_actions, self.side_cameras = PresetActions(self), SideCameras(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
+        self.output_actions = OutputActions(self)
+        self.bridge.outputs = self.output_actions.outputs
         self.start_stop = StartStopActions(self, self.bridge, preferences, themes, self.recording_actions.toggle)
         self.benchmark_actions = BenchmarkActions(self, self.benchmark, self.bridge, self.controller, self._go_on)
         self.model_actions = ModelActions(self, self.downloads, self.jobs, self.bridge, self.controller, themes)
@@ -120,7 +126,8 @@ class MainWindow(WindowLayout):
     # -- putting together --------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        """What each part says, and who hears it: the session, the controller, the picture, the sidebar, the bars, the panel."""
+        """What each part says, and who hears it: the session, the controller, the picture, the bars, the panel, the controls."""
+        self._connect_sidebar()
         bridge, controller, sidebar, bar = self.bridge, self.controller, self.sidebar, self.record_bar
         bridge.arrived.connect(self.show_result)
         bridge.status_changed.connect(self._show_status)
@@ -138,28 +145,9 @@ class MainWindow(WindowLayout):
         self.view.painted.connect(bridge.painted)
         self.view.action.connect(self._act)
         self.view.clicked.connect(lambda x, y: bridge.lock_person((x, y)))
-        self.view.clicked.connect(self.scale_actions.click)
-        self.review.opened.connect(lambda _folder: self.scale_actions.show())
-        self.review.left.connect(self.scale_actions.show)
         self.view.double_clicked.connect(self.menus.actions["fullscreen"].toggle)
         self.build_progress.cancel_asked.connect(bridge.cancel_build)
         self.analysis_progress.cancel_asked.connect(self.analysis_actions.stop)
-
-        sidebar.source.chosen.connect(controller.choose)
-        sidebar.source.mode_chosen.connect(controller.set_mode)
-        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
-        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
-        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
-        sidebar.model.chosen.connect(controller.choose_model)
-        sidebar.model.more_asked.connect(self.model_actions.open)
-        sidebar.model.device_chosen.connect(controller.choose_device)
-        sidebar.model.precision_chosen.connect(controller.choose_precision)
-        sidebar.pose.changed.connect(controller.set_pose_settings)
-        sidebar.view.changed.connect(self.view_actions.draw_with)
-        sidebar.measure.exercise_chosen.connect(lambda name: setattr(self.preferences, "exercise", name))
-        sidebar.measure.confidence_chosen.connect(lambda on: setattr(self.preferences, "shows_confidence", on))
-        sidebar.measure.counted.connect(self.view.set_count)
-        sidebar.benchmark.clicked.connect(self.menus.actions["panel"].trigger)
 
         for name, button in self.header.buttons.items():
             button.clicked.connect(self.menus.actions[name].trigger)
@@ -180,6 +168,27 @@ class MainWindow(WindowLayout):
         self.panel.copy_asked.connect(lambda text: QGuiApplication.clipboard().setText(text))
         self.themes.changed.connect(self._theme_changed)
 
+    def _connect_sidebar(self) -> None:
+        """What the controls say."""
+        controller, sidebar, own = self.controller, self.sidebar, self.preferences.own_exercises
+        sidebar.source.chosen.connect(controller.choose)
+        sidebar.source.mode_chosen.connect(controller.set_mode)
+        sidebar.picture.choose.clicked.connect(self.menus.actions["crop"].trigger)
+        sidebar.picture.whole.clicked.connect(self.menus.actions["no_crop"].trigger)
+        sidebar.picture.reset.clicked.connect(self.menus.actions["reset_camera"].trigger)
+        sidebar.model.chosen.connect(controller.choose_model)
+        sidebar.model.more_asked.connect(self.model_actions.open)
+        sidebar.model.device_chosen.connect(controller.choose_device)
+        sidebar.model.precision_chosen.connect(controller.choose_precision)
+        sidebar.pose.changed.connect(controller.set_pose_settings)
+        sidebar.view.changed.connect(self.view_actions.draw_with)
+        sidebar.measure.exercise_chosen.connect(lambda name: setattr(self.preferences, "exercise", name))
+        sidebar.measure.exercise_kept.connect(lambda one: self._remember_exercise(lambda: own.keep(one)))
+        sidebar.measure.exercise_forgotten.connect(lambda name: self._remember_exercise(lambda: own.forget(name)))
+        sidebar.measure.confidence_chosen.connect(lambda on: setattr(self.preferences, "shows_confidence", on))
+        sidebar.measure.counted.connect(self.view.set_count)
+        sidebar.benchmark.clicked.connect(self.menus.actions["panel"].trigger)
+
     def _restore(self) -> None:
         p = self.preferences
         self.resize(1280, 800)
@@ -191,9 +200,12 @@ class MainWindow(WindowLayout):
         self.panel.setVisible(p.panel_open)
         self.sidebar.source.set_mode(p.mode)
         self.sidebar.set_options(p.draw)
+        self.sidebar.measure.set_own_exercises(p.own_exercises.all())
         self.sidebar.measure.restore(p.exercise, p.shows_confidence)
         self.sidebar.pose.show_pose_settings(self.controller.pose_settings)
         self.view_actions.draw_with(p.draw)
+        self.menus.set_own_keys(p.own_keys)
+        self.output_actions.restore()
         self.menus.check("curves", p.shows_curves)
         self.record_bar.clean.set_on(p.clean_video)
         self.record_bar.set_folder(p.folder)
@@ -211,6 +223,10 @@ class MainWindow(WindowLayout):
         self.view.show_result(result)
         self.sidebar.show_result(result)
         self.header.show_people(len(result.poses))
+
+    def _remember_exercise(self, work: Callable[[], None]) -> None:
+        """Keep or forget an exercise of the user's own; the file may be on a slow disk."""
+        self.jobs.run("exercises", work, lambda _none: None, lambda error: self.banner.say("exercises", error))
 
     def _show_status(self, status: Status) -> None:
         if not self._closing:
@@ -251,7 +267,13 @@ class MainWindow(WindowLayout):
 
     def show_help(self) -> None:
         """The sheet of shortcuts."""
-        open_on_screen(HelpSheet(self.themes.current, self))
+        open_on_screen(HelpSheet(self.themes.current, self, self.preferences.own_keys))
+
+    def show_own_keys(self) -> None:
+        """The page on which keys and pedals are assigned."""
+        page = OwnKeysPage(self.preferences.own_keys, self)
+        page.changed.connect(self._assign_keys)
+        open_on_screen(page)
 
     def show_recordings(self) -> None:
         """The page of recordings."""
@@ -282,6 +304,10 @@ class MainWindow(WindowLayout):
             self.sidebar.model.box.showPopup()
         else:
             self.menus.actions[key if key in self.menus.actions else f"open_{key}"].trigger()
+
+    def _assign_keys(self, keys: dict[str, str]) -> None:
+        self.preferences.own_keys = keys
+        self.menus.set_own_keys(keys)
 
     def _go_on(self) -> None:
         """The benchmark has ended, or the recording was closed: the live view comes back."""
@@ -361,6 +387,7 @@ class MainWindow(WindowLayout):
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
         self.side_cameras.close()
+        self.compare_actions.drop()
         self.review.stop()
         self.analysis_actions.stop()
         self._remember()
@@ -383,7 +410,7 @@ class MainWindow(WindowLayout):
         self.preferences.save()
 
     def _session_stopped(self) -> None:
-        self.analysis_actions.end(lambda: self.downloads.stop(self._stopped))
+        self.output_actions.stop(lambda: self.analysis_actions.end(lambda: self.downloads.stop(self._stopped)))
 
     def _stopped(self) -> None:
         self._closed = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QGroupBox, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
@@ -28,6 +30,9 @@ class MeasureControls(QWidget):
     exercise_chosen = Signal(str)  # its name, or ""
     confidence_chosen = Signal(bool)  # the joints' confidence is listed, not the angles
     angles_chosen = Signal(object)  # the names of the angles to draw
+    exercise_kept = Signal(object)  # an Exercise of the user's own, to be there next time
+    exercise_forgotten = Signal(str)  # its name
+    counting = Signal(object)  # the Exercise that is counted from zero on, or None
     counted = Signal(str, str)  # the repetitions and the last one's tempo, for the picture; "" for none
 
     def __init__(self, on_body: QPushButton) -> None:
@@ -58,6 +63,13 @@ class MeasureControls(QWidget):
         self.own = OwnExercise()
         self.own.hide()
         self.own.changed.connect(self._count)
+        self.own.kept.connect(self._keep)
+        self._own_names: set[str] = set()
+        self.forget = QPushButton("Forget")
+        describe(self.forget, "Forget the exercise", "Take the exercise that you made out of the list")
+        self.forget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.forget.clicked.connect(self._forget)
+        self.forget.hide()
         self.exercise.addItem(NAME, self.own)
         self.exercise.activated.connect(lambda row: self._choose(self.exercise.itemData(row)))
         self.again = QPushButton("Reset")
@@ -94,6 +106,7 @@ class MeasureControls(QWidget):
         exercise.setSpacing(6)
         exercise.addWidget(label("Count"))
         exercise.addWidget(self.exercise, 1)
+        exercise.addWidget(self.forget)
         self._of_count = QWidget()
         counted = QHBoxLayout(self._of_count)
         counted.setContentsMargins(0, 0, 0, 0)
@@ -116,13 +129,28 @@ class MeasureControls(QWidget):
 
     def in_order(self) -> list[QWidget]:
         """What can be used, from top to bottom."""
-        return [self.show_angles, self.show_confidence, self.on_body, self.which, self.exercise, *self.own.in_order(), self.again]
+        return [
+            self.show_angles,
+            self.show_confidence,
+            self.on_body,
+            self.which,
+            self.exercise,
+            self.forget,
+            *self.own.in_order(),
+            self.again,
+        ]
+
+    def set_own_exercises(self, exercises: Sequence[Exercise]) -> None:
+        """List *exercises* that the user has made, after those of the app."""
+        for exercise in exercises:
+            self._list(exercise)
 
     def restore(self, exercise: str, confidence: bool) -> None:
         """Show what was chosen when the app ran last."""
         row = max(self.exercise.findText(exercise), 0) if exercise else 0
         self.exercise.setCurrentIndex(row)
-        self.repetitions.choose(self.exercise.itemData(row))
+        self._choose_exercise(self.exercise.itemData(row))
+        self._offer_to_forget()
         (self.show_confidence if confidence else self.show_angles).setChecked(True)
         self._show_count()
 
@@ -186,15 +214,50 @@ class MeasureControls(QWidget):
     def _choose(self, chosen: Exercise | OwnExercise | None) -> None:
         """Count what the user has chosen: an exercise, that of their own, or none."""
         self.own.setVisible(chosen is self.own)
+        self._offer_to_forget()
         self.exercise_chosen.emit(chosen.name if isinstance(chosen, Exercise) else "")
         self._count(self.own.exercise if isinstance(chosen, OwnExercise) else chosen)
 
+    def _list(self, exercise: Exercise) -> int:
+        """Put *exercise* into the list, in the place of one of its name; returns the row."""
+        row = self.exercise.findText(exercise.name) if exercise.name in self._own_names else -1
+        if row < 0:
+            row = self.exercise.findData(self.own)  # the one that is made anew stays the last
+            self.exercise.insertItem(row, exercise.name, exercise)
+            self._own_names.add(exercise.name)
+        self.exercise.setItemData(row, exercise)
+        return row
+
+    def _keep(self, exercise: Exercise) -> None:
+        """*exercise* has a name now: it is in the list, and counted."""
+        row = self._list(exercise)
+        self.exercise_kept.emit(exercise)
+        self.exercise.setCurrentIndex(row)
+        self._choose(exercise)
+
+    def _forget(self) -> None:
+        row, name = self.exercise.currentIndex(), self.exercise.currentText()
+        if name in self._own_names:
+            self._own_names.discard(name)
+            self.exercise.setCurrentIndex(0)
+            self.exercise.removeItem(row)
+            self.exercise_forgotten.emit(name)
+            self._choose(None)
+
+    def _offer_to_forget(self) -> None:
+        self.forget.setVisible(self.exercise.currentText() in self._own_names)
+
     def _count(self, exercise: Exercise | None) -> None:
-        self.repetitions.choose(exercise)
+        self._choose_exercise(exercise)
         self._show_count()
+
+    def _choose_exercise(self, exercise: Exercise | None) -> None:
+        self.repetitions.choose(exercise)
+        self.counting.emit(exercise)
 
     def _reset(self) -> None:
         self.repetitions.reset()
+        self.counting.emit(self.repetitions.exercise)
         self._show_count()
 
     def _show_count(self) -> None:

@@ -12,6 +12,7 @@ from poseapp.engine.store import StoredModel
 from poseapp.ui import actions
 from poseapp.ui.actions import MENUS, Action
 from poseapp.ui.display_names import model_title
+from poseapp.ui.own_keys import effective_keys
 
 Handler = Callable[..., object]
 
@@ -54,6 +55,11 @@ class Menus:
         blocked = action.blockSignals(True)
         action.setChecked(on)
         action.blockSignals(blocked)
+
+    def set_own_keys(self, own: Mapping[str, str]) -> None:
+        """Give each action the keys of the table, and those that the user has assigned (*own*, by action)."""
+        for name, keys in effective_keys(own).items():
+            self.actions[name].setShortcuts([QKeySequence(key) for key in keys])
 
     def add_choice(
         self, menu: str, title: str, names: Mapping[str, str], chosen: str, handler: Callable[[str], None], before: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,17 +14,20 @@ from PySide6.QtCore import QByteArray, QStandardPaths, QTimer
 from poseapp import resources
 from poseapp.core.addresses import holds_secrets
 from poseapp.core.angles import ANGLES
-from poseapp.core.errors import is_plain
+from poseapp.core.errors import OutputError, is_plain
 from poseapp.core.repetitions import EXERCISES
 from poseapp.core.types import POSE_MODES
 from poseapp.engine.backends import device_labels
 from poseapp.engine.load import PRECISION_CHOICES
+from poseapp.live.outputs import OUTPUTS, parse_output
 from poseapp.live.recording import HAND_SIGNS, LONGEST_S, StartStop
 from poseapp.live.sources import DEFAULT_MODE, Mode
 from poseapp.live.sources.setup import SourceSetup
 from poseapp.pipeline.modes import PoseSettings
 from poseapp.render import BACKGROUNDS, DrawOptions
 from poseapp.review.exports import EXPORTS
+from poseapp.review.own_exercises import FILE, OwnExercises
+from poseapp.ui.own_keys import assignable, why_not
 from poseapp.ui.settings_file import SettingsFile, Value, take_over
 from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.theme import THEME_NAMES, ThemeName
@@ -47,6 +50,7 @@ class Preferences:
             path = resources.config_dir() / "settings.json"
             take_over(path.with_name("poseapp.conf"), path)
         self._settings = SettingsFile(path)
+        self.own_exercises = OwnExercises(path.with_name(FILE))
         self.problem = self._settings.problem
         self._saving = QTimer()
         self._saving.setSingleShot(True)
@@ -225,7 +229,7 @@ class Preferences:
     def exercise(self) -> str:
         """The name of the exercise whose repetitions are counted, or ""."""
         name = self._text("measure/exercise")
-        return name if any(name == one.name for one in EXERCISES) else ""
+        return name if any(name == one.name for one in (*EXERCISES, *self.own_exercises.all())) else ""
 
     @exercise.setter
     def exercise(self, value: str) -> None:
@@ -239,6 +243,43 @@ class Preferences:
     @shows_confidence.setter
     def shows_confidence(self, value: bool) -> None:
         self._set("measure/confidence", value)
+
+    @property
+    def output_addresses(self) -> dict[str, str]:
+        """The address of each output, by its kind."""
+        addresses = {}
+        for kind, known in OUTPUTS.items():
+            try:
+                address = parse_output(self._text(f"outputs/{kind}") or known.default)
+            except OutputError:
+                continue
+            addresses[kind] = str(address) if address.kind == kind else known.default
+        return addresses
+
+    @output_addresses.setter
+    def output_addresses(self, value: Mapping[str, str]) -> None:
+        for kind, text in value.items():
+            self._set(f"outputs/{kind}", text)
+
+    @property
+    def outputs_on(self) -> tuple[str, ...]:
+        """The kinds of outputs that are on."""
+        return tuple(kind for kind in OUTPUTS if kind in self._text("outputs/on").split())
+
+    @outputs_on.setter
+    def outputs_on(self, value: tuple[str, ...]) -> None:
+        self._set("outputs/on", " ".join(value))
+
+    @property
+    def own_keys(self) -> dict[str, str]:
+        """The keys that the user has assigned, by the name of the action."""
+        keys = {name: self._text(f"keys/{name}") for name in assignable()}
+        return {name: key for name, key in keys.items() if key and not why_not(key)}
+
+    @own_keys.setter
+    def own_keys(self, value: Mapping[str, str]) -> None:
+        for name in assignable():
+            self._set(f"keys/{name}", value.get(name, ""))
 
     @property
     def shows_curves(self) -> bool:
@@ -294,6 +335,15 @@ class Preferences:
         for name in ("countdown_s", "stop_after_s", "stop_empty_s"):
             self._set(f"recording/{name}", f"{getattr(value, name):g}")
         self._set("recording/hand", value.hand)
+
+    @property
+    def microphone(self) -> str:
+        """The microphone that recordings listen to, as parse_microphone takes it, or "" for none."""
+        return self._text("recording/microphone")
+
+    @microphone.setter
+    def microphone(self, value: str) -> None:
+        self._set("recording/microphone", value)
 
     @property
     def beeps(self) -> bool:

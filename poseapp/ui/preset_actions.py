@@ -43,6 +43,7 @@ class PresetActions:
             pose_settings=controller.pose_settings,
             draw=window.sidebar.view.options,
             clean_video=window.record_bar.clean.isChecked(),
+            outputs=window.sidebar.outputs.chosen(),
         )
 
     def load(self, preset: Preset) -> None:
@@ -59,6 +60,7 @@ class PresetActions:
         window.sidebar.set_options(preset.draw)
         window.view_actions.draw_with(preset.draw)
         window.record_bar.clean.set_on(preset.clean_video)
+        window.output_actions.use(preset.outputs)
         window.sidebar.pose.show_pose_settings(preset.pose_settings)
         controller.set_pose_settings(preset.pose_settings)
         try:

@@ -79,6 +79,9 @@ class Preset:
         preferences.model, preferences.device, preferences.precision = self.model, self.device, self.precision
         preferences.pose_settings, preferences.draw = self.pose_settings, self.draw
         preferences.clean_video = self.clean_video
+        addresses = [parse_output(text) for text in self.outputs]
+        preferences.outputs_on = tuple(address.kind for address in addresses)
+        preferences.output_addresses = {address.kind: str(address) for address in addresses}
         if self.source is not None:
             preferences.source = self.source
             if self.source.kind in ("camera", "address"):

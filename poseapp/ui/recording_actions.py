@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QFile, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from poseapp.live.recording import RecordOptions, delete_recording, rename_recording, split_name
+from poseapp.live.sound import parse_microphone
 from poseapp.ui import dialogs
 from poseapp.ui.banner import NOTICE_MS
 from poseapp.ui.preferences import Preferences
@@ -32,16 +34,23 @@ class RecordingActions:
 
     def toggle(self) -> None:
         """Begin a recording, or finish the one that runs."""
+        status = self._bridge.status()
+        if status is not None and status.recording is not None and status.recording.active:
+            self._bridge.stop_recording()
+            return
+        self.start()
+
+    def start(self, called: str = "", done: Callable[[str], None] = lambda _error: None) -> None:
+        """Begin a recording, *called* as somebody has typed, else as the bar says; *done* hears "", or why it has not begun."""
         bar, status = self._window.record_bar, self._bridge.status()
         if status is None:
             bar.show_recording(None)
-            self._window.banner.say("record", "Choose a camera or a clip first: nothing is captured now.", "info")
-            return
-        if status.recording is not None and status.recording.active:
-            self._bridge.stop_recording()
+            nothing = "Choose a camera or a clip first: nothing is captured now."
+            self._window.banner.say("record", nothing, "info")
+            done(nothing)
             return
         bar.show_recording(status.recording)
-        name, tags = split_name(bar.name.text())
+        name, tags = split_name(called or bar.name.text())
         self._window.banner.take_back("record")
         if bar.clean.isChecked() and self._window.view.options.hides_people:
             self._window.banner.say("record", FACES_IN_CLEAN, "warning")
@@ -53,7 +62,9 @@ class RecordingActions:
                 name=name,
                 tags=tags,
                 start_stop=self._preferences.start_stop,
-            )
+                microphone=parse_microphone(self._preferences.microphone) if self._preferences.microphone else None,
+            ),
+            done,
         )
 
     def snapshot(self) -> None:

@@ -24,7 +24,11 @@ PLAYBACK_ACTIONS = (
     "step_back", "step_forward", "to_start", "to_end", "backwards", "stand_still", "forwards", "slower", "faster",
     "loop_from", "loop_to", "loop_off",
 )  # fmt: skip
-RECORDING_ACTIONS = ("close_recording", "export", "report", "scale")  # they need a recording on the screen
+# They need a recording on the screen.
+RECORDING_ACTIONS = (
+    "close_recording", "export", "report", "scale",
+    "compare", "mark_frame", "other_back", "other_forward", "next_layout",
+)  # fmt: skip
 
 
 class ReviewController(QObject):
@@ -156,6 +160,7 @@ class ReviewController(QObject):
         window.view.clear()
         window.view.set_message(None)
         window.view.set_drawn(player.is_drawn)
+        window.saved.dismiss()  # what it offers is on the screen, or the user wants to see something else
         window.header.show_recording(player.name)
         window.setWindowTitle(f"{player.name} – poseapp")
         window.banner.say("review", " ".join(player.notes), "warning" if player.problem else "info")

@@ -26,6 +26,9 @@ class ScaleActions:
     def __init__(self, window: MainWindow) -> None:
         self._window = window
         self.dialog: ScaleDialog | None = None
+        window.view.clicked.connect(self.click)
+        window.review.opened.connect(lambda _folder: self.player_changed())
+        window.review.left.connect(self.player_changed)
 
     def ask(self) -> None:
         """Open the dialog, or bring it to the front."""
@@ -63,7 +66,7 @@ class ScaleActions:
             self.dialog.click((x, y))
             self._window.view.set_points(tuple(self.dialog.points))
 
-    def show(self) -> None:
+    def player_changed(self) -> None:
         """Another recording is shown, or none: say its scale beside what is measured."""
         if self.dialog is not None:
             self.dialog.close()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from poseapp.core.framing import Framing
 from poseapp.core.types import Result
+from poseapp.live.outputs import Outputs
 from poseapp.live.recording import RecordOptions, save_snapshot
 from poseapp.live.session import Session
 from poseapp.live.sources import Source
@@ -39,6 +40,7 @@ class SessionBridge(QObject):
         self.jobs = jobs
         self.paused = False
         self.beside: Callable[[], list[Session]] = list  # the sessions that are recorded together with this one
+        self.outputs: Outputs | None = None  # of each session
         self._session: Session | None = None
         self._heatmaps = self._hand_sign = False
         self._starting_recording = False
@@ -58,6 +60,7 @@ class SessionBridge(QObject):
         assert self._session is None
         self._session = session
         session.settings.heatmaps, session.settings.hand_sign = self._heatmaps, self._hand_sign
+        session.outputs = self.outputs
         session.start()
         self._frames.start(FRAME_MS)
         self._polls.start(STATUS_MS)
@@ -134,10 +137,14 @@ class SessionBridge(QObject):
         if self._session is not None:
             self._session.painted(result, draw_ms)
 
-    def start_recording(self, options: RecordOptions) -> None:
-        """Begin a recording, once, however often the key is pressed; making its folder may take a while on a network drive."""
+    def start_recording(self, options: RecordOptions, done: Callable[[str], None] = lambda _error: None) -> None:
+        """Begin a recording, once, however often the key is pressed; making its folder may take a while on a network drive.
+
+        *done* hears that it has begun, as "", or why not.
+        """
         session = self._session
         if session is None or self._starting_recording:
+            done("A recording is about to begin." if session is not None else "Nothing is captured now.")
             return
         self._starting_recording = True
 
@@ -146,6 +153,7 @@ class SessionBridge(QObject):
             if error:
                 self.failed.emit("record", error)
             self.poll()
+            done(error)
 
         together = [session, *self.beside()]
 

@@ -13,6 +13,7 @@ from poseapp.ui.colours import DARK, Theme
 from poseapp.ui.fold import Fold
 from poseapp.ui.measure_controls import MeasureControls
 from poseapp.ui.model_controls import ModelControls
+from poseapp.ui.output_controls import OutputControls
 from poseapp.ui.picture_controls import PictureControls
 from poseapp.ui.pose_controls import PoseControls
 from poseapp.ui.scroll_column import ScrollColumn
@@ -35,6 +36,7 @@ class Sidebar(QWidget):
         self.measure = MeasureControls(self.view.angles)
         self.advanced = Fold("ADVANCED", "Advanced", "Device, precision, latency, affinity fields and the benchmark")
         self.benchmark = action_toggle("panel")
+        self.outputs = OutputControls()
         self._fill_advanced()
         body = QWidget()
         body.setObjectName("sidebarBody")
@@ -48,6 +50,8 @@ class Sidebar(QWidget):
             layout.addWidget(section)
             layout.addWidget(rule())
         layout.addWidget(self.advanced)
+        layout.addWidget(rule())
+        layout.addWidget(self.outputs)
         layout.addWidget(rule())
         layout.addWidget(self.measure, 1)
         self.column = ScrollColumn(body, DARK.surface)
@@ -87,6 +91,7 @@ class Sidebar(QWidget):
             *(view.threshold, view.mirror, view.labels, view.heatmaps, view.blur_faces, view.background, self.advanced.button),
             *(box for _, box in (*self.model.advanced, *pose.advanced)),
             *(view.fields, self.benchmark),
+            *self.outputs.in_order(),
             *self.measure.in_order(),
         ]
 
@@ -109,5 +114,5 @@ class Sidebar(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Use *theme*'s colours."""
         self.column.set_ground(theme.surface)
-        for part in (self.source, self.picture, self.model, self.pose, self.measure, self.advanced):
+        for part in (self.source, self.picture, self.model, self.pose, self.measure, self.advanced, self.outputs):
             part.set_theme(theme)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from poseapp.live.recording import StartStop, ended_text
+from poseapp.live.sound import list_microphones
 from poseapp.live.status import Status
 from poseapp.ui.banner import NOTICE_MS
 from poseapp.ui.beep import Tone, play
@@ -50,7 +51,11 @@ class StartStopActions(QObject):
     def open(self) -> None:
         """Let the user choose."""
         dialog = StartStopDialog(self._preferences.start_stop, self._preferences.beeps, self._themes.current, self._window)
+        dialog.show_microphones([], self._preferences.microphone)
         dialog.chosen.connect(self.choose)
+        dialog.microphone_chosen.connect(self.choose_microphone)
+        listed = lambda names: dialog.show_microphones(names, self._preferences.microphone)  # noqa: E731
+        self._bridge.jobs.run("microphones", list_microphones, listed, dialog.show_trouble)
         dialog.beeps_chosen.connect(lambda on: setattr(self._preferences, "beeps", on))
         open_on_screen(dialog)
 
@@ -58,7 +63,12 @@ class StartStopActions(QObject):
         """Start and stop as *chosen*, and remember it."""
         self._preferences.start_stop = chosen
         self._bridge.set_hand_sign(chosen.hand != "off")
-        self._window.record_bar.show_start_stop(summary(chosen))
+        self._window.record_bar.show_start_stop(summary(chosen, self._preferences.microphone))
+
+    def choose_microphone(self, name: str) -> None:
+        """Let recordings listen to the microphone *name*, and remember it; "" for none."""
+        self._preferences.microphone = name
+        self.choose(self._preferences.start_stop)
 
     def show_status(self, status: Status) -> None:
         """Show what *status* says, and act on a raised hand."""
@@ -107,7 +117,7 @@ class StartStopActions(QObject):
         self._timer.stop()
         self._begins_t, self._digit = None, 0
         self._window.view.set_countdown("")
-        if begun:
+        if begun and not self._preferences.microphone:  # it would be the first thing to be heard in the recording
             self._beep("begin")
 
     def _beep(self, tone: Tone) -> None:
@@ -118,12 +128,13 @@ class StartStopActions(QObject):
         self._bridge.jobs.run("beep", lambda: play(tone), lambda played: None if played else QApplication.beep())
 
 
-def summary(chosen: StartStop) -> str:
+def summary(chosen: StartStop, microphone: str = "") -> str:
     """What is *chosen*, in few words; "" where recordings start and stop by the button alone."""
     parts = [
         f"countdown {chosen.countdown_s:g} s" if chosen.countdown_s else "",
         f"stops after {duration(chosen.stop_after_s)}" if chosen.stop_after_s else "",
         f"stops when nobody is there for {duration(chosen.stop_empty_s)}" if chosen.stop_empty_s else "",
         {"off": "", "start": "a raised hand starts", "start-stop": "a raised hand starts and stops"}[chosen.hand],
+        "with sound" if microphone else "",
     ]
     return ", ".join(part for part in parts if part)

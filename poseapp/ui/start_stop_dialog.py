@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from poseapp.live.recording import COUNTDOWNS_S, LONGEST_S, HandSign, StartStop
+from poseapp.live.sound.microphones import DEFAULT
 from poseapp.ui import dialogs
 from poseapp.ui.colours import Theme
 from poseapp.ui.combo_box import ComboBox
@@ -19,23 +20,32 @@ LENGTHS_S = (10, 15, 20, 30, 45, 60, 120, 180, 300, 600, 1800, 3600)
 EMPTY_S = (2, 3, 5, 10, 30, 60)
 HANDS: dict[HandSign, str] = {"off": "Does nothing", "start": "Starts a recording", "start-stop": "Starts and stops"}
 OTHER = "Other…"
+DEFAULT_TEXT = "Default microphone"
 HINT = "Hold one hand above your head for two seconds. Lower it before you use it again."
 
 
 class StartStopDialog(QDialog):
-    """Countdown, length, empty picture, raised hand, tones; each choice counts at once."""
+    """Countdown, length, empty picture, raised hand, sound, tones; each choice counts at once."""
 
     chosen = Signal(object)  # StartStop
     beeps_chosen = Signal(bool)
+    microphone_chosen = Signal(str)  # as parse_microphone takes it, or "" for none
 
     def __init__(self, now: StartStop, beeps: bool, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Start and stop")
-        self._now = now
+        self.setWindowTitle("Start, stop and sound")
+        self._now, self._is_closed = now, False
+        self.finished.connect(self._close)
         self.countdown = self._box("Countdown", "How long you have to get into the picture")
         self.length = self._box("Stop after", "A recording stops by itself when it is so long")
         self.empty = self._box("Stop when nobody is there for", "A recording stops by itself when everybody has left")
         self.hand = self._box("A raised hand", HINT)
+        self.microphone = self._box("Sound", "Records what a microphone hears, in sync with the pictures", whole=False)
+        self.microphone.setMinimumContentsLength(len(DEFAULT_TEXT))
+        self.trouble = label("", "warning")
+        self.trouble.setWordWrap(True)
+        self.trouble.hide()
+        self.microphone.activated.connect(lambda row: self.microphone_chosen.emit(self.microphone.itemData(row)))
         self.beeps = Switch("Tones", "A tone for each digit, at the start, and when a recording stops by itself")
         self.beeps.set_on(beeps)
         self.beeps.set_theme(theme)
@@ -60,20 +70,49 @@ class StartStopDialog(QDialog):
         hint = label(HINT, "small")
         hint.setWordWrap(True)
         grid.addWidget(hint, 4, 0, 1, 2)
-        grid.addWidget(self.beeps, 5, 0, 1, 2)
+        sound = label(self.microphone.accessibleName())
+        sound.setBuddy(self.microphone)
+        grid.addWidget(sound, 5, 0)
+        grid.addWidget(self.microphone, 5, 1)
+        grid.addWidget(self.trouble, 6, 0, 1, 2)
+        grid.addWidget(self.beeps, 7, 0, 1, 2)
         close = QPushButton("Close")
         close.setDefault(True)
         close.clicked.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(22, 20, 22, 16)
         layout.setSpacing(14)
-        layout.addWidget(label("Start and stop", "display"))
+        layout.addWidget(label("Start, stop and sound", "display"))
         layout.addLayout(grid)
         layout.addStretch(1)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
 
-    def _box(self, name: str, tip: str) -> ComboBox:
-        box = ComboBox(whole=True)
+    def show_microphones(self, names: list[str], chosen: str) -> None:
+        """Offer the microphones *names*, and *chosen*, which may not be there now; they may come when this is closed."""
+        if self._is_closed:
+            return
+        offered = {name: name for name in names} | {"": "No sound", DEFAULT: DEFAULT_TEXT}
+        offered = {key: offered[key] for key in dict.fromkeys(["", DEFAULT, *names])}
+        if chosen not in offered:
+            offered[chosen] = chosen
+        self.microphone.clear()
+        for key, text in offered.items():
+            self.microphone.addItem(text, key)
+        self.microphone.setCurrentIndex(self.microphone.findData(chosen))
+
+    def show_trouble(self, text: str) -> None:
+        """Say why there are no microphones."""
+        if self._is_closed:
+            return
+        self.trouble.setText(text)
+        self.trouble.show()
+        self.adjustSize()
+
+    def _close(self) -> None:
+        self._is_closed = True
+
+    def _box(self, name: str, tip: str, whole: bool = True) -> ComboBox:
+        box = ComboBox(whole)
         describe(box, name, tip)
         return box
 

@@ -77,6 +77,8 @@ class StatusPresenter:
             self.say("mode", in_users_words(status), "info")
             QTimer.singleShot(NOTICE_MS, self._window.banner, lambda: self._window.banner.dismiss_topic("mode"))
         self.say("recording", status.recording.error if status.recording is not None else "")
+        sound = status.recording.sound if status.recording is not None else None
+        self.say("sound", sound.error if sound is not None else "", "warning")
 
     def _check_menus(self, status: Status) -> None:
         self._menus.check_model(self._window.sidebar.model.current)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from poseapp.core.types import ImageArray, Result
 from poseapp.render import MIDDLE, DrawOptions, annotate, identity_colour
+from poseapp.render.compare import Beside, draw_ghost, other_options, side_by_side
 from poseapp.ui.colours import CHIP, DARK, Theme
 from poseapp.ui.countdown_mark import paint_digits, paint_ring
 from poseapp.ui.message_card import Message, MessageCard
@@ -53,6 +54,8 @@ class VideoView(QWidget):
         self._count = self._tempo = self._countdown = ""
         self._hand = 0.0
         self._points: tuple[tuple[float, float], ...] = ()
+        self._beside: Beside | None = None  # how the frame of another recording is shown
+        self._own_share = 1.0  # of the width of the picture, which is that of the frame
         self._paused = self._full_screen = False
         self._covered = 0  # px of the lower edge
         self._by_keys = False  # the focus came by Tab
@@ -139,6 +142,12 @@ class VideoView(QWidget):
     def set_points(self, points: tuple[tuple[float, float], ...]) -> None:
         """Mark *points*, frame px, with a line between two of them."""
         self._points = points
+        self.update()
+
+    def set_beside(self, beside: Beside | None) -> None:
+        """Show the frames of another recording, which come with the Results, as *beside* says; None: not at all."""
+        self._beside = beside
+        self._draw()
         self.update()
 
     def set_paused(self, paused: bool) -> None:
@@ -244,9 +253,15 @@ class VideoView(QWidget):
         """The height that the picture may have, px: notices that stay cover at most half of the view."""
         return max(self.height() - self._covered, self.height() // 2)
 
+    def _own_rect(self) -> QRect:
+        """Where the frame lies, without that of another recording, in widget px."""
+        area = self._picture_rect()
+        area.setWidth(round(area.width() * self._own_share))
+        return area
+
     def _frame_xy(self, at: QPointF) -> tuple[float, float] | None:
         """The place in the frame, px, under *at* of the widget; None beside the picture."""
-        area = self._picture_rect()
+        area = self._own_rect()
         if self._result is None or not area.contains(at.toPoint()):
             return None
         h, w = self._result.frame.hw
@@ -256,7 +271,7 @@ class VideoView(QWidget):
 
     def _widget_xy(self, x: float, y: float) -> QPointF:
         """Where the place *x*, *y* of the frame, px, is in the widget."""
-        area, (h, w) = self._picture_rect(), self._result.frame.hw if self._result is not None else (1, 1)
+        area, (h, w) = self._own_rect(), self._result.frame.hw if self._result is not None else (1, 1)
         x = w - 1 - x if self._options.mirror else x
         return QPointF(area.left() + (x + 0.5) * area.width() / w, area.top() + (y + 0.5) * area.height() / h)
 
@@ -276,10 +291,19 @@ class VideoView(QWidget):
             return
         # OpenCV scales three times as fast as QPainter, and painting 1:1 is a plain copy.
         ratio = self.devicePixelRatioF()
-        h, w = fit(self._result.frame.hw, self.width() * ratio, self._room_height() * ratio)
+        room = self._room_height() * ratio, self.width() * ratio
         shows_picture = self._options.background == "picture"  # on black nothing is drawn yet
         options = replace(self._options, skeleton=False) if self._drawn and shows_picture else self._options
-        self._picture = annotate(self._result, options, self._picture, (h, w))
+        other, how = self._result.beside, self._beside
+        self._own_share = 1.0
+        if other is not None and how is not None and how.layout == "side by side":
+            self._picture, own = side_by_side(self._result, other, options, other_options(self._options, how), room)
+            self._own_share = own / self._picture.shape[1]
+        else:
+            self._picture = annotate(self._result, options, self._picture, fit(self._result.frame.hw, room[1], room[0]))
+            if other is not None and how is not None:
+                draw_ghost(self._picture, self._result, other, how, self._options)
+        h, w = self._picture.shape[:2]
         self._image = QImage(self._picture.data, w, h, 3 * w, QImage.Format.Format_BGR888)
         self._image.setDevicePixelRatio(self.devicePixelRatioF())
 

@@ -42,6 +42,7 @@ class ViewActions:
         window.view.set_options(options)
         window.bridge.set_heatmaps(options.heatmaps or options.fields)
         window.bridge.set_draw(recorded(options))
+        window.output_actions.outputs.settings.draw = recorded(options)
         for name in DRAWN:
             window.menus.check(name, getattr(options, name))
         window.menus.check_choice("Background", options.background)

@@ -34,7 +34,7 @@ class ViewControls(QWidget):
         tip = f"Joints with a lower confidence are hidden. Recorded data keep them ({keys})"
         describe(self.threshold, "Confidence threshold", tip)
         self.value = label("", "title")
-        self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.value.setMinimumWidth(34)
         self.mirror = action_toggle("mirror")
         self.heatmaps = action_toggle("heatmaps")

@@ -260,3 +260,34 @@ def test_a_hand_that_means_nothing_is_refused(store: Path, capsys: pytest.Captur
     run = Run("synthetic", store, capsys, "--hand", "wave")
     assert run.status == 2
     assert "expected off, start, start-stop, got wave" in " ".join(run.said)
+
+
+# -- sound ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_records_sound_and_tells_of_it(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, FlakyCamera([], fps=30))
+    run = Run("camera", store, capsys, "--microphone", "synthetic", "--stop-after", "1")
+    assert run.status == 0
+    assert run.session["sound"]["microphone"] == "Synthetic microphone"
+    assert run.session["sound"]["file"] == ""
+    assert re.search(r"^sound      \d\.\d s of Synthetic microphone, \d\.\d\d s of it lost$", run.out, re.MULTILINE)
+
+
+def test_a_microphone_that_is_not_there_is_one_line_and_the_run_goes_on(
+    store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, FlakyCamera([], fps=30))
+    run = Run("camera", store, capsys, "--microphone", "no such microphone", "--stop-after", "1")
+    assert run.status == 0
+    assert run.frames
+    assert [line for line in run.said if line.startswith(("no such microphone: there is no such", "Microphone: "))] != []
+
+
+def test_a_file_has_no_microphone(store: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    clip = grey_clip(tmp_path / "grey.mkv", [n / 30 for n in range(60)])
+    run = Run(str(clip), store, capsys, "--microphone", "synthetic")
+    assert run.status == 1
+    assert re.fullmatch(r"poseapp: --microphone: expected a camera or a live stream, got .*\. Leave it out: .*", run.said[-1])

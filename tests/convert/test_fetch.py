@@ -218,6 +218,7 @@ def test_the_catalogue_names_files_that_can_be_checked(entry: Entry) -> None:
     assert all(url.startswith("https://") for url in entry.urls)
     assert len(entry.sha256) in (0, 8, 64)
     assert len(entry.sha256) != 8 or entry.sha256 in entry.url  # the first digits are published in the name
+    assert len(entry.graph_sha256) in (0, 64)
     assert not entry.mirrors or len(entry.sha256) == 64, "a mirror is trusted by the whole hash alone"
 
 
@@ -384,6 +385,17 @@ def test_fetching_a_graph_takes_the_joints_of_the_catalogue(server: Server, tmp_
     spec = fetch(entry, tmp_path / "engines", tmp_path / "cache", fp16=True)
     assert (spec.name, spec.skeleton, spec.source.data, spec.source.url) == (entry.name, COCO_23, entry.data, entry.url)
     assert not list((tmp_path / "cache").glob("*.zip"))
+
+
+def test_the_hash_of_a_graph_is_checked_and_another_file_is_fetched_again(server: Server, tmp_path: Path) -> None:
+    graph = ready.rtmpose_graph(input_hw=(128, 96))
+    right = hashlib.sha256(graph).hexdigest()
+    entry = dataclasses.replace(CATALOGUE["rtmpose-t-256x192"], url=f"{server.url}.zip", sha256="", graph_sha256=right)
+    server.content = ready.archive(ready.rtmpose_graph(input_hw=(128, 96), seed=1), {})
+    with pytest.raises(CheckpointError, match=f"expected a graph with SHA-256 {right[:16]}"):
+        fetch(entry, tmp_path / "engines", tmp_path / "cache")
+    server.content = ready.archive(graph, {})
+    assert fetch(entry, tmp_path / "engines", tmp_path / "cache").name == entry.name
 
 
 def test_a_broken_model_is_listed_with_its_reason(tmp_path: Path) -> None:

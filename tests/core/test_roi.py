@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from poseapp.core import roi
-from poseapp.core.roi import ROI, RoiTracker, detected_region, is_person, search_boxes
+from poseapp.core.roi import ROI, RoiTracker, detected_region, is_person, on_grid, search_boxes
 from poseapp.core.skeleton import COCO_17
 from poseapp.core.transform import fit_aspect, whole_box
 from poseapp.core.types import FloatArray
@@ -269,3 +269,20 @@ def test_how_far_a_body_reaches_is_told_by_one_of_its_longer_lengths() -> None:
     torso = 65 / 0.65
     np.testing.assert_allclose(extent[-1], (101, 100 + torso + 1.7 * torso), atol=0.5)  # where the feet would be
     np.testing.assert_allclose(extent[-3:-1, 0], (101 - 0.6 * torso, 101 + 0.6 * torso), atol=0.5)  # the forearms
+
+
+def test_regions_that_are_nearly_the_same_are_the_same_on_the_grid() -> None:
+    rng = np.random.default_rng(0)
+    together = 0
+    for _ in range(200):
+        height = float(rng.uniform(80, 700))
+        region = np.array([*rng.uniform(-50, 900, 2), height * 0.75, height], np.float32)
+        near = height * (1 + float(rng.uniform(-1e-4, 1e-4)))
+        moved = np.array([*(region[:2] + rng.uniform(-1e-4, 1e-4, 2) * height), near * 0.75, near], np.float32)
+        laid = on_grid(region)
+        together += np.array_equal(laid, on_grid(moved))
+        assert np.array_equal(on_grid(laid), laid)
+        assert np.abs(laid - region).max() < 0.01 * height
+        assert laid[3] >= region[3] * (1 - 1e-5), "nothing of the person is cut off"
+        assert laid[2] / laid[3] == pytest.approx(0.75, rel=1e-5)
+    assert together > 150

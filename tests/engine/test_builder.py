@@ -11,11 +11,13 @@ from pathlib import Path
 
 import onnx
 import pytest
+import ready_graphs as ready
 import tiny_model
 from onnx import helper
 from tiny_plans import GPU, Heard, accepts, always, ensure, key_of
 
 from poseapp.convert.half import write_half
+from poseapp.convert.importing import ImportOptions, import_file
 from poseapp.core.errors import EngineError
 from poseapp.core.spec import ModelSpec, Precision
 from poseapp.core.types import ImageArray
@@ -96,6 +98,24 @@ def test_bundled_models_really_build(name: str, precision: Precision, repo_root:
     assert info.key.profiles == (Shapes(1, 1, 1),)
     assert info.key.precision == precision
     assert info.difference_px is None  # no GPU has run it
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_published_rtmpose_really_builds(precision: Precision, tmp_path: Path) -> None:
+    (tmp_path / "net.zip").write_bytes(ready.rtmpose_archive(input_hw=(128, 96)))
+    spec = import_file(tmp_path / "net.zip", None, "pose", tmp_path, ImportOptions(fp16=precision == "fp16")).spec
+    plan = ensure_plan(PlanRequest(tmp_path / "pose", spec, precision, 2, GPU), always, accepts)
+    shapes = {tensor.name: tensor.shape for tensor in read_info(plan.path).outputs}
+    assert shapes == {"keypoints": (-1, 17, 3), "heatmaps": (-1, 17, 32, 24)}
+
+
+def test_what_tensorrt_for_rtx_cannot_build_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "net.zip").write_bytes(ready.rtmo_archive())
+    spec = import_file(tmp_path / "net.zip", None, "people", tmp_path).spec
+    with pytest.raises(EngineError, match="cannot build it") as caught:
+        ensure_plan(PlanRequest(tmp_path / "people", spec, "fp32", 1, GPU), always, accepts)
+    assert "\n" not in str(caught.value)
 
 
 def write_quantised(source: Path, target: Path, input_hw: tuple[int, int]) -> None:

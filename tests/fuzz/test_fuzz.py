@@ -11,7 +11,7 @@ from damage import damage_bytes, damage_json
 from fuzz import Result, try_out, watch
 from kinds import KINDS
 
-CHEAP = [kind for kind in KINDS if kind not in ("checkpoints", "onnx")]
+CHEAP = [kind for kind in KINDS if kind not in ("checkpoints", "onnx", "packages")]
 
 
 @pytest.mark.parametrize("kind", CHEAP)

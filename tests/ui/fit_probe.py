@@ -84,8 +84,11 @@ def look(window: MainWindow, area: QRect) -> list[str]:
     window.panel.setVisible(False)
     theme = window.themes.current
     chosen = StartStop(countdown_s=10, stop_after_s=1799, stop_empty_s=59, hand="start-stop")
+    microphones = StartStopDialog(chosen, True, theme, window)
+    microphones.show_microphones(["A microphone with a long name (USB Audio, hw:3,0)"], "default")
+    microphones.show_trouble("Microphone: PortAudio is missing. On Debian or Ubuntu type: sudo apt-get install libportaudio2")
     about = AboutBox("ONNX Runtime 1.23.2 · CPU · FP32", window)
-    for dialog in (HelpSheet(theme, window), StartStopDialog(chosen, True, theme, window), about):
+    for dialog in (HelpSheet(theme, window), microphones, about):
         wrong += look_at_dialog(window, dialog, area)
     return [*wrong, *look_at_catalogue(window, area)]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from on_screen import wait_for_person
+from on_screen import WAIT_MS, wait_for_person
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from poseapp.core.angles import ANGLES, angles_of, measure
@@ -242,3 +242,44 @@ def test_an_exercise_of_the_users_own(controls: MeasureControls) -> None:
     controls.exercise.activated.emit(0)
     assert own.isHidden()
     assert chosen(controls.repetitions) is None
+
+
+def test_an_exercise_of_the_users_own_is_there_next_time_until_it_is_forgotten(
+    qtbot: QtBot, window: MainWindow, make_preferences: Callable[[], Preferences]
+) -> None:
+    controls = window.sidebar.measure
+    row = controls.exercise.findText("My own exercise")
+    controls.exercise.setCurrentIndex(row)
+    controls.exercise.activated.emit(row)
+    own = controls.own
+    assert own._of_name.isHidden()
+    window.controller.suspend(lambda: None)  # no further result changes the values
+    own.show_values({"left_knee": 10.0})
+    own.buttons["start"].click()
+    own.show_values({"left_knee": 100.0})
+    own.buttons["turn"].click()
+    assert not own._of_name.isHidden()
+    own.name.setText("Squat")
+    own.keep.click()
+    assert "Type another one" in own.hint.text()
+    own.name.setText("  Deep   lunge ")
+    own.keep.click()
+    assert controls.exercise.currentText() == "Deep lunge"
+    made = chosen(controls.repetitions)
+    assert made is not None
+    assert (made.name, made.angles) == ("Deep lunge", ("left_knee",))
+    qtbot.waitUntil(lambda: make_preferences().own_exercises.all() == (made,), timeout=WAIT_MS)
+    window.preferences.save()
+    again = make_preferences()
+    assert again.exercise == "Deep lunge"
+    second = MeasureControls(QPushButton())
+    qtbot.addWidget(second)
+    second.set_own_exercises(again.own_exercises.all())
+    second.restore(again.exercise, confidence=False)
+    assert chosen(second.repetitions) == made
+    assert not second.forget.isHidden()
+    controls.forget.click()
+    assert controls.exercise.currentText() == "No exercise"
+    assert controls.exercise.findText("Deep lunge") < 0
+    assert controls.forget.isHidden()
+    qtbot.waitUntil(lambda: make_preferences().own_exercises.all() == (), timeout=WAIT_MS)

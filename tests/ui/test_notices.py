@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fakes import Loader, MarkerSource
-from on_screen import WAIT_MS
+from on_screen import WAIT_MS, status
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
+from recordings import make_recording
 
 from poseapp.ui import banner as banner_module
 from poseapp.ui.main_window import MainWindow
@@ -48,6 +52,16 @@ def test_the_picture_does_not_move_for_a_remark(qtbot: QtBot, window: MainWindow
     assert lower_edge(window) == whole
     window.banner.say("test", "It cannot be opened.", "error")
     assert lower_edge(window) < whole, "also where the notice keeps its size"
+
+
+def test_an_opened_recording_takes_the_notice_after_stop_away(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    QTest.keyClick(window.view, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: status(window).recording is not None and status(window).recording.frames > 2, timeout=WAIT_MS)
+    QTest.keyClick(window.view, Qt.Key.Key_R)
+    qtbot.waitUntil(window.saved.isVisible, timeout=WAIT_MS)
+    with qtbot.waitSignal(window.review.opened, timeout=WAIT_MS):
+        window.review.open(make_recording(tmp_path / "other", frames=10))
+    assert window.saved.isHidden()
 
 
 def test_a_remark_goes_away_and_a_warning_stays(qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:

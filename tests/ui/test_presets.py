@@ -265,7 +265,7 @@ def test_at_the_start_a_preset_is_what_was_chosen_last(
     preferences.save()
     window = open_window(remembered=True, model=None, device=None, load=Loader())
     qtbot.waitUntil(lambda: window.view.result is not None, timeout=WAIT_MS)
-    assert window.preset_actions.present(FULL.name) == replace(FULL, outputs=())
+    assert window.preset_actions.present(FULL.name) == FULL
 
 
 # -- without a window --------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_a_height_is_given_by_keys_and_kept(qtbot: QtBot, window: MainWindow) ->
 def test_two_clicks_make_a_scale_and_then_measure(qtbot: QtBot, window: MainWindow) -> None:
     dialog = opened(qtbot, window)
     view = window.view
+    qtbot.waitUntil(window.curves.isVisible, timeout=WAIT_MS)  # they take some of the room
     area = view._picture_rect()
     assert not dialog.by_points.isEnabled()
     a, b = QPoint(area.left() + 20, area.center().y()), QPoint(area.right() - 20, area.center().y())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from fakes import FlakyCamera, Loader
 from on_screen import WAIT_MS, status
@@ -18,8 +19,9 @@ from pytestqt.qtbot import QtBot
 from poseapp.live.recording import Recording, StartStop
 from poseapp.live.recording.counts import Counts
 from poseapp.live.recording.start_stop import ended_text
+from poseapp.live.sound import SyntheticMicrophone
 from poseapp.live.status import Status
-from poseapp.ui import dialogs
+from poseapp.ui import dialogs, recording_actions
 from poseapp.ui.actions import action
 from poseapp.ui.app import Opening, set_up_recordings
 from poseapp.ui.beep import LOUDNESS, PLAYERS, RATE, TONES, Tone, player, wav
@@ -220,6 +222,59 @@ def test_what_a_raised_hand_does(window: MainWindow, hand: Any, active: bool | N
     for signs in (1, 1):  # one sign is one sign, however often the status tells of it
         window.start_stop.show_status(with_signs(now, signs, active))
     assert len(toggled) == toggles
+
+
+# -- sound ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_microphone_is_chosen_remembered_and_heard(
+    qtbot: QtBot, camera_window: MainWindow, make_preferences: Callable[[], Preferences]
+) -> None:
+    window = camera_window
+    window.start_stop.open()
+    dialog = the_dialog()
+    assert dialog.microphone.currentText() == "No sound"
+    dialog.show_microphones(["default", "Desk", "Headset"], "")  # ALSA has one of that name
+    assert [dialog.microphone.itemText(i) for i in range(4)] == ["No sound", "Default microphone", "Desk", "Headset"]
+    dialog.microphone.activated.emit(2)
+    assert window.preferences.microphone == "Desk"
+    assert "with sound" in window.record_bar.timer.toolTip()
+    dialog.show_microphones(["Headset"], "Desk")
+    assert dialog.microphone.currentText() == "Desk", "what was chosen stays, also while it is not plugged in"
+    dialog.close()
+    window.preferences.save()
+    assert make_preferences().microphone == "Desk"
+    window.start_stop.choose_microphone("synthetic")
+    QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+
+    def is_heard() -> bool:
+        now = recording(window)
+        return now is not None and now.sound is not None and now.sound.seconds > 0.3
+
+    qtbot.waitUntil(is_heard, timeout=WAIT_MS)
+    QTest.mouseClick(window.record_bar.record, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.saved.isVisible(), timeout=WAIT_MS)
+    done = recording(window)
+    assert done is not None
+    with av.open(str(done.folder / "annotated.mkv")) as container:
+        assert container.streams.audio
+    assert tones(window) == []
+
+
+def test_a_microphone_that_cannot_be_used_is_one_line(
+    qtbot: QtBot, camera_window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = camera_window
+    busy = SyntheticMicrophone(error="Desk: cannot be opened. Close the other program that uses it.")
+    monkeypatch.setattr(recording_actions, "parse_microphone", lambda _name: busy)
+    window.start_stop.choose_microphone("Desk")
+    QTest.keyClick(window, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: window.banner.text.startswith("Desk: cannot be opened"), timeout=WAIT_MS)
+    now = recording(window)
+    assert now is not None
+    assert now.active
+    QTest.keyClick(window, Qt.Key.Key_R)
+    qtbot.waitUntil(lambda: window.saved.isVisible(), timeout=WAIT_MS)
 
 
 # -- from the command line -----------------------------------------------------------------------------------------

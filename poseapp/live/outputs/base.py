@@ -65,6 +65,13 @@ class RemoteCommand:
     do: Literal["start", "stop", "toggle"]
     name: str = ""
 
+    def decide(self, recording: bool) -> tuple[bool, str]:
+        """Whether to begin (True) or to finish, given whether there is a *recording*; and why neither can be done, or ""."""
+        begin = not recording if self.do == "toggle" else self.do == "start"
+        if begin == recording:
+            return begin, "A recording runs already." if recording else "Nothing is recorded now."
+        return begin, ""
+
 
 Control = Callable[[RemoteCommand], "Future[str]"]
 """Obeys a command; returns at once. The future gives "" when it is done, and else one line that says why it was not."""

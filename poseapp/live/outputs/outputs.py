@@ -60,6 +60,12 @@ class Outputs:
             for runner in new.values():
                 runner.start()
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until each is open or could not be opened, so that no frame that comes now is missed."""
+        deadline = time.monotonic() + timeout_s
+        for runner in self._runners:
+            runner.wait(max(0.0, deadline - time.monotonic()))
+
     def put(self, result: Result, t: float) -> None:
         """Offer *result*, captured at *t* on the monotonic clock, to all of them."""
         if self._begun is None:

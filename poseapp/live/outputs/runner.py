@@ -62,6 +62,7 @@ class OutputRunner:
         self._sent = self._dropped_before = 0  # the latter by outputs that are closed
         self._ticks: deque[float] = deque(maxlen=1024)
         self._error = ""
+        self._tried = threading.Event()  # to open it
         self._worker = Worker(f"output-{address.kind}", self._run, self._give_up)
 
     def start(self) -> None:
@@ -76,6 +77,10 @@ class OutputRunner:
     def mark(self, mark: RecordingMark) -> None:
         """Say that a recording has begun or ended."""
         self._marks.append(mark)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until it is open, or could not be opened; True when that is so."""
+        return self._tried.wait(timeout_s)
 
     def request_stop(self) -> None:
         """Ask it to end; does not wait."""
@@ -115,10 +120,12 @@ class OutputRunner:
             try:
                 output.open()
                 self._error, self._output, retry_s = "", output, FIRST_RETRY_S
+                self._tried.set()
                 self._feed(output, stop)
             except (OutputError, OSError) as error:
                 self._error = str(error) if isinstance(error, OutputError) else f"{self.address}: {first_line(error)}."
             finally:
+                self._tried.set()
                 self._output = None
                 self._dropped_before += output.dropped
                 output.close()

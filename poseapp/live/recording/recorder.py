@@ -18,11 +18,14 @@ from av.error import FFmpegError
 from poseapp.core.skeleton import Skeleton
 from poseapp.core.types import Frame, Result
 from poseapp.live.recording.counts import Counts
-from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry
+from poseapp.live.recording.description import ModelEntry, Settings, SourceEntry, to_json
 from poseapp.live.recording.folder import RESERVE_BYTES, cannot_write, free_bytes, nearly_full, new_folder
+from poseapp.live.recording.keypoints import ANNOTATED
 from poseapp.live.recording.lane import Lane
 from poseapp.live.recording.manifest import MANIFEST, Manifest
 from poseapp.live.recording.progress import Recording, RecordingMark, RecordOptions
+from poseapp.live.recording.sound import Sound
+from poseapp.live.recording.sound_track import SOUND
 from poseapp.live.recording.source_hash import SourceHash
 from poseapp.live.recording.start_stop import EndedBy, StopRules
 from poseapp.live.recording.writers import CLEAN, WRITERS, CleanVideo, RecordingStart, RecordingWriter, part_name
@@ -76,6 +79,7 @@ class Recorder:
         self._made = new_folder(options.folder, free_bytes, options.name)
         self.folder, self._free = self._made.path, self._made.free
         self._manifest = Manifest(self.folder, source, options.name, options.tags, options.start_stop)
+        self._sound = Sound(options.microphone, self.folder, lossless)
         self._results: Lane[_Placed] = Lane(lossless)
         self._frames: Lane[_Placed] | None = Lane(lossless) if options.clean_video else None
         self._lock = threading.Lock()
@@ -90,10 +94,10 @@ class Recorder:
         self._last_index = -1  # of the captured frames; -1: none so far
         self._next_number = 0  # of the frame after the last one analysed
         self._bytes, self._seconds = 0, 0.0
-        self._draw = options.draw
+        self._draw, self._annotated_video = options.draw, options.annotated_video
         self._settings: Settings | None = None  # of the frame written last
         self._segment, self._skeleton = 1, None  # type: int, Skeleton | None
-        self._writers: list[RecordingWriter] = []
+        self._writers: dict[str, RecordingWriter] = {}  # by the name of the file in the first segment
         self._active, self._error = True, ""
         try:
             self._manifest.write()
@@ -135,6 +139,7 @@ class Recorder:
                 self.close()
             return
         if first:
+            self._sound.begin(self._first_t)
             self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - self._first_t))
         if self._frames is not None:
             self._frames.put(placed, frame.image.nbytes)
@@ -219,6 +224,7 @@ class Recorder:
             self._closing = True
             if ends and self._last_index >= 0:
                 self._mark(RecordingMark(False, time.monotonic(), self.folder.name))
+        self._sound.end(time.monotonic())
         self._results.close()
         if self._frames is not None:
             self._frames.close()
@@ -254,6 +260,7 @@ class Recorder:
                 error=self._error,
                 waits_s=0.0 if self._closing else self._waits_s(),
                 ended_by=self._ended_by,
+                sound=self._sound.status(),
             )
 
     def _waits_s(self) -> float:
@@ -285,10 +292,14 @@ class Recorder:
         self._hash.end()
         if self._counts.written or self._counts.clean_written or (self._keep_empty and not self._error):
             self._attempt(lambda: self._manifest.finish(self._outcome()))
+            videos = [self.folder / name for name in (CLEAN, *(part_name(ANNOTATED, n + 1) for n in range(self._segment)))]
+            if self._sound.put_into(videos, self._free_bytes):
+                self._attempt(lambda: self._manifest.finish(self._outcome()))
             self._attempt(self._measure)
         else:
+            self._sound.drop()
             files = [*(part_name(name, n + 1) for name in WRITERS for n in range(self._segment)), CLEAN, MANIFEST]
-            self._made.remove([*files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
+            self._made.remove([SOUND, *files, *(Path(name).stem for name in files)])  # a folder of pictures may be empty, too
         with self._lock:
             self._active = False
         self._finished(self.status())
@@ -297,6 +308,7 @@ class Recorder:
         """Make all writers of the present segment; those made before an error are in ``_writers`` too."""
         start = RecordingStart(
             folder=self.folder,
+            annotated_video=self._annotated_video,
             draw=lambda: self._settings.draw if self._settings is not None else self._draw,
             source_fps=lambda: self._manifest.source_fps,
             stats=self._stats,
@@ -304,11 +316,11 @@ class Recorder:
         for name, make in WRITERS.items():
             writer = make(start, self.folder / part_name(name, self._segment))
             if writer is not None:
-                self._writers.append(writer)
+                self._writers[name] = writer
 
     def _close_writers(self) -> None:
-        writers, self._writers = self._writers, []
-        for writer in writers:
+        writers, self._writers = self._writers, {}
+        for writer in writers.values():
             self._attempt(writer.close)
 
     def _write_results(self) -> None:
@@ -341,7 +353,7 @@ class Recorder:
         if settings != self._settings:
             self._settings = settings
             self._manifest.add_settings(number, settings)
-        for writer in self._writers:
+        for writer in self._writers.values():
             writer.write(result, number, t)
 
     def _begin_segment(self, number: int, skeleton: Skeleton) -> None:
@@ -352,7 +364,7 @@ class Recorder:
                 self._segment += 1
             self._open_writers()
         self._skeleton = skeleton
-        self._manifest.add_segment(number, skeleton, {name: part_name(name, self._segment) for name in WRITERS})
+        self._manifest.add_segment(number, skeleton, {name: part_name(name, self._segment) for name in self._writers})
         self._manifest.write()  # before its first line: a killed process leaves no line without its joints
 
     def _written(self, t: float, **more: int) -> None:
@@ -419,7 +431,14 @@ class Recorder:
             skipped = list(self._skipped)
         counts = {**asdict(end.counts), "not_analysed": end.counts.not_analysed}
         seconds, error = round(end.seconds, 3), end.error
-        return {"seconds": seconds, "counts": counts, "skipped": skipped, "error": error, "ended_by": end.ended_by}
+        return {
+            "seconds": seconds,
+            "counts": counts,
+            "skipped": skipped,
+            "error": error,
+            "ended_by": end.ended_by,
+            "sound": to_json(end.sound),
+        }
 
 
 def _why(error: Exception) -> str:

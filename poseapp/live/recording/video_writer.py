@@ -104,7 +104,7 @@ class VideoWriter:
             at_the_end.callback(self._container.close)
             self._container.mux(self._stream.encode(None))
         if self._pictures > 1:
-            _set_rate(self._path, (self._last_pts - self._first_pts) * 1_000_000 // (self._pictures - 1))
+            set_rate(self._path, (self._last_pts - self._first_pts) * 1_000_000 // (self._pictures - 1))
 
 
 def _header_rate(fps: float) -> Fraction:
@@ -112,7 +112,7 @@ def _header_rate(fps: float) -> Fraction:
     return Fraction(min(fps, HIGHEST_FPS)).limit_denominator(1001) if fps >= LOWEST_FPS else Fraction(LIKELY_FPS)
 
 
-def _set_rate(path: Path, period_ns: int) -> None:
+def set_rate(path: Path, period_ns: int) -> None:
     """Correct the DefaultDuration of the video in a Matroska file; it goes where the new one needs more room."""
     with path.open("r+b") as file:
         header = file.read(4096)

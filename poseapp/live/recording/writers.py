@@ -38,12 +38,13 @@ class RecordingWriter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingStart:
-    """What a writer may need: how poses are drawn at the moment, and where times of stages are counted.
+    """What a writer may need: whether the user wants the annotated video, how poses are drawn, where times of stages are counted.
 
     ``source_fps`` gives the rate of the source as far as it is known, else 0: ask it when the first frame is there.
     """
 
     folder: Path
+    annotated_video: bool
     draw: Callable[[], DrawOptions]
     source_fps: Callable[[], float]
     stats: Stats
@@ -107,7 +108,7 @@ MakeWriter = Callable[[RecordingStart, Path], RecordingWriter | None]
 # Of analysed frames, by the file's name. The first comes first: whatever happens, each picture of a video has its line.
 WRITERS: dict[str, MakeWriter] = {
     KEYPOINTS: lambda start, path: KeypointsWriter(path),
-    ANNOTATED: AnnotatedVideo,
+    ANNOTATED: lambda start, path: AnnotatedVideo(start, path) if start.annotated_video else None,
 }
 
 

@@ -14,6 +14,25 @@ from poseapp.live.sources.base import Device, Mode, shown
 from poseapp.live.sources.decoding import Decoder, new_timeline, no_picture, open_file, video_mode, video_stream
 from poseapp.live.sources.timeline import Timeline
 
+# What a dialog offers and what is taken from a folder. A file of another name that is given itself is tried, too.
+VIDEOS = (
+    ".mp4",
+    ".mkv",
+    ".mov",
+    ".avi",
+    ".webm",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".wmv",
+    ".flv",
+    ".3gp",
+    ".ogv",
+)
+
 
 class VideoSource(Device):
     """A video file, decoded by FFmpeg with its presentation times; *loop* starts again at the end."""

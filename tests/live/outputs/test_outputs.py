@@ -133,6 +133,19 @@ def test_those_that_stay_go_on(book: Notebook) -> None:
         assert book.calls.count("open") == 3
 
 
+def test_a_new_output_waits_for_the_one_before_which_may_have_its_port(book: Notebook) -> None:
+    with on("book://a") as outputs:
+        book.gate.clear()
+        outputs.put(made_up(), 0.0)
+        assert book.in_send.wait(20)
+        outputs.choose([parse_output("book://b")])
+        threading.Event().wait(0.2)  # one that does not wait is open by then
+        assert book.calls == ["open"]
+        book.gate.set()
+        wait_until(lambda: only(outputs).light == "waiting")
+        assert book.calls == ["open", "close", "open"]
+
+
 def test_seconds_begin_at_the_first_frame_and_never_run_backwards(book: Notebook) -> None:
     with on("book") as outputs:
         for t in (50.0, 50.25, 3.0):
