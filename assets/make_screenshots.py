@@ -1,7 +1,7 @@
 """Makes the pictures of the window in the README: ``python assets/make_screenshots.py``.
 
 Runs the real window on the demo clip. ``screenshot.png`` is the dark window while it records; ``screenshot-light.png`` is the
-light window that plays what was recorded, at the deepest squat. Both lie beside this file. Run it on a screen of 1366 × 768, or
+light window that plays a recording, at the deepest squat. Both lie beside this file. Run it on a screen of 1366 × 768, or
 on a virtual one: ``xvfb-run -s "-screen 0 1366x768x24" python assets/make_screenshots.py``.
 """
 
@@ -17,6 +17,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
+from poseapp.cli.main import main as command_line
 from poseapp.engine.store import default_engines_dir
 from poseapp.live.sources import parse_source
 from poseapp.ui.app import make_application
@@ -28,6 +29,7 @@ ASSETS = Path(__file__).resolve().parent
 SIZE = (1366, 740)  # of a maximised window on a small laptop
 SQUAT_S = 8.43  # where the figure of the clip is deepest
 LOOK_MS = 50
+QUIET_MS = 10_000
 COLOURS = 256  # of the saved pictures: enough for a reader, and a third of the size
 MOST_BYTES = 320_000
 
@@ -47,71 +49,77 @@ class Story:
 
 
 def main() -> None:
-    """Record, and take the first picture meanwhile; play the recording, and take the second."""
+    """Record without a window, for a recording that no busy machine has spoilt; then show the window live, and with it."""
     app = make_application(sys.argv[:1])
     themes = Themes(app)
     themes.use("dark")
+    demo = str(ASSETS / "demo.mp4")
     with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "recordings"
+        if command_line(["run", demo, "--headless", "--clean-video", "--name", "Squats", "--tag", "knee", "--out", str(out)]):
+            raise SystemExit("the demo clip could not be recorded")
+        (folder,) = out.iterdir()
         preferences = Preferences(Path(place) / "settings.json")
-        preferences.folder = Path(place) / "recordings"
-        preferences.clean_video = True
+        preferences.folder = Path(place) / "live"
         window = MainWindow(preferences, themes, default_engines_dir())
         window.resize(*SIZE)
         window.closed.connect(app.quit)
         window.show()
-        window.begin(parse_source(str(ASSETS / "demo.mp4"), loop=True))
-        window.record_bar.name.setText("Squats #knee")
+        window.begin(parse_source(demo, loop=True))
         window.menus.actions["angles"].setChecked(True)
-        story = Story(window, steps(window, themes))
+        story = Story(window, steps(window, themes, folder))
         app.exec()
         del story
 
 
-def steps(window: MainWindow, themes: Themes) -> list[tuple[Callable[[], bool], Callable[[], None]]]:
+def steps(window: MainWindow, themes: Themes, folder: Path) -> list[tuple[Callable[[], bool], Callable[[], None]]]:
     """What is waited for, and what is done then."""
 
     def t() -> float:
         playback = window.review.playback
         return playback.state().t if playback is not None else -1.0
 
-    def recorded() -> Path | None:
-        status = window.bridge.status()
-        recording = status.recording if status is not None else None
-        return recording.folder if recording is not None and not recording.active else None
+    quiet: list[bool] = []
 
     def fast() -> bool:
-        """The fastest engine has taken over, so no notice is on the picture."""
+        """The fastest engine has taken over for a while, so no notice comes over the picture."""
         status = window.bridge.status()
-        return status is not None and status.state == "running" and status.build is None and not window.banner.isVisible()
+        if status is None or status.state != "running" or status.build is not None or window.banner.isVisible():
+            quiet.clear()
+        quiet.append(True)
+        return len(quiet) * LOOK_MS > QUIET_MS
 
-    begun: list[float] = []  # where in the clip the recording begins, s
+    def go_to(t_s: float) -> None:
+        window.review.command(lambda playback: playback.seek_time(t_s))
 
-    def record() -> None:
-        if not begun:
-            begun.append(t())
+    def record_slowly() -> None:
+        """So that a busy machine loses no frame."""
+        window.review.command(lambda playback: playback.set_speed(0.1))
+        go_to(SQUAT_S - 0.5)
+        window.menus.actions["record"].trigger()
+
+    def stop_and_play() -> None:
+        take(window, "screenshot.png")
         window.menus.actions["record"].trigger()
 
     def play() -> None:
-        folder = recorded()
-        assert folder is not None
         window.saved.dismiss()
         themes.use("light")
         window.review.open(folder)
 
-    def go_to_the_squat() -> None:
+    def stand_at_the_squat() -> None:
         window.review.command(lambda playback: playback.pause())
-        window.review.command(lambda playback: playback.seek_time(SQUAT_S - begun[0]))
+        go_to(SQUAT_S)
 
     def at_the_squat() -> bool:
         result = window.view.result
-        return result is not None and abs(result.frame.t - (SQUAT_S - begun[0])) < 0.2
+        return result is not None and abs(result.frame.t - SQUAT_S) < 0.05
 
     return [
-        (lambda: fast() and 0 <= t() < 0.5, record),
-        (lambda: SQUAT_S - 0.1 < t() < SQUAT_S + 0.1, lambda: take(window, "screenshot.png")),
-        (lambda: t() > 12, record),
-        (lambda: recorded() is not None, play),
-        (lambda: window.review.player is not None and t() > 1 and not window.banner.isVisible(), go_to_the_squat),
+        (lambda: fast() and t() >= 0, record_slowly),
+        (lambda: SQUAT_S - 0.05 < t() < SQUAT_S + 0.3, stop_and_play),
+        (window.saved.isVisible, play),
+        (lambda: window.review.player is not None and t() > 0 and not window.banner.isVisible(), stand_at_the_squat),
         (at_the_squat, lambda: finish(window)),
     ]
 
@@ -133,7 +141,7 @@ def take(window: MainWindow, name: str) -> None:
         pixels = np.asarray(image).reshape(-1, 3)
         # A part of the palette is for the colours that are there at all: the accents of the window are few pixels.
         each = np.unique(pixels // 16, axis=0).astype(np.uint8) * 16 + 8
-        many = pixels[:: max(1, len(pixels) // (3 * len(each)))]
+        many = pixels[:: max(1, len(pixels) // (8 * len(each)))]
         palette = Image.fromarray(np.concatenate([each, many])[None]).quantize(COLOURS, kmeans=3)
         image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size

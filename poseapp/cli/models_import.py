@@ -83,9 +83,7 @@ def fetch_command(
     console = plain_console(stderr=True)
     console.print(f"{one.url}\nlicence of the weights: {one.licence}")
     if not one.sha256 and not one.graph_sha256:
-        console.print(
-            "nobody has published its hash: the file cannot be checked; only numbers and the network are read"
-        )
+        console.print("nobody has published its hash: the file cannot be checked; only numbers and the network are read")
     bar = Progress(
         description(),
         BarColumn(),

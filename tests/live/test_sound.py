@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -23,6 +26,7 @@ from poseapp.live.recording.video_writer import VideoWriter
 from poseapp.live.sound import Microphone, SoundBlock, SoundMode, SyntheticMicrophone, parse_microphone
 from poseapp.live.sound.base import Deliver
 from poseapp.live.sound.microphones import DeviceMicrophone
+from poseapp.live.sound.synthetic import onsets
 from poseapp.live.stats import Stats
 
 
@@ -253,6 +257,25 @@ def test_sound_that_does_not_fit_on_the_disk_stays_in_its_file(tmp_path: Path) -
     assert read_sound(recorder.folder / "sound.mka")[1] == 48_000
     assert json.loads((recorder.folder / "session.json").read_text())["sound"]["file"] == "sound.mka"
     assert not has_sound(recorder.folder / "clean.mkv")
+
+
+def test_a_killed_process_leaves_the_sound_up_to_the_last_half_second(tmp_path: Path) -> None:
+    program = """
+        import os, sys, time
+        from pathlib import Path
+        from poseapp.live.recording.sound_track import SoundTrack
+        from poseapp.live.sound import SyntheticMicrophone
+        track = SoundTrack(SyntheticMicrophone(), Path(sys.argv[1]))
+        track.begin(time.monotonic())
+        while track.status().seconds < 2:
+            time.sleep(0.01)
+        os._exit(9)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(tmp_path)], timeout=60, check=False)
+    assert done.returncode == 9
+    samples, rate, _ = read_sound(tmp_path / "sound.mka")
+    assert len(samples) / rate >= 1.5
+    assert len(onsets(samples, rate)) >= 3
 
 
 def test_what_is_read_as_fast_as_possible_has_no_sound(tmp_path: Path) -> None:
