@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 # How long stop waits for the recorder to write what is queued; a file that is not finished plays, too.
 FINISH_LIVE_S = 10.0
 FINISH_OFFLINE_S = 60.0
+REMEMBERED_TIMES = 300  # capture times: ten seconds of a camera
 
 
 class Session:
@@ -90,6 +93,7 @@ class Session:
             result=self._publish,
             over=self._over,
         )
+        self.capture_times: deque[float] = deque(maxlen=REMEMBERED_TIMES)  # of the newest frames; any thread may copy it
         self._started = False
         self._person_count = 0  # in the last frame
         self._hand, self._hand_signs = RaisedHand(), 0
@@ -209,6 +213,12 @@ class Session:
         recorder = self._recordings.current
         if recorder is not None:
             recorder.set_draw(draw)
+
+    def note_together(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Note in the recording, if there is one, which others are made with its clock; see together.py."""
+        recorder = self._recordings.current
+        if recorder is not None:
+            recorder.note_together(entries)
 
     def stop_recording(self) -> None:
         """Finish the recording on its own thread; nothing happens when there is none.
@@ -330,6 +340,7 @@ class Session:
     def _deliver(self, frame: Frame, stop: threading.Event) -> None:
         """Hand *frame* to the recording, and then to the model that runs. On the capture thread."""
         self.stats.tick("capture")
+        self.capture_times.append(frame.t)
         models, is_recorded = self._models, False
         while True:
             with self._lock:

@@ -29,6 +29,8 @@ def handlers(window: MainWindow) -> dict[str, Handler]:
         "synthetic": lambda: window.controller.choose(SYNTHETIC),
         "demo": lambda: window.controller.choose(DEMO),
         "cameras": window.controller.refresh_cameras,
+        "beside": window.side_cameras.ask,
+        "no_beside": window.side_cameras.remove_last,
         "presets": window.preset_actions.open,
         "turn": window.source_actions.turn,
         "crop": window.source_actions.crop,

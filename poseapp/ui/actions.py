@@ -82,6 +82,8 @@ ACTIONS: tuple[Action, ...] = (
         "reset_camera", "File", "Reset the camera", button="Reset",
         tip="The whole picture, not turned, and the settings with which the camera comes",
     ),
+    Action("beside", "File", "Another camera beside…", keys=("Ctrl+B",), section="Source"),
+    Action("no_beside", "File", "Close the camera beside", keys=("Ctrl+Shift+B",), section="Source"),
     Action("presets", "File", "Presets…", keys=("Ctrl+L",), section="Source", sheet="Presets: save, load, delete"),
     separator("File"),
     Action("quit", "File", "Quit", keys=("Ctrl+Q",), section="Window"),

@@ -17,7 +17,7 @@ STEPS = (
 )
 PLUGGED_IN = "Camo, Iriun, EpocCam and the iPhone as a Mac's camera need no address: they are among the cameras."
 PLAIN = (
-    "Any rtsp:// or http:// address, such as rtsp://camera.local/stream. A password in it is shown nowhere, and written nowhere."
+    "Any rtsp:// or http:// address, such as rtsp://camera.local/stream. A password in it is written into no file."
 )
 
 

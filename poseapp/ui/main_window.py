@@ -42,6 +42,7 @@ from poseapp.ui.scale_actions import ScaleActions
 from poseapp.ui.screen_fit import fit_to_screen, open_on_screen
 from poseapp.ui.session_bridge import SessionBridge
 from poseapp.ui.session_controller import SessionController
+from poseapp.ui.side_cameras import SideCameras
 from poseapp.ui.source_actions import SourceActions
 from poseapp.ui.source_choice import SourceChoice
 from poseapp.ui.start_stop import StartStopActions
@@ -88,7 +89,7 @@ class MainWindow(WindowLayout):
         self.scale_actions, self.compare_actions = ScaleActions(self), CompareActions(self)
         self.curve_actions, self.analysis_actions = CurveActions(self), AnalysisActions(self)
         self.source_actions = SourceActions(self, self.controller, preferences, self.review.open)
-        self.preset_actions = PresetActions(self)
+        self.preset_actions, self.side_cameras = PresetActions(self), SideCameras(self)
         self.recording_actions = RecordingActions(self, self.bridge, preferences)
         self.output_actions = OutputActions(self)
         self.bridge.outputs = self.output_actions.outputs
@@ -385,6 +386,7 @@ class MainWindow(WindowLayout):
         status = self.bridge.status()
         recording = status is not None and status.recording is not None and status.recording.active
         self._closing = True
+        self.side_cameras.close()
         self.compare_actions.drop()
         self.review.stop()
         self.analysis_actions.stop()

@@ -15,6 +15,7 @@ from poseapp.live.session import Session
 from poseapp.live.sources import Source
 from poseapp.live.sources.camera_controls import Setting
 from poseapp.live.status import Status
+from poseapp.live.together import record_together
 from poseapp.pipeline.modes import PoseSettings, smooth_rule
 from poseapp.render import DrawOptions
 from poseapp.ui.jobs import Jobs
@@ -38,6 +39,7 @@ class SessionBridge(QObject):
         super().__init__(parent)
         self.jobs = jobs
         self.paused = False
+        self.beside: Callable[[], list[Session]] = list  # the sessions that are recorded together with this one
         self.outputs: Outputs | None = None  # of each session
         self._session: Session | None = None
         self._heatmaps = self._hand_sign = False
@@ -153,7 +155,15 @@ class SessionBridge(QObject):
             self.poll()
             done(error)
 
-        self.jobs.run("record", lambda: session.start_recording(options), lambda _folder: started(), started)
+        together = [session, *self.beside()]
+
+        def record() -> None:
+            if len(together) > 1:
+                record_together(together, options)
+            else:
+                session.start_recording(options)
+
+        self.jobs.run("record", record, lambda _none: started(), started)
 
     def set_draw(self, draw: DrawOptions) -> None:
         """Draw poses with *draw* on the video of the recording from now on."""

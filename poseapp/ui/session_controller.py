@@ -111,6 +111,11 @@ class SessionController(QObject):
         return self._source
 
     @property
+    def cameras(self) -> list[Camera]:
+        """The cameras that are plugged in, as far as is known."""
+        return self._cameras
+
+    @property
     def is_suspended(self) -> bool:
         """Whether the session waits for ``resume``."""
         return self._suspended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from poseapp.ui.banner import Banner
 from poseapp.ui.benchmark_panel import BenchmarkPanel
@@ -41,7 +41,10 @@ class WindowLayout(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
-        layout.addWidget(self.view, 1)
+        self.views = QHBoxLayout()
+        self.views.setSpacing(2)
+        self.views.addWidget(self.view, 1)
+        layout.addLayout(self.views, 1)
         parts = (self.build_progress, self.analysis_progress, self.saved, self.banner)
         self.overlays = OverlayStack(self.view, *parts, passes=lambda part: part is self.banner and self.banner.passes)
         self.overlays.covered.connect(self.view.set_covered)

@@ -223,7 +223,7 @@ def test_a_run_stops_at_the_length_of_its_recording(store: Path, capsys: pytest.
     assert len(run.frames) == run.session["counts"]["captured"] == sum(1 for line in run.frames if line["t"] < 1)
     assert 0 < len(run.frames) < 60
     assert run.session["ended_by"] == "length"
-    assert "stopped    It is as long as you chose." in run.out
+    assert "stopped    The recording is as long as you chose." in run.out
 
 
 def test_a_countdown_is_said_and_its_frames_are_not_recorded(

@@ -81,6 +81,11 @@ class Manifest:
             self._source = replace(self._source, controls=tuple(controls))
         self._changed.set()
 
+    def note_together(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Recordings with the same clock, see RecordOptions.epoch_t, and their offsets. The next writing includes them."""
+        with self._lock:
+            self._content["together"] = [dict(entry) for entry in entries]
+
     def source_hashed(self, sha256: str) -> None:
         """The file of the source has the hash *sha256*."""
         with self._lock:

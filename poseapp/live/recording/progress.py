@@ -31,6 +31,8 @@ class RecordOptions:
 
     ``draw`` is how poses are drawn at first; ``tags`` are the user's words for finding the recording again. ``start_stop`` says
     when it begins and when it stops by itself. ``microphone`` adds sound to what is recorded live; each recording needs its own.
+    ``epoch_t`` is the moment of t = 0, s on the monotonic clock, where several cameras are recorded with one clock; None is the
+    first frame.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class RecordOptions:
     name: str = ""
     tags: tuple[str, ...] = ()
     start_stop: StartStop = field(default_factory=StartStop)
+    epoch_t: float | None = None
     microphone: Microphone | None = None
 
 

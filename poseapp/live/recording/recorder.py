@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ class Recorder:
         self._counts = Counts()
         self._skipped: list[str] = []
         self._first_index, self._first_t = first_index, 0.0
+        self._epoch_t = None if lossless else options.epoch_t  # a file has a clock of its own
         self._last_index = -1  # of the captured frames; -1: none so far
         self._next_number = 0  # of the frame after the last one analysed
         self._bytes, self._seconds = 0, 0.0
@@ -126,7 +127,7 @@ class Recorder:
                 return
             if first:
                 self._first_index = frame.index if self._first_index is None else self._first_index
-                self._first_t = frame.t
+                self._first_t = frame.t if self._epoch_t is None else self._epoch_t
             if not ended_by:
                 self._last_index = frame.index
                 self._count(captured=1)
@@ -138,8 +139,8 @@ class Recorder:
                 self.close()
             return
         if first:
-            self._sound.begin(frame.t)
-            self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - frame.t))
+            self._sound.begin(self._first_t)
+            self._manifest.began(0.0 if self._lossless else max(0.0, time.monotonic() - self._first_t))
         if self._frames is not None:
             self._frames.put(placed, frame.image.nbytes)
 
@@ -188,6 +189,10 @@ class Recorder:
     def source_controlled(self, controls: Sequence[Control]) -> None:
         """Note how exposure and the like of the camera stand now."""
         self._manifest.source_controlled(controls)
+
+    def note_together(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Note the recordings that were made with the same clock, and how far their pictures are apart."""
+        self._manifest.note_together(entries)
 
     def unreadable(self, count: int, skipped: Sequence[str]) -> None:
         """Note that *count* pictures of the source could not be read; *skipped* has a line for each that has a name."""

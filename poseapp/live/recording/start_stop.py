@@ -56,4 +56,4 @@ class StopRules:
 
 def ended_text(ended_by: EndedBy) -> str:
     """What ended a recording, for people; "" where a rule did not."""
-    return {"": "", "length": "It is as long as you chose.", "nobody": "Everybody has left."}[ended_by]
+    return {"": "", "length": "The recording is as long as you chose.", "nobody": "Everybody has left."}[ended_by]
