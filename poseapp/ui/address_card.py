@@ -16,9 +16,7 @@ STEPS = (
     "3. Type the number that the app shows, such as 192.168.1.20."
 )
 PLUGGED_IN = "Camo, Iriun, EpocCam and the iPhone as a Mac's camera need no address: they are among the cameras."
-PLAIN = (
-    "Any rtsp:// or http:// address, such as rtsp://camera.local/stream. A password in it is written into no file."
-)
+PLAIN = "Any rtsp:// or http:// address, such as rtsp://camera.local/stream. A password in it is written into no file."
 
 
 class AddressCard(QDialog):
