@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from poseapp.cli.options import Device, EnginesDir, Model, ModeName, Precision, Smoothing
 from poseapp.console import description, plain_console
-from poseapp.core.errors import PoseAppError
+from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.core.types import PoseMode
 from poseapp.engine.store import default_engines_dir, find_model
 
@@ -79,8 +79,14 @@ def _recording(what: Path, out: Path, stop: threading.Event, bar: _Bar) -> Path 
     """*what* where it is a recording, else one in *out* that has its pictures; None where *stop* was set."""
     from poseapp.live.recording import RecordOptions
     from poseapp.review.analysis import copy_clip, unfinished_copy
+    from poseapp.review.player import is_recording
 
     if what.is_dir():
+        if not is_recording(what):
+            raise RecordError(
+                f"{what}: expected a recording or a video, got another folder. "
+                "The pictures of a folder are analysed by: poseapp run FOLDER --headless"
+            )
         return what
     return unfinished_copy(what, out) or copy_clip(what, RecordOptions(folder=out), stop, bar.tell)
 

@@ -47,6 +47,7 @@ def test_what_is_neither_is_said_in_one_line(store: Path, tmp_path: Path, capsys
         error = capsys.readouterr().err
         assert error.startswith("poseapp: ")
         assert error.count("\n") == 1
+    assert "poseapp run FOLDER --headless" in error
     assert not (tmp_path / "out").exists()
 
 

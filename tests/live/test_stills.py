@@ -16,7 +16,7 @@ from poseapp.core.errors import RecordError
 from poseapp.core.smoothing import SMOOTH
 from poseapp.core.types import Frame, Poses, Result
 from poseapp.live.capture import CaptureEvents, capture
-from poseapp.live.recording import RecordOptions
+from poseapp.live.recording import RecordOptions, read_manifest
 from poseapp.live.recording.keypoints import keypoints_of
 from poseapp.live.recording.picture_files import picture_path, write_picture, written_pictures
 from poseapp.live.session import Session
@@ -100,6 +100,8 @@ def test_what_stays_on_the_screen_is_one_frame_and_is_recorded_once(folder: Path
         (1, "1.png", 2),
         (2, "2.png", 3),
     ]
+    counts = read_manifest(recording)["counts"]
+    assert (counts["captured"], counts["analysed"], counts["written"]) == (3, 3, 3)
 
 
 def test_a_person_who_is_held_stays_held_while_the_picture_does(folder: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from clips import decoded
 from fakes import Loader, MarkerEngine
 from recordings import SOURCE, make_recording
+from saved import stills
 
 from poseapp.core.errors import PoseAppError, RecordError
 from poseapp.core.skeleton import COCO_17
@@ -202,6 +203,8 @@ def test_what_cannot_be_analysed_is_said_in_one_line_and_nothing_changes(folder:
         analysis(folder).run(threading.Event())
     with pytest.raises(RecordError):
         analysis(tmp_path / "nothing").run(threading.Event())
+    with pytest.raises(RecordError, match="pictures that stand alone, and each is analysed already"):
+        analysis(stills(tmp_path / "stills")).run(threading.Event())
 
 
 def test_two_at_once_are_refused(folder: Path) -> None:

@@ -22,6 +22,7 @@ from poseapp.engine.load import load_engine
 from poseapp.live.model_runner import LoadEngine, ModelRunner, ModelThread, OpenDetector, RunnerEvents
 from poseapp.live.recording import ModelEntry
 from poseapp.live.recording.keypoints import keypoints_of
+from poseapp.live.recording.picture_files import any_pictures
 from poseapp.live.recording.writers import CLEAN
 from poseapp.live.shared import LiveSettings, Shared
 from poseapp.live.slot import Slot
@@ -91,6 +92,10 @@ class Analysis:
         PoseAppError where something is missing or damaged.
         """
         clean = self.folder / CLEAN
+        if any_pictures(self.folder):
+            raise RecordError(
+                f"{self.folder}: has pictures that stand alone, and each is analysed already. Nothing is left to do."
+            )
         if not clean.is_file():
             raise RecordError(
                 f"{self.folder}: expected {CLEAN}, whose pictures are analysed; found none. "
