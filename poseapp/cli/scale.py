@@ -17,7 +17,7 @@ Person = Annotated[
 ]
 Points = Annotated[
     str | None,
-    typer.Option("--points", metavar="X,Y,X,Y", help="Two points in the picture, in pixels.", show_default="none"),
+    typer.Option("--points", metavar="POINTS", help="Two points in the picture, in pixels, as X,Y,X,Y.", show_default="none"),
 ]
 Metres = Annotated[
     float | None, typer.Option("--metres", metavar="M", help="How far apart the two points are.", show_default="none")
