@@ -49,11 +49,11 @@ class Sidebar(QWidget):
         for section in (self.model, self.pose, self.view):
             layout.addWidget(section)
             layout.addWidget(rule())
+        layout.addWidget(self.measure, 1)  # above what few people need, so that the angles are in sight on a low screen
+        layout.addWidget(rule())
         layout.addWidget(self.advanced)
         layout.addWidget(rule())
         layout.addWidget(self.outputs)
-        layout.addWidget(rule())
-        layout.addWidget(self.measure, 1)
         self.column = ScrollColumn(body, DARK.surface)
         self.column.setMinimumWidth(WIDTH)
         outer = QVBoxLayout(self)
@@ -88,11 +88,12 @@ class Sidebar(QWidget):
             *self.picture.in_order(),
             self.model.box,
             *(pose.one, pose.several, pose.slider, pose.smooth),
-            *(view.threshold, view.mirror, view.labels, view.heatmaps, view.blur_faces, view.background, self.advanced.button),
+            *(view.threshold, view.mirror, view.labels, view.heatmaps, view.blur_faces, view.background),
+            *self.measure.in_order(),
+            self.advanced.button,
             *(box for _, box in (*self.model.advanced, *pose.advanced)),
             *(view.fields, self.benchmark),
             *self.outputs.in_order(),
-            *self.measure.in_order(),
         ]
 
     def show_status(self, status: Status) -> None:
