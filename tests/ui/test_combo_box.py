@@ -89,7 +89,7 @@ def test_no_box_of_the_window_does_anything_before_enter(
     boxes = window.sidebar.findChildren(ComboBox)
     for box in boxes:
         box.setEnabled(True)
-    assert len(boxes) == 10
+    assert len(boxes) == 11
     before = [box.currentIndex() for box in boxes]
     requested = window.bridge.status()
     assert requested is not None
@@ -114,4 +114,11 @@ def test_what_opens_other_sources_is_a_menu_beside_the_box(qtbot: QtBot, window:
     menu = source.open.menu()
     assert menu is not None
     texts = [action.text() for action in menu.actions()]
-    assert texts == ["Open video…", "Open picture…", "Open folder…", "Network address…", "Open recording…", "Look for cameras"]
+    assert texts == [
+        "Open video…",
+        "Open picture…",
+        "Open folder…",
+        "Phone or network address…",
+        "Open recording…",
+        "Look for cameras",
+    ]
