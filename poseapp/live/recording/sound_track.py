@@ -202,7 +202,8 @@ class _SoundFile:
     """FLAC in Matroska: lossless, without the delay of other codecs, and half the size of plain samples."""
 
     def __init__(self, path: Path, rate: int) -> None:
-        self._file = open(path, "wb", opener=private)  # noqa: SIM115 - closed in close
+        # Not buffered: quiet sound is small, and seconds of it would wait in memory when the process is killed.
+        self._file = open(path, "wb", buffering=0, opener=private)  # noqa: SIM115 - closed in close
         options = {"flush_packets": "1", "cluster_time_limit": "100"}
         self._container = av.open(self._file, "w", format="matroska", options=options)
         self._stream = self._container.add_stream("flac", rate=rate, layout="mono")
