@@ -158,7 +158,7 @@ def _enliven(net: RtmPose, noise: Tensor) -> None:
 
 def rtmpose_graph(size: str = "t", joints: int = 17, input_hw: tuple[int, int] = (256, 192), seed: int = 0) -> bytes:
     """RTMPose with random weights, exported as MMDeploy does."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = RtmPose(size, joints, input_hw)
         _enliven(net, torch.randn(4, 3, input_hw[0] // 8, input_hw[1] // 8))

@@ -22,7 +22,7 @@ def test_several_people_in_one_table(repo_root: Path, tmp_path: Path, monkeypatc
     assert all(row.fps > 0 and row.frame_ms > 0 for row in table.rows)
     assert table.growth == {"top-down": pytest.approx(table.rows[1].frame_ms / table.rows[0].frame_ms - 1)}
     (missing,) = table.missing
-    assert missing.startswith("bottom-up: expected a model with part affinity fields")
+    assert missing.startswith("bottom-up: expected a model that finds all people at once")
     lines = table.table().splitlines()
     assert sum(line.startswith("| top-down | tiny |") for line in lines) == 2
     assert any(line.startswith("top-down: ") and line.endswith("% from 1 to 3 people") for line in lines)

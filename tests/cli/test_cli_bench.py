@@ -75,7 +75,7 @@ def test_the_people_table_says_what_is_missing(name: str, store: Path, capsys: p
     out = capsys.readouterr().out
     assert "| mode | model | people | fps | ms a frame (p50) | found |" in out
     assert "top-down: expected a person detector" in out
-    assert "bottom-up: expected a model with part affinity fields" in out
+    assert "bottom-up: expected a model that finds all people at once" in out
 
 
 @pytest.mark.parametrize(
