@@ -53,6 +53,12 @@ def recording(window: MainWindow) -> Recording | None:
     return found
 
 
+def has_a_frame(window: MainWindow) -> bool:
+    """Whether a recording runs that would be kept: an empty one is not."""
+    now = recording(window)
+    return now is not None and now.active and now.counts.written > 0
+
+
 def the_dialog() -> StartStopDialog:
     (dialog,) = (one for one in QApplication.topLevelWidgets() if isinstance(one, StartStopDialog) and one.isVisible())
     return dialog
@@ -143,6 +149,7 @@ def test_a_countdown_shows_digits_sounds_and_begins(qtbot: QtBot, camera_window:
     assert shown[-1] == ""
     assert tones(window) == ["count", "count", "begin"]
     window.start_stop.choose(StartStop())
+    qtbot.waitUntil(lambda: has_a_frame(window), timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_R)
     qtbot.waitUntil(lambda: window.saved.isVisible(), timeout=WAIT_MS)
 
@@ -270,9 +277,7 @@ def test_a_microphone_that_cannot_be_used_is_one_line(
     window.start_stop.choose_microphone("Desk")
     QTest.keyClick(window, Qt.Key.Key_R)
     qtbot.waitUntil(lambda: window.banner.text.startswith("Desk: cannot be opened"), timeout=WAIT_MS)
-    now = recording(window)
-    assert now is not None
-    assert now.active
+    qtbot.waitUntil(lambda: has_a_frame(window), timeout=WAIT_MS)
     QTest.keyClick(window, Qt.Key.Key_R)
     qtbot.waitUntil(lambda: window.saved.isVisible(), timeout=WAIT_MS)
 
