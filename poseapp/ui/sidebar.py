@@ -1,4 +1,4 @@
-"""The sidebar: source, model, people, view, what few need under Advanced, and what is measured."""
+"""The sidebar: source, model, people, view, what is measured, and what few people need."""
 
 from __future__ import annotations
 
