@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -57,7 +59,9 @@ class Page:
 def page(tmp_path: Path) -> Iterator[Page]:
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=640,360"]
     place = [f"--user-data-dir={tmp_path}", "--force-device-scale-factor=1", "about:blank"]
-    browser = subprocess.Popen([BROWSER, *options, *place], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A group of its own: the command may be a script that starts the browser, and would leave it behind when it ends.
+    browser = subprocess.Popen([BROWSER, *options, *place], **silent, start_new_session=True)  # type: ignore[call-overload]
     try:
         told = tmp_path / "DevToolsActivePort"
         wait_until(lambda: told.exists() and told.read_text().count("\n"), timeout_s=60)
@@ -67,7 +71,10 @@ def page(tmp_path: Path) -> Iterator[Page]:
         with connect(address, max_size=None) as socket:
             yield Page(socket)
     finally:
-        browser.terminate()
+        if hasattr(os, "killpg"):
+            os.killpg(browser.pid, signal.SIGKILL)
+        else:
+            browser.kill()
         browser.wait(30)
 
 
