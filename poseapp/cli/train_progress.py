@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,9 @@ def run_training(recipe: Recipe, items: Items, validation: Sequence[Any], folder
     )
     if not validation:
         console.print("No val part, so nobody will know how good it is: label some pictures apart, and give them with --val.")
-    with no_empty_folders(folder), stop_signals() as stop:
+    # Another process would take the folder away before the first one has written into it.
+    tidy = no_empty_folders(folder) if process == 0 else nullcontext()
+    with tidy, stop_signals() as stop:
         steps = train(recipe, items, folder, dataclasses.replace(how, stop=stop), validation)
         seen = recorded(steps, folder, task.figures) if process == 0 else steps
         with closing(steps), closing(seen):
