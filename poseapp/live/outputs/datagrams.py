@@ -8,6 +8,7 @@ import socket
 import time
 
 from poseapp.core.errors import OutputError
+from poseapp.live.outputs.base import OutputAddress
 
 REFUSED_S = 1.0  # so long after the last refusal nobody is taken to listen
 BUFFER_BYTES = 1 << 18  # of the system: some frames, so that a burst is not lost
@@ -82,3 +83,33 @@ class Datagrams:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()
+
+
+class DatagramOutput:
+    """What the outputs over UDP have in common; each adds ``send`` and ``mark``. See Output."""
+
+    def __init__(self, address: OutputAddress) -> None:
+        self._datagrams = Datagrams(address.host, address.port, str(address))
+
+    @property
+    def receiving(self) -> bool:
+        """See Output."""
+        return self._datagrams.listening
+
+    @property
+    def news(self) -> str:
+        """See Output."""
+        return self._datagrams.trouble
+
+    @property
+    def dropped(self) -> int:
+        """See Output."""
+        return self._datagrams.dropped
+
+    def open(self) -> None:
+        """See Output."""
+        self._datagrams.open()
+
+    def close(self) -> None:
+        """See Output."""
+        self._datagrams.close()

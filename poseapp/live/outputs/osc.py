@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from poseapp.live.outputs.base import OutputAddress, OutputSetup
-from poseapp.live.outputs.datagrams import Datagrams
+from poseapp.live.outputs.datagrams import DatagramOutput
 from poseapp.live.outputs.update import Update, unix_time
 from poseapp.live.recording import RecordingMark
 
@@ -36,32 +36,13 @@ NTP_1970 = 2_208_988_800  # s from 1900, where OSC's time begins, to 1970
 _FLOAT, _FLOATS = struct.Struct(">f"), struct.Struct(">fff")
 
 
-class OscOutput:
+class OscOutput(DatagramOutput):
     """Sends each frame and marks of recordings. See Output."""
 
     def __init__(self, address: OutputAddress, setup: OutputSetup) -> None:
         del setup
-        self._datagrams = Datagrams(address.host, address.port, str(address))
+        super().__init__(address)
         self._in_px = address.options["unit"] == "px"
-
-    @property
-    def receiving(self) -> bool:
-        """See Output."""
-        return self._datagrams.listening
-
-    @property
-    def news(self) -> str:
-        """See Output."""
-        return self._datagrams.trouble
-
-    @property
-    def dropped(self) -> int:
-        """See Output."""
-        return self._datagrams.dropped
-
-    def open(self) -> None:
-        """See Output."""
-        self._datagrams.open()
 
     def send(self, update: Update) -> bool:
         """See Output."""
@@ -72,10 +53,6 @@ class OscOutput:
         """See Output."""
         content = struct.pack(">i", mark.recording) + _text(mark.name)
         self._datagrams.send(_head(mark.t) + _message("/pose/recording", "is", content))
-
-    def close(self) -> None:
-        """See Output."""
-        self._datagrams.close()
 
 
 def bundles_of(update: Update, in_px: bool = False) -> Iterator[bytes]:

@@ -8,40 +8,21 @@ from typing import Any
 
 from poseapp.core.skeleton import Skeleton
 from poseapp.live.outputs.base import OutputAddress, OutputSetup
-from poseapp.live.outputs.datagrams import Datagrams
+from poseapp.live.outputs.datagrams import DatagramOutput
 from poseapp.live.outputs.update import Update, line_of, mark_line, skeleton_line
 from poseapp.live.recording import RecordingMark
 
 SKELETON_S = 1.0  # how often the skeleton is sent: a receiver that comes later must know the joints, too
 
 
-class UdpOutput:
+class UdpOutput(DatagramOutput):
     """Sends each frame, once a second the skeleton, and marks of recordings. See Output."""
 
     def __init__(self, address: OutputAddress, setup: OutputSetup) -> None:
         del setup
-        self._datagrams = Datagrams(address.host, address.port, str(address))
+        super().__init__(address)
         self._skeleton: Skeleton | None = None
         self._skeleton_at = 0.0
-
-    @property
-    def receiving(self) -> bool:
-        """See Output."""
-        return self._datagrams.listening
-
-    @property
-    def news(self) -> str:
-        """See Output."""
-        return self._datagrams.trouble
-
-    @property
-    def dropped(self) -> int:
-        """See Output."""
-        return self._datagrams.dropped
-
-    def open(self) -> None:
-        """See Output."""
-        self._datagrams.open()
 
     def send(self, update: Update) -> bool:
         """See Output."""
@@ -55,10 +36,6 @@ class UdpOutput:
     def mark(self, mark: RecordingMark) -> None:
         """See Output."""
         self._datagrams.send(_bytes(mark_line(mark)))
-
-    def close(self) -> None:
-        """See Output."""
-        self._datagrams.close()
 
 
 def _bytes(line: dict[str, Any]) -> bytes:
