@@ -60,7 +60,7 @@ def decode_picture(content: bytes) -> ImageArray:
     )  # fmt: skip
     if not whole:
         raise PictureError("the picture is cut off")  # the rest would be grey, without an error
-    image = _decode_heif(content) if is_heif else _decode_opencv(content)
+    image = _decode_heif(content) if is_heif else _decode_opencv(content, picture_size(content))
     if image is None or image.size == 0:
         raise PictureError
     return np.ascontiguousarray(image, dtype=np.uint8)
@@ -75,10 +75,9 @@ def _check_size(size: tuple[int, int] | None) -> None:
         raise PictureError(f"not a picture that can be read ({reason})")
 
 
-def _decode_opencv(content: bytes, sized: bool = False) -> Any:
-    """What OpenCV makes of *content*, whose size was checked before if it is *sized*; None where OpenCV cannot read it."""
-    if not sized:
-        _check_size(picture_size(content))
+def _decode_opencv(content: bytes, size: tuple[int, int] | None) -> Any:
+    """What OpenCV makes of *content*, a picture of *size*; None where OpenCV cannot read it."""
+    _check_size(size)
     try:
         return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # a size that is zero or beyond OpenCV's limit
@@ -92,8 +91,7 @@ def _decode_heif(content: bytes) -> Any:
         from pillow_heif import register_heif_opener
     except ImportError:
         if _is_upright_avif(content):
-            _check_size(_avif_size(content))
-            return _decode_opencv(content, sized=True)
+            return _decode_opencv(content, _avif_size(content))
         raise PictureError("HEIC and turned AVIF need the package pillow-heif: pip install 'poseapp[heic]'") from None
     register: Callable[[], None] = register_heif_opener
     register()
