@@ -1,4 +1,4 @@
-"""Every frame of a clip, analysed into a recording without a window: for the command line, for batches, for the window."""
+"""Every frame of a clip, analysed into a recording without a window: for `poseapp batch`."""
 
 from __future__ import annotations
 
